@@ -1,0 +1,36 @@
+# Each target works alone on a fresh machine with Python 3.11 and a package index.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.ready
+
+.PHONY: setup run test bench lint clean
+.DEFAULT_GOAL := run
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Meterwright needs Python 3.11 or newer; say make PYTHON=python3.11")'
+	@$(PYTHON) -m venv $(VENV)
+	@echo "Setting up $(VENV) (a minute or two, once) ..." >&2
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $(STAMP)
+
+setup: $(STAMP)
+
+run: setup
+	@$(BIN)/python -m flows.sample
+
+test: lint
+	@$(BIN)/python -m pytest -n 2
+
+lint: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: setup
+	@$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist data/lake data/quarantine data/outbox data/reports
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

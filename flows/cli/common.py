@@ -1,0 +1,84 @@
+"""What every command shares: options, the workspace, the context of a cycle, and how results are printed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from flows.cycle import Context
+from flows.settings import version, worker_count, workspace_root
+from transforms.errors import UsageError
+from transforms.policy import load_policy
+from transforms.registry import load_registry
+from transforms.windows import parse_time
+from transforms.workspace import Workspace
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def workspace_option(command: F) -> F:
+    """Add ``--workspace DIR``."""
+    return click.option(
+        "--workspace",
+        "folder",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="The folder of the utility. Default: METERWRIGHT_WORKSPACE, else data/ of the project.",
+    )(command)
+
+
+def json_option(command: F) -> F:
+    """Add ``--json``."""
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON object on standard output and nothing else."
+    )(command)
+
+
+def workers_option(command: F) -> F:
+    """Add ``--workers N``."""
+    return click.option(
+        "--workers", type=int, help="Buckets worked on at once. Default: METERWRIGHT_WORKERS, else all cores."
+    )(command)
+
+
+def open_workspace(folder: Path | None) -> Workspace:
+    """The workspace meant, which must have a registry."""
+    workspace = Workspace(workspace_root(folder))
+    if not workspace.registry.is_dir():
+        raise UsageError(
+            f"{workspace.root} is no workspace: it has no registry folder. Make one with: "
+            f"meterwright init --workspace {workspace.root}"
+        )
+    return workspace
+
+
+def make_context(folder: Path | None, workers: int | None) -> Context:
+    """Load registry and policy and put together what a cycle works with."""
+    workspace = open_workspace(folder)
+    return Context(
+        workspace=workspace,
+        registry=load_registry(workspace.registry),
+        policy=load_policy(workspace.registry / "policy.toml"),
+        workers=worker_count(workers),
+        version=version(),
+        progress=progress,
+    )
+
+
+def progress(sentence: str) -> None:
+    """Say on standard error how far the work is."""
+    click.echo(f"{datetime.now(UTC):%H:%M:%S} {sentence}", err=True)
+
+
+def moment(text: str | None) -> datetime:
+    """A time given on the command line, or the clock's, to the second."""
+    return parse_time(text) if text else datetime.now(UTC).replace(microsecond=0)
+
+
+def show(result: dict[str, Any], lines: list[str], *, as_json: bool) -> None:
+    """Print the result: as one JSON object, or as lines for a person."""
+    click.echo(json.dumps(result, ensure_ascii=False) if as_json else "\n".join(lines))

@@ -1,0 +1,205 @@
+"""Commands of the scheduled cycle: ``ingest``, ``run``, ``serve``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flows.cli.common import (
+    json_option,
+    make_context,
+    moment,
+    open_workspace,
+    progress,
+    show,
+    workers_option,
+    workspace_option,
+)
+from flows.cycle import Context, Outcome, ingest_dumps, run_cycle
+from flows.engines import ENGINES, make_engine
+from flows.lock import hold
+from transforms.errors import UsageError
+from transforms.ingest import IngestResult
+from transforms.outbox import read_history
+from transforms.windows import Window, check_length, newest_complete, parse_span, windows_between
+
+
+@click.command()
+@workspace_option
+@workers_option
+@json_option
+def ingest(folder: Path | None, workers: int | None, as_json: bool) -> int:
+    """Bring new raw dumps into the lake."""
+    context = make_context(folder, workers)
+    with hold(context.workspace, "ingest"), make_engine("plain", context.workers, context.workspace.root) as engine:
+        taken = engine.run("ingest", lambda e: ingest_dumps(context, e))
+    show(_intake(taken), _intake_lines(taken), as_json=as_json)
+    return 3 if taken.quarantined else 0
+
+
+@click.command()
+@workspace_option
+@click.option("--window", "length", help="Length of the window, 6h or 12h for example. Default: the policy's.")
+@click.option("--until", help="Judge the newest complete window at or before this time. Default: now.")
+@click.option("--from", "begin", help="Judge every complete window from this time on that has no run yet.")
+@click.option("--now", "clock", help="The time that goes into issued_at. Default: the clock's.")
+@click.option("--engine", "engine_name", type=click.Choice(ENGINES), default="prefect", show_default=True)
+@workers_option
+@json_option
+def run(
+    folder: Path | None,
+    length: str | None,
+    until: str | None,
+    begin: str | None,
+    clock: str | None,
+    engine_name: str,
+    workers: int | None,
+    as_json: bool,
+) -> int:
+    """The scheduled cycle: ingest, match, judge, fit, decide, outbox, report."""
+    now = moment(clock)
+    end = moment(until) if until else now
+    context = make_context(folder, workers)
+    context, windows = _windows(context, length, begin, end)
+    taken, outcomes = execute(context, engine_name, windows, now)
+    show(_result(taken, outcomes), _intake_lines(taken) + _outcome_lines(outcomes), as_json=as_json)
+    return exit_code(taken, outcomes)
+
+
+@click.command()
+@workspace_option
+@click.option("--every", "length", type=click.Choice(["6h", "12h"]), default="12h", show_default=True)
+@click.option("--delay", default="20m", show_default=True, help="How long after a window's end its run begins.")
+@workers_option
+def serve(folder: Path | None, length: str, delay: str, workers: int | None) -> int:
+    """Run the cycle on schedule, on Prefect, until interrupted."""
+    from flows.serve import serve as serve_schedule
+
+    workspace = open_workspace(folder)
+    every = parse_span(length)
+
+    def run_once() -> str:
+        context, windows = _due(make_context(workspace.root, workers), every)
+        taken, outcomes = execute(context, "plain", windows, moment(None))
+        return " | ".join(_intake_lines(taken)[:1] + _outcome_lines(outcomes))
+
+    serve_schedule(workspace.root, every, run_once, say=progress, delay=parse_span(delay))
+    return 0
+
+
+def _due(context: Context, every: timedelta) -> tuple[Context, list[Window]]:
+    """All windows since the newest one that has a run; just the newest complete one in a new workspace."""
+    now = moment(None)
+    context = _with_window(context, every)
+    last = read_history(context.workspace, now).newest_end()
+    windows = windows_between(last, now, every) if last else [newest_complete(now, every)]
+    return context, windows
+
+
+def execute(
+    context: Context, engine_name: str, windows: list[Window], now: datetime
+) -> tuple[IngestResult, list[Outcome]]:
+    """Hold the workspace and run the cycle on the engine named."""
+    with (
+        hold(context.workspace, "run"),
+        make_engine(engine_name, context.workers, context.workspace.root) as engine,
+    ):
+        return engine.run("meterwright cycle", lambda e: run_cycle(context, e, windows, now))
+
+
+def _windows(context: Context, length: str | None, begin: str | None, end: datetime) -> tuple[Context, list[Window]]:
+    if length:
+        context = _with_window(context, parse_span(length))
+    span = context.policy.window.length
+    if begin is None:
+        return context, [newest_complete(end, span)]
+    windows = windows_between(moment(begin), end, span)
+    if not windows:
+        raise UsageError(f"there is no complete window of {length or span} from {begin} on before the end")
+    return context, windows
+
+
+def _with_window(context: Context, length: timedelta) -> Context:
+    return replace(context, policy=context.policy.with_window(check_length(length)))
+
+
+def exit_code(taken: IngestResult, outcomes: list[Outcome]) -> int:
+    """4 if commands of these runs are held, else 3 if input was quarantined, else 0."""
+    if any(outcome.manifest["counts"]["held"] for outcome in outcomes):
+        return 4
+    fresh = [outcome for outcome in outcomes if outcome.fresh]
+    if taken.quarantined or any(outcome.manifest["rows"]["quarantined"] for outcome in fresh):
+        return 3
+    if any(outcome.manifest["feedback"]["faults"] for outcome in fresh):
+        return 3
+    return 0
+
+
+def _intake(taken: IngestResult) -> dict[str, Any]:
+    return {
+        "dumps": len(taken.new_dumps),
+        "skipped": taken.skipped,
+        "read": taken.read,
+        "accepted": taken.accepted,
+        "duplicate": taken.duplicate,
+        "quarantined": taken.quarantined,
+        "faulty": [
+            {"file": dump.file, "stream": dump.stream, "reasons": dump.reasons, "note": dump.note}
+            for dump in taken.new_dumps
+            if dump.quarantined or dump.note
+        ],
+    }
+
+
+def _intake_lines(taken: IngestResult) -> list[str]:
+    rows = (
+        f"{taken.read:,} read = {taken.accepted:,} accepted + {taken.duplicate:,} duplicate + "
+        f"{taken.quarantined:,} quarantined"
+    )
+    lines = [f"Dumps: {len(taken.new_dumps)} new, {taken.skipped} known; rows: {rows}"]
+    faulty = [dump for dump in taken.new_dumps if dump.quarantined or dump.note]
+    for dump in faulty[:20]:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in dump.reasons.items())
+        lines.append(f"  {dump.file} ({dump.stream}): " + "; ".join(part for part in (reasons, dump.note) if part))
+    if len(faulty) > 20:
+        lines.append(f"  ... and {len(faulty) - 20} more dumps; every row set aside is in quarantine/")
+    return lines
+
+
+def _outcome_lines(outcomes: list[Outcome]) -> list[str]:
+    lines = []
+    for outcome in outcomes:
+        counts = outcome.manifest["counts"]
+        verdicts = ", ".join(f"{number:,} {name}" for name, number in counts["verdict"].items())
+        lines.append(
+            f"{outcome.manifest['run_id']}{'' if outcome.fresh else ' (done before)'}: {verdicts}; "
+            f"{counts['commands']} commands, {counts['held']} held, {counts['work_orders']} work orders"
+        )
+    if any(outcome.manifest["counts"]["held"] for outcome in outcomes):
+        lines.append(
+            "Commands are HELD: too much of the fleet would be commanded at once. Look at the reference first."
+        )
+    if outcomes:
+        lines.append(f"Report: {outcomes[-1].report}")
+    return lines
+
+
+def _result(taken: IngestResult, outcomes: list[Outcome]) -> dict[str, Any]:
+    runs = [
+        {
+            "run_id": outcome.manifest["run_id"],
+            "fresh": outcome.fresh,
+            "counts": outcome.manifest["counts"],
+            "rows": outcome.manifest["rows"],
+            "report": str(outcome.report),
+        }
+        for outcome in outcomes
+    ]
+    return {"ingest": _intake(taken), "runs": runs}
+
+
+__all__ = ["execute", "exit_code", "ingest", "progress", "run", "serve"]

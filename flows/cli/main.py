@@ -1,0 +1,59 @@
+"""The program `meterwright`: its commands, and how each error becomes a sentence and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from flows.cli import cycle, setting_up
+from flows.settings import version
+from transforms.errors import MeterwrightError, PolicyError, RegistryError, UsageError, WorkspaceBusyError
+
+DONE, FAILED, WRONG, QUARANTINED, HELD, BUSY = 0, 1, 2, 3, 4, 5
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(version(), prog_name="meterwright")
+def meterwright() -> None:
+    """Keeps a utility's smart water meters honest: compares each with its reference and corrects what is steadily off.
+
+    Exit codes: 0 done, 1 a failure that is ours, 2 wrong usage, registry or policy, 3 done but some input was
+    quarantined, 4 done but commands are held for approval, 5 another run holds the workspace.
+    """
+
+
+for command in (setting_up.init, setting_up.policy, setting_up.simulate, cycle.ingest, cycle.run, cycle.serve):
+    meterwright.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit code."""
+    try:
+        code = meterwright.main(
+            args=None if arguments is None else list(arguments), prog_name="meterwright", standalone_mode=False
+        )
+    except click.exceptions.Abort:
+        return _say("interrupted; what was done so far is kept, run the same command again to go on", 130)
+    except click.ClickException as error:
+        error.show()
+        return WRONG
+    except (UsageError, RegistryError, PolicyError) as error:
+        return _say(str(error), WRONG)
+    except WorkspaceBusyError as error:
+        return _say(str(error), BUSY)
+    except MeterwrightError as error:
+        return _say(str(error), FAILED)
+    except OSError as error:
+        return _say(f"{error.strerror or error}: {error.filename or 'no file named'}", FAILED)
+    return code if isinstance(code, int) else DONE
+
+
+def _say(sentence: str, code: int) -> int:
+    click.echo(f"meterwright: {sentence}", err=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""The scheduled cycle: ingest, then for each window match, summarise, judge, fit, decide, outbox and report."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from flows.engines import Engine
+from flows.findings import collect, run_of, to_markdown
+from flows.reporting import write_run_report
+from transforms.fleet import fleet_table
+from transforms.ingest import IngestResult, ingest
+from transforms.judge import calibration_status, judge_bucket, judge_silent
+from transforms.lake import Lake
+from transforms.match import Parties, claims
+from transforms.outbox import commit, read_history, stage
+from transforms.policy import Policy
+from transforms.registry import Registry
+from transforms.summarise import Machine, summarise_bucket
+from transforms.windows import Window
+from transforms.workspace import Workspace
+
+#: megabytes of memory that DuckDB may take in all, shared by the workers
+MEMORY_MB = 1200
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a cycle works with: where, on whom, by which rules, how wide, and whom to tell about progress."""
+
+    workspace: Workspace
+    registry: Registry
+    policy: Policy
+    workers: int
+    version: str
+    progress: Progress
+
+    def machine(self) -> Machine:
+        """One bucket's share of the machine while all workers are busy."""
+        return Machine(1, max(MEMORY_MB // self.workers, 256), self.workspace.scratch / "spill")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One window's run: its manifest, and whether it was made now or found in the outbox."""
+
+    manifest: dict[str, Any]
+    report: Path
+    fresh: bool
+
+
+def ingest_dumps(context: Context, engine: Engine) -> IngestResult:
+    """Bring new raw dumps into the lake."""
+    highest = max((model.q4 for model in context.registry.models.values()), default=1e9)
+    return engine.step(
+        "ingest",
+        lambda: ingest(
+            context.workspace,
+            context.registry,
+            absurd_flow_lph=context.policy.ingest.absurd_factor * highest,
+            threads=context.workers,
+            memory_mb=MEMORY_MB,
+            progress=context.progress,
+        ),
+    )
+
+
+def run_cycle(
+    context: Context, engine: Engine, windows: Sequence[Window], now: datetime
+) -> tuple[IngestResult, list[Outcome]]:
+    """Ingest what is new, then run each window that has no run in the outbox yet, oldest first."""
+    context.workspace.scratch.mkdir(parents=True, exist_ok=True)
+    taken = ingest_dumps(context, engine)
+    outcomes = [run_window(context, engine, window, now) for window in windows]
+    shutil.rmtree(context.workspace.scratch, ignore_errors=True)
+    return taken, outcomes
+
+
+def run_window(context: Context, engine: Engine, window: Window, now: datetime) -> Outcome:
+    """Judge one window and commit its run; a window that has its run already is left as it is."""
+    workspace = context.workspace
+    existing = run_of(workspace, window)
+    lake = Lake.open(workspace)
+    parties = _parties(context, lake)
+    if existing is None:
+        judged = _judge(context, engine, lake, parties, window)
+        run = engine.step(
+            f"decide {window.name}",
+            lambda: collect(workspace, context.registry, context.policy, lake, judged, window, now, context.version),
+        )
+        staged = stage(workspace, run)
+        engine.step(f"outbox {window.name}", lambda: commit(workspace, staged, run.run_id))
+        existing = run_of(workspace, window)
+        fresh = True
+    else:
+        fresh = False
+    if existing is None:  # pragma: no cover - the commit above would have raised
+        raise FileNotFoundError(window.name)
+    report = workspace.report(existing["run_id"]) / "index.html"
+    if not report.exists():
+        history = read_history(workspace, window.start)
+        engine.step(
+            f"report {window.name}",
+            lambda: write_run_report(
+                workspace,
+                context.registry,
+                context.policy,
+                lake,
+                parties,
+                existing,
+                history.previous(),
+                context.machine(),
+            ),
+        )
+    if fresh:
+        engine.summary(existing["run_id"].lower().replace("_", "-"), to_markdown(existing))
+    return Outcome(existing, report, fresh)
+
+
+def _parties(context: Context, lake: Lake) -> Parties:
+    registry = context.registry
+    devices = lake.devices()
+    return Parties(
+        fleet=fleet_table(registry),
+        devices=devices,
+        claims=claims(devices, registry.pairs),
+        instants=_instants(devices, registry),
+        settled=context.policy.reference.settled,
+    )
+
+
+def _instants(devices: pl.DataFrame, registry: Registry) -> pl.DataFrame:
+    """Devices of flowmeters whose signal is momentary, as flowmeters.csv says."""
+    if registry.flowmeters is None:
+        return devices.clear()
+    momentary = registry.flowmeters.filter(pl.col("sampling") == "instant").select("flowmeter_id").unique()
+    return devices.filter(pl.col("stream") == "flowmeter").join(momentary, on="flowmeter_id", how="semi")
+
+
+def _judge(context: Context, engine: Engine, lake: Lake, parties: Parties, window: Window) -> pl.DataFrame:
+    policy = context.policy
+    calibration = calibration_status(context.registry.flowmeters, policy, window)
+    machine = context.machine()
+
+    def one(bucket: int) -> pl.DataFrame:
+        summary = summarise_bucket(lake, bucket, window, parties, parts=policy.window.parts, machine=machine)
+        return judge_bucket(summary.meters, summary.moments, parties.fleet, calibration, policy, window)
+
+    found = engine.map(f"judge {window.name}", one, range(lake.n_buckets))
+    # A meter that pairs.csv gives to a flowmeter of another bucket is listed in its own bucket and there only once.
+    seen = pl.concat(found) if found else judge_silent(parties.fleet.clear(), parties.fleet.clear(), window)
+    judged = pl.concat([seen, judge_silent(parties.fleet, seen, window)]).sort("feature_code")
+    context.progress(f"{window.name}: judged {judged.height:,} meters in {lake.n_buckets} buckets")
+    return judged

@@ -1,0 +1,85 @@
+"""The report of a run, made from what stands in its outbox folder and put in place by one rename."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from flows.settings import use_matplotlib_in
+from reports.run import RunReport, render_run
+from transforms.fleet import fleet_table
+from transforms.lake import Lake
+from transforms.match import Parties
+from transforms.policy import Policy
+from transforms.registry import Registry
+from transforms.schemas import PAIRS
+from transforms.summarise import Machine, list_pairs
+from transforms.windows import Window, parse_time
+from transforms.workspace import Workspace
+
+
+def write_run_report(
+    workspace: Workspace,
+    registry: Registry,
+    policy: Policy,
+    lake: Lake,
+    parties: Parties,
+    manifest: dict[str, Any],
+    previous: pl.DataFrame | None,
+    machine: Machine,
+) -> Path:
+    """Write ``reports/RUN/index.html`` and return it."""
+    use_matplotlib_in(workspace.cache)
+    folder = workspace.run(manifest["run_id"])
+    commands, orders = _lines(folder / "commands.jsonl"), _lines(folder / "work_orders.jsonl")
+    wanted = list(dict.fromkeys(item["feature_code"] for item in (*commands, *orders)))[: policy.report.plots]
+    start, end = parse_time(manifest["window_start"]), parse_time(manifest["window_end"])
+    limits = fleet_table(registry).select(
+        "feature_code",
+        mpe_low=pl.col("mpe_low") * policy.tolerance,
+        mpe_high=pl.col("mpe_high") * policy.tolerance,
+        band_low="band_low_lph",
+        band_high="band_high_lph",
+        q1="q1_lph",
+        q2="q2_lph",
+        q3="q3_lph",
+        q4="q4_lph",
+    )
+    page = render_run(
+        RunReport(
+            manifest=manifest,
+            verdicts=pl.read_parquet(folder / "verdicts.parquet"),
+            commands=commands,
+            work_orders=orders,
+            samples=_samples(lake, parties, Window(start, end - start), wanted, machine),
+            previous=previous.select("feature_code", "verdict", "reason") if previous is not None else None,
+            limits=limits,
+        )
+    )
+    staged = workspace.scratch / f"report-{manifest['run_id']}"
+    if staged.exists():
+        shutil.rmtree(staged)
+    staged.mkdir(parents=True)
+    (staged / "index.html").write_text(page, encoding="utf-8")
+    target = workspace.report(manifest["run_id"])
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staged.rename(target)
+    return target / "index.html"
+
+
+def _samples(lake: Lake, parties: Parties, window: Window, codes: Sequence[str], machine: Machine) -> pl.DataFrame:
+    meters = parties.devices.filter((pl.col("stream") == "meter") & pl.col("feature_code").is_in(list(codes)))
+    found = [
+        list_pairs(lake, bucket, window, parties, part["feature_code"].to_list(), machine=machine)
+        for (bucket,), part in sorted(meters.group_by("bucket"), key=lambda group: group[0])
+    ]
+    return pl.concat(found).sort("feature_code", "timestamp") if found else pl.DataFrame(schema=PAIRS)
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

@@ -1,0 +1,108 @@
+"""What the environment decides: where the workspace is, how many workers there are, and how Prefect must behave.
+
+Nothing else in Meterwright reads environment variables. Prefect reads its own when it is first imported, so
+`use_prefect_in` comes before any import of it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from transforms.errors import UsageError
+
+WORKSPACE_VARIABLE = "METERWRIGHT_WORKSPACE"
+WORKERS_VARIABLE = "METERWRIGHT_WORKERS"
+SERVER_START_TIMEOUT_S = 90
+"""Seconds that a temporary Prefect server may take: the first start creates a database, 20 s and more."""
+
+_PROJECT = Path(__file__).resolve().parents[1]
+_MAX_WORKERS = 256
+
+
+def workspace_root(given: Path | str | None = None) -> Path:
+    """Where the workspace is: the argument, else METERWRIGHT_WORKSPACE, else ``data`` of the project.
+
+    An installed Meterwright has no project around it; there ``data`` of the current folder is meant.
+    """
+    named = given or os.environ.get(WORKSPACE_VARIABLE)
+    if named:
+        return Path(named).expanduser().absolute()
+    project = _PROJECT if (_PROJECT / "pyproject.toml").is_file() else Path.cwd()
+    return project / "data"
+
+
+def worker_count(given: int | None = None) -> int:
+    """How many buckets are worked on at once: the argument, else METERWRIGHT_WORKERS, else the cores we may use.
+
+    Raises
+    ------
+    UsageError
+        If the number is not a whole number from 1 to 256.
+    """
+    named = given if given is not None else os.environ.get(WORKERS_VARIABLE)
+    if named is None or named == "":
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        return min(cores or 1, _MAX_WORKERS)
+    try:
+        count = int(named)
+    except ValueError:
+        count = 0
+    if not 1 <= count <= _MAX_WORKERS:
+        origin = "--workers" if given is not None else WORKERS_VARIABLE
+        raise UsageError(f"{origin} is {named!r}; write a whole number from 1 to {_MAX_WORKERS}")
+    return count
+
+
+def version() -> str:
+    """Meterwright's version, as it goes into manifests."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("meterwright")
+    except PackageNotFoundError:  # run from a bare checkout that nobody installed
+        return "0+uninstalled"
+
+
+def prefect_environment(workspace: Path) -> dict[str, str]:
+    """The variables that Prefect must find, except where the user has set them already.
+
+    Its state and its log stay inside the workspace, it calls nobody, and what it has to say goes to
+    ``.prefect/prefect.log`` and not to the terminal: what went wrong with our own work comes out as an exception.
+    """
+    home = Path(os.environ.get("PREFECT_HOME") or workspace / ".prefect").expanduser().absolute()
+    return {
+        "PREFECT_HOME": str(home),
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # Prefect shall not start a server of its own accord: ours ends with us, its own may be left behind.
+        "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": str(SERVER_START_TIMEOUT_S),
+        "PREFECT_LOGGING_CONFIG_PATH": str(Path(__file__).with_name("engines") / "logging.yml"),
+        "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
+        # The UI is copied to where it is served from, by default into the installed package.
+        "PREFECT_UI_STATIC_DIRECTORY": str(home / "ui"),
+        # Per event a transaction is the default and makes the server lag behind the tasks, up to the end of the run.
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "0.2",
+        "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
+    }
+
+
+def use_prefect_in(workspace: Path) -> Path:
+    """Set what Prefect must find in the environment, make its folder, and return that folder."""
+    for name, value in prefect_environment(workspace).items():
+        os.environ.setdefault(name, value)
+    home = Path(os.environ["PREFECT_HOME"])
+    home.mkdir(parents=True, exist_ok=True)
+    return home
+
+
+def use_matplotlib_in(folder: Path) -> None:
+    """Let Matplotlib keep its list of fonts in a folder of the workspace, unless the user has named one."""
+    os.environ.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))
+
+
+def prefect_api_url() -> str | None:
+    """The Prefect server that the user has named with PREFECT_API_URL, if any."""
+    return os.environ.get("PREFECT_API_URL") or None

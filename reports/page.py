@@ -1,0 +1,42 @@
+"""Templates into pages: escaping on, nothing undefined, and the marks that text from outside gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from reports.wording import moment, visible
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+#: Nothing may be loaded, run, framed or sent; the page's own styles are all it has.
+SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+def short(digest: object, length: int = 12) -> str:
+    """The start of a digest, enough to tell it from others by eye."""
+    text = visible(digest)
+    return text if len(text) <= length + 4 else text[:length] + "…"
+
+
+def render_page(template: str, context: Mapping[str, Any]) -> str:
+    """Fill a template of this package. Every value is escaped unless it is Markup."""
+    return _surroundings().get_template(template).render(security_policy=SECURITY_POLICY, **context)
+
+
+@cache
+def _surroundings() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    surroundings = Environment(
+        loader=PackageLoader("reports", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    surroundings.filters.update(visible=visible, short=short, moment=moment)
+    return surroundings

@@ -1,0 +1,142 @@
+"""Straight lines q' = a1 q + a2 for many meters at once, from sums of exact integers.
+
+Sums are moved to whole numbers near each meter's means before anything is subtracted, in integer arithmetic, so nothing
+is lost to cancellation; only then do weights and floating point enter. Weights are constant within a flow bin.
+
+The formulas are those of weighted linear least squares, e.g. ISO/TS 28037:2010 clause 6 and Draper and Smith, Applied
+Regression Analysis, chapters 1 and 9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Centred:
+    """Weighted sums per meter about the whole numbers ``c`` (of q) and ``d`` (of q').
+
+    ``n`` counts pairs, ``w`` sums the weights, the others sum weight times powers of (q - c) and (q' - d).
+    """
+
+    c: Floats
+    d: Floats
+    n: Floats
+    w: Floats
+    x: Floats
+    y: Floats
+    xx: Floats
+    xy: Floats
+    yy: Floats
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Fitted lines, one entry per meter, in the units of the sums.
+
+    ``chi2`` is the weighted sum of squared residuals, ``dof`` the pairs less the fitted parameters, ``correlation``
+    that of the errors of ``a1`` and ``a2`` (0 where one of them is fixed). Standard errors are scaled by the scatter
+    observed about the line. Where the data determine no line, the parameters are NaN.
+    """
+
+    a1: Floats
+    a1_se: Floats
+    a2: Floats
+    a2_se: Floats
+    correlation: Floats
+    chi2: Floats
+    dof: Floats
+
+
+def centre(sums: Mapping[str, Ints], weights: Floats) -> Centred:
+    """Move integer sums to each meter's own means and weigh them.
+
+    Parameters
+    ----------
+    sums : mapping
+        ``n, sx, sy, sxx, sxy, syy``: arrays of shape (bins, meters), exact.
+    weights : ndarray
+        Shape (bins, meters): the weight of each pair of a bin.
+    """
+    n, sx, sy = sums["n"], sums["sx"], sums["sy"]
+    total = np.maximum(n.sum(axis=0), 1)
+    c = _nearest(sx.sum(axis=0), total)
+    d = _nearest(sy.sum(axis=0), total)
+    # Whole numbers all the way: wrap-around on the way is harmless, since the results fit.
+    moved = {
+        "x": sx - n * c,
+        "y": sy - n * d,
+        "xx": sums["sxx"] - 2 * c * sx + n * c * c,
+        "xy": sums["sxy"] - c * sy - d * sx + n * c * d,
+        "yy": sums["syy"] - 2 * d * sy + n * d * d,
+    }
+    return Centred(
+        c=c.astype(np.float64),
+        d=d.astype(np.float64),
+        n=n.sum(axis=0).astype(np.float64),
+        w=(weights * n).sum(axis=0),
+        **{name: (weights * value).sum(axis=0) for name, value in moved.items()},
+    )
+
+
+def _nearest(total: Ints, count: Ints) -> Ints:
+    return np.asarray((2 * total + count) // (2 * count))
+
+
+def residual_sum(sums: Centred, a1: Floats, a2: Floats) -> Floats:
+    """The weighted sum of squared residuals about given lines."""
+    k = sums.d - a1 * sums.c - a2
+    rest = sums.yy - 2 * a1 * sums.xy + a1**2 * sums.xx + 2 * k * (sums.y - a1 * sums.x) + sums.w * k**2
+    return np.maximum(rest, 0.0)
+
+
+def fit_offset(sums: Centred) -> Lines:
+    """q' = q + a2."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        a2 = sums.d - sums.c + (sums.y - sums.x) / sums.w
+        one = np.ones_like(a2)
+        chi2 = residual_sum(sums, one, a2)
+        dof = sums.n - 1
+        a2_se = np.sqrt(chi2 / dof / sums.w)
+    zero = np.zeros_like(a2)
+    return Lines(one, zero, a2, a2_se, zero, chi2, dof)
+
+
+def fit_gain(sums: Centred) -> Lines:
+    """q' = a1 q."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        xx = sums.xx + 2 * sums.c * sums.x + sums.c**2 * sums.w
+        xy = sums.xy + sums.c * sums.y + sums.d * sums.x + sums.c * sums.d * sums.w
+        a1 = xy / xx
+        zero = np.zeros_like(a1)
+        chi2 = residual_sum(sums, a1, zero)
+        dof = sums.n - 1
+        a1_se = np.sqrt(chi2 / dof / xx)
+    return Lines(a1, a1_se, zero, zero, zero, chi2, dof)
+
+
+def fit_line(sums: Centred) -> Lines:
+    """q' = a1 q + a2."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x_mean, y_mean = sums.x / sums.w, sums.y / sums.w
+        sxx = sums.xx - sums.x * x_mean
+        sxy = sums.xy - sums.x * y_mean
+        # A line needs flows that differ; below a relative spread of 1e-6 of the mean there is nothing to fit.
+        level = sums.c + x_mean
+        sxx = np.where(sxx > 1e-12 * sums.w * level**2, sxx, np.nan)
+        a1 = sxy / sxx
+        a2 = sums.d + y_mean - a1 * level
+        chi2 = residual_sum(sums, a1, a2)
+        dof = sums.n - 2
+        scale = np.where(dof > 0, chi2 / np.maximum(dof, 1), np.nan)
+        a1_se = np.sqrt(scale / sxx)
+        a2_se = np.sqrt(scale * (1 / sums.w + level**2 / sxx))
+        correlation = -level / np.sqrt(sxx / sums.w + level**2)
+    return Lines(a1, a1_se, a2, a2_se, correlation, chi2, dof)

@@ -1,0 +1,149 @@
+"""Discover: which files below raw/ are dumps of which stream, and who says how to read them."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from transforms.sources import Source
+from transforms.workspace import STREAMS
+
+#: what a file's name says about its format, for files that no source claims
+FORMATS: Final = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+COMPRESSIONS: Final = {".gz": "gzip", ".zst": "zstd"}
+#: still being written, by the habit of those who write them
+_UNFINISHED: Final = (".part", ".tmp")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A file that is read as one dump of one stream.
+
+    Attributes
+    ----------
+    path : Path
+        Where it lies.
+    file : str
+        The same relative to raw/, with forward slashes.
+    source : Source or None
+        How it is read; None for plain columns.
+    format : str
+        ``csv``, ``jsonl`` (with or without run-length frames) or ``parquet``.
+    compression : str or None
+        ``gzip``, ``zstd`` or None.
+    """
+
+    path: Path
+    file: str
+    stream: str
+    source: Source | None
+    format: str
+    compression: str | None
+
+    @property
+    def source_name(self) -> str | None:
+        return self.source.name if self.source else None
+
+
+def discover(raw: Path, sources: Sequence[Source]) -> tuple[list[Candidate], list[tuple[str, str]]]:
+    """List the dumps below raw/ in the order of their paths, and the files that only look like dumps.
+
+    Hidden files and those that end in ``.part`` or ``.tmp`` are still being written and are left for later. A file in
+    ``raw/meter`` or ``raw/flowmeter`` that no source claims is read with plain columns.
+
+    Returns
+    -------
+    list of Candidate
+        Sorted by path, stream and source.
+    list of (str, str)
+        Files that are not read, with ``outside_raw``, ``unknown_format`` or ``not_a_file``.
+    """
+    patterns = [(source, re.compile(glob_pattern(source.glob))) for source in sources]
+    found: list[Candidate] = []
+    ignored: list[tuple[str, str]] = []
+    for path in _walk(raw):
+        file = path.relative_to(raw).as_posix()
+        claims = [source for source, pattern in patterns if pattern.fullmatch(file)]
+        home = file.split("/", 1)[0]
+        if not claims and home not in STREAMS:
+            continue
+        fault = _fault(path, raw)
+        compression, kind = _by_name(path.name)
+        if not fault and not claims and kind is None:
+            fault = "unknown_format"
+        if fault:
+            ignored.append((file, fault))
+            continue
+        found += [
+            Candidate(path, file, source.stream, source, _source_format(source), compression) for source in claims
+        ]
+        if not claims and kind:
+            found.append(Candidate(path, file, home, None, kind, compression))
+    found.sort(key=lambda one: (one.file, one.stream, one.source_name or ""))
+    return found, sorted(ignored)
+
+
+def glob_pattern(glob: str) -> str:
+    """A glob relative to raw/ as a regular expression: ``*`` and ``?`` stay within a folder, ``**/`` spans folders."""
+    out: list[str] = []
+    position = 0
+    while position < len(glob):
+        if glob.startswith("**/", position):
+            out.append("(?:[^/]+/)*")
+            position += 3
+            continue
+        letter = glob[position]
+        closing = glob.find("]", position + 2) if letter == "[" else -1
+        if letter == "*":
+            out.append("[^/]*")
+        elif letter == "?":
+            out.append("[^/]")
+        elif closing > 0:
+            inside = glob[position + 1 : closing]
+            negated = inside.startswith("!")
+            letters = inside[negated:].replace("\\", "\\\\").replace("[", "\\[").replace("^", "\\^")
+            out.append(f"(?!/)[{'^' if negated else ''}{letters}]")
+            position = closing
+        else:
+            out.append(re.escape(letter))
+        position += 1
+    return "".join(out)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Every entry that is no folder, hidden and unfinished ones left out; links to folders are not followed."""
+    for parent, folders, files in os.walk(folder, followlinks=False):
+        here = Path(parent)
+        linked = [name for name in folders if (here / name).is_symlink() and not name.startswith(".")]
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in linked)
+        for name in sorted(files + linked):
+            if not name.startswith(".") and not name.endswith(_UNFINISHED):
+                yield here / name
+
+
+def _fault(path: Path, raw: Path) -> str | None:
+    try:
+        real = path.resolve(strict=True)
+    except OSError:
+        return "not_a_file"
+    if not real.is_relative_to(raw.resolve()):
+        return "outside_raw"
+    return None if stat.S_ISREG(real.stat().st_mode) else "not_a_file"
+
+
+def _by_name(name: str) -> tuple[str | None, str | None]:
+    lower = name.lower()
+    compression = next((kind for ending, kind in COMPRESSIONS.items() if lower.endswith(ending)), None)
+    if compression:
+        lower = lower.rsplit(".", 1)[0]
+    kind = next((kind for ending, kind in FORMATS.items() if lower.endswith(ending)), None)
+    return compression, None if compression and kind == "parquet" else kind
+
+
+def _source_format(source: Source) -> str:
+    return "jsonl" if source.format == "rle" else source.format

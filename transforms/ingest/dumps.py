@@ -1,0 +1,120 @@
+"""Dumps: what is known of one file while it is being ingested."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from transforms.ingest.accounts import DumpAccount
+from transforms.ingest.discover import Candidate
+from transforms.ingest.fields import FileFaultError, names_read
+from transforms.ingest.text import TextFacts, header_line, unpack
+
+
+@dataclass
+class Dump:
+    """One dump on its way through a batch.
+
+    Attributes
+    ----------
+    number : int
+        Position in the batch, in the order of paths; the first of several dumps with the same reading accepts it.
+    text : Path or None
+        Its lines as UTF-8, the file itself where nothing had to be unpacked; None for Parquet.
+    header : list of str
+        Column names of CSV.
+    rows : int
+        Rows that the count of lines promises.
+    fault : FileFaultError or None
+        Why the whole dump is set aside.
+    line_fault : str or None
+        Reason code of lines that hold a replacement character, because they were no text in the stated encoding.
+    """
+
+    number: int
+    candidate: Candidate
+    sha256: str
+    size: int
+    facts: TextFacts | None
+    text: Path | None = None
+    header: list[str] = field(default_factory=list)
+    rows: int = 0
+    fault: FileFaultError | None = None
+    note: str | None = None
+    replaced: bool = False
+    read: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    min_ts: str | None = None
+    max_ts: str | None = None
+
+    @property
+    def skip_rows(self) -> int:
+        return self.candidate.source.skip_rows if self.candidate.source else 0
+
+    @property
+    def delimiter(self) -> str:
+        return self.candidate.source.delimiter if self.candidate.source else ","
+
+    @property
+    def first_line(self) -> int:
+        """Number of the first line that holds data."""
+        return self.skip_rows + (2 if self.candidate.format == "csv" else 1)
+
+    def account(self) -> DumpAccount:
+        one = self.candidate
+        return DumpAccount(
+            file=one.file,
+            stream=one.stream,
+            source=one.source_name,
+            sha256=self.sha256,
+            bytes=self.size,
+            read=self.read,
+            accepted=self.accepted,
+            duplicate=self.duplicate,
+            quarantined=sum(self.reasons.values()),
+            reasons=dict(sorted(self.reasons.items())),
+            note=self.note,
+            min_ts=self.min_ts,
+            max_ts=self.max_ts,
+        )
+
+
+def prepare(dump: Dump, scratch: Path) -> None:
+    """Unpack a dump where need be, read its header, and note faults of the file as a whole."""
+    one = dump.candidate
+    if dump.size == 0:
+        dump.note = "empty_file"
+    if one.format == "parquet":
+        return
+    encoding = one.source.encoding if one.source else "utf-8"
+    dump.text = one.path
+    if one.compression or encoding != "utf-8":
+        unpacked = unpack(one.path, scratch / f"text-{dump.number:06d}", one.compression, encoding)
+        dump.text, dump.facts, dump.replaced = unpacked.path, unpacked.facts, unpacked.replaced
+        if unpacked.fault:
+            dump.fault = FileFaultError("unreadable_file", unpacked.fault)
+    lines = dump.facts.lines if dump.facts else 0
+    if lines == 0 and dump.fault is None:
+        dump.note = "empty_file"
+        return
+    if one.format == "csv":
+        _read_header(dump)
+    dump.rows = max(0, lines - dump.first_line + 1)
+
+
+def _read_header(dump: Dump) -> None:
+    line = header_line(dump.text, dump.skip_rows) if dump.text else None
+    if dump.fault is not None:
+        return
+    if line is None:
+        dump.fault = FileFaultError("missing_column", "no header line")
+        return
+    dump.header = [name.strip() for name in next(csv.reader([line.replace("\0", "")], delimiter=dump.delimiter), [])]
+    times = Counter(dump.header)
+    doubled = sorted(name for name in names_read(dump.candidate) if times[name] > 1)
+    if doubled:
+        dump.fault = FileFaultError("duplicate_column", f"the header names {doubled[0]!r} {times[doubled[0]]} times")

@@ -1,0 +1,189 @@
+"""Lines: a text in chunks of numbered lines, with what is wrong with a line as such."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from transforms.ingest.rules import NUMBER
+from transforms.ingest.text import REPLACEMENT
+
+#: bytes; no reading and no sensible run-length frame is longer
+LINE_LIMIT: Final = 1 << 18
+#: characters of a bad line that are kept
+KEPT: Final = 2000
+_BLOCK: Final = 1 << 24
+#: lines that a quoted field may span
+_SPAN: Final = 16
+
+SCHEMA: Final = pa.schema(
+    [
+        ("line", pa.int64()),
+        ("text", pa.string()),
+        ("fault", pa.uint8()),
+        ("fields", pa.list_(pa.string())),
+    ]
+)
+
+
+def line_chunks(
+    path: Path, *, first_line: int, columns: int = 0, delimiter: str = ",", replaced: bool = False
+) -> Iterator[pa.Table]:
+    """Read a UTF-8 text line by line, tolerating everything.
+
+    Parameters
+    ----------
+    path : Path
+        The text.
+    first_line : int
+        Lines before this one (1-based) are left out.
+    columns : int
+        Number of fields of a CSV record; 0 where the lines are no CSV, and quotes mean nothing.
+    delimiter : str
+        Between the fields.
+    replaced : bool
+        Whether a replacement character marks bytes that were no text.
+
+    Yields
+    ------
+    pyarrow.Table
+        `SCHEMA`: ``line``, ``text`` (cut where the line is at fault), ``fault`` (number of a reason, 0 for none),
+        ``fields`` (null where a plain split at the delimiter gives them).
+    """
+    number = 1
+    with path.open("rb") as file:
+        carry, final = b"", False
+        while not final:
+            block = file.read(_BLOCK)
+            final = not block
+            data = carry + block
+            end = len(data) if final else data.rfind(b"\n") + 1
+            if end == 0:
+                # a line without end: what is beyond the limit will not be looked at
+                carry = data[: LINE_LIMIT + 1]
+                continue
+            body, carry = data[:end], data[end:]
+            lines = body.split(b"\n")
+            if not lines[-1]:
+                lines.pop()
+            if number == 1 and lines:
+                lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
+            skip = max(0, first_line - number)
+            kept = lines[skip:]
+            table, left = _chunk(kept, body, number + skip, columns, delimiter, replaced, final)
+            if left:
+                carry = b"\n".join(kept[len(kept) - left :]) + b"\n" + carry
+            number += len(lines) - left
+            if table.num_rows:
+                yield table
+
+
+def _chunk(
+    lines: list[bytes], body: bytes, number: int, columns: int, delimiter: str, replaced: bool, final: bool
+) -> tuple[pa.Table, int]:
+    """One chunk as a table, and how many lines at its end are better read together with the next."""
+    clean = (
+        not replaced
+        and b"\0" not in body
+        and not (columns and b'"' in body)
+        and max(map(len, lines), default=0) <= LINE_LIMIT
+    )
+    if clean:
+        try:
+            texts = [line.decode() for line in lines]
+        except UnicodeDecodeError:
+            pass
+        else:
+            count = len(texts)
+            return (
+                pa.table(
+                    [
+                        pa.array(range(number, number + count), pa.int64()),
+                        pa.array(texts, pa.string()),
+                        pa.array([0] * count, pa.uint8()),
+                        pa.nulls(count, SCHEMA.field("fields").type),
+                    ],
+                    schema=SCHEMA,
+                ),
+                0,
+            )
+    return _one_by_one(lines, number, columns, delimiter, replaced, final)
+
+
+def _one_by_one(
+    lines: list[bytes], number: int, columns: int, delimiter: str, replaced: bool, final: bool
+) -> tuple[pa.Table, int]:
+    rows: list[tuple[int, str, int, list[str] | None]] = []
+    position = 0
+    while position < len(lines):
+        raw = lines[position]
+        text, fault = _text(raw, replaced)
+        fields: list[str] | None = None
+        used = 1
+        if not fault and columns and '"' in text:
+            fields = _record(text, delimiter)
+            if fields is None:
+                if position + _SPAN > len(lines) and not final and position > 0:
+                    break
+                fields, used = _spanning(lines[position : position + _SPAN], columns, delimiter, replaced)
+            if fields is None:
+                fault = NUMBER["bad_row"]
+            elif used > 1:
+                text = b"\n".join(lines[position : position + used]).decode()
+        rows.append((number + position, text[:KEPT] if fault else text, fault, fields))
+        position += used
+    columns_of_rows = list(zip(*rows, strict=True)) or [()] * len(SCHEMA)
+    arrays = [pa.array(values, kind) for values, kind in zip(columns_of_rows, SCHEMA.types, strict=True)]
+    return pa.table(arrays, schema=SCHEMA), len(lines) - position
+
+
+def _text(raw: bytes, replaced: bool) -> tuple[str, int]:
+    if len(raw) > LINE_LIMIT:
+        return raw[: 4 * KEPT].decode("utf-8", "replace"), NUMBER["line_too_long"]
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("utf-8", "replace"), NUMBER["not_utf8"]
+    if "\0" in text:
+        return text.replace("\0", REPLACEMENT), NUMBER["bad_row"]
+    return text, NUMBER["not_utf8"] if replaced and REPLACEMENT in text else 0
+
+
+def _record(text: str, delimiter: str) -> list[str] | None:
+    """The fields of a CSV record; None if its quotes do not balance."""
+    try:
+        records = list(csv.reader([text.rstrip("\r")], delimiter=delimiter, strict=True))
+    except csv.Error:
+        return None
+    return records[0] if records else []
+
+
+def _spanning(lines: list[bytes], columns: int, delimiter: str, replaced: bool) -> tuple[list[str] | None, int]:
+    """A record whose quoted field holds line breaks.
+
+    A quote that would swallow a line which is a good record by itself is a stray one: then only its own line is lost.
+    """
+    text, _ = _text(lines[0], replaced)
+    for used, raw in enumerate(lines[1:], start=2):
+        more, fault = _text(raw, replaced)
+        alone = None if fault else more.rstrip("\r").split(delimiter) if '"' not in more else _record(more, delimiter)
+        if fault or (alone is not None and len(alone) == columns):
+            return None, 1
+        text += "\n" + more
+        fields = _record_of_lines(text, delimiter)
+        if fields is not None:
+            return (fields, used) if len(fields) == columns else (None, 1)
+    return None, 1
+
+
+def _record_of_lines(text: str, delimiter: str) -> list[str] | None:
+    try:
+        records = list(csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True))
+    except csv.Error:
+        return None
+    return records[0] if len(records) == 1 else None

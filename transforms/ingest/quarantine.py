@@ -1,0 +1,94 @@
+"""Quarantine: the rows that could not be used, with file, line, reason and the row as it came."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+from transforms.ingest.careful import read_carefully
+from transforms.ingest.dumps import Dump
+from transforms.ingest.lines import KEPT
+from transforms.ingest.rules import NUMBER, REASONS
+from transforms.ingest.store import sync
+from transforms.sql import quote
+
+# The first line of the dump that holds each refused reading.
+_REFUSED_LINES = """
+INSERT INTO bad
+SELECT {dump}, line, {conflicting}, detail, "row"
+FROM refused_lines
+QUALIFY row_number() OVER (PARTITION BY feature_code, flowmeter_id, ts, flow, volume ORDER BY line) = 1
+"""
+
+_FIND_REFUSED = """
+SELECT {line} AS line, c.feature_code, c.flowmeter_id, c.ts, c.flow, c.volume,
+    strftime(c.ts, '%Y-%m-%dT%H:%M:%S.%fZ') AS detail, left(text, {kept}) AS "row"
+FROM {readings} AS c JOIN (SELECT * FROM refused WHERE dump = {dump}) AS r
+    ON c.feature_code = coalesce(r.feature_code, '') AND c.flowmeter_id = coalesce(r.flowmeter_id, '') AND c.ts = r.ts
+    AND c.flow IS NOT DISTINCT FROM r.flow AND c.volume IS NOT DISTINCT FROM r.volume
+JOIN {originals} AS originals USING (line)
+WHERE c.reason = 0
+"""
+
+_OUT = """
+SELECT {file} AS file, line, names.reason, detail, "row"
+FROM (SELECT * FROM bad WHERE dump = {dump}) AS bad JOIN reason_names AS names ON names.number = bad.reason
+ORDER BY line NULLS FIRST, names.reason, detail, "row"
+"""
+
+# A spreadsheet takes a cell that begins with one of these for a formula.
+_SAFE = "CASE WHEN regexp_matches({cell}, '^[=+@\\t\\r-]') THEN chr(39) || {cell} ELSE {cell} END AS {cell}"
+
+
+def name_of(dump: Dump) -> str:
+    """The name, without ending, of a dump's files in quarantine: nothing in it comes from the data."""
+    source = dump.candidate.source_name
+    suffix = "" if source is None else "-" + hashlib.sha256(source.encode()).hexdigest()[:8]
+    return f"{dump.sha256[:16]}-{dump.candidate.stream}{suffix}"
+
+
+def set_aside(
+    con: duckdb.DuckDBPyConnection, folder: Path, dumps: Sequence[Dump], *, refused: bool, limit: float
+) -> None:
+    """Write the table ``bad``, and the readings of the table ``refused``, as Parquet and as CSV for each dump."""
+    wanting = [dump for dump in dumps if dump.reasons]
+    if not wanting:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    con.execute("CREATE OR REPLACE TEMP TABLE reason_names (number UTINYINT, reason VARCHAR)")
+    con.executemany("INSERT INTO reason_names VALUES (?, ?)", list(enumerate(REASONS)))
+    for dump in wanting:
+        if refused and dump.reasons["conflicting"]:
+            _find_refused(con, dump, limit)
+        rows = _OUT.format(file=quote(dump.candidate.file), dump=dump.number)
+        con.execute(f"CREATE OR REPLACE TEMP TABLE aside AS {rows}")
+        safe = ", ".join(_SAFE.format(cell=cell) for cell in ("file", "reason", "detail", '"row"'))
+        base = str(folder / name_of(dump))
+        con.execute(f"COPY (SELECT * FROM aside) TO {quote(base + '.parquet')} (FORMAT parquet, COMPRESSION zstd)")
+        con.execute(
+            f'COPY (SELECT file, line, reason, detail, "row" FROM (SELECT line, {safe} FROM aside)) '
+            f"TO {quote(base + '.csv')} (FORMAT csv, HEADER)"
+        )
+        sync(Path(base + ".parquet"))
+        sync(Path(base + ".csv"))
+    sync(folder)
+
+
+def _find_refused(con: duckdb.DuckDBPyConnection, dump: Dump, limit: float) -> None:
+    """Read a dump once more for the lines of its refused readings."""
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE refused_lines (line BIGINT, feature_code VARCHAR, flowmeter_id VARCHAR, "
+        'ts TIMESTAMP, flow DOUBLE, volume DOUBLE, detail VARCHAR, "row" VARCHAR)'
+    )
+    for rows in read_carefully(con, dump, limit):
+        line = "line" if rows.numbered else "NULL::BIGINT"
+        con.execute(
+            "INSERT INTO refused_lines "
+            + _FIND_REFUSED.format(
+                line=line, kept=KEPT, dump=dump.number, readings=rows.readings, originals=rows.originals
+            )
+        )
+    con.execute(_REFUSED_LINES.format(dump=dump.number, conflicting=NUMBER["conflicting"]))

@@ -1,0 +1,224 @@
+"""Ingest: every dump below raw/ that the lake does not have yet, batch by batch, each batch one commit."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from transforms.ingest.accounts import DumpAccount, IngestResult
+from transforms.ingest.devices import bucket_count as buckets_for
+from transforms.ingest.devices import load_devices, number_new
+from transforms.ingest.discover import Candidate, discover
+from transforms.ingest.dumps import Dump, prepare
+from transforms.ingest.quarantine import set_aside
+from transforms.ingest.settle import load_conflicts, overlapping, settle, sort_staged
+from transforms.ingest.stage import stage
+from transforms.ingest.store import (
+    commit,
+    extended,
+    parts_of,
+    sweep,
+    write_conflicts,
+    write_devices,
+    write_parts,
+)
+from transforms.ingest.text import TextFacts, digest
+from transforms.lake import Lake, LakeFile, lake_file
+from transforms.registry import Registry
+from transforms.sql import connect
+from transforms.workspace import STREAMS, Workspace
+
+#: raw bytes that are parsed together; what bounds memory
+BATCH_BYTES: Final = 512 << 20
+#: what a compressed byte counts for
+_INFLATION: Final = 8
+
+
+def ingest(
+    workspace: Workspace,
+    registry: Registry,
+    *,
+    absurd_flow_lph: float,
+    threads: int,
+    memory_mb: int = 1200,
+    progress: Callable[[str], None] | None = None,
+    bucket_count: int | None = None,
+) -> IngestResult:
+    """Bring every new dump below raw/ into the lake.
+
+    Killed anywhere and started again, it ends with the same ledger. The same content of the same stream and source is
+    a dump only once, whatever its file is called.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Where raw/, lake/ and quarantine/ lie.
+    registry : Registry
+        For the sources, the preset correspondence and the size of the fleet.
+    absurd_flow_lph : float
+        Flows above this are quarantined as ``absurd`` [L/h].
+    threads : int
+        That DuckDB may use.
+    memory_mb : int
+        That DuckDB may use before it spills into the workspace's scratch folder [MB].
+    progress : callable, optional
+        Told a sentence now and then.
+    bucket_count : int, optional
+        Number of hash buckets of a lake that is made now; by default it follows from the number of registered meters.
+
+    Raises
+    ------
+    LakeError
+        If the lake's ledger is damaged.
+    """
+    tell = progress or (lambda _: None)
+    lake = Lake.open(workspace)
+    sweep(lake)
+    candidates, ignored = discover(workspace.raw, registry.sources)
+    workspace.scratch.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix="ingest-", dir=workspace.scratch))
+    accounts: list[DumpAccount] = []
+    intake = _Intake(lake, candidates, threads)
+    try:
+        con = connect(threads=threads, memory_mb=memory_mb, spill=scratch / "spill")
+        try:
+            con.execute("SET TimeZone = 'UTC'")
+            run = _Run(
+                con,
+                workspace,
+                lake,
+                lake.n_buckets or bucket_count or buckets_for(registry.meters.height),
+                absurd_flow_lph,
+                scratch,
+                tell,
+            )
+            load_devices(con, lake, registry.pairs)
+            load_conflicts(con, lake)
+            for dumps in intake.batches():
+                run.batch(dumps)
+                accounts += [dump.account() for dump in dumps]
+        finally:
+            con.close()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return IngestResult(tuple(accounts), intake.skipped, tuple(sorted([*ignored, *intake.unreadable])))
+
+
+class _Intake:
+    """The dumps that the lake does not have yet, in batches; digests are made ahead of the batch that needs them."""
+
+    def __init__(self, lake: Lake, candidates: Sequence[Candidate], threads: int) -> None:
+        self._known = {(dump["stream"], dump["source"], dump["sha256"]) for dump in lake.dumps}
+        self._candidates = candidates
+        self._threads = threads
+        self.skipped = 0
+        self.unreadable: list[tuple[str, str]] = []
+
+    def batches(self) -> Iterator[list[Dump]]:
+        batch: list[Dump] = []
+        weight = 0
+        for dump in self._new_dumps():
+            heavy = dump.size * (_INFLATION if dump.candidate.compression else 1)
+            if batch and weight + heavy > BATCH_BYTES:
+                yield batch
+                batch, weight = [], 0
+            dump.number = len(batch)
+            batch.append(dump)
+            weight += heavy
+        if batch:
+            yield batch
+
+    def _new_dumps(self) -> Iterator[Dump]:
+        with ThreadPoolExecutor(self._threads) as pool:
+            waiting = iter(self._candidates)
+            ahead: list[tuple[Candidate, Future[tuple[str, int, TextFacts | None]]]] = []
+            while True:
+                for one in islice(waiting, 2 * self._threads - len(ahead)):
+                    ahead.append((one, pool.submit(digest, one.path, count=is_text(one))))
+                if not ahead:
+                    return
+                one, future = ahead.pop(0)
+                try:
+                    sha256, size, facts = future.result()
+                except OSError:
+                    self.unreadable.append((one.file, "unreadable"))
+                    continue
+                key = (one.stream, one.source_name, sha256)
+                if key in self._known:
+                    self.skipped += 1
+                    continue
+                self._known.add(key)
+                yield Dump(0, one, sha256, size, facts)
+
+
+def is_text(candidate: Candidate) -> bool:
+    """Whether the file's own bytes are lines of text."""
+    return candidate.format != "parquet" and candidate.compression is None
+
+
+class _Run:
+    """What stays the same over the batches of one ingest, and the lake as it grows."""
+
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        workspace: Workspace,
+        lake: Lake,
+        n_buckets: int,
+        absurd_flow_lph: float,
+        scratch: Path,
+        tell: Callable[[str], None],
+    ) -> None:
+        self.con = con
+        self.workspace = workspace
+        self.lake = lake
+        self.files: list[LakeFile] = [lake_file(lake.root, entry) for entry in lake.files]
+        self.n_buckets = n_buckets
+        self.absurd_flow_lph = absurd_flow_lph
+        self.scratch = scratch
+        self.tell = tell
+
+    def batch(self, dumps: list[Dump]) -> None:
+        """Take one batch into the lake and commit it."""
+        size = sum(dump.size for dump in dumps)
+        self.tell(f"ingest: {len(dumps)} dumps, {size / 1e6:,.1f} MB, from {dumps[0].candidate.file}")
+        for dump in dumps:
+            prepare(dump, self.scratch)
+        generation = self.lake.generation + 1
+        new_files: list[LakeFile] = []
+        new_devices = 0
+        contradicted = False
+        for stream in STREAMS:
+            of_stream = [dump for dump in dumps if dump.candidate.stream == stream]
+            if not of_stream:
+                continue
+            stage(self.con, of_stream, self.absurd_flow_lph)
+            new_devices += number_new(self.con, stream, self.n_buckets)
+            sort_staged(self.con, stream, self.n_buckets)
+            parts = parts_of(self.con, stream, self.n_buckets)
+            refused = settle(self.con, overlapping(self.files, parts), of_stream)
+            if any(dump.duplicate for dump in of_stream) or refused:
+                parts = parts_of(self.con, stream, self.n_buckets)
+            new_files += write_parts(self.con, self.lake.root, parts, generation)
+            set_aside(self.con, self.workspace.quarantine, of_stream, refused=refused, limit=self.absurd_flow_lph)
+            contradicted = contradicted or refused
+        root = self.lake.root
+        self.lake = extended(
+            self.lake,
+            n_buckets=self.n_buckets,
+            files=new_files,
+            dumps=[dump.account().entry() for dump in dumps],
+            devices_file=write_devices(self.con, root, generation) if new_devices else self.lake.devices_file,
+            conflicts_file=write_conflicts(self.con, root, generation) if contradicted else self.lake.conflicts_file,
+        )
+        commit(self.lake)
+        self.files += new_files
+        for leftover in self.scratch.glob("text-*"):
+            leftover.unlink()

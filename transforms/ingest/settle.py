@@ -1,0 +1,164 @@
+"""Settle: of several readings of one device at one instant, which counts.
+
+Equal readings are duplicates. Different ones contradict each other, and none of them may be used: the first (in a batch
+the smallest, else the one that the lake has) stays in the lake, the others go to quarantine as ``conflicting``, and the
+key goes to the list of conflicts, which `match` leaves out. The list keeps the refused values too, so that the same
+value coming once more is known as a duplicate: the totals depend neither on the order of the dumps nor on their cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+import duckdb
+
+from transforms.ingest.dumps import Dump
+from transforms.ingest.store import Part
+from transforms.lake import Lake, LakeFile
+from transforms.sql import file_list, quote
+
+# Identifiers become numbers; the order is that of the files to be written, in which equal keys are neighbours.
+_SORTED = """
+CREATE OR REPLACE TEMP TABLE sorted AS
+SELECT ((ts::DATE - DATE '1970-01-01') * {n_buckets} + bucket)::INTEGER AS part, device_no, ts, flow, volume, dump
+FROM staged JOIN (SELECT * FROM devices WHERE stream = {stream}) AS known USING ({key})
+ORDER BY part, device_no, ts
+"""
+
+_IN_LAKE = """
+CREATE OR REPLACE TEMP TABLE in_lake AS
+SELECT device_no, ts, flow, volume FROM {lake} SEMI JOIN sorted USING (device_no, ts)
+"""
+
+_NEIGHBOURS = """
+SELECT DISTINCT device_no, ts
+FROM (
+    SELECT device_no, ts, lag(device_no) OVER () AS device_before, lag(ts) OVER () AS ts_before FROM sorted
+)
+WHERE device_no = device_before AND ts = ts_before
+"""
+
+# Every distinct reading of a contested instant: what the lake has, what was refused before, what comes now.
+_RULED = """
+CREATE OR REPLACE TEMP TABLE ruled AS
+WITH
+incoming AS (
+    SELECT device_no, ts, flow, volume, min(dump) AS dump, any_value(part) AS part
+    FROM sorted SEMI JOIN contested USING (device_no, ts)
+    GROUP BY device_no, ts, flow, volume
+),
+seen AS (
+    SELECT device_no, ts, flow, volume FROM in_lake
+    UNION
+    SELECT device_no, ts, flow, volume FROM conflicts SEMI JOIN contested USING (device_no, ts)
+)
+SELECT incoming.*,
+    CASE
+        WHEN seen.device_no IS NOT NULL THEN 'duplicate'
+        WHEN held.device_no IS NOT NULL THEN 'conflicting'
+        WHEN row_number() OVER (PARTITION BY incoming.device_no, incoming.ts
+            ORDER BY incoming.flow NULLS LAST, incoming.volume NULLS LAST) > 1 THEN 'conflicting'
+        ELSE 'accepted'
+    END AS ruling
+FROM incoming
+LEFT JOIN seen ON seen.device_no = incoming.device_no AND seen.ts = incoming.ts
+    AND seen.flow IS NOT DISTINCT FROM incoming.flow AND seen.volume IS NOT DISTINCT FROM incoming.volume
+LEFT JOIN (SELECT DISTINCT device_no, ts FROM in_lake) AS held
+    ON held.device_no = incoming.device_no AND held.ts = incoming.ts
+"""
+
+_SETTLED = """
+CREATE OR REPLACE TEMP TABLE settled AS
+SELECT part, device_no, ts, flow, volume, dump FROM sorted ANTI JOIN contested USING (device_no, ts)
+UNION ALL
+SELECT part, device_no, ts, flow, volume, dump FROM ruled WHERE ruling = 'accepted'
+ORDER BY part, device_no, ts
+"""
+
+_REFUSED = """
+CREATE OR REPLACE TEMP TABLE refused AS
+SELECT dump, nullif(feature_code, '') AS feature_code, nullif(flowmeter_id, '') AS flowmeter_id, ts, flow, volume
+FROM ruled JOIN devices USING (device_no)
+WHERE ruling = 'conflicting'
+"""
+
+_COUNTS = """
+SELECT dump, coalesce(n, 0), coalesce(refused, 0)
+FROM (SELECT dump, count(*) AS n FROM settled GROUP BY dump) FULL JOIN
+    (SELECT dump, count(*) AS refused FROM refused GROUP BY dump) USING (dump)
+"""
+
+
+def sort_staged(con: duckdb.DuckDBPyConnection, stream: str, n_buckets: int) -> None:
+    """Make the table ``sorted`` from ``staged``: devices as numbers, in the order of the files to be written."""
+    key = "feature_code" if stream == "meter" else "feature_code, flowmeter_id"
+    con.execute(_SORTED.format(n_buckets=n_buckets, stream=quote(stream), key=key))
+
+
+def load_conflicts(con: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+    """Make the table ``conflicts`` of refused readings so far."""
+    con.execute("CREATE OR REPLACE TEMP TABLE conflicts (device_no INTEGER, ts TIMESTAMP, flow DOUBLE, volume DOUBLE)")
+    if (file := lake.conflicts()) is not None:
+        con.execute(
+            f"INSERT INTO conflicts SELECT device_no, ts, flow_lph, volume_l FROM read_parquet({file_list([file])})"
+        )
+
+
+def settle(con: duckdb.DuckDBPyConnection, files: Sequence[LakeFile], dumps: Sequence[Dump]) -> bool:
+    """Take duplicates and contradictions out of the table ``sorted``, and account for them.
+
+    Parameters
+    ----------
+    con : DuckDBPyConnection
+        With the tables ``sorted``, ``devices`` and ``conflicts``.
+    files : sequence of LakeFile
+        Files of the lake that may hold the same instants of the same devices, see `overlapping`.
+    dumps : sequence of Dump
+        The dumps behind ``sorted``.
+
+    Returns
+    -------
+    bool
+        Whether there were new contradictions: the table ``refused`` then has them, and ``conflicts`` has grown.
+    """
+    con.execute(_IN_LAKE.format(lake=_lake_rows(files)))
+    con.execute(f"CREATE OR REPLACE TEMP TABLE contested AS {_NEIGHBOURS} UNION SELECT device_no, ts FROM in_lake")
+    if not con.sql("SELECT 1 FROM contested LIMIT 1").fetchall():
+        return False
+    con.execute(_RULED)
+    con.execute(_SETTLED)
+    con.execute(_REFUSED)
+    counts = {number: (kept, refused) for number, kept, refused in con.sql(_COUNTS).fetchall()}
+    for dump in dumps:
+        kept, refused = counts.get(dump.number, (0, 0))
+        dump.duplicate = dump.accepted - kept - refused
+        dump.accepted = kept
+        if refused:
+            dump.reasons["conflicting"] += refused
+    con.execute("INSERT INTO conflicts SELECT device_no, ts, flow, volume FROM ruled WHERE ruling = 'conflicting'")
+    con.execute("DROP TABLE sorted; ALTER TABLE settled RENAME TO sorted; DROP TABLE ruled; DROP TABLE contested")
+    return bool(con.sql("SELECT 1 FROM refused LIMIT 1").fetchall())
+
+
+def _lake_rows(files: Sequence[LakeFile]) -> str:
+    if not files:
+        return "(SELECT 0 AS device_no, TIMESTAMP 'epoch' AS ts, 0.0 AS flow, 0.0 AS volume WHERE false)"
+    paths = file_list([file.path for file in files])
+    return f"(SELECT device_no, ts, flow_lph AS flow, volume_l AS volume FROM read_parquet({paths}))"
+
+
+def overlapping(files: Iterable[LakeFile], parts: Iterable[Part]) -> list[LakeFile]:
+    """The files that may hold the same devices at the same instants as parts that are about to be written."""
+    by_place: dict[tuple[str, date, int], list[LakeFile]] = {}
+    for file in files:
+        by_place.setdefault((file.stream, file.date, file.bucket), []).append(file)
+    return [
+        file
+        for part in parts
+        for file in by_place.get((part.stream, part.date, part.bucket), [])
+        if file.min_ts <= part.max_ts
+        and file.max_ts >= part.min_ts
+        and file.min_device <= part.max_device
+        and file.max_device >= part.min_device
+    ]

@@ -1,0 +1,179 @@
+"""Store: the sorted readings as Parquet files, and the commit that makes them count.
+
+Everything is written under its final name and brought to disk first; then one rename of the ledger makes it part of the
+lake. What a killed ingest leaves behind is in no ledger and is swept away by the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from transforms.lake import LEDGER, Lake, LakeFile
+from transforms.sql import quote
+
+_EPOCH_DAY: Final = date(1970, 1, 1)
+
+_PARTS = """
+SELECT part, count(*), min(ts), max(ts), min(device_no), max(device_no), count(flow) > 0, count(volume) > 0
+FROM sorted GROUP BY part ORDER BY part
+"""
+
+_COPY = """
+COPY (SELECT device_no, ts, flow AS flow_lph, volume AS volume_l FROM sorted WHERE part = {part})
+TO {target} (FORMAT parquet, COMPRESSION zstd)
+"""
+
+_DEVICES = """
+COPY (
+    SELECT device_no, stream, nullif(feature_code, '') AS feature_code, nullif(flowmeter_id, '') AS flowmeter_id, bucket
+    FROM devices ORDER BY device_no
+) TO {target} (FORMAT parquet, COMPRESSION zstd)
+"""
+
+_CONFLICTS = """
+COPY (
+    SELECT DISTINCT device_no, ts, flow AS flow_lph, volume AS volume_l FROM conflicts
+    ORDER BY device_no, ts, flow_lph NULLS LAST, volume_l NULLS LAST
+) TO {target} (FORMAT parquet, COMPRESSION zstd)
+"""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The readings of one stream, date and bucket that one commit adds; they become one file."""
+
+    number: int
+    stream: str
+    date: date
+    bucket: int
+    rows: int
+    min_ts: datetime
+    max_ts: datetime
+    min_device: int
+    max_device: int
+    has_flow: bool
+    has_volume: bool
+
+    def name(self, generation: int) -> str:
+        return f"stream={self.stream}/date={self.date.isoformat()}/bucket={self.bucket:03d}/g{generation:06d}.parquet"
+
+
+def parts_of(con: duckdb.DuckDBPyConnection, stream: str, n_buckets: int) -> list[Part]:
+    """What the table ``sorted`` holds, by date and bucket."""
+    found = []
+    for number, rows, min_ts, max_ts, *rest in con.sql(_PARTS).fetchall():
+        day, bucket = divmod(number, n_buckets)
+        times = (min_ts.replace(tzinfo=UTC), max_ts.replace(tzinfo=UTC))
+        found.append(Part(number, stream, _EPOCH_DAY + timedelta(days=day), bucket, rows, *times, *rest))
+    return found
+
+
+def write_parts(con: duckdb.DuckDBPyConnection, root: Path, parts: Iterable[Part], generation: int) -> list[LakeFile]:
+    """Write each part of the table ``sorted`` as a file of the lake."""
+    files = []
+    for part in parts:
+        name = part.name(generation)
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        con.execute(_COPY.format(part=part.number, target=quote(str(path))))
+        sync(path)
+        files.append(
+            LakeFile(
+                name,
+                path,
+                part.stream,
+                part.date,
+                part.bucket,
+                part.rows,
+                part.min_ts,
+                part.max_ts,
+                part.min_device,
+                part.max_device,
+                part.has_flow,
+                part.has_volume,
+            )  # fmt: skip
+        )
+    return files
+
+
+def write_devices(con: duckdb.DuckDBPyConnection, root: Path, generation: int) -> str:
+    """Write the dictionary of devices; return its name in the lake."""
+    return _write(con, _DEVICES, root, f"devices-{generation:06d}.parquet")
+
+
+def write_conflicts(con: duckdb.DuckDBPyConnection, root: Path, generation: int) -> str:
+    """Write the refused readings; return the file's name in the lake."""
+    return _write(con, _CONFLICTS, root, f"conflicts-{generation:06d}.parquet")
+
+
+def _write(con: duckdb.DuckDBPyConnection, statement: str, root: Path, name: str) -> str:
+    root.mkdir(parents=True, exist_ok=True)
+    con.execute(statement.format(target=quote(str(root / name))))
+    sync(root / name)
+    return name
+
+
+def commit(lake: Lake) -> None:
+    """Make a state of the lake the one that counts, by one rename of its ledger."""
+    lake.root.mkdir(parents=True, exist_ok=True)
+    folders = {(lake.root / entry["path"]).parent for entry in lake.files if _is_of(entry["path"], lake.generation)}
+    for folder in sorted({above for folder in folders for above in (folder, folder.parent, folder.parent.parent)}):
+        sync(folder)
+    draft = lake.root / f"{LEDGER}.tmp"
+    draft.write_text(json.dumps(lake.content(), ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    sync(draft)
+    draft.replace(lake.root / LEDGER)
+    sync(lake.root)
+
+
+def _is_of(name: str, generation: int) -> bool:
+    return name.endswith(f"/g{generation:06d}.parquet")
+
+
+def sync(path: Path) -> None:
+    """Bring a file or folder to disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sweep(lake: Lake) -> None:
+    """Delete what a killed ingest left in the lake: Parquet files and drafts that the ledger does not list."""
+    listed = {entry["path"] for entry in lake.files} | {lake.devices_file, lake.conflicts_file}
+    if not lake.root.is_dir():
+        return
+    for pattern in ("stream=*/date=*/bucket=*/g*.parquet", "devices-*.parquet", "conflicts-*.parquet", f"{LEDGER}.tmp"):
+        for path in lake.root.glob(pattern):
+            if path.relative_to(lake.root).as_posix() not in listed:
+                path.unlink()
+
+
+def extended(
+    lake: Lake,
+    *,
+    n_buckets: int,
+    files: Sequence[LakeFile],
+    dumps: Sequence[dict[str, object]],
+    devices_file: str | None,
+    conflicts_file: str | None,
+) -> Lake:
+    """The lake after one more commit."""
+    return Lake(
+        lake.root,
+        n_buckets=n_buckets,
+        generation=lake.generation + 1,
+        dumps=[*lake.dumps, *dumps],
+        files=[*lake.files, *(file.entry() for file in files)],
+        devices_file=devices_file,
+        conflicts_file=conflicts_file,
+    )

@@ -1,0 +1,168 @@
+"""Text: a dump's bytes as lines of UTF-8, whatever they were packed in, with their digest and a count of the lines."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+_CHUNK: Final = 1 << 20
+_PACKED_CHUNK: Final = 1 << 16
+_BOM: Final = codecs.BOM_UTF8
+#: stands where bytes were no text in the stated encoding
+REPLACEMENT: Final = "\ufffd"
+
+
+@dataclass(frozen=True)
+class TextFacts:
+    """What one pass over the bytes of a text shows.
+
+    Attributes
+    ----------
+    lines : int
+        Number of lines, a last one without line break included, blank ones at the end not.
+    plain : bool
+        Whether the text holds neither a NUL nor a carriage return outside CR LF, so that lines are what they seem.
+    """
+
+    lines: int
+    plain: bool
+
+
+class LineCounter:
+    """Counts lines and looks for odd bytes while chunks pass by."""
+
+    def __init__(self) -> None:
+        self._breaks = 0
+        self._odd = False
+        self._returns = 0
+        self._pairs = 0
+        self._tail = b""
+        self._trailing_breaks = 0
+        self._size = 0
+
+    def update(self, chunk: bytes) -> None:
+        if not chunk:
+            return
+        self._size += len(chunk)
+        self._breaks += chunk.count(b"\n")
+        self._odd = self._odd or b"\0" in chunk
+        if b"\r" in chunk:
+            self._returns += chunk.count(b"\r")
+            self._pairs += chunk.count(b"\r\n")
+        if self._tail.endswith(b"\r") and chunk.startswith(b"\n"):
+            self._pairs += 1
+        kept = chunk.rstrip(b"\r\n")
+        ending = chunk[len(kept) :].count(b"\n")
+        self._trailing_breaks = ending if kept else self._trailing_breaks + ending
+        self._tail = chunk[-1:]
+
+    def facts(self) -> TextFacts:
+        unfinished = int(self._size > 0 and self._tail != b"\n")
+        blank_end = max(0, self._trailing_breaks - 1)
+        return TextFacts(self._breaks + unfinished - blank_end, not self._odd and self._returns == self._pairs)
+
+
+def digest(path: Path, *, count: bool) -> tuple[str, int, TextFacts | None]:
+    """The SHA-256 of a file, its size, and, where its bytes are text, what its lines are like."""
+    sha, counter, size = hashlib.sha256(), LineCounter(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            sha.update(chunk)
+            size += len(chunk)
+            if count:
+                counter.update(chunk)
+    return sha.hexdigest(), size, counter.facts() if count else None
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """A text that was decompressed or transcoded into scratch.
+
+    Attributes
+    ----------
+    fault : str or None
+        Why it could not be unpacked to its end.
+    replaced : bool
+        Whether some bytes were no text in the stated encoding; `REPLACEMENT` stands in their place.
+    """
+
+    path: Path
+    facts: TextFacts
+    fault: str | None
+    replaced: bool
+
+
+def unpack(path: Path, target: Path, compression: str | None, encoding: str) -> Unpacked:
+    """Write a dump's text to ``target`` as uncompressed UTF-8, as far as it can be read."""
+    counter, fault, replaced = LineCounter(), None, False
+    decoder = None if codecs.lookup(encoding).name == "utf-8" else codecs.getincrementaldecoder(encoding)("replace")
+    with target.open("wb") as out:
+        try:
+            for chunk in _chunks(path, compression):
+                text = chunk
+                if decoder is not None:
+                    decoded = decoder.decode(chunk)
+                    replaced = replaced or REPLACEMENT in decoded
+                    text = decoded.encode()
+                counter.update(text)
+                out.write(text)
+        except (OSError, EOFError, zlib.error) as error:
+            fault = str(error) or type(error).__name__
+        if decoder is not None and fault is None:
+            rest = decoder.decode(b"", final=True)
+            replaced = replaced or REPLACEMENT in rest
+            counter.update(rest.encode())
+            out.write(rest.encode())
+    return Unpacked(target, counter.facts(), fault, replaced)
+
+
+def _chunks(path: Path, compression: str | None) -> Iterator[bytes]:
+    with path.open("rb") as raw:
+        if compression == "gzip":
+            yield from _gunzip(raw)
+        elif compression == "zstd":
+            yield from _unzstd(raw)
+        else:
+            while chunk := raw.read(_CHUNK):
+                yield chunk
+
+
+def _gunzip(raw: IO[bytes]) -> Iterator[bytes]:
+    """All members of a gzip file. Made by hand, because the standard reader drops what precedes a fault in its buffer."""
+    inflate = zlib.decompressobj(31)
+    fresh, rest = True, b""
+    while chunk := rest or raw.read(_PACKED_CHUNK):
+        rest = b""
+        if fresh and not (chunk := chunk.lstrip(b"\0")):
+            continue
+        fresh = False
+        yield inflate.decompress(chunk)
+        if inflate.eof:
+            rest, fresh, inflate = inflate.unused_data, True, zlib.decompressobj(31)
+    if not fresh:
+        raise EOFError("the compressed stream ends before its end mark")
+
+
+def _unzstd(raw: IO[bytes]) -> Iterator[bytes]:
+    import pyarrow as pa
+
+    with pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd") as file:
+        while chunk := file.read(_PACKED_CHUNK):
+            yield chunk
+
+
+def header_line(path: Path, skip_rows: int) -> str | None:
+    """The first line after ``skip_rows`` lines, without line break; None if the text ends before, or is not text."""
+    with path.open("rb") as file:
+        for _ in range(skip_rows):
+            if not file.readline(_CHUNK):
+                return None
+        line = file.readline(_CHUNK)
+    if skip_rows == 0:
+        line = line.removeprefix(_BOM)
+    return line.rstrip(b"\r\n").decode("utf-8", "replace") if line.strip() else None

@@ -1,0 +1,108 @@
+"""The two prechecks, and the tests that can overrule them."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import special
+
+from transforms.fit.lines import Floats, Lines
+from transforms.judge.evidence import FLOWING, Bools, Model
+from transforms.summarise.moments import Moments
+
+
+def threshold_test(moments: Moments, model: Model, mode: str) -> tuple[Bools, Floats]:
+    """Threshold test: do the differences q' - q lie in the model's preset range, on one side?
+
+    Parameters
+    ----------
+    mode : str
+        ``all``: every difference lies in the range, on the same side. ``proportion``: at least the model's share does.
+        ``mean``: the mean difference does, and at least the model's share of the differences has its sign.
+
+    Returns
+    -------
+    passed : ndarray of bool
+    share : ndarray of float
+        Share of the differences that lie in the range on the side where more do.
+    """
+    n = moments.total("n", FLOWING)
+    above, below = (moments.total(f"n_band_{side}", FLOWING) for side in ("above", "below"))
+    best = np.maximum(above, below)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = best / n
+        if mode == "all":
+            passed = (n > 0) & (best == n)
+        elif mode == "proportion":
+            passed = share >= model.proportion
+        else:
+            mean = (moments.total("sy", FLOWING) - moments.total("sx", FLOWING)) / n
+            signs = np.where(mean > 0, moments.total("n_above", FLOWING), moments.total("n_below", FLOWING))
+            in_range = (np.abs(mean) >= model.band_low) & (np.abs(mean) <= model.band_high)
+            passed = in_range & (signs / n >= model.proportion)
+    return np.asarray(passed), np.asarray(share, dtype=np.float64)
+
+
+def mapping_test(lines: Lines, significance: float) -> Bools:
+    """Mapping test: does an increasing function leave no more scatter than is normal for the devices?
+
+    The chi-square goodness-of-fit test, with weights that are the inverse of the variance expected.
+    """
+    with np.errstate(invalid="ignore"):
+        limit = special.chdtri(np.maximum(lines.dof, 1), significance)
+        return np.asarray((lines.dof >= 1) & (lines.a1 > 0) & (lines.chi2 <= limit))
+
+
+def drift_test(
+    moments: Moments, weights: Floats, lines: Lines, significance: float, least: Floats
+) -> tuple[Bools, Floats]:
+    """Does the relation change from one part of the window to the next?
+
+    One-way analysis of variance of the residuals about the fitted line over the parts of the window, once for parts
+    that differ by an amount and once for parts that differ by a factor, each at half the significance (Bonferroni). In
+    addition the change must matter: the parts' errors differ by more than ``least`` (relative to the flow).
+
+    Returns
+    -------
+    drifting : ndarray of bool
+    spread : ndarray of float
+        Difference between the largest and the smallest error of a part after the line is taken out, relative.
+    """
+    w = weights[FLOWING]
+    n, sx, sy, sxx, sxy = (
+        moments.values[name][:, FLOWING].astype(np.float64) for name in ("n", "sx", "sy", "sxx", "sxy")
+    )
+    residual = sy - lines.a1 * sx - lines.a2 * n
+    used = moments.by_part("n", FLOWING) >= 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        amount = _analysis_of_variance((w * n).sum(axis=1), (w * residual).sum(axis=1), used, lines)
+        moment = (w * (sxy - lines.a1 * sxx - lines.a2 * sx)).sum(axis=1)
+        factor = _analysis_of_variance((w * sxx).sum(axis=1), moment, used, lines)
+        error = residual.sum(axis=1) / sx.sum(axis=1)
+    groups = used.sum(axis=0)
+    largest = np.where(used, error, -np.inf).max(axis=0)
+    smallest = np.where(used, error, np.inf).min(axis=0)
+    spread = np.where(groups >= 2, largest - smallest, 0.0)
+    drifting = (np.minimum(amount, factor) < significance / 2) & (spread > least)
+    return np.asarray(drifting), np.asarray(spread, dtype=np.float64)
+
+
+def _analysis_of_variance(weight: Floats, total: Floats, used: Bools, lines: Lines) -> Floats:
+    """P value that parts with these weighted sums (shape (parts, meters)) scatter by chance; 1 where it cannot be told."""
+    weight, total = np.where(used, weight, 0.0), np.where(used, total, 0.0)
+    between = np.where(used, total**2 / weight, 0.0).sum(axis=0) - total.sum(axis=0) ** 2 / weight.sum(axis=0)
+    more = used.sum(axis=0) - 1.0
+    rest = lines.dof - more
+    within = np.maximum(lines.chi2 - between, 0.0)
+    f = (between / more) / (within / rest)
+    p = special.fdtrc(np.maximum(more, 1), np.maximum(rest, 1), np.maximum(f, 0.0))
+    return np.asarray(np.where((more >= 1) & (rest >= 1) & np.isfinite(p), p, 1.0))
+
+
+def stuck_test(moments: Moments, model: Model) -> Bools:
+    """Does the meter's reading stand still while the reference moves by more than rounding can hide?"""
+    y_min, y_max = moments.total("y_min", FLOWING), moments.total("y_max", FLOWING)
+    x_min, x_max = moments.total("x_min", FLOWING), moments.total("x_max", FLOWING)
+    n = moments.total("n", FLOWING)
+    still = (n > 1) & (y_min == y_max)
+    moving = (x_max - x_min) > np.maximum(4 * model.resolution, 0.2 * x_max)
+    return np.asarray(still & (moving | (y_max == 0)))

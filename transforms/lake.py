@@ -1,0 +1,221 @@
+"""The lake: every accepted reading as Parquet, and the ledger that says which files count.
+
+Layout: ``lake/stream=meter/date=2026-01-01/bucket=003/g000001.parquet`` with ``device_no`` INT, ``ts`` TIMESTAMP (UTC,
+microseconds), ``flow_lph`` and ``volume_l`` DOUBLE or null, sorted by device and time. Files are never changed; a file
+that ``lake/ledger.json`` does not list does not exist for a reader.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from transforms.errors import LakeError
+from transforms.windows import iso
+from transforms.workspace import Workspace
+
+#: the ledger's layout; a lake written with another one is refused, never guessed at
+LEDGER_VERSION: Final = 1
+LEDGER: Final = "ledger.json"
+
+DEVICES: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
+    "device_no": pl.Int32,
+    "stream": pl.String,
+    "feature_code": pl.String,
+    "flowmeter_id": pl.String,
+    "bucket": pl.Int32,
+}
+_KEYS: Final = {"version", "n_buckets", "generation", "devices", "conflicts", "files", "dumps"}
+
+
+@dataclass(frozen=True)
+class LakeFile:
+    """One Parquet file of the lake.
+
+    Attributes
+    ----------
+    name : str
+        Path relative to the lake, with forward slashes.
+    path : Path
+        Absolute path.
+    min_ts, max_ts : datetime
+        First and last stamp inside, UTC.
+    min_device, max_device : int
+        Smallest and largest ``device_no`` inside.
+    """
+
+    name: str
+    path: Path
+    stream: str
+    date: date
+    bucket: int
+    rows: int
+    min_ts: datetime
+    max_ts: datetime
+    min_device: int
+    max_device: int
+    has_flow: bool
+    has_volume: bool
+
+    def entry(self) -> dict[str, Any]:
+        """The file as the ledger lists it."""
+        return {
+            "path": self.name,
+            "stream": self.stream,
+            "date": self.date.isoformat(),
+            "bucket": self.bucket,
+            "rows": self.rows,
+            "min_ts": iso(self.min_ts),
+            "max_ts": iso(self.max_ts),
+            "min_device": self.min_device,
+            "max_device": self.max_device,
+            "has_flow": self.has_flow,
+            "has_volume": self.has_volume,
+        }
+
+
+@dataclass(frozen=True)
+class Lake:
+    """An immutable snapshot of the lake, as its ledger describes it.
+
+    Attributes
+    ----------
+    n_buckets : int
+        Number of hash buckets, fixed when the lake is made; 0 in an empty lake.
+    dumps : list of dict
+        One entry per dump: file, stream, source, sha256, bytes, read, accepted, duplicate, quarantined, reasons, note,
+        min_ts, max_ts.
+    files : list of dict
+        One entry per Parquet file.
+    generation : int
+        Number of commits so far.
+    """
+
+    root: Path
+    n_buckets: int = 0
+    generation: int = 0
+    dumps: list[dict[str, Any]] = field(default_factory=list)
+    files: list[dict[str, Any]] = field(default_factory=list)
+    devices_file: str | None = None
+    conflicts_file: str | None = None
+
+    @staticmethod
+    def open(workspace: Workspace) -> Lake:
+        """Read the ledger of a workspace; a workspace without one has an empty lake.
+
+        Raises
+        ------
+        LakeError
+            If the ledger is damaged, of another version, or names files that are gone.
+        """
+        ledger = workspace.lake / LEDGER
+        try:
+            text = ledger.read_bytes()
+        except FileNotFoundError:
+            return Lake(workspace.lake)
+        try:
+            content = json.loads(text)
+        except ValueError as error:
+            raise LakeError(f"{ledger} is damaged ({error}); {_REMEDY}") from None
+        return _from_content(workspace.lake, content)
+
+    def content(self) -> dict[str, Any]:
+        """What the ledger holds."""
+        return {
+            "version": LEDGER_VERSION,
+            "n_buckets": self.n_buckets,
+            "generation": self.generation,
+            "devices": self.devices_file,
+            "conflicts": self.conflicts_file,
+            "files": self.files,
+            "dumps": self.dumps,
+        }
+
+    def devices(self) -> pl.DataFrame:
+        """The dictionary of devices: ``device_no``, ``stream``, ``feature_code``, ``flowmeter_id``, ``bucket``."""
+        if self.devices_file is None:
+            return pl.DataFrame(schema=DEVICES)
+        return pl.read_parquet(self.root / self.devices_file).select(list(DEVICES)).cast(dict(DEVICES))
+
+    def conflicts(self) -> Path | None:
+        """Parquet with ``device_no``, ``ts`` (several rows may share them) of contradicted readings, if there are any."""
+        return None if self.conflicts_file is None else self.root / self.conflicts_file
+
+    def files_for(self, stream: str, start: datetime, end: datetime, bucket: int | None = None) -> list[LakeFile]:
+        """The files that may hold readings of ``[start, end)``.
+
+        Parameters
+        ----------
+        stream : str
+            ``meter`` or ``flowmeter``.
+        start, end : datetime
+            The span, half open, with offset.
+        bucket : int, optional
+            Only this bucket.
+
+        Raises
+        ------
+        LakeError
+            If one of them is gone.
+        """
+        first = start.astimezone(UTC).date().isoformat()
+        last = (end.astimezone(UTC) - timedelta(microseconds=1)).date().isoformat()
+        found = [
+            lake_file(self.root, entry)
+            for entry in self.files
+            if entry["stream"] == stream and first <= entry["date"] <= last and bucket in (None, entry["bucket"])
+        ]
+        met = [one for one in found if one.min_ts < end and one.max_ts >= start]
+        gone = [one.name for one in met if not one.path.is_file()]
+        if gone:
+            raise LakeError(f"{self.root / LEDGER} lists {gone[0]} ({len(gone)} such files), which is gone; {_REMEDY}")
+        return met
+
+
+_REMEDY: Final = "move the lake folder away and ingest again: it is rebuilt from raw"
+
+
+def lake_file(root: Path, entry: Mapping[str, Any]) -> LakeFile:
+    """A file as the ledger lists it, with absolute path and times."""
+    return LakeFile(
+        name=entry["path"],
+        path=root / entry["path"],
+        stream=entry["stream"],
+        date=date.fromisoformat(entry["date"]),
+        bucket=entry["bucket"],
+        rows=entry["rows"],
+        min_ts=datetime.fromisoformat(entry["min_ts"]),
+        max_ts=datetime.fromisoformat(entry["max_ts"]),
+        min_device=entry["min_device"],
+        max_device=entry["max_device"],
+        has_flow=entry["has_flow"],
+        has_volume=entry["has_volume"],
+    )
+
+
+def _from_content(root: Path, content: object) -> Lake:
+    ledger = root / LEDGER
+    if not isinstance(content, dict) or not content.keys() >= _KEYS:
+        raise LakeError(f"{ledger} lacks a part of what a ledger holds; {_REMEDY}")
+    if content["version"] != LEDGER_VERSION:
+        raise LakeError(
+            f"{ledger} has version {content['version']!r}, this program reads version {LEDGER_VERSION}; {_REMEDY}"
+        )
+    for name in (content["devices"], content["conflicts"]):
+        if name is not None and not (root / name).is_file():
+            raise LakeError(f"{ledger} names {name}, which is gone; {_REMEDY}")
+    return Lake(
+        root,
+        n_buckets=content["n_buckets"],
+        generation=content["generation"],
+        dumps=content["dumps"],
+        files=content["files"],
+        devices_file=content["devices"],
+        conflicts_file=content["conflicts"],
+    )

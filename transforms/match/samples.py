@@ -1,0 +1,122 @@
+"""Samples: one stream of one bucket in one window, as mean flows, and what each device did in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from transforms.schemas import UTC_US
+from transforms.sql import file_list, instant, quote, statement
+from transforms.windows import Window
+
+#: how far back a register's previous reading is looked for
+LOOK_BACK = timedelta(hours=6)
+
+ACTIVITY: dict[str, pl.DataType | type[pl.DataType]] = {
+    "device_no": pl.Int32,
+    "n": pl.Int64,
+    "first_ts": UTC_US,
+    "last_ts": UTC_US,
+    "fingerprint": pl.UInt64,
+    "interval_us": pl.Int64,
+}
+
+
+def load_samples(
+    con: duckdb.DuckDBPyConnection,
+    view: str,
+    files: Sequence[Path],
+    window: Window,
+    *,
+    conflicts: Path | None,
+    derived: bool,
+    instants: pl.DataFrame,
+    settled: float,
+) -> pl.DataFrame:
+    """Create the view ``view (device_no, ts, lph)`` and return the devices' activity.
+
+    Parameters
+    ----------
+    con : DuckDBPyConnection
+        Where the view is made.
+    view : str
+        ``meter_samples`` or ``flowmeter_samples``.
+    files : sequence of Path
+        Lake files that may hold readings of the window or of `LOOK_BACK` before it.
+    window : Window
+        The span judged.
+    conflicts : Path or None
+        Parquet with the (device_no, ts) whose readings contradict each other; they are not used.
+    derived : bool
+        Whether any file holds cumulative registers, or ``instants`` is not empty.
+    instants : DataFrame
+        ``device_no`` of devices whose flow is an instantaneous signal instead of an interval's mean. An interval's
+        mean is then taken from its two ends, and only where they differ by no more than ``settled``.
+    settled : float
+        The largest relative change within an interval at which an instantaneous signal still tells its mean.
+
+    Returns
+    -------
+    DataFrame
+        `ACTIVITY`: number of samples, first and last stamp, fingerprint of the stamps, sampling interval.
+    """
+    if not files:
+        con.execute(
+            f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT 0::INT AS device_no, now()::TIMESTAMP AS ts, 0.0 AS lph WHERE false"
+        )
+        return pl.DataFrame(schema=ACTIVITY)
+    without = (
+        f"AND NOT EXISTS (SELECT 1 FROM read_parquet({quote(str(conflicts))}) AS c "
+        "WHERE c.device_no = readings.device_no AND c.ts = readings.ts)"
+        if conflicts
+        else ""
+    )
+    start, end = instant(window.start), instant(window.end)
+    lookback = instant(window.start - LOOK_BACK) if derived else start
+    con.execute(
+        statement("transforms.match", "samples.sql").format(
+            view=view, files=file_list(files), lookback=lookback, end=end, without_conflicts=without
+        )
+    )
+    plain = f"SELECT device_no, ts, flow_lph AS lph FROM {view}_read WHERE flow_lph IS NOT NULL"
+    intervals = pl.DataFrame(schema={"device_no": pl.Int32, "derived_us": pl.Int64})
+    if derived:
+        con.register(f"{view}_instant", instants.select("device_no").to_arrow())
+        con.execute(
+            statement("transforms.match", "samples_derived.sql").format(view=view, start=start, settled=settled)
+        )
+        intervals = (
+            con.sql(f"SELECT DISTINCT device_no, interval_us AS derived_us FROM {view}_derived")
+            .pl()
+            .cast({"device_no": pl.Int32, "derived_us": pl.Int64})
+        )
+        plain += (
+            f" AND ts >= TIMESTAMP '{start}' AND device_no NOT IN (SELECT device_no FROM {view}_instant)"
+            f" UNION ALL SELECT device_no, ts, lph FROM {view}_derived"
+        )
+    con.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS {plain}")
+    return _activity(con, view, intervals)
+
+
+def _activity(con: duckdb.DuckDBPyConnection, view: str, intervals: pl.DataFrame) -> pl.DataFrame:
+    found: pl.DataFrame = con.sql(statement("transforms.match", "activity.sql").format(view=view)).pl()
+    gaps = pl.col("edge_stamps_us").list.diff()
+    edge_interval = gaps.list.eval(pl.element().filter(pl.element() > 0).quantile(0.5, "lower")).list.first()
+    return (
+        found.with_columns(edge_interval.cast(pl.Int64).alias("edge_us"))
+        .cast({"device_no": pl.Int32})
+        .join(intervals, on="device_no", how="left")
+        .select(
+            "device_no",
+            pl.col("n").cast(pl.Int64),
+            pl.col("first_ts").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
+            pl.col("last_ts").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
+            pl.col("fingerprint").cast(pl.UInt64),
+            interval_us=pl.coalesce("derived_us", "edge_us"),
+        )
+        .sort("device_no")
+    )

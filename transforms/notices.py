@@ -1,0 +1,95 @@
+"""Notices: what a customer's terminal is told, in the terminal's language and without a technical word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from transforms.canonical import digest_of
+from transforms.windows import iso, parse_time
+
+SCHEMA = "meterwright.notice/1"
+
+#: kind -> language -> text; {begin} and {end} are instants in UTC, {meter} the feature code
+TEXTS: dict[str, dict[str, str]] = {
+    "self_maintenance": {
+        "en": "Your water meter {meter} will check and adjust itself between {begin} and {end} (UTC). Nobody needs to "
+        "visit you. Please pause water use while the meter's display shows that it is checking itself.",
+        "zh": "您的水表 {meter} 将于 {begin} 至 {end}（UTC 时间）之间进行自检和自动调整，无需工作人员上门。"
+        "水表显示正在自检时，请您暂停用水。",
+        "es": "Su contador de agua {meter} se revisará y ajustará solo entre {begin} y {end} (UTC). No hace falta que "
+        "nadie le visite. Por favor, no use agua mientras la pantalla del contador indique que se está revisando.",
+        "fr": "Votre compteur d'eau {meter} se contrôlera et s'ajustera lui-même entre {begin} et {end} (UTC). Aucune "
+        "visite n'est nécessaire. Merci de ne pas utiliser d'eau tant que l'écran du compteur indique le contrôle.",
+        "de": "Ihr Wasserzähler {meter} prüft und justiert sich zwischen {begin} und {end} (UTC) selbst. Ein Besuch "
+        "ist nicht nötig. Bitte entnehmen Sie kein Wasser, solange die Anzeige des Zählers die Prüfung meldet.",
+    },
+    "visit": {
+        "en": "Your water meter {meter} needs to be looked at by a technician. We will contact you to agree on a time.",
+        "zh": "您的水表 {meter} 需要技术人员上门检查，我们将与您联系约定时间。",
+        "es": "Un técnico debe revisar su contador de agua {meter}. Nos pondremos en contacto para acordar una cita.",
+        "fr": "Votre compteur d'eau {meter} doit être examiné par un technicien. Nous vous contacterons pour convenir "
+        "d'un rendez-vous.",
+        "de": "Ihr Wasserzähler {meter} muss von einer Fachkraft angesehen werden. Wir melden uns für einen Termin.",
+    },
+}
+FALLBACK = "en"
+
+
+def language_for(wanted: str | None, kind: str) -> str:
+    """The language a text is written in: the one wanted if there is such a text (``zh-CN`` counts as ``zh``)."""
+    primary = (wanted or "").replace("_", "-").split("-")[0].lower()
+    return primary if primary in TEXTS[kind] else FALLBACK
+
+
+def notices_for(
+    kind: str,
+    subjects: Sequence[Mapping[str, Any]],
+    terminals: Mapping[str, Sequence[Mapping[str, str]]],
+    begin: datetime,
+    end: datetime,
+) -> list[dict[str, Any]]:
+    """One notice for each terminal bound to each subject's meter.
+
+    Parameters
+    ----------
+    kind : str
+        ``self_maintenance`` or ``visit``.
+    subjects : sequence of mapping
+        Commands, or work orders: what the notice is about.
+    terminals : mapping
+        Feature code -> terminals (``terminal_id``, ``channel``, ``language``).
+    begin, end : datetime
+        The span the notice speaks of.
+    """
+    found = []
+    for subject in subjects:
+        code = subject["feature_code"]
+        for terminal in terminals.get(code, ()):
+            language = language_for(terminal["language"], kind)
+            body = {
+                "schema": SCHEMA,
+                "terminal_id": terminal["terminal_id"],
+                "channel": terminal["channel"],
+                "language": language,
+                "feature_code": code,
+                "command_id": subject.get("command_id"),
+                "kind": kind,
+                "text": TEXTS[kind][language].format(meter=code, begin=_plain(begin), end=_plain(end)),
+                "parameters": _parameters(subject),
+            }
+            about = {key: body[key] for key in ("terminal_id", "feature_code", "command_id", "kind")}
+            notice_id = digest_of({**about, "order_id": subject.get("order_id")}, "n")
+            found.append({**body, "notice_id": notice_id, "not_before": iso(begin), "expires_at": iso(end)})
+    return found
+
+
+def _parameters(subject: Mapping[str, Any]) -> dict[str, Any] | None:
+    if "correction" not in subject:
+        return None
+    return {"a1": subject["a1"], "a2": subject["a2"], "correction": subject["correction"]}
+
+
+def _plain(moment: datetime) -> str:
+    return parse_time(iso(moment)).strftime("%Y-%m-%d %H:%M")

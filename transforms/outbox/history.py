@@ -1,0 +1,105 @@
+"""History: what earlier runs said, read back from the outbox, which is the only record."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from transforms.errors import MeterwrightError
+from transforms.windows import Window, iso, parse_time
+from transforms.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class History:
+    """The runs before a window, oldest first, and what they hold.
+
+    ``later`` is true if the outbox already has a run for a later window.
+    """
+
+    folders: tuple[Path, ...]
+    manifests: tuple[dict[str, Any], ...]
+    later: bool
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        """All lines of one of the runs' JSON Lines files, each with its run's ``window_start``."""
+        found = []
+        for folder, manifest in zip(self.folders, self.manifests, strict=True):
+            for line in (folder / name).read_text(encoding="utf-8").splitlines():
+                found.append({**json.loads(line), "window_start": manifest["window_start"]})
+        return found
+
+    def previous(self) -> pl.DataFrame | None:
+        """Verdicts of the newest earlier run."""
+        return pl.read_parquet(self.folders[-1] / "verdicts.parquet") if self.folders else None
+
+    def newest_end(self) -> datetime | None:
+        """End of the newest window that has a run."""
+        return max((parse_time(manifest["window_end"]) for manifest in self.manifests), default=None)
+
+    def healthy_since(self, codes: list[str]) -> dict[str, str]:
+        """For each of some meters the start of the newest window in which it was healthy, as ISO text."""
+        if not codes or not self.folders:
+            return {}
+        newest = (
+            pl.scan_parquet([folder / "verdicts.parquet" for folder in self.folders])
+            .filter((pl.col("verdict") == "healthy") & pl.col("feature_code").is_in(codes))
+            .group_by("feature_code")
+            .agg(pl.col("window_start").max())
+            .collect()
+        )
+        return {code: iso(start) for code, start in newest.iter_rows()}
+
+    def steady_streak(self, window: Window, wanted: int) -> dict[str, int]:
+        """In how many windows in a row, this one included, each meter was steady; looks back ``wanted`` windows."""
+        streak: dict[str, int] = {}
+        starts = {parse_time(m["window_start"]): f for f, m in zip(self.folders, self.manifests, strict=True)}
+        alive: set[str] | None = None
+        for back in range(1, wanted):
+            folder = starts.get(window.start - back * window.length)
+            if folder is None:
+                break
+            steady = pl.read_parquet(folder / "verdicts.parquet", columns=["feature_code", "verdict"])
+            codes = set(steady.filter(pl.col("verdict") == "steady")["feature_code"].to_list())
+            alive = codes if alive is None else alive & codes
+            for code in alive:
+                streak[code] = back + 1
+        return streak
+
+    def dumps_named(self) -> set[tuple[str, str]]:
+        """Dumps (stream, digest) that an earlier manifest lists."""
+        return {(dump["stream"], dump["sha256"]) for manifest in self.manifests for dump in manifest["inputs"]}
+
+
+def read_history(workspace: Workspace, before: datetime) -> History:
+    """Read the manifests of the runs whose window starts before an instant.
+
+    Raises
+    ------
+    MeterwrightError
+        If a run's manifest is missing or unreadable: the outbox was tampered with.
+    """
+    found = []
+    later = False
+    for folder in sorted(workspace.outbox.glob("*_r*")) if workspace.outbox.exists() else []:
+        path = folder / "manifest.json"
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            start = parse_time(manifest["window_start"])
+            revision = int(manifest["revision"])
+        except (OSError, ValueError, KeyError) as error:
+            raise MeterwrightError(
+                f"outbox/{folder.name}/manifest.json cannot be read ({error.__class__.__name__}); "
+                "restore the folder from a backup, or move it away if it is not one of Meterwright's"
+            ) from error
+        if start < before:
+            found.append((start, revision, folder, manifest))
+        elif start > before:
+            later = True
+    found.sort(key=lambda item: item[:2])
+    return History(tuple(f[2] for f in found), tuple(f[3] for f in found), later)

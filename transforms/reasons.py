@@ -1,0 +1,72 @@
+"""The one vocabulary of reason codes, and what each says to a person."""
+
+from __future__ import annotations
+
+#: why a meter got its verdict
+VERDICT_REASONS: dict[str, str] = {
+    "within_mpe": "every flow zone with evidence is inside the maximum permissible error, uncertainty counted",
+    "offset_in_band": "the differences keep one sign and lie in the preset threshold range; a constant offset explains them",
+    "linear_in_band": "the differences keep one sign and lie in the preset threshold range; a straight line explains them",
+    "offset_mapping": "a constant offset carries the reference to the meter with no more scatter than is normal",
+    "linear_mapping": "a straight line carries the reference to the meter with no more scatter than is normal",
+    "curve_mapping": "an increasing curve carries the reference to the meter with no more scatter than is normal",
+    "scatter": "the readings scatter more than repeatability and resolution explain",
+    "drifting": "the relation to the reference changes from one part of the window to the next",
+    "stuck": "the meter's reading does not move while water flows",
+    "clock_skew": "the meter follows the reference with a lag: the clocks disagree",
+    "too_few_pairs": "too few instants have both a meter and a reference reading",
+    "no_flow": "too little water flowed to judge the meter",
+    "undecided": "the evidence neither puts the meter inside nor outside the permissible error",
+    "parameters_changed": "the meter's parameters changed within the window",
+    "reference_expired": "the reference flowmeter was not calibrated within the permitted time before the window's end",
+    "reference_missing": "no reference flowmeter reported for this meter",
+    "reference_unregistered": "the reference flowmeter is not in flowmeters.csv, so nothing shows that it is calibrated",
+    "meter_missing": "the meter did not report",
+    "unregistered": "the feature code is not in meters.csv",
+    "pairing_conflict": "the flowmeter's own record and the preset correspondence disagree about which meter it watches",
+}
+
+#: why a command did not go out, or a visit is needed although the deviation is steady
+GUARD_REASONS: dict[str, str] = {
+    "beyond_limits": "the correction would be larger than the model allows: a meter that far off has not drifted",
+    "breaker": "too large a share of the fleet would be commanded at once: the reference or the dumps are likelier at fault",
+    "unconfirmed": "the deviation has not yet been seen in as many windows as the policy asks for",
+    "stale_window": "a later window has been judged already, so nothing is sent for this one",
+    "in_flight": "an earlier command to this meter has not been answered yet",
+}
+
+#: why a raw row was set aside
+QUARANTINE_REASONS: dict[str, str] = {
+    "no_feature_code": "the row names no meter (and no flowmeter)",
+    "bad_feature_code": "the identifier is too long or holds control characters",
+    "bad_timestamp": "the time stamp cannot be read",
+    "no_offset": "the time stamp has no offset and the source names no time zone",
+    "ambiguous_local_time": "the local time does not exist or exists twice on that day",
+    "implausible_time": "the time stamp lies outside 2000 to 2100",
+    "no_value": "the row has neither a flow nor a register reading",
+    "not_a_number": "the value is not a number",
+    "not_finite": "the value is not finite",
+    "negative": "the value is below zero",
+    "absurd": "the value is far beyond what any registered model can measure",
+    "unknown_unit": "the unit is not one that is known",
+    "wrong_column_count": "the row has more or fewer fields than the header",
+    "not_utf8": "the row is not valid text in the stated encoding",
+    "line_too_long": "the line is longer than any reading can be",
+    "bad_row": "the row cannot be parsed",
+    "bad_json": "the line is not a JSON object",
+    "bad_frame": "the run-length frame lacks a key or a key has the wrong form",
+    "frame_too_long": "the run-length frame would expand beyond the limit",
+    "conflicting": "another reading of the same device at the same instant has another value",
+    "missing_column": "the file lacks a required column",
+    "duplicate_column": "the file's header names a column twice",
+    "wrong_type": "a column of the file has a type that cannot hold what it should",
+    "unreadable_file": "the file cannot be read to its end",
+}
+
+
+def sentence(code: str) -> str:
+    """What a reason code says, as a clause without a full stop. Unknown codes are shown as themselves."""
+    for vocabulary in (VERDICT_REASONS, GUARD_REASONS, QUARANTINE_REASONS):
+        if code in vocabulary:
+            return vocabulary[code]
+    return code.replace("_", " ")

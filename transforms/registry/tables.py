@@ -1,0 +1,222 @@
+"""The registry's tables: what each column must hold, checked a table at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from transforms.faults import Check, Faults, near, shown
+from transforms.registry.csvfile import Layout, read_csv
+from transforms.registry.validity import DAY_PATTERN, overlaps, parse_ends
+from transforms.toml import file_name
+
+CODE_LENGTH: Final = 128
+#: characters that no identifier may hold: controls and the two Unicode line ends
+CONTROL_CHARACTERS: Final = r"[\p{Cc}\p{Zl}\p{Zp}]"
+MAX_REFERENCE_UNCERTAINTY: Final = 0.2
+#: whether a value of a flowmeter is the mean of the interval that ends at its stamp, or the flow at that instant
+SAMPLINGS: Final = ("mean", "instant")
+_LANGUAGE: Final = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"
+
+
+def read_meters(file: Path, faults: Faults) -> pl.DataFrame | None:
+    """Read meters.csv: ``row, feature_code, model, serial, installed_on (Date), site``."""
+    table = read_csv(file, Layout(("feature_code", "model"), ("serial", "installed_on", "site")), faults)
+    if table is None:
+        return None
+    name = file_name(file)
+    faults.check(
+        name,
+        table,
+        [
+            _present("feature_code", None),
+            *_identifier("feature_code"),
+            _present("model", "feature_code"),
+            *_identifier("model"),
+            *_identifier("serial"),
+            _date("installed_on", "feature_code"),
+        ],
+    )
+    faults.add_rows(
+        name,
+        _repeated(table, ("feature_code",)),
+        lambda bad: f"the feature code is already in row {bad['first']}; it must name one meter, remove one row",
+        "feature_code",
+    )
+    return table.with_columns(_as_date("installed_on"))
+
+
+def check_models(meters: pl.DataFrame, name: str, known: frozenset[str], faults: Faults) -> None:
+    """Note every meter whose model is not in models.toml."""
+
+    def say(bad: dict[str, Any]) -> str:
+        what = near(bad["model"], known) or "; correct it, or describe the model there"
+        return f"model {shown(bad['model'])} is not in models.toml{what}"
+
+    faults.check(name, meters, [Check(~pl.col("model").is_in(sorted(known)), say, "feature_code")])
+
+
+def read_pairs(file: Path, faults: Faults) -> pl.DataFrame | None:
+    """Read pairs.csv: ``row, feature_code, flowmeter_id, valid_from, valid_to``, half open instants in UTC."""
+    table = read_csv(file, Layout(("feature_code", "flowmeter_id"), ("valid_from", "valid_to")), faults)
+    if table is None:
+        return None
+    name = file_name(file)
+    faults.check(
+        name,
+        table,
+        [
+            _present("feature_code", None),
+            *_identifier("feature_code"),
+            _present("flowmeter_id", "feature_code"),
+            *_identifier("flowmeter_id"),
+        ],
+    )
+    pairs = parse_ends(table, name, faults)
+    faults.add_rows(
+        name,
+        overlaps(pairs, "feature_code"),
+        lambda bad: (
+            f"the meter is paired in row {bad['with_row']} for the same time;"
+            " a meter has one flowmeter at a time, end one with valid_to before the next begins"
+        ),
+        "feature_code",
+    )
+    faults.add_rows(
+        name,
+        overlaps(pairs, "flowmeter_id"),
+        lambda bad: (
+            f"flowmeter {shown(bad['flowmeter_id'])} is paired in row {bad['with_row']} for the same time;"
+            " a flowmeter watches one meter at a time, end one with valid_to before the next begins"
+        ),
+        "feature_code",
+    )
+    return pairs
+
+
+def read_flowmeters(file: Path, faults: Faults) -> pl.DataFrame | None:
+    """Read flowmeters.csv: ``row, flowmeter_id, calibrated_on (Date), uncertainty (relative, k = 2), sampling``.
+
+    ``sampling`` is ``mean`` (the default: each value is the mean over the interval that ends at its stamp) or
+    ``instant`` (the value is the flow at the stamp).
+    """
+    table = read_csv(file, Layout(("flowmeter_id", "calibrated_on"), ("uncertainty", "sampling")), faults)
+    if table is None:
+        return None
+    name = file_name(file)
+    uncertainty = pl.col("uncertainty").cast(pl.Float64, strict=False)
+    good = (uncertainty.is_finite() & uncertainty.is_between(0, MAX_REFERENCE_UNCERTAINTY)).fill_null(False)
+    faults.check(
+        name,
+        table,
+        [
+            _present("flowmeter_id", None),
+            *_identifier("flowmeter_id"),
+            _present("calibrated_on", "flowmeter_id"),
+            _date("calibrated_on", "flowmeter_id"),
+            Check(
+                pl.col("uncertainty").is_not_null() & ~good,
+                lambda bad: (
+                    f"uncertainty {shown(bad['uncertainty'])} is not a number from 0 to {MAX_REFERENCE_UNCERTAINTY:g};"
+                    " give it relative with k = 2, 0.005 for 0.5 %"
+                ),
+                "flowmeter_id",
+            ),
+            Check(
+                pl.col("sampling").is_not_null() & ~pl.col("sampling").is_in(SAMPLINGS),
+                lambda bad: (
+                    f"sampling {shown(bad['sampling'])} is none of {', '.join(SAMPLINGS)}; leave it empty for mean"
+                ),
+                "flowmeter_id",
+            ),
+        ],
+    )
+    faults.add_rows(
+        name,
+        _repeated(table, ("flowmeter_id", "calibrated_on")),
+        lambda bad: f"the same flowmeter and calibrated_on stand in row {bad['first']}; remove one row",
+        "flowmeter_id",
+    )
+    return table.with_columns(_as_date("calibrated_on"), uncertainty, pl.col("sampling").fill_null(SAMPLINGS[0]))
+
+
+def read_terminals(file: Path, faults: Faults) -> pl.DataFrame | None:
+    """Read terminals.csv: ``row, feature_code, terminal_id, channel, language``.
+
+    Its messages name rows and columns and never show a value: the values are telephone numbers, or may be, where
+    somebody swapped two columns.
+    """
+    required = ("feature_code", "terminal_id", "channel")
+    table = read_csv(file, Layout(required, ("language",), private=True), faults)
+    if table is None:
+        return None
+    name = file_name(file)
+    faults.check(
+        name,
+        table,
+        [
+            *(_present(column, None) for column in required),
+            *(_private_identifier(column) for column in (*required, "language")),
+            Check(
+                ~pl.col("language").str.contains(_LANGUAGE),
+                lambda _: "language is not a language tag; give one such as en, fr or zh-CN, or leave it empty",
+            ),
+        ],
+    )
+    faults.add_rows(
+        name,
+        _repeated(table, ("feature_code", "terminal_id")),
+        lambda bad: f"the same feature_code and terminal_id stand in row {bad['first']}; remove one row",
+        None,
+    )
+    return table
+
+
+def _present(column: str, key: str | None) -> Check:
+    return Check(pl.col(column).is_null(), lambda _: f"{column} is empty; fill it in or remove the row", key)
+
+
+def _identifier(column: str) -> tuple[Check, Check]:
+    """An identifier is not too long and holds no control characters."""
+    too_long = Check(
+        pl.col(column).str.len_chars() > CODE_LENGTH,
+        lambda bad: f"{column} has {len(bad[column])} characters, at most {CODE_LENGTH} are allowed; shorten it",
+    )
+    control = Check(
+        pl.col(column).str.contains(CONTROL_CHARACTERS),
+        lambda bad: f"{column} {shown(bad[column])} holds control characters; remove them",
+    )
+    return too_long, control
+
+
+def _private_identifier(column: str) -> Check:
+    too_long, control = _identifier(column)
+    what = f"{column} is longer than {CODE_LENGTH} characters or holds control characters; correct it"
+    return Check(too_long.bad | control.bad, lambda _: what)
+
+
+def _date(column: str, key: str) -> Check:
+    return Check(
+        pl.col(column).is_not_null() & _as_date(column).is_null(),
+        lambda bad: f"{column} {shown(bad[column])} is not a date; write for example 2026-01-31",
+        key,
+    )
+
+
+def _as_date(column: str) -> pl.Expr:
+    text = pl.col(column)
+    return pl.when(text.str.contains(DAY_PATTERN)).then(text).str.to_date("%Y-%m-%d", strict=False)
+
+
+def _repeated(table: pl.DataFrame, keys: tuple[str, ...]) -> pl.DataFrame:
+    """The rows whose keys stand in an earlier row, with that row's number as ``first``."""
+    present = table.drop_nulls(list(keys))
+    if present[keys[0]].n_unique() == present.height:  # the common case, cheaper than telling pairs of keys apart
+        return present.clear()
+    repeats = present.filter(~(pl.struct(keys) if len(keys) > 1 else pl.col(keys[0])).is_first_distinct())
+    if repeats.is_empty():
+        return repeats
+    first = present.group_by(keys).agg(pl.col("row").min().alias("first"))
+    return repeats.join(first, on=keys, how="left")

@@ -1,0 +1,6 @@
+"""Sources: how the columns of foreign exports map to ours."""
+
+from transforms.sources.reading import collect_sources, read_sources
+from transforms.sources.source import CANONICAL, EPOCHS, FORMATS, Column, Source
+
+__all__ = ["CANONICAL", "EPOCHS", "FORMATS", "Column", "Source", "collect_sources", "read_sources"]

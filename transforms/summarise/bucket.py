@@ -1,0 +1,78 @@
+"""One bucket's sums: the matched pairs of a window reduced to moments, or listed for the few that need a closer look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from transforms.lake import Lake
+from transforms.match import Parties, match_bucket
+from transforms.schemas import PAIRS
+from transforms.sql import connect, statement
+from transforms.summarise.moments import FRAME
+from transforms.windows import Window
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What one bucket's work may use: threads, memory (MB) and a folder to spill to."""
+
+    threads: int
+    memory_mb: int
+    spill: Path
+
+
+@dataclass(frozen=True)
+class BucketSummary:
+    """The meters seen in a bucket and their moments.
+
+    Attributes
+    ----------
+    meters : DataFrame
+        `transforms.match.METERS`: one row per feature code that reported, is watched or is contradicted.
+    moments : DataFrame
+        Long form, `transforms.summarise.moments.FRAME`.
+    """
+
+    meters: pl.DataFrame
+    moments: pl.DataFrame
+
+
+def summarise_bucket(
+    lake: Lake, bucket: int, window: Window, parties: Parties, *, parts: int, machine: Machine
+) -> BucketSummary:
+    """Match and sum one bucket's readings of one window, cut into ``parts`` equal sub-windows."""
+    with connect(threads=machine.threads, memory_mb=machine.memory_mb, spill=machine.spill) as con:
+        matched = match_bucket(con, lake, bucket, window, parties)
+        if matched.watched.is_empty():
+            return BucketSummary(matched.meters, pl.DataFrame(schema=FRAME))
+        return BucketSummary(matched.meters, _moments(con, window, parts))
+
+
+def list_pairs(
+    lake: Lake, bucket: int, window: Window, parties: Parties, codes: Sequence[str], *, machine: Machine
+) -> pl.DataFrame:
+    """The single pairs (`PAIRS`) of a few meters of a bucket, sorted by code and time."""
+    few = replace(parties, fleet=parties.fleet.filter(pl.col("feature_code").is_in(list(codes))))
+    with connect(threads=machine.threads, memory_mb=machine.memory_mb, spill=machine.spill) as con:
+        matched = match_bucket(con, lake, bucket, window, few)
+        if matched.watched.is_empty():
+            return pl.DataFrame(schema=PAIRS)
+        con.register("codes", matched.watched.select("meter_no", "feature_code").to_arrow())
+        found: pl.DataFrame = con.sql(statement("transforms.summarise", "pairs.sql")).pl()
+    return found.with_columns(pl.col("timestamp").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")).select(
+        pl.col(name).cast(kind) for name, kind in PAIRS.items()
+    )
+
+
+def _moments(con: duckdb.DuckDBPyConnection, window: Window, parts: int) -> pl.DataFrame:
+    text = statement("transforms.summarise", "moments.sql").format(
+        start_us=int(window.start.timestamp()) * 1_000_000,
+        part_us=int(window.length.total_seconds() * 1_000_000) // parts,
+    )
+    found: pl.DataFrame = con.sql(text).pl()
+    return found.select(pl.col(name).cast(kind) for name, kind in FRAME.items())
