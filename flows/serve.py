@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from flows.engines.server import PrefectServerError, TemporaryServer
+from flows.engines.server import PrefectServerError, TemporaryServer, drain
 from flows.engines.signals import terminable
 from flows.settings import prefect_api_url, use_prefect_in
 from transforms.errors import MeterwrightError, UsageError
@@ -101,6 +101,7 @@ def _server(home: Path) -> Iterator[TemporaryServer | None]:
         with temporary_settings({PREFECT_API_URL: server.api_url}):
             yield server
     finally:
+        drain()
         server.close()
 
 

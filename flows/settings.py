@@ -79,6 +79,8 @@ def prefect_environment(workspace: Path) -> dict[str, str]:
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": str(SERVER_START_TIMEOUT_S),
         "PREFECT_LOGGING_CONFIG_PATH": str(Path(__file__).with_name("engines") / "logging.yml"),
+        # When a server is gone, this handler alone writes to standard error, past all logging; its lines say nothing new.
+        "PREFECT_LOGGING_TO_API_ENABLED": "false",
         "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
         # The UI is copied to where it is served from, by default into the installed package.
         "PREFECT_UI_STATIC_DIRECTORY": str(home / "ui"),

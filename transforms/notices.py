@@ -68,20 +68,28 @@ def notices_for(
         code = subject["feature_code"]
         for terminal in terminals.get(code, ()):
             language = language_for(terminal["language"], kind)
-            body = {
-                "schema": SCHEMA,
+            about = {
                 "terminal_id": terminal["terminal_id"],
-                "channel": terminal["channel"],
-                "language": language,
                 "feature_code": code,
                 "command_id": subject.get("command_id"),
                 "kind": kind,
-                "text": TEXTS[kind][language].format(meter=code, begin=_plain(begin), end=_plain(end)),
-                "parameters": _parameters(subject),
             }
-            about = {key: body[key] for key in ("terminal_id", "feature_code", "command_id", "kind")}
-            notice_id = digest_of({**about, "order_id": subject.get("order_id")}, "n")
-            found.append({**body, "notice_id": notice_id, "not_before": iso(begin), "expires_at": iso(end)})
+            found.append(
+                {
+                    "schema": SCHEMA,
+                    "notice_id": digest_of({**about, "order_id": subject.get("order_id")}, "n"),
+                    "terminal_id": terminal["terminal_id"],
+                    "channel": terminal["channel"],
+                    "language": language,
+                    "feature_code": code,
+                    "command_id": subject.get("command_id"),
+                    "kind": kind,
+                    "text": TEXTS[kind][language].format(meter=code, begin=_plain(begin), end=_plain(end)),
+                    "parameters": _parameters(subject),
+                    "not_before": iso(begin),
+                    "expires_at": iso(end),
+                }
+            )
     return found
 
 

@@ -10,7 +10,7 @@ from transforms.errors import UsageError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
-_SPAN = re.compile(r"(\d+)\s*(s|m|min|h|d)")
+_SPAN = re.compile(r"([0-9]{1,9})\s*(s|m|min|h|d)")
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
@@ -38,11 +38,12 @@ def parse_time(text: str) -> datetime:
     """
     try:
         instant = datetime.fromisoformat(text.strip())
-    except ValueError:
+        moment = instant.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise UsageError(f"{text!r} is not a time; write for example 2026-01-01T12:00:00Z") from None
     if instant.tzinfo is None:
         raise UsageError(f"{text!r} has no offset; add Z for UTC, for example 2026-01-01T12:00:00Z")
-    return instant.astimezone(UTC)
+    return moment
 
 
 def iso(instant: datetime) -> str:

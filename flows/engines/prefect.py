@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from flows.engines.server import PrefectServerError, TemporaryServer
+from flows.engines.server import PrefectServerError, TemporaryServer, drain
 from flows.engines.signals import Terminated
 from flows.settings import prefect_api_url, use_prefect_in
 from transforms.errors import MeterwrightError
@@ -177,14 +177,23 @@ class PrefectEngine:
     def _at_server(self) -> Iterator[None]:
         """Make Prefect talk with our temporary server, if we have one, for the time of the block."""
         import prefect  # noqa: F401  # takes as long as the server does, so before waiting for that
-        from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+        from prefect.settings import (
+            PREFECT_API_URL,
+            PREFECT_CLIENT_MAX_RETRIES,
+            PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+            temporary_settings,
+        )
 
         if self._server is None:
             yield
             return
         self._server.wait_until_ready()
-        # Nobody watches the heartbeats at a server of our own, and their thread takes up to a second to end.
-        with temporary_settings({PREFECT_API_URL: self._server.api_url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        here = {
+            PREFECT_API_URL: self._server.api_url,
+            PREFECT_CLIENT_MAX_RETRIES: 1,  # on this machine, what does not answer is gone
+            PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,  # nobody watches, and their thread takes up to a second to end
+        }
+        with temporary_settings(here):
             yield
 
     def _drain(self, ended: bool) -> None:
@@ -192,11 +201,7 @@ class PrefectEngine:
 
         Task runs that a signal has cut short never end, so when the flow has not `ended` they are not waited for.
         """
-        from prefect.events.worker import EventsWorker
-        from prefect.logging.handlers import APILogWorker
-
-        for worker in (EventsWorker, APILogWorker):
-            worker.drain_all(timeout=_DRAIN_TIMEOUT_S, at_exit=False)
+        drain(_DRAIN_TIMEOUT_S)
         if ended and self._server and self._flow_run:
             self._server.wait_until_recorded(self._flow_run, self._tasks, _DRAIN_TIMEOUT_S)
 

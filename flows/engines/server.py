@@ -16,6 +16,20 @@ _SCRIPT = Path(__file__).with_name("temporary_server.py")
 _END_TIMEOUT_S = 12.0
 
 
+def drain(timeout_s: float = 5.0) -> None:
+    """Wait until Prefect, where it is in use, has sent its events and logs; for ever is too long for a mere view.
+
+    Comes before the end of a server: afterwards Prefect would try for minutes and complain on standard error.
+    """
+    if "prefect" not in sys.modules:
+        return
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    for worker in (EventsWorker, APILogWorker):
+        worker.drain_all(timeout=timeout_s, at_exit=False)
+
+
 class PrefectServerError(MeterwrightError):
     """Prefect's server did not start, could not be reached or failed. Our own work did not."""
 

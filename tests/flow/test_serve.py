@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,6 @@ def test_runs_follow_the_schedule_until_sigterm(tmp_path: Path) -> None:
     stamps, sentences = zip(*(line.split(" ", 1) for line in lines[2:]), strict=True)
     assert sentences == ("run 1", "failed: row 7 is wrong", "run 3", "run 4", "run 5")
     begun = [datetime.fromisoformat(stamp) for stamp in stamps]
-    assert all((later - earlier).total_seconds() > 0 for earlier, later in zip(begun[1:], begun[2:], strict=False))
+    assert all((later - earlier).total_seconds() > 0 for earlier, later in pairwise(begun))
     assert (begun[3] - begun[2]).total_seconds() >= 9
     assert rest.endswith("Stopped. What was not finished is done at the next start.\n")

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from transforms.fit.lines import Centred, Floats, Lines, fit_gain, fit_line, fit_offset
+from transforms.fit.lines import Centred, Floats, Lines, fit_gain, fit_line, fit_offset, scatter
 
 #: index of a choice -> form as written in a verdict; a pure gain is a linear form whose a2 is zero
 FORMS = ("offset", "linear", "linear")
@@ -26,33 +26,37 @@ class Choice:
 def choose_form(sums: Centred, significance: float) -> Choice:
     """Choose offset, gain or full line for each meter.
 
-    Of the two forms with one parameter the one that leaves less scatter is taken; where the flow hardly varied both
-    leave the same, and the gain is preferred: carried to flows not seen, a wrong gain does less harm than a wrong
-    offset. The full line is taken only where the partial F test of its second parameter is significant and the
-    parameter improves the fit beyond what chance would.
+    Each form with one parameter is tested against the full line by the partial F test, exact for the few pairs there
+    may be. A gain that is not refused is taken: carried to flows not seen, a wrong gain does less harm than a wrong
+    offset. Else an offset that is not refused, else the line. Where the flow hardly varied nothing can be refused.
 
     Parameters
     ----------
     sums : Centred
         The meters' weighted sums.
     significance : float
-        Level of the partial F test.
+        Level at which a form with one parameter is refused.
     """
     offset, gain, line = fit_offset(sums), fit_gain(sums), fit_line(sums)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        # two units of log-likelihood: decisive evidence by the usual reading of AIC for forms of equal size
-        clear = sums.n * (np.log(gain.chi2) - np.log(offset.chi2)) > 4.0
-        single = np.where(clear, OFFSET, GAIN)
-        simple = np.where(clear, offset.chi2, gain.chi2)
-        f = (simple - line.chi2) / (line.chi2 / line.dof)
-        p = special.fdtrc(1.0, np.maximum(line.dof, 1.0), np.maximum(f, 0.0))
-    richer = (line.dof > 0) & np.isfinite(line.a1) & (line.a1 > 0) & (p < significance)
-    index = np.where(richer, LINE, single)
+    possible = (line.dof > 0) & np.isfinite(line.a1) & (line.a1 > 0)
+    refused = {
+        form: possible & (_partial_f(sums, simple, line) < significance)
+        for form, simple in ((OFFSET, offset), (GAIN, gain))
+    }
+    index = np.where(~refused[GAIN], GAIN, np.where(~refused[OFFSET], OFFSET, LINE))
     picked = {
         name: np.choose(index, [getattr(form, name) for form in (offset, gain, line)])
         for name in ("a1", "a1_se", "a2", "a2_se", "correlation", "chi2", "dof")
     }
     return Choice(index, Lines(**{name: np.asarray(value, dtype=np.float64) for name, value in picked.items()}))
+
+
+def _partial_f(sums: Centred, simple: Lines, line: Lines) -> Floats:
+    """P value of the partial F test that the line's second parameter is needed."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        f = (simple.chi2 - line.chi2) / scatter(sums, line.chi2, line.dof)
+        p = special.fdtrc(1.0, np.maximum(line.dof, 1.0), np.maximum(f, 0.0))
+    return np.asarray(np.where(np.isnan(p), 1.0, p))
 
 
 __all__ = ["FORMS", "GAIN", "LINE", "OFFSET", "Choice", "Floats", "choose_form"]

@@ -23,7 +23,8 @@ Ints = npt.NDArray[np.int64]
 class Centred:
     """Weighted sums per meter about the whole numbers ``c`` (of q) and ``d`` (of q').
 
-    ``n`` counts pairs, ``w`` sums the weights, the others sum weight times powers of (q - c) and (q' - d).
+    ``n`` counts pairs, ``w`` sums the weights, the others sum weight times powers of (q - c) and (q' - d). ``floor`` is
+    the least weighted scatter of a pair that can be real: rounding alone makes it, even where few readings hide it.
     """
 
     c: Floats
@@ -35,6 +36,7 @@ class Centred:
     xx: Floats
     xy: Floats
     yy: Floats
+    floor: Floats
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Lines:
     dof: Floats
 
 
-def centre(sums: Mapping[str, Ints], weights: Floats) -> Centred:
+def centre(sums: Mapping[str, Ints], weights: Floats, rounding: Floats | float = 0.0) -> Centred:
     """Move integer sums to each meter's own means and weigh them.
 
     Parameters
@@ -64,6 +66,8 @@ def centre(sums: Mapping[str, Ints], weights: Floats) -> Centred:
         ``n, sx, sy, sxx, sxy, syy``: arrays of shape (bins, meters), exact.
     weights : ndarray
         Shape (bins, meters): the weight of each pair of a bin.
+    rounding : ndarray or float
+        Variance that the rounding of the readings makes, per meter.
     """
     n, sx, sy = sums["n"], sums["sx"], sums["sy"]
     total = np.maximum(n.sum(axis=0), 1)
@@ -82,6 +86,7 @@ def centre(sums: Mapping[str, Ints], weights: Floats) -> Centred:
         d=d.astype(np.float64),
         n=n.sum(axis=0).astype(np.float64),
         w=(weights * n).sum(axis=0),
+        floor=(weights * n).sum(axis=0) / total * rounding,
         **{name: (weights * value).sum(axis=0) for name, value in moved.items()},
     )
 
@@ -97,6 +102,12 @@ def residual_sum(sums: Centred, a1: Floats, a2: Floats) -> Floats:
     return np.maximum(rest, 0.0)
 
 
+def scatter(sums: Centred, chi2: Floats, dof: Floats) -> Floats:
+    """Weighted variance of a pair about the fit: what is seen, and no less than rounding makes."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(dof > 0, np.maximum(chi2 / dof, sums.floor), np.nan))
+
+
 def fit_offset(sums: Centred) -> Lines:
     """q' = q + a2."""
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -104,7 +115,7 @@ def fit_offset(sums: Centred) -> Lines:
         one = np.ones_like(a2)
         chi2 = residual_sum(sums, one, a2)
         dof = sums.n - 1
-        a2_se = np.sqrt(chi2 / dof / sums.w)
+        a2_se = np.sqrt(scatter(sums, chi2, dof) / sums.w)
     zero = np.zeros_like(a2)
     return Lines(one, zero, a2, a2_se, zero, chi2, dof)
 
@@ -118,7 +129,7 @@ def fit_gain(sums: Centred) -> Lines:
         zero = np.zeros_like(a1)
         chi2 = residual_sum(sums, a1, zero)
         dof = sums.n - 1
-        a1_se = np.sqrt(chi2 / dof / xx)
+        a1_se = np.sqrt(scatter(sums, chi2, dof) / xx)
     return Lines(a1, a1_se, zero, zero, zero, chi2, dof)
 
 
@@ -135,7 +146,7 @@ def fit_line(sums: Centred) -> Lines:
         a2 = sums.d + y_mean - a1 * level
         chi2 = residual_sum(sums, a1, a2)
         dof = sums.n - 2
-        scale = np.where(dof > 0, chi2 / np.maximum(dof, 1), np.nan)
+        scale = scatter(sums, chi2, dof)
         a1_se = np.sqrt(scale / sxx)
         a2_se = np.sqrt(scale * (1 / sums.w + level**2 / sxx))
         correlation = -level / np.sqrt(sxx / sums.w + level**2)

@@ -13,7 +13,7 @@ from transforms.ingest.fields import Fields, fields_of
 from transforms.ingest.frames import FRAME_KEYS, read_frames
 from transforms.ingest.lines import line_chunks
 from transforms.ingest.parquet import parquet_rows
-from transforms.ingest.rules import NUMBER, reading
+from transforms.ingest.rules import NUMBER, judged
 from transforms.ingest.zones import zone_table
 from transforms.sql import quote
 
@@ -79,7 +79,7 @@ SELECT line, feature_code, flowmeter_id, ts, flow, volume,
         ELSE ''
     END AS detail,
     CASE pre WHEN 0 THEN reason ELSE pre END::UTINYINT AS reason
-FROM ({reading})
+FROM ({judged})
 """
 
 _FAULTY_LINES = """
@@ -164,9 +164,7 @@ def _json_rows(con: duckdb.DuckDBPyConnection, dump: Dump, absurd_flow_lph: floa
     _typed_rows(con, "(SELECT * FROM careful_lines WHERE NOT framed)", fields, len(names), absurd_flow_lph)
     if con.sql("SELECT 1 FROM careful_lines WHERE framed LIMIT 1").fetchall():
         framed = "(SELECT line, f FROM careful_lines WHERE framed)"
-        con.execute(
-            f"INSERT INTO careful_rows {read_frames(con, framed, len(names), dump.candidate, absurd_flow_lph)}"
-        )
+        con.execute(f"INSERT INTO careful_rows {read_frames(con, framed, len(names), dump.candidate, absurd_flow_lph)}")
 
 
 def json_pointer(name: str) -> str:
@@ -177,11 +175,11 @@ def json_pointer(name: str) -> str:
 def _typed_rows(
     con: duckdb.DuckDBPyConnection, relation: str, fields: Fields, columns: int, absurd_flow_lph: float
 ) -> None:
-    typed = reading(
+    typed = judged(
         relation,
         fields,
         keep="line, f, pre",
         absurd_flow_lph=absurd_flow_lph,
         zone=zone_table(con, relation, fields),
     )
-    con.execute(_ROWS.format(reading=typed, wrong_column_count=NUMBER["wrong_column_count"], columns=columns))
+    con.execute(_ROWS.format(judged=typed, wrong_column_count=NUMBER["wrong_column_count"], columns=columns))

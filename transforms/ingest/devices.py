@@ -27,7 +27,7 @@ INSERT INTO devices
 SELECT (row_number() OVER (ORDER BY feature_code, flowmeter_id) + {last})::INTEGER, {stream}, feature_code, flowmeter_id,
     (md5_number_lower(CASE WHEN feature_code <> '' THEN feature_code ELSE coalesce(paired, flowmeter_id) END)
         % {n_buckets})::INTEGER
-FROM (SELECT DISTINCT feature_code, flowmeter_id FROM staged) AS named
+FROM named
 ANTI JOIN (SELECT * FROM devices WHERE stream = {stream}) AS known USING (feature_code, flowmeter_id)
 LEFT JOIN pairs_now ON named.feature_code = '' AND pairs_now.paired_id = named.flowmeter_id
 """
@@ -58,7 +58,7 @@ def load_devices(con: duckdb.DuckDBPyConnection, lake: Lake, pairs: pl.DataFrame
 
 
 def number_new(con: duckdb.DuckDBPyConnection, stream: str, n_buckets: int) -> int:
-    """Add the devices of the table ``staged`` that are not in the dictionary yet; return how many there were."""
+    """Add the devices of the table ``named`` that are not in the dictionary yet; return how many there were."""
     last, before = con.sql("SELECT coalesce(max(device_no), -1), count(*) FROM devices").fetchall()[0]
     con.execute(_NUMBER.format(last=last, stream=quote(stream), n_buckets=n_buckets))
     return int(con.sql("SELECT count(*) FROM devices").fetchall()[0][0]) - int(before)

@@ -8,7 +8,7 @@ import duckdb
 
 from transforms.ingest.discover import Candidate
 from transforms.ingest.fields import Fields
-from transforms.ingest.rules import NUMBER, reading
+from transforms.ingest.rules import NUMBER, judged
 from transforms.ingest.zones import zone_table
 from transforms.sql import quote
 from transforms.units import BY_QUANTITY
@@ -28,10 +28,10 @@ SELECT line, feature_code, flowmeter_id, ts, quantity, factor, (interval_s * 100
         WHEN runs IS NULL OR len(runs) = 0 OR interval_s IS NULL OR quantity IS NULL OR unit IS NULL THEN {bad_frame}
         WHEN NOT (interval_s >= 0.001 AND interval_s <= {interval_limit}) OR quantity NOT IN ('flow', 'volume')
             THEN {bad_frame}
-        WHEN len(list_filter(runs, run -> run IS NULL OR len(run) <> 2 OR run[2] IS NULL OR NOT run[2] >= 1
+        WHEN len(list_filter(runs, lambda run: run IS NULL OR len(run) <> 2 OR run[2] IS NULL OR NOT run[2] >= 1
             OR run[2] <> floor(run[2]))) > 0 THEN {bad_frame}
         WHEN factor IS NULL THEN {unknown_unit}
-        WHEN list_sum(list_transform(runs, run -> run[2])) > {frame_limit} THEN {frame_too_long}
+        WHEN list_sum(list_transform(runs, lambda run: run[2])) > {frame_limit} THEN {frame_too_long}
         ELSE 0
     END::UTINYINT AS reason,
     CASE WHEN pre <> 0 THEN detail ELSE concat_ws(' ', quantity, unit, interval_s) END AS detail
@@ -94,9 +94,7 @@ def read_frames(
         volume=None,
         timezone=candidate.source.timezone if candidate.source else None,
     )
-    named = reading(
-        lines, fields, keep="line, f", absurd_flow_lph=absurd_flow_lph, zone=zone_table(con, lines, fields)
-    )
+    named = judged(lines, fields, keep="line, f", absurd_flow_lph=absurd_flow_lph, zone=zone_table(con, lines, fields))
     con.execute(
         _CHECKED.format(
             named=named,
@@ -114,11 +112,9 @@ def read_frames(
             **{name: place[name] for name in ("quantity", "unit", "interval_s", "runs")},
         )
     )
-    samples = reading(
+    samples = judged(
         _SAMPLES,
-        Fields(
-            "feature_code", "flowmeter_id", "ts", "flow", "volume", typed_stamp=True, typed_value=True
-        ),
+        Fields("feature_code", "flowmeter_id", "ts", "flow", "volume", typed_stamp=True, typed_value=True),
         keep="line",
         absurd_flow_lph=absurd_flow_lph,
     )

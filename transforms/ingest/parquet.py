@@ -9,7 +9,7 @@ import duckdb
 
 from transforms.ingest.dumps import Dump
 from transforms.ingest.fields import FileFaultError, columns_of, fields_of
-from transforms.ingest.rules import reading
+from transforms.ingest.rules import judged
 from transforms.ingest.zones import zone_table
 from transforms.sql import file_list
 
@@ -70,7 +70,7 @@ def parquet_rows(con: duckdb.DuckDBPyConnection, dump: Dump, absurd_flow_lph: fl
         typed_stamp=len(stamps) == 1 and types[stamps[0]] in _ZONED,
     )
     relation = f"(SELECT *, file_row_number AS line FROM {file})"
-    rows = reading(
+    rows = judged(
         relation, fields, keep="line", absurd_flow_lph=absurd_flow_lph, zone=zone_table(con, relation, fields)
     )
     shown = ", ".join(f"{identifier(name)} := {identifier(name)}::VARCHAR" for name in types)
@@ -84,7 +84,9 @@ def _values_are_numbers(types: dict[str, str], roles: dict[str, str]) -> bool:
 
 
 def _plain(kind: str) -> str:
-    return "VARCHAR" if kind.startswith("ENUM") else kind.split("(")[0] if kind.startswith("DECIMAL") else kind
+    return (
+        "VARCHAR" if kind.startswith("ENUM") else kind.split("(", maxsplit=1)[0] if kind.startswith("DECIMAL") else kind
+    )
 
 
 def _expression(name: str, kind: str, role: str, numeric: bool) -> str:
@@ -92,7 +94,7 @@ def _expression(name: str, kind: str, role: str, numeric: bool) -> str:
     column, plain = identifier(name), _plain(kind)
     if role == "timestamp":
         if plain in _ZONED:
-            return f"{column}::TIMESTAMP"
+            return f"{column}::TIMESTAMPTZ::TIMESTAMP"
         if plain in _FLOATS:
             return f"try_cast({column} AS DECIMAL(25, 6))::VARCHAR"
         _expect(name, kind, plain in _TEXTS | _INTEGERS or plain.startswith(("TIMESTAMP", "DATE", "TIME", "DECIMAL")))

@@ -51,7 +51,7 @@ def name_of(dump: Dump) -> str:
 
 
 def set_aside(
-    con: duckdb.DuckDBPyConnection, folder: Path, dumps: Sequence[Dump], *, refused: bool, limit: float
+    con: duckdb.DuckDBPyConnection, folder: Path, dumps: Sequence[Dump], *, refused: bool, absurd_flow_lph: float
 ) -> None:
     """Write the table ``bad``, and the readings of the table ``refused``, as Parquet and as CSV for each dump."""
     wanting = [dump for dump in dumps if dump.reasons]
@@ -62,7 +62,7 @@ def set_aside(
     con.executemany("INSERT INTO reason_names VALUES (?, ?)", list(enumerate(REASONS)))
     for dump in wanting:
         if refused and dump.reasons["conflicting"]:
-            _find_refused(con, dump, limit)
+            _find_refused(con, dump, absurd_flow_lph)
         rows = _OUT.format(file=quote(dump.candidate.file), dump=dump.number)
         con.execute(f"CREATE OR REPLACE TEMP TABLE aside AS {rows}")
         safe = ", ".join(_SAFE.format(cell=cell) for cell in ("file", "reason", "detail", '"row"'))
@@ -77,13 +77,13 @@ def set_aside(
     sync(folder)
 
 
-def _find_refused(con: duckdb.DuckDBPyConnection, dump: Dump, limit: float) -> None:
+def _find_refused(con: duckdb.DuckDBPyConnection, dump: Dump, absurd_flow_lph: float) -> None:
     """Read a dump once more for the lines of its refused readings."""
     con.execute(
         "CREATE OR REPLACE TEMP TABLE refused_lines (line BIGINT, feature_code VARCHAR, flowmeter_id VARCHAR, "
         'ts TIMESTAMP, flow DOUBLE, volume DOUBLE, detail VARCHAR, "row" VARCHAR)'
     )
-    for rows in read_carefully(con, dump, limit):
+    for rows in read_carefully(con, dump, absurd_flow_lph):
         line = "line" if rows.numbered else "NULL::BIGINT"
         con.execute(
             "INSERT INTO refused_lines "

@@ -1,7 +1,7 @@
 """Rules: what a reading must be, as named SQL expressions; the name of the first rule that a row breaks is its reason.
 
-`reading` turns a relation of a dump's own text columns into typed readings with a reason number, 0 for a good row.
-The same text of SQL serves the fast path and the careful one, so that they cannot disagree.
+`judged` turns a relation of a dump's own columns into typed readings with the number of a reason, 0 for a good row.
+`marked`, for the fast way, is made of the same pieces, so that the two cannot disagree about a good row.
 """
 
 from __future__ import annotations
@@ -27,23 +27,7 @@ _EPOCH_PATTERN: Final = r"[0-9]{9,16}(\.[0-9]+)?"
 #: microseconds per unit of an epoch
 _EPOCH_US: Final = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 
-# Nearly every row is good: one cheap test says so, and only the others are asked what is wrong with them.
-_READING: Final = """
-SELECT {keep}, feature_code, flowmeter_id, ts, flow, volume, {detail}
-    CASE WHEN {good} THEN 0 ELSE CASE
-        WHEN {nameless} THEN {no_feature_code}
-        WHEN {misnamed} THEN {bad_feature_code}
-        {time_rules}
-        WHEN ts < {begin} OR ts >= {end} THEN {implausible_time}
-        WHEN coalesce(trim(flow_text::VARCHAR), '') = '' AND coalesce(trim(volume_text::VARCHAR), '') = '' THEN {no_value}
-        WHEN (flow IS NULL AND trim(flow_text::VARCHAR) <> '') OR (volume IS NULL AND trim(volume_text::VARCHAR) <> '')
-            THEN {not_a_number}
-        WHEN NOT isfinite(flow) OR NOT isfinite(volume) THEN {not_finite}
-        WHEN flow < 0 OR volume < 0 THEN {negative}
-        WHEN flow > {absurd_flow} OR volume > {absurd_volume} THEN {absurd}
-        ELSE 0
-    END END::UTINYINT AS reason
-FROM (
+_TYPED = """
     SELECT {keep}, {feature_code} AS feature_code, {flowmeter_id} AS flowmeter_id,
         stamp, {ts} AS ts, flow_text, {flow} AS flow, volume_text, {volume} AS volume{zone_columns}
     FROM (
@@ -51,14 +35,40 @@ FROM (
             {stamp} AS stamp, {flow_text} AS flow_text, {volume_text} AS volume_text
         FROM {relation}
     ){zone_join}
-)
 """
 
+# Nearly every row is good: one cheap test says so, and only the others are asked what is wrong with them.
+_JUDGED = """
+SELECT {keep}, feature_code, flowmeter_id, ts, flow, volume,
+    left(concat_ws(' ', stamp, flow_text, volume_text), 120) AS detail,
+    CASE WHEN {good} THEN 0 ELSE CASE
+        WHEN {nameless} THEN {no_feature_code}
+        WHEN {misnamed} THEN {bad_feature_code}
+        {time_rules}
+        WHEN ts < {begin} OR ts >= {end} THEN {implausible_time}
+        WHEN coalesce(trim(flow_text::VARCHAR), '') = '' AND coalesce(trim(volume_text::VARCHAR), '') = ''
+            THEN {no_value}
+        WHEN (flow IS NULL AND trim(flow_text::VARCHAR) <> '') OR (volume IS NULL AND trim(volume_text::VARCHAR) <> '')
+            THEN {not_a_number}
+        WHEN NOT isfinite(flow) OR NOT isfinite(volume) THEN {not_finite}
+        WHEN flow < 0 OR volume < 0 THEN {negative}
+        WHEN flow > {absurd_flow} OR volume > {absurd_volume} THEN {absurd}
+        ELSE 0
+    END END::UTINYINT AS reason
+FROM ({typed})
+"""
 
-def reading(
-    relation: str, fields: Fields, *, keep: str, absurd_flow_lph: float, thorough: bool = True, zone: str | None = None
-) -> str:
-    """SQL that reads a relation of raw text.
+# A column that tells good from bad is cheaper than a filter, which would copy every string.
+_MARKED = """
+SELECT CASE WHEN {good} THEN dump ELSE -1 END AS dump, feature_code, flowmeter_id, ts, flow, volume FROM ({typed})
+"""
+_NAMED: Final = (
+    "no_feature_code", "bad_feature_code", "implausible_time", "no_value", "not_a_number", "not_finite", "negative", "absurd"
+)  # fmt: skip
+
+
+def judged(relation: str, fields: Fields, *, keep: str, absurd_flow_lph: float, zone: str | None = None) -> str:
+    """SQL that reads a relation of raw columns and says of each row what is wrong with it.
 
     Parameters
     ----------
@@ -70,40 +80,86 @@ def reading(
         Columns that are passed on as they are.
     absurd_flow_lph : float
         Flows above this are not believed [L/h].
-    thorough : bool
-        Also look into identifiers, which the fast path does once per device, and say what was found in ``detail``.
     zone : str, optional
         Table ``(local TIMESTAMP, utc TIMESTAMP)`` of local stamps, for a ``timezone`` that is an IANA name.
 
     Returns
     -------
     str
-        SELECT of ``keep``, feature_code, flowmeter_id (empty text where unknown), ts, flow, volume, detail (if
-        thorough), reason.
+        SELECT of ``keep``, feature_code, flowmeter_id (empty text where unknown), ts, flow, volume, detail, and the
+        number of a reason, 0 for a good row.
     """
-    value = "flow" if fields.flow else "volume"
-    limit = absurd_flow_lph if fields.flow else ABSURD_VOLUME_L
-    good = [f"ts >= {_BEGIN}", f"ts < {_END}", f"{value} >= 0", f"{value} <= {limit!r}"]
-    if fields.flow and fields.volume:
-        good = ["false"]
-    named = [name for name in ("feature_code", "flowmeter_id") if getattr(fields, name)]
-    good.append("(" + " OR ".join(f"{name} <> ''" for name in named) + ")")
-    if thorough:
-        good += [f"NOT {misnamed(name)}" for name in named]
-    return _READING.format(
-        detail=_DETAIL if thorough else "",
+    named = _identifiers(fields)
+    wrong = " OR ".join(misnamed(name) for name in named)
+    return _JUDGED.format(
+        typed=_typed(relation, fields, keep, zone, "coalesce(trim({}), '')"),
         keep=keep,
-        relation=relation,
-        good=" AND ".join(good),
+        good=f"{_good(fields, absurd_flow_lph)} AND NOT ({wrong})",
         nameless=" AND ".join(f"{name} = ''" for name in named),
-        misnamed=" OR ".join(misnamed(name) for name in named),
+        misnamed=wrong,
         time_rules=_time_rules(fields, zone),
         begin=_BEGIN,
         end=_END,
         absurd_flow=repr(absurd_flow_lph),
         absurd_volume=repr(ABSURD_VOLUME_L),
-        feature_code="coalesce(trim(feature_code_text), '')" if fields.feature_code else "''",
-        flowmeter_id="coalesce(trim(flowmeter_id_text), '')" if fields.flowmeter_id else "''",
+        **{name: NUMBER[name] for name in _NAMED},
+    )
+
+
+def marked(relation: str, fields: Fields, *, absurd_flow_lph: float, zone: str | None = None) -> str:
+    """SQL of the rows with their ``dump``, -1 where `judged` would find anything wrong but identifiers.
+
+    Identifiers are looked at once per device, by `odd_identifier`.
+    """
+    return _MARKED.format(
+        typed=_typed(relation, fields, "dump", zone, "coalesce({}, '')"), good=_good(fields, absurd_flow_lph)
+    )
+
+
+def misnamed(name: str) -> str:
+    """SQL: whether an identifier cannot be one."""
+    return f"(length({name}) > {ID_LENGTH} OR regexp_matches({name}, '[[:cntrl:]]'))"
+
+
+def odd_identifier(name: str) -> str:
+    """SQL: whether an identifier is wrong, or has blanks around it that `judged` would take off."""
+    return f"({misnamed(name)} OR {name} <> trim({name}))"
+
+
+def _identifiers(fields: Fields) -> list[str]:
+    return [name for name in ("feature_code", "flowmeter_id") if getattr(fields, name)]
+
+
+def _good(fields: Fields, absurd_flow_lph: float) -> str:
+    """SQL: whether a row is good, blanks in place of a value aside."""
+    tests = [
+        f"ts >= {_BEGIN}",
+        f"ts < {_END}",
+        "(" + " OR ".join(f"{name} <> ''" for name in _identifiers(fields)) + ")",
+    ]
+    if fields.typed_value:
+        # DuckDB takes a NaN in Parquet for within the column's recorded limits, and would not even compare
+        tests.append("isfinite(coalesce(flow, 0)) AND isfinite(coalesce(volume, 0))")
+    within = {
+        "flow": f"flow >= 0 AND flow <= {absurd_flow_lph!r}",
+        "volume": f"volume >= 0 AND volume <= {ABSURD_VOLUME_L!r}",
+    }
+    if fields.flow and fields.volume:
+        either = " OR ".join(
+            f"({within[one]} AND coalesce({other}_text::VARCHAR, '') = '')"
+            for one, other in (("flow", "volume"), ("volume", "flow"))
+        )
+        return " AND ".join([*tests, f"({either} OR ({within['flow']} AND {within['volume']}))"])
+    return " AND ".join([*tests, within["flow" if fields.flow else "volume"]])
+
+
+def _typed(relation: str, fields: Fields, keep: str, zone: str | None, identifier: str) -> str:
+    """SQL: the raw columns as identifiers, instants and numbers; null where that cannot be."""
+    return _TYPED.format(
+        keep=keep,
+        relation=relation,
+        feature_code=identifier.format("feature_code_text") if fields.feature_code else "''",
+        flowmeter_id=identifier.format("flowmeter_id_text") if fields.flowmeter_id else "''",
         ts=_instant(fields, zone),
         flow=_number("flow_text", fields, fields.flow_factor) if fields.flow else "NULL::DOUBLE",
         volume=_number("volume_text", fields, fields.volume_factor) if fields.volume else "NULL::DOUBLE",
@@ -114,19 +170,7 @@ def reading(
         volume_text=fields.volume or "NULL::VARCHAR",
         zone_columns=", local, zoned.utc" if zone else "",
         zone_join=f" AS raw LEFT JOIN {zone} AS zoned ON zoned.local = {local_stamp(fields)}" if zone else "",
-        **{name: NUMBER[name] for name in _NAMED},
     )
-
-
-_DETAIL: Final = """left(concat_ws(' ', stamp, flow_text, volume_text), 120) AS detail,"""
-_NAMED: Final = (
-    "no_feature_code", "bad_feature_code", "implausible_time", "no_value", "not_a_number", "not_finite", "negative", "absurd"
-)  # fmt: skip
-
-
-def misnamed(name: str) -> str:
-    """SQL: whether an identifier cannot be one."""
-    return f"(length({name}) > {ID_LENGTH} OR regexp_matches({name}, '[[:cntrl:]]'))"
 
 
 def local_stamp(fields: Fields) -> str:
@@ -167,7 +211,8 @@ def _instant(fields: Fields, zone: str | None) -> str:
             else "NULL"
         )
     local = "zoned.utc" if zone else f"try_cast(stamp AS TIMESTAMP) - {shift}" if shift else "NULL::TIMESTAMP"
-    magnitude = "CASE WHEN length(split_part(trim(stamp), '.', 1)) <= 11 THEN 1000000 WHEN length(split_part(trim(stamp), '.', 1)) <= 14 THEN 1000 ELSE 1 END"
+    digits = "length(split_part(trim(stamp), '.', 1))"
+    magnitude = f"CASE WHEN {digits} <= 11 THEN 1000000 WHEN {digits} <= 14 THEN 1000 ELSE 1 END"
     return (
         f"CASE WHEN suffix(stamp, 'Z') THEN try_cast(stamp AS TIMESTAMP) "
         f"WHEN regexp_full_match(trim(stamp), {quote(_OFFSET_PATTERN)}) THEN try_cast(stamp AS TIMESTAMPTZ)::TIMESTAMP "

@@ -199,16 +199,26 @@ class _Run:
             of_stream = [dump for dump in dumps if dump.candidate.stream == stream]
             if not of_stream:
                 continue
+            self.con.execute("SET preserve_insertion_order = false")
             stage(self.con, of_stream, self.absurd_flow_lph)
+            self.con.execute("SET preserve_insertion_order = true")
             new_devices += number_new(self.con, stream, self.n_buckets)
-            sort_staged(self.con, stream, self.n_buckets)
-            parts = parts_of(self.con, stream, self.n_buckets)
-            refused = settle(self.con, overlapping(self.files, parts), of_stream)
-            if any(dump.duplicate for dump in of_stream) or refused:
-                parts = parts_of(self.con, stream, self.n_buckets)
-            new_files += write_parts(self.con, self.lake.root, parts, generation)
-            set_aside(self.con, self.workspace.quarantine, of_stream, refused=refused, limit=self.absurd_flow_lph)
-            contradicted = contradicted or refused
+            sorting = sort_staged(self.con, stream, self.n_buckets)
+            parts = parts_of(self.con, stream, self.n_buckets, sorting.values)
+            settlement = settle(self.con, sorting, overlapping(self.files, parts), of_stream)
+            self.con.execute("DROP TABLE staged")
+            if settlement.changed:
+                parts = parts_of(self.con, stream, self.n_buckets, sorting.values)
+            new_files += write_parts(self.con, self.lake.root, parts, generation, sorting.values)
+            self.con.execute("DROP TABLE sorted")
+            set_aside(
+                self.con,
+                self.workspace.quarantine,
+                of_stream,
+                refused=settlement.refused,
+                absurd_flow_lph=self.absurd_flow_lph,
+            )
+            contradicted = contradicted or settlement.refused
         root = self.lake.root
         self.lake = extended(
             self.lake,

@@ -9,6 +9,7 @@ value coming once more is known as a duplicate: the totals depend neither on the
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import duckdb
@@ -19,12 +20,12 @@ from transforms.lake import Lake, LakeFile
 from transforms.sql import file_list, quote
 
 # Identifiers become numbers; the order is that of the files to be written, in which equal keys are neighbours.
-_SORTED = """
-CREATE OR REPLACE TEMP TABLE sorted AS
-SELECT ((ts::DATE - DATE '1970-01-01') * {n_buckets} + bucket)::INTEGER AS part, device_no, ts, flow, volume, dump
+_NUMBERED = """
+SELECT ((ts::DATE - DATE '1970-01-01') * {n_buckets} + bucket)::INTEGER AS part, device_no, ts, {values}
 FROM staged JOIN (SELECT * FROM devices WHERE stream = {stream}) AS known USING ({key})
-ORDER BY part, device_no, ts
 """
+
+_SORTED = "CREATE OR REPLACE TEMP TABLE sorted AS {numbered} ORDER BY part, device_no, ts"
 
 _IN_LAKE = """
 CREATE OR REPLACE TEMP TABLE in_lake AS
@@ -45,7 +46,7 @@ CREATE OR REPLACE TEMP TABLE ruled AS
 WITH
 incoming AS (
     SELECT device_no, ts, flow, volume, min(dump) AS dump, any_value(part) AS part
-    FROM sorted SEMI JOIN contested USING (device_no, ts)
+    FROM ({numbered}) SEMI JOIN contested USING (device_no, ts)
     GROUP BY device_no, ts, flow, volume
 ),
 seen AS (
@@ -70,9 +71,9 @@ LEFT JOIN (SELECT DISTINCT device_no, ts FROM in_lake) AS held
 
 _SETTLED = """
 CREATE OR REPLACE TEMP TABLE settled AS
-SELECT part, device_no, ts, flow, volume, dump FROM sorted ANTI JOIN contested USING (device_no, ts)
+SELECT part, device_no, ts, {values} FROM sorted ANTI JOIN contested USING (device_no, ts)
 UNION ALL
-SELECT part, device_no, ts, flow, volume, dump FROM ruled WHERE ruling = 'accepted'
+SELECT part, device_no, ts, {values} FROM ruled WHERE ruling = 'accepted'
 ORDER BY part, device_no, ts
 """
 
@@ -83,17 +84,57 @@ FROM ruled JOIN devices USING (device_no)
 WHERE ruling = 'conflicting'
 """
 
+# Of the contested instants: how many readings came with each dump, and how many of them were accepted and refused.
 _COUNTS = """
-SELECT dump, coalesce(n, 0), coalesce(refused, 0)
-FROM (SELECT dump, count(*) AS n FROM settled GROUP BY dump) FULL JOIN
-    (SELECT dump, count(*) AS refused FROM refused GROUP BY dump) USING (dump)
+WITH came AS (SELECT dump, count(*) AS n FROM ({numbered}) SEMI JOIN contested USING (device_no, ts) GROUP BY dump),
+kept AS (
+    SELECT dump, count(*) FILTER (ruling = 'accepted') AS accepted, count(*) FILTER (ruling = 'conflicting') AS refused
+    FROM ruled GROUP BY dump
+)
+SELECT dump, n, coalesce(accepted, 0), coalesce(refused, 0) FROM came LEFT JOIN kept USING (dump)
 """
 
 
-def sort_staged(con: duckdb.DuckDBPyConnection, stream: str, n_buckets: int) -> None:
+@dataclass(frozen=True)
+class Settlement:
+    """Whether the table ``sorted`` has changed, and whether readings were refused: then ``refused`` has them."""
+
+    changed: bool
+    refused: bool
+
+
+@dataclass(frozen=True)
+class Sorting:
+    """How the table ``sorted`` follows from ``staged``.
+
+    Attributes
+    ----------
+    stream : str
+        ``meter`` or ``flowmeter``.
+    n_buckets : int
+        Of the lake.
+    values : tuple of str
+        ``flow``, ``volume`` or both: those that any reading has. An empty column would have to be sorted as well.
+    """
+
+    stream: str
+    n_buckets: int
+    values: tuple[str, ...]
+
+    def numbered(self, *more: str) -> str:
+        key = "feature_code" if self.stream == "meter" else "feature_code, flowmeter_id"
+        return _NUMBERED.format(
+            n_buckets=self.n_buckets, stream=quote(self.stream), key=key, values=", ".join([*self.values, *more])
+        )
+
+
+def sort_staged(con: duckdb.DuckDBPyConnection, stream: str, n_buckets: int) -> Sorting:
     """Make the table ``sorted`` from ``staged``: devices as numbers, in the order of the files to be written."""
-    key = "feature_code" if stream == "meter" else "feature_code, flowmeter_id"
-    con.execute(_SORTED.format(n_buckets=n_buckets, stream=quote(stream), key=key))
+    has = con.sql("SELECT count(flow) > 0, count(volume) > 0 FROM staged").fetchall()[0]
+    values = tuple(name for name, there in zip(("flow", "volume"), has, strict=True) if there) or ("flow",)
+    sorting = Sorting(stream, n_buckets, values)
+    con.execute(_SORTED.format(numbered=sorting.numbered()))
+    return sorting
 
 
 def load_conflicts(con: duckdb.DuckDBPyConnection, lake: Lake) -> None:
@@ -105,40 +146,42 @@ def load_conflicts(con: duckdb.DuckDBPyConnection, lake: Lake) -> None:
         )
 
 
-def settle(con: duckdb.DuckDBPyConnection, files: Sequence[LakeFile], dumps: Sequence[Dump]) -> bool:
+def settle(
+    con: duckdb.DuckDBPyConnection, sorting: Sorting, files: Sequence[LakeFile], dumps: Sequence[Dump]
+) -> Settlement:
     """Take duplicates and contradictions out of the table ``sorted``, and account for them.
 
     Parameters
     ----------
     con : DuckDBPyConnection
-        With the tables ``sorted``, ``devices`` and ``conflicts``.
+        With the tables ``staged``, ``sorted``, ``devices`` and ``conflicts``.
+    sorting : Sorting
+        How ``sorted`` was made.
     files : sequence of LakeFile
         Files of the lake that may hold the same instants of the same devices, see `overlapping`.
     dumps : sequence of Dump
         The dumps behind ``sorted``.
-
-    Returns
-    -------
-    bool
-        Whether there were new contradictions: the table ``refused`` then has them, and ``conflicts`` has grown.
     """
     con.execute(_IN_LAKE.format(lake=_lake_rows(files)))
     con.execute(f"CREATE OR REPLACE TEMP TABLE contested AS {_NEIGHBOURS} UNION SELECT device_no, ts FROM in_lake")
     if not con.sql("SELECT 1 FROM contested LIMIT 1").fetchall():
-        return False
-    con.execute(_RULED)
-    con.execute(_SETTLED)
+        return Settlement(changed=False, refused=False)
+    missing = [f"NULL::DOUBLE AS {name}" for name in ("flow", "volume") if name not in sorting.values]
+    con.execute(_RULED.format(numbered=sorting.numbered("dump", *missing)))
+    con.execute(_SETTLED.format(values=", ".join(sorting.values)))
     con.execute(_REFUSED)
-    counts = {number: (kept, refused) for number, kept, refused in con.sql(_COUNTS).fetchall()}
-    for dump in dumps:
-        kept, refused = counts.get(dump.number, (0, 0))
-        dump.duplicate = dump.accepted - kept - refused
-        dump.accepted = kept
+    by_number = {dump.number: dump for dump in dumps}
+    refusals = 0
+    for number, came, accepted, refused in con.sql(_COUNTS.format(numbered=sorting.numbered("dump"))).fetchall():
+        dump = by_number[number]
+        dump.accepted -= came - accepted
+        dump.duplicate += came - accepted - refused
         if refused:
             dump.reasons["conflicting"] += refused
+        refusals += refused
     con.execute("INSERT INTO conflicts SELECT device_no, ts, flow, volume FROM ruled WHERE ruling = 'conflicting'")
     con.execute("DROP TABLE sorted; ALTER TABLE settled RENAME TO sorted; DROP TABLE ruled; DROP TABLE contested")
-    return bool(con.sql("SELECT 1 FROM refused LIMIT 1").fetchall())
+    return Settlement(changed=True, refused=refusals > 0)
 
 
 def _lake_rows(files: Sequence[LakeFile]) -> str:

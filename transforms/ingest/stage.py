@@ -17,13 +17,13 @@ from transforms.ingest.dumps import Dump
 from transforms.ingest.fields import FileFaultError, fields_of
 from transforms.ingest.lines import KEPT
 from transforms.ingest.parquet import BROKEN
-from transforms.ingest.rules import REASONS, misnamed, reading
+from transforms.ingest.rules import REASONS, marked, odd_identifier
 from transforms.ingest.zones import zone_table
 from transforms.sql import file_list, quote
 
 _TABLES = """
 CREATE OR REPLACE TEMP TABLE staged (
-    dump INTEGER, feature_code VARCHAR, flowmeter_id VARCHAR, ts TIMESTAMP, flow DOUBLE, volume DOUBLE, reason UTINYINT
+    dump INTEGER, feature_code VARCHAR, flowmeter_id VARCHAR, ts TIMESTAMP, flow DOUBLE, volume DOUBLE
 );
 CREATE OR REPLACE TEMP TABLE bad (dump INTEGER, line BIGINT, reason UTINYINT, detail VARCHAR, "row" VARCHAR);
 """
@@ -33,7 +33,7 @@ _UNION_LIMIT = 16
 
 
 def stage(con: duckdb.DuckDBPyConnection, dumps: Sequence[Dump], absurd_flow_lph: float) -> None:
-    """Fill the tables ``staged`` (good readings) and ``bad`` from dumps of one stream, and account for what was read."""
+    """Fill ``staged`` (good readings), ``named`` (their devices) and ``bad`` from dumps of one stream; count the rows."""
     con.execute(_TABLES)
     for dump in dumps:
         _check_columns(dump)
@@ -41,12 +41,14 @@ def stage(con: duckdb.DuckDBPyConnection, dumps: Sequence[Dump], absurd_flow_lph
     for _, group in groupby(quick, key=_shape):
         _read_quickly(con, list(group), absurd_flow_lph)
     clean = _clean(con, quick) if quick else set()
-    odd = [dump.number for dump in quick if dump.number not in clean]
-    if odd:
-        con.execute(f"DELETE FROM staged WHERE dump IN ({', '.join(map(str, odd))})")
+    if len(clean) < len(quick):
+        odd = [dump.number for dump in quick if dump.number not in clean]
+        con.execute(f"DELETE FROM staged WHERE dump IN (-1, {', '.join(map(str, odd))})")
     for dump in dumps:
         if dump.number not in clean:
             _stage_carefully(con, dump, absurd_flow_lph)
+    if len(clean) < len(dumps):
+        _name(con)
     _account(con, dumps)
 
 
@@ -107,38 +109,33 @@ def _quick_sql(con: duckdb.DuckDBPyConnection, dumps: list[Dump], absurd_flow_lp
             f"(SELECT dump, parsed.* FROM {parsed(dumps, ', filename=of_file')} AS parsed "
             f"JOIN (VALUES {names}) AS files (of_file, dump) USING (of_file))"
         )
-    return reading(
+    return marked(
         relation,
         fields,
-        keep="dump",
         absurd_flow_lph=absurd_flow_lph,
-        thorough=False,
         zone=zone_table(con, relation, fields),
     )
 
 
 def _clean(con: duckdb.DuckDBPyConnection, quick: Sequence[Dump]) -> set[int]:
-    """The dumps that the fast way read without a doubt."""
-    counts = {
-        number: (rows, faulty)
-        for number, rows, faulty in con.sql(
-            "SELECT dump, count(*), count(*) FILTER (reason <> 0) FROM staged GROUP BY dump"
-        ).fetchall()
-    }
-    clean = {dump.number for dump in quick if counts.get(dump.number) == (dump.rows, 0)}
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE named AS SELECT feature_code, flowmeter_id FROM staged "
-        "GROUP BY feature_code, flowmeter_id"
-    )
-    wrong = f"{misnamed('feature_code')} OR {misnamed('flowmeter_id')}"
-    if con.sql(f"SELECT 1 FROM named WHERE {wrong} LIMIT 1").fetchall():
-        clean -= {number for (number,) in con.sql(f"SELECT DISTINCT dump FROM staged WHERE {wrong}").fetchall()}
+    """The dumps of which the fast way read every line as a good row."""
+    counts = dict(con.sql("SELECT dump, count(*) FROM staged GROUP BY dump").fetchall())
+    clean = {dump.number for dump in quick if counts.get(dump.number) == dump.rows}
+    _name(con)
+    odd = f"{odd_identifier('feature_code')} OR {odd_identifier('flowmeter_id')}"
+    if con.sql(f"SELECT 1 FROM named WHERE {odd} LIMIT 1").fetchall():
+        clean -= {number for (number,) in con.sql(f"SELECT DISTINCT dump FROM staged WHERE {odd}").fetchall()}
     return clean
+
+
+def _name(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the table ``named``: the devices in ``staged``."""
+    con.execute("CREATE OR REPLACE TEMP TABLE named AS SELECT DISTINCT feature_code, flowmeter_id FROM staged")
 
 
 _GOOD = """
 INSERT INTO staged
-SELECT {dump}, feature_code, flowmeter_id, ts, flow, volume, reason FROM {readings} WHERE reason = 0
+SELECT {dump}, feature_code, flowmeter_id, ts, flow, volume FROM {readings} WHERE reason = 0
 """
 
 _BAD = """

@@ -22,12 +22,12 @@ from transforms.sql import quote
 _EPOCH_DAY: Final = date(1970, 1, 1)
 
 _PARTS = """
-SELECT part, count(*), min(ts), max(ts), min(device_no), max(device_no), count(flow) > 0, count(volume) > 0
+SELECT part, count(*), min(ts), max(ts), min(device_no), max(device_no), {flow}, {volume}
 FROM sorted GROUP BY part ORDER BY part
 """
 
 _COPY = """
-COPY (SELECT device_no, ts, flow AS flow_lph, volume AS volume_l FROM sorted WHERE part = {part})
+COPY (SELECT device_no, ts, {flow} AS flow_lph, {volume} AS volume_l FROM sorted WHERE part = {part})
 TO {target} (FORMAT parquet, COMPRESSION zstd)
 """
 
@@ -66,24 +66,28 @@ class Part:
         return f"stream={self.stream}/date={self.date.isoformat()}/bucket={self.bucket:03d}/g{generation:06d}.parquet"
 
 
-def parts_of(con: duckdb.DuckDBPyConnection, stream: str, n_buckets: int) -> list[Part]:
-    """What the table ``sorted`` holds, by date and bucket."""
+def parts_of(con: duckdb.DuckDBPyConnection, stream: str, n_buckets: int, values: Sequence[str]) -> list[Part]:
+    """What the table ``sorted`` holds, by date and bucket; ``values`` names the value columns that it has."""
     found = []
-    for number, rows, min_ts, max_ts, *rest in con.sql(_PARTS).fetchall():
+    counts = {name: f"count({name}) > 0" if name in values else "false" for name in ("flow", "volume")}
+    for number, rows, min_ts, max_ts, *rest in con.sql(_PARTS.format(**counts)).fetchall():
         day, bucket = divmod(number, n_buckets)
         times = (min_ts.replace(tzinfo=UTC), max_ts.replace(tzinfo=UTC))
         found.append(Part(number, stream, _EPOCH_DAY + timedelta(days=day), bucket, rows, *times, *rest))
     return found
 
 
-def write_parts(con: duckdb.DuckDBPyConnection, root: Path, parts: Iterable[Part], generation: int) -> list[LakeFile]:
+def write_parts(
+    con: duckdb.DuckDBPyConnection, root: Path, parts: Iterable[Part], generation: int, values: Sequence[str]
+) -> list[LakeFile]:
     """Write each part of the table ``sorted`` as a file of the lake."""
     files = []
+    columns = {name: name if name in values else "NULL::DOUBLE" for name in ("flow", "volume")}
     for part in parts:
         name = part.name(generation)
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        con.execute(_COPY.format(part=part.number, target=quote(str(path))))
+        con.execute(_COPY.format(part=part.number, target=quote(str(path)), **columns))
         sync(path)
         files.append(
             LakeFile(
@@ -99,7 +103,7 @@ def write_parts(con: duckdb.DuckDBPyConnection, root: Path, parts: Iterable[Part
                 part.max_device,
                 part.has_flow,
                 part.has_volume,
-            )  # fmt: skip
+            )
         )
     return files
 
@@ -125,8 +129,8 @@ def commit(lake: Lake) -> None:
     """Make a state of the lake the one that counts, by one rename of its ledger."""
     lake.root.mkdir(parents=True, exist_ok=True)
     folders = {(lake.root / entry["path"]).parent for entry in lake.files if _is_of(entry["path"], lake.generation)}
-    for folder in sorted({above for folder in folders for above in (folder, folder.parent, folder.parent.parent)}):
-        sync(folder)
+    for above in sorted({up for folder in folders for up in (folder, *folder.parents[:2])}):
+        sync(above)
     draft = lake.root / f"{LEDGER}.tmp"
     draft.write_text(json.dumps(lake.content(), ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     sync(draft)

@@ -141,7 +141,14 @@ def _gunzip(raw: IO[bytes]) -> Iterator[bytes]:
         if fresh and not (chunk := chunk.lstrip(b"\0")):
             continue
         fresh = False
-        yield inflate.decompress(chunk)
+        before = inflate.copy()
+        try:
+            yield inflate.decompress(chunk)
+        except zlib.error:
+            # byte by byte, for all that can be had before the fault
+            for position in range(len(chunk)):
+                yield before.decompress(chunk[position : position + 1])
+            raise
         if inflate.eof:
             rest, fresh, inflate = inflate.unused_data, True, zlib.decompressobj(31)
     if not fresh:

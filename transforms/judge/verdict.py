@@ -26,7 +26,7 @@ from transforms.schemas import VERDICTS
 from transforms.summarise.moments import SUMS, Moments
 from transforms.windows import Window
 
-#: level of the partial F test that lets a form have one parameter more
+#: level of the partial F test at which a form with one parameter is refused
 FORM_SIGNIFICANCE = 0.01
 
 #: what later rooms need beyond the published columns
@@ -251,8 +251,9 @@ def _find(moments: Moments, model: Model, reference: Reference, policy: Policy) 
     expected = scatter_expected(moments, model, reference)
     weights = 1 / expected
     sums = _flowing_sums(moments)
-    inverse = centre(sums, weights[FLOWING])
-    plain = centre(sums, np.ones_like(weights[FLOWING]))
+    rounding = model.resolution**2 / 12
+    inverse = centre(sums, weights[FLOWING], rounding)
+    plain = centre(sums, np.ones_like(weights[FLOWING]), rounding)
     used = inverse if policy.fit.estimator == "weighted" else plain
     choice = choose_form(used, FORM_SIGNIFICANCE)
     lines = choice.lines

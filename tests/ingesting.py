@@ -1,0 +1,39 @@
+"""Helpers for tests that ingest: a small registry, and what is in the lake as plain rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from transforms.lake import Lake
+from transforms.registry import Registry
+from transforms.sources import Source
+from transforms.workspace import Workspace
+
+
+def registry(meters: int = 1, sources: Sequence[Source] = (), pairs: pl.DataFrame | None = None) -> Registry:
+    """A registry of nothing but meters, sources and pairs."""
+    codes = pl.DataFrame({"feature_code": [f"WM-{number}" for number in range(meters)]})
+    return Registry(codes, {}, pairs, None, None, tuple(sources), "")
+
+
+def readings(workspace: Workspace, *, conflicts: bool = True) -> list[tuple[Any, ...]]:
+    """All readings of the lake, sorted: feature_code, flowmeter_id, ts, flow_lph, volume_l."""
+    lake = Lake.open(workspace)
+    files = [
+        file.path
+        for stream in ("meter", "flowmeter")
+        for file in lake.files_for(stream, datetime(1999, 1, 1, tzinfo=UTC), datetime(2101, 1, 1, tzinfo=UTC))
+    ]
+    if not files:
+        return []
+    rows = pl.read_parquet(files, hive_partitioning=False)
+    if not conflicts and (refused := lake.conflicts()):
+        rows = rows.join(pl.read_parquet(refused), on=["device_no", "ts"], how="anti")
+    named = rows.join(lake.devices(), on="device_no").select(
+        "feature_code", "flowmeter_id", pl.col("ts").dt.replace_time_zone("UTC"), "flow_lph", "volume_l"
+    )
+    return sorted(named.rows(), key=lambda row: (row[0] or "", row[1] or "", *map(str, row[2:])))
