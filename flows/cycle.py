@@ -106,7 +106,7 @@ def run_window(context: Context, engine: Engine, window: Window, now: datetime) 
         raise FileNotFoundError(window.name)
     report = workspace.report(existing["run_id"]) / "index.html"
     if not report.exists():
-        history = read_history(workspace, window.start)
+        history = read_history(workspace, window)
         engine.step(
             f"report {window.name}",
             lambda: write_run_report(
@@ -150,12 +150,13 @@ def _judge(context: Context, engine: Engine, lake: Lake, parties: Parties, windo
     calibration = calibration_status(context.registry.flowmeters, policy, window)
     machine = context.machine()
 
+    own = parties.split(lake.n_buckets)
+
     def one(bucket: int) -> pl.DataFrame:
-        summary = summarise_bucket(lake, bucket, window, parties, parts=policy.window.parts, machine=machine)
-        return judge_bucket(summary.meters, summary.moments, parties.fleet, calibration, policy, window)
+        summary = summarise_bucket(lake, bucket, window, own[bucket], parts=policy.window.parts, machine=machine)
+        return judge_bucket(summary.meters, summary.moments, own[bucket].fleet, calibration, policy, window)
 
     found = engine.map(f"judge {window.name}", one, range(lake.n_buckets))
-    # A meter that pairs.csv gives to a flowmeter of another bucket is listed in its own bucket and there only once.
     seen = pl.concat(found) if found else judge_silent(parties.fleet.clear(), parties.fleet.clear(), window)
     judged = pl.concat([seen, judge_silent(parties.fleet, seen, window)]).sort("feature_code")
     context.progress(f"{window.name}: judged {judged.height:,} meters in {lake.n_buckets} buckets")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from datetime import datetime
 from typing import Any
@@ -15,7 +14,7 @@ from transforms.fleet import fleet_table
 from transforms.judge import set_aside
 from transforms.lake import Lake
 from transforms.notices import notices_for
-from transforms.outbox import History, Run, read_history
+from transforms.outbox import History, Run, read_history, read_manifest
 from transforms.policy import Policy
 from transforms.registry import Registry
 from transforms.state import fold_commands, fold_orders
@@ -28,8 +27,8 @@ REVISION = 1
 
 def run_of(workspace: Workspace, window: Window) -> dict[str, Any] | None:
     """The manifest of the window's run, if the outbox has one."""
-    path = workspace.run(window.run_id(REVISION)) / "manifest.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    folder = workspace.run(window.run_id(REVISION))
+    return read_manifest(folder) if folder.exists() else None
 
 
 def collect(
@@ -43,10 +42,10 @@ def collect(
     version: str,
 ) -> Run:
     """Decide what follows from the verdicts and gather everything that the run says."""
-    history = read_history(workspace, window.start)
+    history = read_history(workspace, window)
     acks = read_acks(workspace)
     states = fold_commands(history.lines("commands.jsonl"), acks.acks, now)
-    changed = [code for code, s in states.items() if s.changed_at and window.start < s.changed_at < window.end]
+    changed = [code for code, s in states.items() if s.changed_at and window.start <= s.changed_at < window.end]
     judged = set_aside(judged, changed, "parameters_changed")
     situation = _situation(history, states, judged, window, policy)
     run_id = window.run_id(REVISION)
@@ -92,13 +91,14 @@ def _notices(
     """Customers are told of commands that leave, and once of each visit to come."""
     if registry.terminals is None:
         return []
-    terminals = defaultdict(list)
-    for row in registry.terminals.iter_rows(named=True):
-        terminals[row["feature_code"]].append({**row, "language": row["language"] or policy.languages})
     end = now + policy.command.expires
     leaving = [command for command in decision.commands if command["state"] == "ready"]
     known = {episode.order_id for episode in situation.episodes.values()}
     visits = [order for order in decision.work_orders if order["order_id"] not in known]
+    told = {item["feature_code"] for item in (*leaving, *visits)}
+    terminals = defaultdict(list)
+    for row in registry.terminals.filter(pl.col("feature_code").is_in(told)).iter_rows(named=True):
+        terminals[row["feature_code"]].append({**row, "language": row["language"] or policy.languages})
     found = notices_for("self_maintenance", leaving, terminals, now, end)
     found += notices_for("visit", visits, terminals, now, end)
     return sorted(found, key=lambda notice: (notice["feature_code"], notice["kind"], notice["notice_id"]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from reports.run import RunReport, render_run
 from transforms.fleet import fleet_table
 from transforms.lake import Lake
 from transforms.match import Parties
+from transforms.outbox import read_lines
 from transforms.policy import Policy
 from transforms.registry import Registry
 from transforms.schemas import PAIRS
@@ -36,7 +36,7 @@ def write_run_report(
     """Write ``reports/RUN/index.html`` and return it."""
     use_matplotlib_in(workspace.cache)
     folder = workspace.run(manifest["run_id"])
-    commands, orders = _lines(folder / "commands.jsonl"), _lines(folder / "work_orders.jsonl")
+    commands, orders = read_lines(folder / "commands.jsonl"), read_lines(folder / "work_orders.jsonl")
     wanted = list(dict.fromkeys(item["feature_code"] for item in (*commands, *orders)))[: policy.report.plots]
     start, end = parse_time(manifest["window_start"]), parse_time(manifest["window_end"])
     limits = fleet_table(registry).select(
@@ -73,13 +73,9 @@ def write_run_report(
 
 
 def _samples(lake: Lake, parties: Parties, window: Window, codes: Sequence[str], machine: Machine) -> pl.DataFrame:
-    meters = parties.devices.filter((pl.col("stream") == "meter") & pl.col("feature_code").is_in(list(codes)))
-    found = [
-        list_pairs(lake, bucket, window, parties, part["feature_code"].to_list(), machine=machine)
-        for (bucket,), part in sorted(meters.group_by("bucket"), key=lambda group: group[0])
-    ]
+    found = []
+    for bucket, own in enumerate(parties.split(lake.n_buckets)):
+        here = own.fleet.filter(pl.col("feature_code").is_in(list(codes)))["feature_code"].to_list()
+        if here:
+            found.append(list_pairs(lake, bucket, window, own, here, machine=machine))
     return pl.concat(found).sort("feature_code", "timestamp") if found else pl.DataFrame(schema=PAIRS)
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

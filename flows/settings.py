@@ -88,6 +88,8 @@ def prefect_environment(workspace: Path) -> dict[str, str]:
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "0.2",
         "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
+        # It marks what we call off, and the two lock each other out of SQLite.
+        "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -20,6 +21,11 @@ def registry(meters: int = 1, sources: Sequence[Source] = (), pairs: pl.DataFram
     return Registry(codes, {}, pairs, None, None, tuple(sources), "")
 
 
+def frame(path: Path) -> pl.DataFrame:
+    """A Parquet file, whatever the letters of its name."""
+    return pl.read_parquet(path, glob=False, hive_partitioning=False)
+
+
 def readings(workspace: Workspace, *, conflicts: bool = True) -> list[tuple[Any, ...]]:
     """All readings of the lake, sorted: feature_code, flowmeter_id, ts, flow_lph, volume_l."""
     lake = Lake.open(workspace)
@@ -30,9 +36,9 @@ def readings(workspace: Workspace, *, conflicts: bool = True) -> list[tuple[Any,
     ]
     if not files:
         return []
-    rows = pl.read_parquet(files, hive_partitioning=False)
+    rows = pl.concat(frame(file) for file in files)
     if not conflicts and (refused := lake.conflicts()):
-        rows = rows.join(pl.read_parquet(refused), on=["device_no", "ts"], how="anti")
+        rows = rows.join(frame(refused), on=["device_no", "ts"], how="anti")
     named = rows.join(lake.devices(), on="device_no").select(
         "feature_code", "flowmeter_id", pl.col("ts").dt.replace_time_zone("UTC"), "flow_lph", "volume_l"
     )

@@ -41,7 +41,7 @@ def read_acks(workspace: Workspace) -> Acks:
 def _read(line: bytes) -> tuple[str, dict[str, Any] | None]:
     try:
         ack = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "is not JSON", None
     if not isinstance(ack, dict):
         return "is not an object", None

@@ -31,6 +31,8 @@ DEVICES: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "flowmeter_id": pl.String,
     "bucket": pl.Int32,
 }
+#: what to do about a lake that cannot be trusted
+REMEDY: Final = "move the lake folder away and ingest again: it is rebuilt from raw"
 _KEYS: Final = {"version", "n_buckets", "generation", "devices", "conflicts", "files", "dumps"}
 
 
@@ -122,7 +124,7 @@ class Lake:
         try:
             content = json.loads(text)
         except ValueError as error:
-            raise LakeError(f"{ledger} is damaged ({error}); {_REMEDY}") from None
+            raise LakeError(f"{ledger} is damaged ({error}); {REMEDY}") from None
         return _from_content(workspace.lake, content)
 
     def content(self) -> dict[str, Any]:
@@ -141,7 +143,7 @@ class Lake:
         """The dictionary of devices: ``device_no``, ``stream``, ``feature_code``, ``flowmeter_id``, ``bucket``."""
         if self.devices_file is None:
             return pl.DataFrame(schema=DEVICES)
-        return pl.read_parquet(self.root / self.devices_file).select(list(DEVICES)).cast(dict(DEVICES))
+        return pl.read_parquet(self.root / self.devices_file, glob=False).select(list(DEVICES)).cast(pl.Schema(DEVICES))
 
     def conflicts(self) -> Path | None:
         """Parquet with ``device_no``, ``ts`` (several rows may share them) of contradicted readings, if there are any."""
@@ -174,11 +176,8 @@ class Lake:
         met = [one for one in found if one.min_ts < end and one.max_ts >= start]
         gone = [one.name for one in met if not one.path.is_file()]
         if gone:
-            raise LakeError(f"{self.root / LEDGER} lists {gone[0]} ({len(gone)} such files), which is gone; {_REMEDY}")
+            raise LakeError(f"{self.root / LEDGER} lists {gone[0]} ({len(gone)} such files), which is gone; {REMEDY}")
         return met
-
-
-_REMEDY: Final = "move the lake folder away and ingest again: it is rebuilt from raw"
 
 
 def lake_file(root: Path, entry: Mapping[str, Any]) -> LakeFile:
@@ -202,14 +201,14 @@ def lake_file(root: Path, entry: Mapping[str, Any]) -> LakeFile:
 def _from_content(root: Path, content: object) -> Lake:
     ledger = root / LEDGER
     if not isinstance(content, dict) or not content.keys() >= _KEYS:
-        raise LakeError(f"{ledger} lacks a part of what a ledger holds; {_REMEDY}")
+        raise LakeError(f"{ledger} lacks a part of what a ledger holds; {REMEDY}")
     if content["version"] != LEDGER_VERSION:
         raise LakeError(
-            f"{ledger} has version {content['version']!r}, this program reads version {LEDGER_VERSION}; {_REMEDY}"
+            f"{ledger} has version {content['version']!r}, this program reads version {LEDGER_VERSION}; {REMEDY}"
         )
     for name in (content["devices"], content["conflicts"]):
         if name is not None and not (root / name).is_file():
-            raise LakeError(f"{ledger} names {name}, which is gone; {_REMEDY}")
+            raise LakeError(f"{ledger} names {name}, which is gone; {REMEDY}")
     return Lake(
         root,
         n_buckets=content["n_buckets"],

@@ -63,6 +63,8 @@ def notices_for(
     begin, end : datetime
         The span the notice speaks of.
     """
+    span = {"begin": _plain(begin), "end": _plain(end)}
+    times = {"not_before": iso(begin), "expires_at": iso(end)}
     found = []
     for subject in subjects:
         code = subject["feature_code"]
@@ -84,10 +86,9 @@ def notices_for(
                     "feature_code": code,
                     "command_id": subject.get("command_id"),
                     "kind": kind,
-                    "text": TEXTS[kind][language].format(meter=code, begin=_plain(begin), end=_plain(end)),
+                    "text": TEXTS[kind][language].format(meter=code, **span),
                     "parameters": _parameters(subject),
-                    "not_before": iso(begin),
-                    "expires_at": iso(end),
+                    **times,
                 }
             )
     return found

@@ -32,6 +32,7 @@ GUARD_REASONS: dict[str, str] = {
     "breaker": "too large a share of the fleet would be commanded at once: the reference or the dumps are likelier at fault",
     "unconfirmed": "the deviation has not yet been seen in as many windows as the policy asks for",
     "stale_window": "a later window has been judged already, so nothing is sent for this one",
+    "changed_since": "the meter's parameters have changed since the window, which tells of the old ones",
     "in_flight": "an earlier command to this meter has not been answered yet",
 }
 

@@ -10,7 +10,8 @@ from transforms.errors import UsageError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
-_SPAN = re.compile(r"([0-9]{1,9})\s*(s|m|min|h|d)")
+_SPAN = re.compile(r"([0-9]{1,18})\s*(s|m|min|h|d)")
+_LONGEST_DAYS = 366
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
@@ -20,12 +21,15 @@ def parse_span(text: str) -> timedelta:
     Raises
     ------
     UsageError
-        If the text is not a positive whole number followed by s, m, min, h or d.
+        If the text is not a positive whole number followed by s, m, min, h or d, or is more than 366 days.
     """
     found = _SPAN.fullmatch(str(text).strip())
     if not found or int(found[1]) == 0:
         raise UsageError(f"{text!r} is not a length of time; write for example 15m, 12h or 2d")
-    return timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
+    seconds = int(found[1]) * _SECONDS[found[2]]
+    if seconds > _LONGEST_DAYS * _SECONDS["d"]:
+        raise UsageError(f"{text!r} is too long; give at most {_LONGEST_DAYS} days")
+    return timedelta(seconds=seconds)
 
 
 def parse_time(text: str) -> datetime:
@@ -38,12 +42,11 @@ def parse_time(text: str) -> datetime:
     """
     try:
         instant = datetime.fromisoformat(text.strip())
-        moment = instant.astimezone(UTC)
+        if instant.tzinfo is None:
+            raise UsageError(f"{text!r} has no offset; add Z for UTC, for example 2026-01-01T12:00:00Z")
+        return instant.astimezone(UTC)
     except (ValueError, OverflowError):
         raise UsageError(f"{text!r} is not a time; write for example 2026-01-01T12:00:00Z") from None
-    if instant.tzinfo is None:
-        raise UsageError(f"{text!r} has no offset; add Z for UTC, for example 2026-01-01T12:00:00Z")
-    return moment
 
 
 def iso(instant: datetime) -> str:

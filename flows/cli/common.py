@@ -20,6 +20,9 @@ from transforms.workspace import Workspace
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+#: times that make sense, as for readings
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+
 
 def workspace_option(command: F) -> F:
     """Add ``--workspace DIR``."""
@@ -75,8 +78,19 @@ def progress(sentence: str) -> None:
 
 
 def moment(text: str | None) -> datetime:
-    """A time given on the command line, or the clock's, to the second."""
-    return parse_time(text) if text else datetime.now(UTC).replace(microsecond=0)
+    """A time given on the command line, or the clock's, to the second.
+
+    Raises
+    ------
+    UsageError
+        If the text is no time, or one that no reading can have.
+    """
+    if not text:
+        return datetime.now(UTC).replace(microsecond=0)
+    found = parse_time(text)
+    if not EARLIEST <= found < LATEST:
+        raise UsageError(f"{text!r} lies outside {EARLIEST:%Y} to {LATEST:%Y}")
+    return found
 
 
 def show(result: dict[str, Any], lines: list[str], *, as_json: bool) -> None:

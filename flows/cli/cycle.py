@@ -25,6 +25,7 @@ from flows.lock import hold
 from transforms.errors import UsageError
 from transforms.ingest import IngestResult
 from transforms.outbox import read_history
+from transforms.reasons import sentence
 from transforms.windows import Window, check_length, newest_complete, parse_span, windows_between
 
 
@@ -84,7 +85,7 @@ def serve(folder: Path | None, length: str, delay: str, workers: int | None) -> 
 
     def run_once() -> str:
         context, windows = _due(make_context(workspace.root, workers), every)
-        taken, outcomes = execute(context, "plain", windows, moment(None))
+        taken, outcomes = execute(context, "prefect", windows, moment(None))
         return " | ".join(_intake_lines(taken)[:1] + _outcome_lines(outcomes))
 
     serve_schedule(workspace.root, every, run_once, say=progress, delay=parse_span(delay))
@@ -95,7 +96,7 @@ def _due(context: Context, every: timedelta) -> tuple[Context, list[Window]]:
     """All windows since the newest one that has a run; just the newest complete one in a new workspace."""
     now = moment(None)
     context = _with_window(context, every)
-    last = read_history(context.workspace, now).newest_end()
+    last = read_history(context.workspace, Window(now, every)).newest_end()
     windows = windows_between(last, now, every) if last else [newest_complete(now, every)]
     return context, windows
 
@@ -152,6 +153,7 @@ def _intake(taken: IngestResult) -> dict[str, Any]:
             for dump in taken.new_dumps
             if dump.quarantined or dump.note
         ],
+        "ignored": [{"file": file, "reason": reason} for file, reason in taken.ignored],
     }
 
 
@@ -167,18 +169,26 @@ def _intake_lines(taken: IngestResult) -> list[str]:
         lines.append(f"  {dump.file} ({dump.stream}): " + "; ".join(part for part in (reasons, dump.note) if part))
     if len(faulty) > 20:
         lines.append(f"  ... and {len(faulty) - 20} more dumps; every row set aside is in quarantine/")
+    lines += _some([f"raw/{file} was not read: {sentence(reason)}" for file, reason in taken.ignored])
     return lines
+
+
+def _some(sentences: list[str]) -> list[str]:
+    rest = [f"  ... and {len(sentences) - 20} more"] if len(sentences) > 20 else []
+    return [f"  {text}" for text in sentences[:20]] + rest
 
 
 def _outcome_lines(outcomes: list[Outcome]) -> list[str]:
     lines = []
     for outcome in outcomes:
         counts = outcome.manifest["counts"]
-        verdicts = ", ".join(f"{number:,} {name}" for name, number in counts["verdict"].items())
+        verdicts = ", ".join(f"{number:,} {name}" for name, number in counts["verdict"].items()) or "no meters"
         lines.append(
             f"{outcome.manifest['run_id']}{'' if outcome.fresh else ' (done before)'}: {verdicts}; "
             f"{counts['commands']} commands, {counts['held']} held, {counts['work_orders']} work orders"
         )
+    faults = [fault for outcome in outcomes if outcome.fresh for fault in outcome.manifest["feedback"]["faults"]]
+    lines += _some([f"{fault}; the ack was left aside" for fault in dict.fromkeys(faults)])
     if any(outcome.manifest["counts"]["held"] for outcome in outcomes):
         lines.append(
             "Commands are HELD: too much of the fleet would be commanded at once. Look at the reference first."

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from flows.cli import cycle, setting_up
+from flows.engines.signals import exit_code, terminable
 from flows.settings import version
 from transforms.errors import MeterwrightError, PolicyError, RegistryError, UsageError, WorkspaceBusyError
 
@@ -31,11 +32,14 @@ for command in (setting_up.init, setting_up.policy, setting_up.simulate, cycle.i
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code."""
     try:
-        code = meterwright.main(
-            args=None if arguments is None else list(arguments), prog_name="meterwright", standalone_mode=False
-        )
-    except click.exceptions.Abort:
-        return _say("interrupted; what was done so far is kept, run the same command again to go on", 130)
+        with terminable():
+            code = meterwright.main(
+                args=None if arguments is None else list(arguments), prog_name="meterwright", standalone_mode=False
+            )
+    except click.exceptions.Abort as stop:
+        cause = stop.__cause__
+        number = exit_code(cause) if isinstance(cause, KeyboardInterrupt) else 130
+        return _say("stopped; what was done so far is kept, run the same command again to go on", number)
     except click.ClickException as error:
         error.show()
         return WRONG

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from flows.cli.common import json_option, open_workspace, progress, show, workspace_option
+from flows.cli.common import json_option, moment, open_workspace, progress, show, workspace_option
 from flows.settings import workspace_root
 from transforms.errors import UsageError
 from transforms.policy import load_policy
 from transforms.registry.templates import templates
-from transforms.windows import iso, parse_span, parse_time
+from transforms.windows import iso, parse_span
 from transforms.workspace import STREAMS, Workspace
 
 
@@ -90,12 +90,12 @@ def simulate(
         days=days,
         interval=parse_span(interval),
         seed=seed,
-        start=parse_time(start),
+        start=moment(start),
         form=form,
         progress=lambda done, total: progress(f"simulate: {done:,} of {total:,} meters"),
     )
     lines = [
-        f"{meters:,} meters over {days} day(s) from {iso(parse_time(start))} in {target}",
+        f"{meters:,} meters over {days} day(s) from {iso(moment(start))} in {target}",
         f"What is true of each meter: {target / 'truth.parquet'}",
         f"Next: meterwright run --workspace {target} --until {summary['end']}",
     ]

@@ -62,7 +62,9 @@ def test_dump(case: str, tmp_path: Path) -> None:
         assert rows.columns == ["file", "line", "reason", "detail", "row"]
         assert rows.height == dump.quarantined
         if "lines" in expected:
-            assert sorted(map(list, rows.select("line", "reason").rows()), key=str) == sorted(expected["lines"], key=str)
+            assert sorted(map(list, rows.select("line", "reason").rows()), key=str) == sorted(
+                expected["lines"], key=str
+            )
         with aside[0].with_suffix(".csv").open(encoding="utf-8", newline="") as file:
             assert len(list(csv.DictReader(file))) == dump.quarantined
 

@@ -14,7 +14,9 @@ from transforms.canonical import canonical, digest_of, rounded
 
 plain = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.floats(allow_nan=False, allow_infinity=False)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-values = st.recursive(plain | texts, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3))
+values = st.recursive(
+    plain | texts, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3)
+)
 
 
 def test_keys_are_sorted_and_nothing_is_wasted() -> None:

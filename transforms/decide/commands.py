@@ -44,7 +44,7 @@ class Situation:
 
 @dataclass(frozen=True)
 class Decision:
-    """Commands (ready or held), work orders, and which meters' commands a guard kept back, with the reason."""
+    """Commands (ready or held), work orders, and for which meters a guard kept one back, with the reason."""
 
     commands: list[dict[str, Any]]
     work_orders: list[dict[str, Any]]
@@ -76,6 +76,10 @@ def decide(
     withheld: list[dict[str, str]] = []
     for row in steady.iter_rows(named=True):
         state = situation.states.get(row["feature_code"], MeterState())
+        guard = _outdated(state, window, situation)
+        if guard:
+            withheld.append({"feature_code": row["feature_code"], "reason": guard})
+            continue
         correction = state.in_force.then(row["a1"], row["a2"])
         if abs(correction.gain - 1) > row["max_gain_change"] or abs(correction.offset_lph) > row["max_offset_lph"]:
             orders.append(_order(row, "beyond_limits", window, situation, _limits(row, correction)))
@@ -86,6 +90,9 @@ def decide(
             continue
         commands.append(_command(row, state, correction, policy, window, run_id, issued_at))
     unsteady = judged.filter(pl.col("verdict") == "unsteady").sort("feature_code")
+    if situation.stale:
+        withheld += [{"feature_code": code, "reason": "stale_window"} for code in unsteady["feature_code"]]
+        unsteady = unsteady.clear()
     orders += [_order(row, row["reason"], window, situation, {}) for row in unsteady.iter_rows(named=True)]
     held = _breaker(len(commands), judged, policy)
     if held:
@@ -95,9 +102,16 @@ def decide(
     return Decision(commands, orders, withheld, held)
 
 
-def _guard(code: str, state: MeterState, policy: Policy, situation: Situation) -> str | None:
+def _outdated(state: MeterState, window: Window, situation: Situation) -> str | None:
+    """Why what a window says no longer holds. A correction must not be composed with one that came after the window."""
     if situation.stale:
         return "stale_window"
+    if state.changed_at and state.changed_at >= window.end:
+        return "changed_since"
+    return None
+
+
+def _guard(code: str, state: MeterState, policy: Policy, situation: Situation) -> str | None:
     if state.pending:
         return "in_flight"
     if situation.confirmed.get(code, 1) < policy.confirm_windows:
@@ -120,26 +134,30 @@ def _command(
     run_id: str,
     issued_at: datetime,
 ) -> dict[str, Any]:
-    decision = {
-        "schema": COMMAND_SCHEMA,
+    measured = {name: rounded(row[name]) for name in ("a1", "a1_se", "a2", "a2_se", "q_min_lph", "q_max_lph")}
+    about = {
         "feature_code": row["feature_code"],
         "model": row["model"],
         "sequence": state.sequence + 1,
         "supersedes": state.last_command,
-        "window_start": iso(window.start),
-        "window_end": iso(window.end),
+    }
+    span = {"window_start": iso(window.start), "window_end": iso(window.end)}
+    content = {
         "form": row["form"],
-        **{name: rounded(row[name]) for name in ("a1", "a1_se", "a2", "a2_se", "q_min_lph", "q_max_lph")},
+        **measured,
         "procedure": ["pause", "apply", "self_test", "report"],
         "correction": {"gain": rounded(correction.gain), "offset_lph": rounded(correction.offset_lph + 0.0)},
     }
     return {
-        **decision,
-        "command_id": digest_of(decision, "c"),
+        "schema": COMMAND_SCHEMA,
+        "command_id": digest_of({"schema": COMMAND_SCHEMA, **about, **span, **content}, "c"),
+        **about,
         "run_id": run_id,
+        **span,
         "issued_at": iso(issued_at),
         "expires_at": iso(issued_at + policy.command.expires),
         "state": "ready",
+        **content,
     }
 
 
@@ -167,8 +185,11 @@ def _order(
     }
     identity = {"schema": ORDER_SCHEMA, "feature_code": code, "reason": reason, "since": since}
     return {
-        **identity,
+        "schema": ORDER_SCHEMA,
         "order_id": digest_of(identity, "w"),
+        "feature_code": code,
+        "reason": reason,
         "evidence": {**evidence, **more},
+        "since": since,
         "priority": PRIORITIES.get(reason, "normal"),
     }

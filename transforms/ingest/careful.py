@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import duckdb
+import pyarrow as pa
 
 from transforms.ingest.dumps import Dump
 from transforms.ingest.fields import Fields, fields_of
@@ -47,7 +48,7 @@ SELECT line, text, f, CASE
         ELSE 0
     END::UTINYINT AS pre
 FROM (
-    SELECT line, text, fault, coalesce(fields, string_split(rtrim(text, chr(13)), {delimiter})) AS f
+    SELECT line, text, fault, coalesce(fields, string_split(rtrim(text, chr(13) || chr(10)), {delimiter})) AS f
     FROM line_chunk
     WHERE fault <> 0 OR trim(text, {blank}) <> ''
 )
@@ -59,11 +60,11 @@ SELECT line, text, f, f[-1] IS NOT NULL AND pre = 0 AS framed, pre
 FROM (
     SELECT line, text, f, CASE
             WHEN fault <> 0 THEN fault
-            WHEN kind IS NULL OR kind <> 'OBJECT' THEN {bad_json}
+            WHEN f IS NULL OR NOT starts_with(ltrim(text, {blank}), '{{') THEN {bad_json}
             ELSE 0
         END::UTINYINT AS pre
     FROM (
-        SELECT line, text, fault, TRY(json_type(text)) AS kind, TRY(json_extract_string(text, [{pointers}])) AS f
+        SELECT line, text, fault, TRY(json_extract_string(text, [{pointers}])) AS f
         FROM line_chunk
         WHERE fault <> 0 OR trim(text, {blank}) <> ''
     )
@@ -94,7 +95,7 @@ SELECT line, '' AS feature_code, '' AS flowmeter_id, NULL::TIMESTAMP AS ts, NULL
 FROM careful_lines
 """
 
-_BLANK: Final = "' ' || chr(9) || chr(13)"
+_BLANK: Final = "' ' || chr(9) || chr(13) || chr(10)"
 
 
 def read_carefully(con: duckdb.DuckDBPyConnection, dump: Dump, absurd_flow_lph: float) -> Iterator[Rows]:
@@ -111,25 +112,28 @@ def read_carefully(con: duckdb.DuckDBPyConnection, dump: Dump, absurd_flow_lph: 
         return
     if dump.text is None:
         return
-    columns = len(dump.header) if dump.candidate.format == "csv" else 0
-    chunks = line_chunks(
+    for chunk in line_chunks(
         dump.text,
         first_line=dump.first_line,
-        columns=columns if dump.fault is None else 0,
+        columns=len(dump.header) if dump.candidate.format == "csv" and dump.fault is None else 0,
         delimiter=dump.delimiter,
         replaced=dump.replaced,
-    )
-    for chunk in chunks:
-        con.register("line_chunk", chunk)
-        if dump.fault is not None:
-            con.execute(_FAULTY_LINES.format(blank=_BLANK))
-            con.execute(_FAULTY_ROWS.format(detail=quote(dump.fault.detail), reason=NUMBER[dump.fault.reason]))
-        elif columns:
-            _csv_rows(con, dump, columns, absurd_flow_lph)
-        else:
-            _json_rows(con, dump, absurd_flow_lph)
-        con.unregister("line_chunk")
-        yield _CHUNK
+    ):
+        yield read_chunk(con, dump, chunk, absurd_flow_lph)
+
+
+def read_chunk(con: duckdb.DuckDBPyConnection, dump: Dump, chunk: pa.Table, absurd_flow_lph: float) -> Rows:
+    """Read some lines of a text dump, as `transforms.ingest.lines` gives them."""
+    con.register("line_chunk", chunk)
+    if dump.fault is not None:
+        con.execute(_FAULTY_LINES.format(blank=_BLANK))
+        con.execute(_FAULTY_ROWS.format(detail=quote(dump.fault.detail), reason=NUMBER[dump.fault.reason]))
+    elif dump.candidate.format == "csv":
+        _csv_rows(con, dump, len(dump.header), absurd_flow_lph)
+    else:
+        _json_rows(con, dump, absurd_flow_lph)
+    con.unregister("line_chunk")
+    return _CHUNK
 
 
 def _csv_rows(con: duckdb.DuckDBPyConnection, dump: Dump, columns: int, absurd_flow_lph: float) -> None:
@@ -155,16 +159,17 @@ def _json_rows(con: duckdb.DuckDBPyConnection, dump: Dump, absurd_flow_lph: floa
         return f"f[{names.index(name) + 1}]"
 
     fields = fields_of(dump.candidate, expression, None)
-    pointers = [json_pointer(name) for name in (*names, *FRAME_KEYS)]
-    con.execute(
-        _JSON_LINES.format(
-            pointers=", ".join(quote(pointer) for pointer in pointers), bad_json=NUMBER["bad_json"], blank=_BLANK
-        )
-    )
+    con.execute(_JSON_LINES.format(pointers=_pointers([*names, "runs"]), bad_json=NUMBER["bad_json"], blank=_BLANK))
     _typed_rows(con, "(SELECT * FROM careful_lines WHERE NOT framed)", fields, len(names), absurd_flow_lph)
     if con.sql("SELECT 1 FROM careful_lines WHERE framed LIMIT 1").fetchall():
-        framed = "(SELECT line, f FROM careful_lines WHERE framed)"
-        con.execute(f"INSERT INTO careful_rows {read_frames(con, framed, len(names), dump.candidate, absurd_flow_lph)}")
+        framed = (
+            f"(SELECT line, json_extract_string(text, [{_pointers(FRAME_KEYS)}]) AS f FROM careful_lines WHERE framed)"
+        )
+        con.execute(f"INSERT INTO careful_rows {read_frames(con, framed, dump.candidate, absurd_flow_lph)}")
+
+
+def _pointers(names: Iterable[str]) -> str:
+    return ", ".join(quote(json_pointer(name)) for name in names)
 
 
 def json_pointer(name: str) -> str:

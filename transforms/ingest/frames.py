@@ -19,7 +19,7 @@ FRAME_LIMIT: Final = 100_000
 #: the longest sampling interval that a frame may state [s]
 _INTERVAL_LIMIT: Final = 31 * 86_400
 
-# {frames} has line, the values of FRAME_KEYS as text, and `pre`, what is wrong with device and start as in any reading.
+# Device and start are judged as in any reading; `pre` is what is wrong with them.
 _CHECKED = """
 CREATE OR REPLACE TEMP TABLE frames AS
 SELECT line, feature_code, flowmeter_id, ts, quantity, factor, (interval_s * 1000000)::BIGINT AS interval_us, runs,
@@ -61,9 +61,7 @@ _SAMPLES = """(
 )"""
 
 
-def read_frames(
-    con: duckdb.DuckDBPyConnection, lines: str, offset: int, candidate: Candidate, absurd_flow_lph: float
-) -> str:
+def read_frames(con: duckdb.DuckDBPyConnection, lines: str, candidate: Candidate, absurd_flow_lph: float) -> str:
     """Check and expand the frames among JSON lines.
 
     Parameters
@@ -71,9 +69,7 @@ def read_frames(
     con : DuckDBPyConnection
         Where the table ``frames`` is made.
     lines : str
-        Relation of frames: ``line`` and the list ``f`` of texts.
-    offset : int
-        How many texts precede those of `FRAME_KEYS` in ``f``.
+        Relation of frames: ``line`` and the list ``f`` of the texts of `FRAME_KEYS`.
     candidate : Candidate
         The dump.
     absurd_flow_lph : float
@@ -85,7 +81,7 @@ def read_frames(
         SELECT of line, feature_code, flowmeter_id, ts, flow, volume, detail, reason: a row per sample of a good frame,
         one row for a bad one.
     """
-    place = {name: offset + position for position, name in enumerate(FRAME_KEYS, start=1)}
+    place = {name: position for position, name in enumerate(FRAME_KEYS, start=1)}
     fields = Fields(
         feature_code=f"f[{place['feature_code']}]",
         flowmeter_id=f"f[{place['flowmeter_id']}]" if candidate.stream == "flowmeter" else None,

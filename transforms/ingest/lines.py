@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import codecs
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from transforms.ingest.rules import NUMBER
 from transforms.ingest.text import REPLACEMENT
@@ -18,6 +20,7 @@ LINE_LIMIT: Final = 1 << 18
 #: characters of a bad line that are kept
 KEPT: Final = 2000
 _BLOCK: Final = 1 << 24
+_BREAK: Final = 10
 #: lines that a quoted field may span
 _SPAN: Final = 16
 
@@ -52,7 +55,8 @@ def line_chunks(
     Yields
     ------
     pyarrow.Table
-        `SCHEMA`: ``line``, ``text`` (cut where the line is at fault), ``fault`` (number of a reason, 0 for none),
+        `SCHEMA`: ``line``, ``text`` (perhaps with its line break; cut where the line is at fault), ``fault`` (number of
+        a reason, 0 for none),
         ``fields`` (null where a plain split at the delimiter gives them).
     """
     number = 1
@@ -68,56 +72,82 @@ def line_chunks(
                 carry = data[: LINE_LIMIT + 1]
                 continue
             body, carry = data[:end], data[end:]
-            lines = body.split(b"\n")
-            if not lines[-1]:
-                lines.pop()
-            if number == 1 and lines:
-                lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
-            skip = max(0, first_line - number)
-            kept = lines[skip:]
-            table, left = _chunk(kept, body, number + skip, columns, delimiter, replaced, final)
-            if left:
-                carry = b"\n".join(kept[len(kept) - left :]) + b"\n" + carry
-            number += len(lines) - left
-            if table.num_rows:
-                yield table
+            if number == 1:
+                body = body.removeprefix(codecs.BOM_UTF8)
+            table = None if replaced or (columns and b'"' in body) else _clean_lines(body, number)
+            left: list[bytes] = []
+            if table is None:
+                table, left = _one_by_one(_split(body), number, columns, delimiter, replaced, final)
+            number = number + body.count(b"\n") - len(left)
+            carry = b"".join(line + b"\n" for line in left) + carry
+            kept = table.filter(pc.greater_equal(table["line"], first_line)) if _begins(table) < first_line else table
+            if kept.num_rows:
+                yield kept
 
 
-def _chunk(
-    lines: list[bytes], body: bytes, number: int, columns: int, delimiter: str, replaced: bool, final: bool
-) -> tuple[pa.Table, int]:
-    """One chunk as a table, and how many lines at its end are better read together with the next."""
-    clean = (
-        not replaced
-        and b"\0" not in body
-        and not (columns and b'"' in body)
-        and max(map(len, lines), default=0) <= LINE_LIMIT
+def _begins(table: pa.Table) -> int:
+    """The first line's number; of no lines, 0."""
+    return int(table["line"][0].as_py()) if table.num_rows else 0
+
+
+def chosen_lines(path: Path, numbers: Sequence[int]) -> pa.Table | None:
+    """Some lines of a text as `line_chunks` would give them; None if they are not plain lines."""
+    wanted = np.array(sorted(numbers), dtype=np.int64)
+    bodies: list[bytes] = []
+    number, taken = 1, 0
+    with path.open("rb") as file:
+        for raw in iter(lambda: file.readlines(_BLOCK), []):
+            until = int(np.searchsorted(wanted, number + len(raw)))
+            bodies += [raw[line - number] for line in wanted[taken:until].tolist()]
+            number, taken = number + len(raw), until
+    if len(bodies) != len(wanted) or any(b'"' in body for body in bodies):
+        return None
+    if bodies and not bodies[-1].endswith(b"\n"):
+        bodies[-1] += b"\n"
+    table = _clean_lines(b"".join(bodies), 1)
+    if table is None or table.num_rows != len(wanted):
+        return None
+    return table.set_column(0, SCHEMA.field("line"), pa.array(wanted))
+
+
+def _split(body: bytes) -> list[bytes]:
+    lines = body.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    return lines
+
+
+def _clean_lines(body: bytes, number: int) -> pa.Table | None:
+    """Lines about which there is nothing to say; each text keeps its line break. None if there is."""
+    if b"\0" in body:
+        return None
+    ends = np.flatnonzero(np.frombuffer(body, np.uint8) == _BREAK) + 1
+    if body and (not len(ends) or ends[-1] != len(body)):
+        ends = np.append(ends, len(body))
+    offsets = np.concatenate([[0], ends]).astype(np.int32)
+    count = len(ends)
+    if count and int(np.diff(offsets).max()) > LINE_LIMIT:
+        return None
+    texts = pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(body))
+    try:
+        texts.validate(full=True)
+    except pa.ArrowInvalid:
+        return None
+    return pa.table(
+        [
+            pa.array(np.arange(number, number + count)),
+            texts,
+            pa.array(np.zeros(count, np.uint8)),
+            pa.nulls(count, SCHEMA.field("fields").type),
+        ],
+        schema=SCHEMA,
     )
-    if clean:
-        try:
-            texts = [line.decode() for line in lines]
-        except UnicodeDecodeError:
-            pass
-        else:
-            count = len(texts)
-            return (
-                pa.table(
-                    [
-                        pa.array(range(number, number + count), pa.int64()),
-                        pa.array(texts, pa.string()),
-                        pa.array([0] * count, pa.uint8()),
-                        pa.nulls(count, SCHEMA.field("fields").type),
-                    ],
-                    schema=SCHEMA,
-                ),
-                0,
-            )
-    return _one_by_one(lines, number, columns, delimiter, replaced, final)
 
 
 def _one_by_one(
     lines: list[bytes], number: int, columns: int, delimiter: str, replaced: bool, final: bool
-) -> tuple[pa.Table, int]:
+) -> tuple[pa.Table, list[bytes]]:
+    """Lines among which some are odd, and those at the end that are better read together with the next."""
     rows: list[tuple[int, str, int, list[str] | None]] = []
     position = 0
     while position < len(lines):
@@ -128,7 +158,7 @@ def _one_by_one(
         if not fault and columns and '"' in text:
             fields = _record(text, delimiter)
             if fields is None:
-                if position + _SPAN > len(lines) and not final and position > 0:
+                if position + _SPAN > len(lines) and not final:
                     break
                 fields, used = _spanning(lines[position : position + _SPAN], columns, delimiter, replaced)
             if fields is None:
@@ -139,7 +169,7 @@ def _one_by_one(
         position += used
     columns_of_rows = list(zip(*rows, strict=True)) or [()] * len(SCHEMA)
     arrays = [pa.array(values, kind) for values, kind in zip(columns_of_rows, SCHEMA.types, strict=True)]
-    return pa.table(arrays, schema=SCHEMA), len(lines) - position
+    return pa.table(arrays, schema=SCHEMA), lines[position:]
 
 
 def _text(raw: bytes, replaced: bool) -> tuple[str, int]:

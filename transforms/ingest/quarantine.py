@@ -25,7 +25,7 @@ QUALIFY row_number() OVER (PARTITION BY feature_code, flowmeter_id, ts, flow, vo
 
 _FIND_REFUSED = """
 SELECT {line} AS line, c.feature_code, c.flowmeter_id, c.ts, c.flow, c.volume,
-    strftime(c.ts, '%Y-%m-%dT%H:%M:%S.%fZ') AS detail, left(text, {kept}) AS "row"
+    strftime(c.ts, '%Y-%m-%dT%H:%M:%S.%fZ') AS detail, left(rtrim(text, chr(13) || chr(10)), {kept}) AS "row"
 FROM {readings} AS c JOIN (SELECT * FROM refused WHERE dump = {dump}) AS r
     ON c.feature_code = coalesce(r.feature_code, '') AND c.flowmeter_id = coalesce(r.flowmeter_id, '') AND c.ts = r.ts
     AND c.flow IS NOT DISTINCT FROM r.flow AND c.volume IS NOT DISTINCT FROM r.volume

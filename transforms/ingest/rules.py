@@ -60,7 +60,7 @@ FROM ({typed})
 
 # A column that tells good from bad is cheaper than a filter, which would copy every string.
 _MARKED = """
-SELECT CASE WHEN {good} THEN dump ELSE -1 END AS dump, feature_code, flowmeter_id, ts, flow, volume FROM ({typed})
+SELECT CASE WHEN {good} THEN dump ELSE -1 - dump END AS dump, {keep}feature_code, flowmeter_id, ts, flow, volume FROM ({typed})
 """
 _NAMED: Final = (
     "no_feature_code", "bad_feature_code", "implausible_time", "no_value", "not_a_number", "not_finite", "negative", "absurd"
@@ -106,13 +106,15 @@ def judged(relation: str, fields: Fields, *, keep: str, absurd_flow_lph: float, 
     )
 
 
-def marked(relation: str, fields: Fields, *, absurd_flow_lph: float, zone: str | None = None) -> str:
-    """SQL of the rows with their ``dump``, -1 where `judged` would find anything wrong but identifiers.
+def marked(relation: str, fields: Fields, *, absurd_flow_lph: float, zone: str | None = None, keep: str = "") -> str:
+    """SQL of the rows with their ``dump``, or -1 minus that where `judged` would find anything wrong but identifiers.
 
     Identifiers are looked at once per device, by `odd_identifier`.
     """
     return _MARKED.format(
-        typed=_typed(relation, fields, "dump", zone, "coalesce({}, '')"), good=_good(fields, absurd_flow_lph)
+        typed=_typed(relation, fields, f"{keep}dump", zone, "coalesce({}, '')"),
+        keep=keep,
+        good=_good(fields, absurd_flow_lph),
     )
 
 

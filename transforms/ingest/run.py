@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,7 @@ import duckdb
 from transforms.ingest.accounts import DumpAccount, IngestResult
 from transforms.ingest.devices import bucket_count as buckets_for
 from transforms.ingest.devices import load_devices, number_new
+from transforms.ingest.digests import Digests, state_of
 from transforms.ingest.discover import Candidate, discover
 from transforms.ingest.dumps import Dump, prepare
 from transforms.ingest.quarantine import set_aside
@@ -89,7 +91,7 @@ def ingest(
     try:
         con = connect(threads=threads, memory_mb=memory_mb, spill=scratch / "spill")
         try:
-            con.execute("SET TimeZone = 'UTC'")
+            con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
             run = _Run(
                 con,
                 workspace,
@@ -104,6 +106,7 @@ def ingest(
             for dumps in intake.batches():
                 run.batch(dumps)
                 accounts += [dump.account() for dump in dumps]
+            intake.close()
         finally:
             con.close()
     finally:
@@ -116,6 +119,7 @@ class _Intake:
 
     def __init__(self, lake: Lake, candidates: Sequence[Candidate], threads: int) -> None:
         self._known = {(dump["stream"], dump["source"], dump["sha256"]) for dump in lake.dumps}
+        self._digests = Digests(lake.root)
         self._candidates = candidates
         self._threads = threads
         self.skipped = 0
@@ -138,24 +142,45 @@ class _Intake:
     def _new_dumps(self) -> Iterator[Dump]:
         with ThreadPoolExecutor(self._threads) as pool:
             waiting = iter(self._candidates)
-            ahead: list[tuple[Candidate, Future[tuple[str, int, TextFacts | None]]]] = []
+            ahead: list[tuple[Candidate, Future[_Digest]]] = []
             while True:
                 for one in islice(waiting, 2 * self._threads - len(ahead)):
-                    ahead.append((one, pool.submit(digest, one.path, count=is_text(one))))
+                    ahead.append((one, pool.submit(self._digest, one)))
                 if not ahead:
-                    return
+                    break
                 one, future = ahead.pop(0)
                 try:
-                    sha256, size, facts = future.result()
+                    found = future.result()
                 except OSError:
                     self.unreadable.append((one.file, "unreadable"))
                     continue
-                key = (one.stream, one.source_name, sha256)
+                self._digests.remember(one.file, found.state, found.sha256)
+                key = (one.stream, one.source_name, found.sha256)
                 if key in self._known:
                     self.skipped += 1
                     continue
                 self._known.add(key)
-                yield Dump(0, one, sha256, size, facts)
+                yield Dump(0, one, found.sha256, found.state[0], found.facts)
+
+    def _digest(self, one: Candidate) -> _Digest:
+        """The digest of a file that may be a dump; one that the lake has is not read if it has not changed."""
+        state = state_of(one.path)
+        noted = self._digests.known(one.file, one.path)
+        if noted is not None and (one.stream, one.source_name, noted) in self._known:
+            return _Digest(state, noted, None)
+        sha256, size, facts = digest(one.path, count=is_text(one))
+        return _Digest([size, *state[1:]], sha256, facts)
+
+    def close(self) -> None:
+        """Keep the digests for the next ingest."""
+        self._digests.save()
+
+
+@dataclass(frozen=True)
+class _Digest:
+    state: list[int]
+    sha256: str
+    facts: TextFacts | None
 
 
 def is_text(candidate: Candidate) -> bool:

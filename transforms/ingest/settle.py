@@ -14,9 +14,10 @@ from datetime import date
 
 import duckdb
 
+from transforms.errors import LakeError
 from transforms.ingest.dumps import Dump
 from transforms.ingest.store import Part
-from transforms.lake import Lake, LakeFile
+from transforms.lake import REMEDY, Lake, LakeFile
 from transforms.sql import file_list, quote
 
 # Identifiers become numbers; the order is that of the files to be written, in which equal keys are neighbours.
@@ -161,8 +162,16 @@ def settle(
         Files of the lake that may hold the same instants of the same devices, see `overlapping`.
     dumps : sequence of Dump
         The dumps behind ``sorted``.
+
+    Raises
+    ------
+    LakeError
+        If one of the lake's files is damaged.
     """
-    con.execute(_IN_LAKE.format(lake=_lake_rows(files)))
+    try:
+        con.execute(_IN_LAKE.format(lake=_lake_rows(files)))
+    except (duckdb.InvalidInputException, duckdb.IOException) as error:
+        raise LakeError(f"a file of the lake cannot be read ({str(error).splitlines()[0]}); {REMEDY}") from None
     con.execute(f"CREATE OR REPLACE TEMP TABLE contested AS {_NEIGHBOURS} UNION SELECT device_no, ts FROM in_lake")
     if not con.sql("SELECT 1 FROM contested LIMIT 1").fetchall():
         return Settlement(changed=False, refused=False)

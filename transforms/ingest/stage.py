@@ -12,10 +12,10 @@ from itertools import groupby
 
 import duckdb
 
-from transforms.ingest.careful import read_carefully
+from transforms.ingest.careful import Rows, read_carefully, read_chunk
 from transforms.ingest.dumps import Dump
 from transforms.ingest.fields import FileFaultError, fields_of
-from transforms.ingest.lines import KEPT
+from transforms.ingest.lines import KEPT, chosen_lines
 from transforms.ingest.parquet import BROKEN
 from transforms.ingest.rules import REASONS, marked, odd_identifier
 from transforms.ingest.zones import zone_table
@@ -30,6 +30,8 @@ CREATE OR REPLACE TEMP TABLE bad (dump INTEGER, line BIGINT, reason UTINYINT, de
 
 #: files that stand in one statement as parts of a union; more are told apart by their names, row by row
 _UNION_LIMIT = 16
+#: one row in so many may be bad if they are to be looked up one by one
+_FEW = 20
 
 
 def stage(con: duckdb.DuckDBPyConnection, dumps: Sequence[Dump], absurd_flow_lph: float) -> None:
@@ -40,14 +42,11 @@ def stage(con: duckdb.DuckDBPyConnection, dumps: Sequence[Dump], absurd_flow_lph
     quick = sorted((dump for dump in dumps if _may_be_quick(dump)), key=_shape)
     for _, group in groupby(quick, key=_shape):
         _read_quickly(con, list(group), absurd_flow_lph)
-    clean = _clean(con, quick) if quick else set()
-    if len(clean) < len(quick):
-        odd = [dump.number for dump in quick if dump.number not in clean]
-        con.execute(f"DELETE FROM staged WHERE dump IN (-1, {', '.join(map(str, odd))})")
+    done = _settle_quick(con, quick, absurd_flow_lph) if quick else set()
     for dump in dumps:
-        if dump.number not in clean:
+        if dump.number not in done:
             _stage_carefully(con, dump, absurd_flow_lph)
-    if len(clean) < len(dumps):
+    if len(done) < len(dumps):
         _name(con)
     _account(con, dumps)
 
@@ -87,7 +86,9 @@ def _read_quickly(con: duckdb.DuckDBPyConnection, dumps: list[Dump], absurd_flow
             _read_quickly(con, dumps[middle:], absurd_flow_lph)
 
 
-def _quick_sql(con: duckdb.DuckDBPyConnection, dumps: list[Dump], absurd_flow_lph: float) -> str:
+def _quick_sql(
+    con: duckdb.DuckDBPyConnection, dumps: list[Dump], absurd_flow_lph: float, *, position: bool = False
+) -> str:
     first = dumps[0]
     place = {name: position for position, name in reversed(list(enumerate(first.header)))}
     fields = fields_of(first.candidate, lambda name: f"c{place[name]}", place)
@@ -100,7 +101,11 @@ def _quick_sql(con: duckdb.DuckDBPyConnection, dumps: list[Dump], absurd_flow_lp
             f"quote='\"', escape='\"', ignore_errors=true, columns={columns}{extra})"
         )
 
-    if len(dumps) <= _UNION_LIMIT:
+    if position:
+        relation = (
+            f"(SELECT row_number() OVER () AS position, {first.number}::INTEGER AS dump, * FROM {parsed([first])})"
+        )
+    elif len(dumps) <= _UNION_LIMIT:
         parts = [f"SELECT {dump.number}::INTEGER AS dump, * FROM {parsed([dump])}" for dump in dumps]
         relation = "(" + " UNION ALL ".join(parts) + ")"
     else:
@@ -112,20 +117,58 @@ def _quick_sql(con: duckdb.DuckDBPyConnection, dumps: list[Dump], absurd_flow_lp
     return marked(
         relation,
         fields,
+        keep="position, " if position else "",
         absurd_flow_lph=absurd_flow_lph,
         zone=zone_table(con, relation, fields),
     )
 
 
-def _clean(con: duckdb.DuckDBPyConnection, quick: Sequence[Dump]) -> set[int]:
-    """The dumps of which the fast way read every line as a good row."""
+def _settle_quick(con: duckdb.DuckDBPyConnection, quick: Sequence[Dump], absurd_flow_lph: float) -> set[int]:
+    """Keep of what the fast way read that of which there is no doubt; return the numbers of those dumps."""
     counts = dict(con.sql("SELECT dump, count(*) FROM staged GROUP BY dump").fetchall())
-    clean = {dump.number for dump in quick if counts.get(dump.number) == dump.rows}
+    done = {dump.number for dump in quick if counts.get(dump.number) == dump.rows}
     _name(con)
     odd = f"{odd_identifier('feature_code')} OR {odd_identifier('flowmeter_id')}"
+    doubtful: set[int] = set()
     if con.sql(f"SELECT 1 FROM named WHERE {odd} LIMIT 1").fetchall():
-        clean -= {number for (number,) in con.sql(f"SELECT DISTINCT dump FROM staged WHERE {odd}").fetchall()}
-    return clean
+        named_odd = f"SELECT DISTINCT CASE WHEN dump < 0 THEN -1 - dump ELSE dump END FROM staged WHERE {odd}"
+        doubtful = {number for (number,) in con.sql(named_odd).fetchall()}
+        done -= doubtful
+    for dump in quick:
+        good, faulty = counts.get(dump.number, 0), counts.get(-1 - dump.number, 0)
+        if (
+            dump.number not in doubtful
+            and good + faulty == dump.rows
+            and 0 < faulty <= dump.rows // _FEW
+            and _set_faulty_aside(con, dump, faulty, absurd_flow_lph)
+        ):
+            done.add(dump.number)
+    if len(done) < len(quick) or any(number < 0 for number in counts):
+        kept = ", ".join(map(str, sorted(done))) or "NULL"
+        con.execute(f"DELETE FROM staged WHERE (dump IN ({kept})) IS NOT TRUE")
+    return done
+
+
+def _set_faulty_aside(con: duckdb.DuckDBPyConnection, dump: Dump, faulty: int, absurd_flow_lph: float) -> bool:
+    """Find the lines of a dump's few bad rows, and read those lines the careful way.
+
+    Every record is one line here, since there are as many of the ones as of the others; so a record's position tells
+    its line. That is checked: all lines found this way must turn out to be bad.
+    """
+    con.execute("SET preserve_insertion_order = true")
+    marked_rows = _quick_sql(con, [dump], absurd_flow_lph, position=True)
+    found = con.sql(f"SELECT position FROM ({marked_rows}) WHERE dump < 0").fetchall()
+    con.execute("SET preserve_insertion_order = false")
+    lines = [position + dump.first_line - 1 for (position,) in found]
+    chunk = chosen_lines(dump.text, lines) if dump.text else None
+    if chunk is None or chunk.num_rows != faulty:
+        return False
+    rows = read_chunk(con, dump, chunk, absurd_flow_lph)
+    (judged_bad,) = con.sql(f"SELECT count(*) FILTER (reason <> 0) FROM {rows.readings}").fetchall()[0]
+    if judged_bad != faulty:
+        return False
+    _insert_bad(con, dump, rows)
+    return True
 
 
 def _name(con: duckdb.DuckDBPyConnection) -> None:
@@ -140,7 +183,7 @@ SELECT {dump}, feature_code, flowmeter_id, ts, flow, volume FROM {readings} WHER
 
 _BAD = """
 INSERT INTO bad
-SELECT {dump}, {line}, reason, detail, left(text, {kept})
+SELECT {dump}, {line}, reason, detail, left(rtrim(text, chr(13) || chr(10)), {kept})
 FROM (SELECT line, reason, detail FROM {readings} WHERE reason <> 0) JOIN {originals} AS originals USING (line)
 """
 
@@ -149,15 +192,7 @@ def _stage_carefully(con: duckdb.DuckDBPyConnection, dump: Dump, absurd_flow_lph
     try:
         for rows in read_carefully(con, dump, absurd_flow_lph):
             con.execute(_GOOD.format(dump=dump.number, readings=rows.readings))
-            con.execute(
-                _BAD.format(
-                    dump=dump.number,
-                    line="line" if rows.numbered else "NULL",
-                    kept=KEPT,
-                    readings=rows.readings,
-                    originals=rows.originals,
-                )
-            )
+            _insert_bad(con, dump, rows)
     except FileFaultError as fault:
         dump.fault = fault
     except BROKEN as error:
@@ -171,6 +206,11 @@ def _stage_carefully(con: duckdb.DuckDBPyConnection, dump: Dump, absurd_flow_lph
             "INSERT INTO bad VALUES (?, NULL, ?, ?, '')",
             [dump.number, REASONS.index(dump.fault.reason), dump.fault.detail],
         )
+
+
+def _insert_bad(con: duckdb.DuckDBPyConnection, dump: Dump, rows: Rows) -> None:
+    line = "line" if rows.numbered else "NULL"
+    con.execute(_BAD.format(dump=dump.number, line=line, kept=KEPT, readings=rows.readings, originals=rows.originals))
 
 
 def _account(con: duckdb.DuckDBPyConnection, dumps: Sequence[Dump]) -> None:

@@ -20,13 +20,57 @@ from transforms.windows import Window
 
 @dataclass(frozen=True)
 class Parties:
-    """What every bucket's work is given: who is who, and who is said to watch whom."""
+    """Who is who, and who is said to watch whom: of a whole fleet, or of one bucket (see `split`).
+
+    Attributes
+    ----------
+    fleet : DataFrame
+        The fleet table of the registered meters.
+    devices : DataFrame
+        The lake's dictionary of devices.
+    claims : DataFrame
+        As made by `transforms.match.claims.claims`.
+    instants : DataFrame
+        ``device_no`` of the flowmeters whose signal is momentary.
+    settled : float
+        The largest relative change at which two momentary readings still tell the mean between them.
+    """
 
     fleet: pl.DataFrame
     devices: pl.DataFrame
     claims: pl.DataFrame
     instants: pl.DataFrame
     settled: float
+
+    def split(self, buckets: int) -> list[Parties]:
+        """The parties of each bucket; every feature code that the lake knows is at home in exactly one of them.
+
+        A code is at home where its meter's readings lie, or, if it never reported, in the first of the buckets of the
+        flowmeters that claim it.
+        """
+        meters = self.devices.filter(pl.col("stream") == "meter").select("feature_code", "bucket")
+        named = self.claims.select("feature_code", "bucket").sort("bucket").unique("feature_code", keep="first")
+        home = pl.concat([meters, named.join(meters, on="feature_code", how="anti")])
+        parts = {
+            name: frame.join(home.rename({"bucket": "home"}), on="feature_code").partition_by(
+                "home", as_dict=True, include_key=False
+            )
+            for name, frame in (
+                ("fleet", self.fleet),
+                ("devices", self.devices.filter(pl.col("stream") == "meter")),
+                ("claims", self.claims),
+            )
+        }
+        return [
+            Parties(
+                fleet=parts["fleet"].get((bucket,), self.fleet.clear()),
+                devices=parts["devices"].get((bucket,), self.devices.clear()),
+                claims=parts["claims"].get((bucket,), self.claims.clear()),
+                instants=self.instants,
+                settled=self.settled,
+            )
+            for bucket in range(buckets)
+        ]
 
 
 METERS: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -57,20 +101,13 @@ class Matched:
 
 
 def match_bucket(con: duckdb.DuckDBPyConnection, lake: Lake, bucket: int, window: Window, parties: Parties) -> Matched:
-    devices = parties.devices.filter((pl.col("stream") == "meter") & (pl.col("bucket") == bucket))
-    codes = pl.concat(
-        [
-            devices.select("feature_code"),
-            parties.claims.filter(pl.col("bucket") == bucket).select("feature_code"),
-        ]
-    ).unique()
-    claimed = parties.claims.join(codes, on="feature_code", how="semi")
-    instants = parties.instants
-    meters = _load(con, lake, "meter", [bucket], window, instants.clear(), parties.settled)
-    buckets = sorted({bucket, *claimed["bucket"].unique().to_list()})
-    flowmeters = _load(con, lake, "flowmeter", buckets, window, instants, parties.settled)
-    pairing = resolve(claimed, flowmeters, window)
-    matched = Matched(*_watch(con, devices, meters, flowmeters, pairing, parties.fleet))
+    """Match the readings of one bucket's own parties (see `Parties.split`) in one window."""
+    meters = _load(con, lake, "meter", [bucket], window, parties.instants.clear(), parties.settled)
+    # A flowmeter that was re-paired may lie in another bucket than the meter it now watches.
+    buckets = sorted({bucket, *parties.claims["bucket"].unique().to_list()})
+    flowmeters = _load(con, lake, "flowmeter", buckets, window, parties.instants, parties.settled)
+    pairing = resolve(parties.claims, flowmeters, window)
+    matched = Matched(*_watch(con, parties.devices, meters, flowmeters, pairing, parties.fleet))
     con.execute(statement("transforms.match", "paired.sql").format(validity=_validity(window, matched.watched)))
     return matched
 

@@ -1,6 +1,6 @@
 """Outbox: what a run leaves for the outside, as one folder that appears whole or not at all."""
 
-from transforms.outbox.history import History, read_history
+from transforms.outbox.history import History, read_history, read_lines, read_manifest
 from transforms.outbox.write import Run, commit, stage
 
-__all__ = ["History", "Run", "commit", "read_history", "stage"]
+__all__ = ["History", "Run", "commit", "read_history", "read_lines", "read_manifest", "stage"]

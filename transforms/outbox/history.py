@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from transforms.errors import MeterwrightError
+from transforms.errors import MeterwrightError, UsageError
 from transforms.windows import Window, iso, parse_time
 from transforms.workspace import Workspace
 
@@ -19,7 +19,8 @@ from transforms.workspace import Workspace
 class History:
     """The runs before a window, oldest first, and what they hold.
 
-    ``later`` is true if the outbox already has a run for a later window.
+    ``later`` is true if the outbox already has a run for a later window. Of windows that begin together, which happens
+    where the length was changed, the longer one is the later.
     """
 
     folders: tuple[Path, ...]
@@ -30,8 +31,8 @@ class History:
         """All lines of one of the runs' JSON Lines files, each with its run's ``window_start``."""
         found = []
         for folder, manifest in zip(self.folders, self.manifests, strict=True):
-            for line in (folder / name).read_text(encoding="utf-8").splitlines():
-                found.append({**json.loads(line), "window_start": manifest["window_start"]})
+            for line in read_lines(folder / name):
+                found.append({**line, "window_start": manifest["window_start"]})
         return found
 
     def previous(self) -> pl.DataFrame | None:
@@ -58,10 +59,10 @@ class History:
     def steady_streak(self, window: Window, wanted: int) -> dict[str, int]:
         """In how many windows in a row, this one included, each meter was steady; looks back ``wanted`` windows."""
         streak: dict[str, int] = {}
-        starts = {parse_time(m["window_start"]): f for f, m in zip(self.folders, self.manifests, strict=True)}
+        runs = {_span(manifest): folder for folder, manifest in zip(self.folders, self.manifests, strict=True)}
         alive: set[str] | None = None
         for back in range(1, wanted):
-            folder = starts.get(window.start - back * window.length)
+            folder = runs.get((window.start - back * window.length, window.end - back * window.length))
             if folder is None:
                 break
             steady = pl.read_parquet(folder / "verdicts.parquet", columns=["feature_code", "verdict"])
@@ -76,8 +77,8 @@ class History:
         return {(dump["stream"], dump["sha256"]) for manifest in self.manifests for dump in manifest["inputs"]}
 
 
-def read_history(workspace: Workspace, before: datetime) -> History:
-    """Read the manifests of the runs whose window starts before an instant.
+def read_history(workspace: Workspace, window: Window) -> History:
+    """Read the manifests of the runs of earlier windows.
 
     Raises
     ------
@@ -87,19 +88,40 @@ def read_history(workspace: Workspace, before: datetime) -> History:
     found = []
     later = False
     for folder in sorted(workspace.outbox.glob("*_r*")) if workspace.outbox.exists() else []:
-        path = folder / "manifest.json"
-        try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
-            start = parse_time(manifest["window_start"])
-            revision = int(manifest["revision"])
-        except (OSError, ValueError, KeyError) as error:
-            raise MeterwrightError(
-                f"outbox/{folder.name}/manifest.json cannot be read ({error.__class__.__name__}); "
-                "restore the folder from a backup, or move it away if it is not one of Meterwright's"
-            ) from error
-        if start < before:
-            found.append((start, revision, folder, manifest))
-        elif start > before:
+        manifest = read_manifest(folder)
+        span = _span(manifest)
+        if span < (window.start, window.end):
+            found.append((span, int(manifest["revision"]), folder, manifest))
+        elif span > (window.start, window.end):
             later = True
     found.sort(key=lambda item: item[:2])
     return History(tuple(f[2] for f in found), tuple(f[3] for f in found), later)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read the manifest of one run.
+
+    Raises
+    ------
+    MeterwrightError
+        If it is missing or unreadable.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        _span(manifest)
+        int(manifest["revision"])
+    except (OSError, ValueError, KeyError, TypeError, UsageError) as error:
+        raise MeterwrightError(
+            f"outbox/{folder.name}/manifest.json cannot be read ({error.__class__.__name__}); "
+            "restore the folder from a backup, or move it away if it is not one of Meterwright's"
+        ) from error
+    return manifest
+
+
+def read_lines(file: Path) -> list[dict[str, Any]]:
+    """All lines of a JSON Lines file of the outbox. Only a line feed ends a line: names may hold other separators."""
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
+
+
+def _span(manifest: dict[str, Any]) -> tuple[datetime, datetime]:
+    return parse_time(manifest["window_start"]), parse_time(manifest["window_end"])

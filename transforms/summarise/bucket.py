@@ -57,7 +57,13 @@ def list_pairs(
     lake: Lake, bucket: int, window: Window, parties: Parties, codes: Sequence[str], *, machine: Machine
 ) -> pl.DataFrame:
     """The single pairs (`PAIRS`) of a few meters of a bucket, sorted by code and time."""
-    few = replace(parties, fleet=parties.fleet.filter(pl.col("feature_code").is_in(list(codes))))
+    few = replace(
+        parties,
+        **{
+            name: getattr(parties, name).filter(pl.col("feature_code").is_in(list(codes)))
+            for name in ("fleet", "devices", "claims")
+        },
+    )
     with connect(threads=machine.threads, memory_mb=machine.memory_mb, spill=machine.spill) as con:
         matched = match_bucket(con, lake, bucket, window, few)
         if matched.watched.is_empty():

@@ -1,0 +1,98 @@
+"""Accounting: whatever the rows, their order and their cut into dumps, batches and ingests, the sums are the same."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from unittest.mock import patch
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.ingesting import readings, registry
+from transforms.ingest import ingest, run
+from transforms.lake import Lake
+from transforms.workspace import Workspace
+
+STAMPS = ("2026-01-01T00:00:00Z", "2026-01-01T23:45:00Z", "2026-01-02T01:00:00+01:00", "2026-01-02T00:00:00Z")
+INSTANTS = {text: datetime.fromisoformat(text).astimezone(UTC) for text in STAMPS}
+BAD = {"": "no_value", "x": "not_a_number", "inf": "not_finite", "-1": "negative", "99999": "absurd"}
+
+rows = st.lists(
+    st.tuples(
+        st.sampled_from(["meter", "flowmeter"]),
+        st.sampled_from(["WM-1", "WM-2", 'O\'Hara, "7"']),
+        st.sampled_from(STAMPS),
+        st.one_of(st.sampled_from(["0", "1", "1.0", "2", "-0.0"]), st.sampled_from(["0", "1", *BAD])),
+    ),
+    max_size=40,
+)
+
+
+def _expected(drawn: list[tuple[str, str, str, str]]) -> tuple[dict[str, int], dict[str, int], list[object]]:
+    """The accounting and the usable readings, by the definition."""
+    reasons = Counter(BAD[value] for *_, value in drawn if value in BAD)
+    values: dict[tuple[str, str, datetime], set[float]] = {}
+    good = 0
+    for stream, code, stamp, value in drawn:
+        if value not in BAD:
+            good += 1
+            values.setdefault((stream, code, INSTANTS[stamp]), set()).add(float(value))
+    distinct = sum(map(len, values.values()))
+    if distinct > len(values):
+        reasons["conflicting"] = distinct - len(values)
+    totals = {
+        "read": len(drawn),
+        "accepted": len(values),
+        "duplicate": good - distinct,
+        "quarantined": sum(reasons.values()),
+    }
+    usable = sorted((code, ts, *of) for (_, code, ts), of in values.items() if len(of) == 1)
+    return totals, dict(sorted(reasons.items())), usable
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(drawn=rows, data=st.data())
+def test_totals_do_not_depend_on_order_or_cut(drawn: list[tuple[str, str, str, str]], data: st.DataObject) -> None:
+    totals, reasons, usable = _expected(drawn)
+    shuffled = data.draw(st.permutations(drawn))
+    dump_of = data.draw(st.lists(st.integers(0, 3), min_size=len(drawn), max_size=len(drawn)))
+    late = data.draw(st.sets(st.integers(0, 3)))
+    small_batches = data.draw(st.booleans())
+    buckets = data.draw(st.sampled_from([1, 4]))
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Workspace(Path(folder))
+        accounts: Counter[str] = Counter()
+        found: Counter[str] = Counter()
+        for turn in (False, True):
+            for number in range(4):
+                if (number in late) == turn:
+                    _write(workspace, shuffled, dump_of, number)
+            with patch.object(run, "BATCH_BYTES", 1 if small_batches else run.BATCH_BYTES):
+                result = ingest(
+                    workspace, registry(), absurd_flow_lph=1e4, threads=2, memory_mb=400, bucket_count=buckets
+                )
+            for dump in result.new_dumps:
+                assert dump.read == dump.accepted + dump.duplicate + dump.quarantined
+                assert dump.quarantined == sum(dump.reasons.values())
+            accounts.update({key: getattr(result, key) for key in totals})
+            found.update(result.reasons)
+        assert {key: accounts[key] for key in totals} == totals
+        assert dict(sorted(found.items())) == reasons
+        assert sum(file["rows"] for file in Lake.open(workspace).files) == totals["accepted"]
+        assert sorted((code, ts, flow) for code, _, ts, flow, _ in readings(workspace, conflicts=False)) == usable
+
+
+def _write(workspace: Workspace, drawn: list[tuple[str, str, str, str]], dump_of: list[int], number: int) -> None:
+    for stream in ("meter", "flowmeter"):
+        folder = workspace.raw / stream
+        folder.mkdir(parents=True, exist_ok=True)
+        # the extra column keeps two dumps from being the same file
+        lines = [f"feature_code,timestamp,flow_lph,dump{number}"]
+        for (of_stream, code, stamp, value), dump in zip(drawn, dump_of, strict=True):
+            if of_stream == stream and dump == number:
+                quoted = '"' + code.replace('"', '""') + '"'
+                lines.append(f"{quoted},{stamp},{value},")
+        (folder / f"{number}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,0 +1,343 @@
+"""The closed loop over several windows: commands, their acks, what follows, and the guards in between."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pytest
+
+from tests.workspaces import Small, demand, noisy
+
+Q = demand()
+TRUE = noisy(Q, 0.002)
+RUNS = ["20260101T000000Z_12h_r1", "20260101T120000Z_12h_r1", "20260102T000000Z_12h_r1", "20260102T120000Z_12h_r1"]
+ENDS = ["2026-01-01T12:00:00Z", "2026-01-02T00:00:00Z", "2026-01-02T12:00:00Z", "2026-01-03T00:00:00Z"]
+STARTS = ["2026-01-01T00:00:00Z", *ENDS]
+
+
+def off(a1: float = 1.0, a2: float = 0.0, flows: Iterable[float] = TRUE) -> list[float]:
+    return [a1 * v + a2 if v > 0 else 0.0 for v in flows]
+
+
+def corrected(correction: dict[str, float] | None, raw: Iterable[float]) -> list[float]:
+    """What a meter with a correction in force shows for its raw flows."""
+    if correction is None:
+        return list(raw)
+    return [max(0.0, correction["gain"] * v + correction["offset_lph"]) if v > 0 else 0.0 for v in raw]
+
+
+def fill(small: Small, *windows: Sequence[float | None], code: str = "WM-1", **files: str) -> Small:
+    """A meter's flows, one list a window, beside the same reference in each."""
+    small.registry([code], **files)
+    small.dump("meter", {code: [v for flows in windows for v in flows]})
+    return small.dump("flowmeter", {code: Q * len(windows)})
+
+
+def run(small: Small, number: int, now: str | None = None) -> int:
+    return small.run("--now", now or ENDS[number], until=ENDS[number])
+
+
+def ack(small: Small, command: dict[str, Any], at: str, status: str = "applied", name: str = "a.jsonl") -> None:
+    folder = small.root / "raw" / "acks"
+    folder.mkdir(parents=True, exist_ok=True)
+    line = {"command_id": command["command_id"], "feature_code": command["feature_code"], "status": status, "at": at}
+    with (folder / name).open("a") as file:
+        file.write(json.dumps({**line, "detail": "é, as the device says"}) + "\n")
+
+
+def only(small: Small, number: int, name: str = "commands.jsonl") -> dict[str, Any]:
+    (line,) = small.lines(name, RUNS[number])
+    return line
+
+
+def withheld(small: Small, number: int) -> list[str]:
+    assert small.lines("commands.jsonl", RUNS[number]) == []
+    return [entry["reason"] for entry in small.manifest(RUNS[number])["withheld"]]
+
+
+def test_one_command_in_flight_for_each_meter(small: Small) -> None:
+    fill(small, *[off(1.08)] * 2)
+    run(small, 0)
+    run(small, 1)
+    assert only(small, 0)["sequence"] == 1
+    assert withheld(small, 1) == ["in_flight"]
+
+
+def test_a_command_that_expired_is_said_again(small: Small) -> None:
+    fill(small, *[off(1.08)] * 3, policy_toml='[command]\nexpires = "18h"\n')
+    for number in range(3):
+        run(small, number)
+    first, again = only(small, 0), only(small, 2)
+    assert first["expires_at"] == "2026-01-02T06:00:00Z"
+    assert withheld(small, 1) == ["in_flight"]
+    assert (again["sequence"], again["supersedes"]) == (2, first["command_id"])
+    assert again["correction"] == pytest.approx(first["correction"])
+
+
+@pytest.mark.parametrize("status", ["rejected", "failed"])
+def test_a_refused_command_is_followed_by_the_next_sequence(small: Small, status: str) -> None:
+    fill(small, *[off(1.08)] * 2)
+    run(small, 0)
+    ack(small, only(small, 0), "2026-01-01T12:05:00Z", status)
+    run(small, 1)
+    again = only(small, 1)
+    assert (again["sequence"], again["supersedes"]) == (2, only(small, 0)["command_id"])
+    assert again["correction"] == pytest.approx(only(small, 0)["correction"])
+
+
+def test_the_window_in_which_parameters_changed_is_not_judged(small: Small) -> None:
+    fill(small, off(1.08), off(1.08)[:4] + TRUE[4:], TRUE)
+    run(small, 0)
+    ack(small, only(small, 0), "2026-01-01T12:50:00Z")
+    run(small, 1)
+    run(small, 2)
+    row = small.verdicts(RUNS[1])["WM-1"]
+    assert (row["verdict"], row["reason"], row["form"]) == ("inconclusive", "parameters_changed", None)
+    assert small.manifest(RUNS[1])["counts"]["reason"] == {"parameters_changed": 1}
+    assert small.lines("work_orders.jsonl", RUNS[1]) == []
+    assert small.verdicts(RUNS[2])["WM-1"]["verdict"] == "healthy"
+
+
+@pytest.mark.parametrize(("a1", "a2"), [(1.06, 0.0), (0.94, 7.0), (1.0, -15.0)])
+def test_the_next_command_is_absolute_though_the_error_was_seen_through_the_first(
+    small: Small, a1: float, a2: float
+) -> None:
+    """The meter, corrected, drifts on: what it shows is wrong by a1, a2, and its raw flow by both errors together."""
+    raw = [off(1.08, 6.0)] * 2
+    fill(small, *raw)
+    run(small, 0)
+    first = only(small, 0)
+    ack(small, first, "2026-01-01T12:05:00Z")
+    drifted = [
+        (a1 * v + a2 - first["correction"]["offset_lph"]) / first["correction"]["gain"] if v else 0.0 for v in TRUE
+    ]
+    shown = corrected(first["correction"], drifted)
+    assert shown == pytest.approx(off(a1, a2))
+    small.dump("meter", {"WM-1": shown}, name="b.csv", start=_at(STARTS[2])).dump(
+        "flowmeter", {"WM-1": Q}, name="b.csv", start=_at(STARTS[2])
+    )
+    run(small, 1)
+    run(small, 2)
+    second = only(small, 2)
+    assert (second["sequence"], second["supersedes"]) == (2, first["command_id"])
+    assert second["a1"] == pytest.approx(a1, abs=0.005)
+    for once in (corrected(second["correction"], drifted), corrected(second["correction"], list(drifted))):
+        assert sum(once) == pytest.approx(sum(Q), rel=0.003)
+        assert all(abs(v - q) <= 0.006 * q + 0.8 for v, q in zip(once, TRUE, strict=True))
+
+
+def _at(text: str) -> Any:
+    from transforms.windows import parse_time
+
+    return parse_time(text)
+
+
+def test_a_correction_that_came_after_the_window_is_not_composed_with(small: Small) -> None:
+    """The readings are from before the change, so they say nothing of the correction now in force."""
+    fill(small, *[off(1.08)] * 2)
+    run(small, 0)
+    ack(small, only(small, 0), "2026-01-02T00:05:00Z")
+    run(small, 1, now="2026-01-02T00:10:00Z")
+    assert small.verdicts(RUNS[1])["WM-1"]["verdict"] == "steady"
+    assert withheld(small, 1) == ["changed_since"]
+    assert small.lines("work_orders.jsonl", RUNS[1]) == []
+
+
+def test_an_ack_from_the_future_is_left_for_later(small: Small) -> None:
+    fill(small, *[off(1.08)] * 2)
+    run(small, 0)
+    ack(small, only(small, 0), "2026-01-02T00:00:01Z")
+    run(small, 1)
+    assert withheld(small, 1) == ["in_flight"]
+
+
+def test_acks_that_come_twice_in_several_files_count_once(small: Small) -> None:
+    fill(small, *[off(1.08)] * 2, TRUE)
+    run(small, 0)
+    for name in ("a.jsonl", "b.jsonl"):
+        ack(small, only(small, 0), "2026-01-01T12:00:01Z", name=name)
+        ack(small, only(small, 0), "2026-01-02T12:00:00Z", "failed", name=name)
+    assert run(small, 1) == 0
+    assert small.verdicts(RUNS[1])["WM-1"]["reason"] == "parameters_changed"
+    assert run(small, 2) == 0
+    assert small.verdicts(RUNS[2])["WM-1"]["verdict"] == "healthy"
+
+
+def test_acks_that_cannot_be_read_are_named_and_the_others_count(
+    small: Small, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(small, *[off(1.08)] * 2)
+    run(small, 0)
+    folder = small.root / "raw" / "acks"
+    folder.mkdir()
+    good = {"command_id": "c", "feature_code": "WM-1", "status": "applied", "at": "2026-01-01T12:00:00Z"}
+    lines = [
+        "{",
+        "[1]",
+        "[" * 100_000,
+        json.dumps({**good, "status": "done"}),
+        json.dumps({**good, "at": "2026-01-01T12:00:00"}),
+        json.dumps({**good, "command_id": 7}),
+        "",
+    ]
+    (folder / "bad.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "latin.jsonl").write_bytes(b'{"detail": "\xe9"}\n')
+    ack(small, only(small, 0), "2026-01-01T12:05:00Z")
+    capsys.readouterr()
+    assert run(small, 1) == 3
+    assert small.verdicts(RUNS[1])["WM-1"]["reason"] == "parameters_changed"
+    feedback = small.manifest(RUNS[1])["feedback"]
+    assert feedback["acks"] == 1
+    assert feedback["faults"] == [
+        "raw/acks/bad.jsonl line 1: is not JSON",
+        "raw/acks/bad.jsonl line 2: is not an object",
+        "raw/acks/bad.jsonl line 3: is not JSON",
+        "raw/acks/bad.jsonl line 4: status is none of applied, rejected, failed",
+        "raw/acks/bad.jsonl line 5: at is not a time in ISO 8601 with Z",
+        "raw/acks/bad.jsonl line 6: command_id is missing or no text",
+        "raw/acks/latin.jsonl line 1: is not JSON",
+    ]
+    out = capsys.readouterr().out
+    assert all(fault in out for fault in feedback["faults"])
+
+
+def test_two_windows_must_agree_where_the_policy_asks_for_it(small: Small) -> None:
+    fill(small, off(1.08), off(1.08), TRUE, off(1.08), policy_toml="confirm_windows = 2\n")
+    for number in range(4):
+        run(small, number)
+    assert withheld(small, 0) == ["unconfirmed"]
+    assert only(small, 1)["sequence"] == 1
+    assert small.verdicts(RUNS[2])["WM-1"]["verdict"] == "healthy"
+    assert withheld(small, 3) == ["in_flight"]
+
+
+def test_a_healthy_window_in_between_starts_the_count_anew(small: Small) -> None:
+    fill(small, off(1.08), TRUE, off(1.08), off(1.08), policy_toml="confirm_windows = 2\n")
+    for number in range(4):
+        run(small, number)
+    assert withheld(small, 0) == withheld(small, 2) == ["unconfirmed"]
+    assert only(small, 3)["sequence"] == 1
+
+
+TERMINAL = "feature_code,terminal_id,channel,language\nWM-1,+64215550101,sms,en\n"
+
+
+@pytest.mark.parametrize("meter", [off(1.08), noisy(Q, 0.25), off(0.69)])
+def test_nothing_is_sent_for_a_window_older_than_one_already_judged(small: Small, meter: list[float]) -> None:
+    fill(small, meter, TRUE, terminals_csv=TERMINAL)
+    run(small, 1)
+    assert run(small, 0, now="2026-01-02T00:00:00Z") == 0
+    assert small.verdicts(RUNS[0])["WM-1"]["verdict"] in ("steady", "unsteady")
+    assert withheld(small, 0) == ["stale_window"]
+    assert small.lines("work_orders.jsonl", RUNS[0]) == small.lines("notices.jsonl", RUNS[0]) == []
+
+
+def test_windows_of_another_length_share_the_same_state(small: Small) -> None:
+    """The first half of a window that was judged is older than it; the whole is later than its first half."""
+    dense = demand(quarters=24) * 2
+    meter = noisy([1.08 * v for v in dense], 0.002)
+    small.registry(["WM-1"]).dump("meter", {"WM-1": meter}).dump("flowmeter", {"WM-1": dense})
+    assert small.run("--window", "6h", until="2026-01-01T06:00:00Z") == 0
+    assert len(small.lines("commands.jsonl", "20260101T000000Z_6h_r1")) == 1
+    run(small, 0)
+    assert withheld(small, 0) == ["in_flight"]
+    assert small.run("--window", "6h", until="2026-01-01T12:00:00Z") == 0
+    second_half = "20260101T060000Z_6h_r1"
+    assert [entry["reason"] for entry in small.manifest(second_half)["withheld"]] == ["in_flight"]
+
+
+def test_the_first_half_after_the_whole_is_stale(small: Small) -> None:
+    fill(small, off(1.08))
+    run(small, 0)
+    assert small.run("--window", "6h", until="2026-01-01T06:00:00Z") == 0
+    assert small.manifest("20260101T000000Z_6h_r1")["withheld"] == [{"feature_code": "WM-1", "reason": "stale_window"}]
+    assert small.lines("commands.jsonl", "20260101T000000Z_6h_r1") == []
+
+
+def test_a_work_order_keeps_its_id_until_the_meter_was_healthy(small: Small) -> None:
+    scatter = noisy(Q, 0.25)
+    fill(small, scatter, scatter, TRUE, scatter, terminals_csv=TERMINAL)
+    for number in range(4):
+        run(small, number)
+    first, second, later = (only(small, number, "work_orders.jsonl") for number in (0, 1, 3))
+    assert (second["order_id"], second["since"]) == (first["order_id"], STARTS[0])
+    assert small.lines("work_orders.jsonl", RUNS[2]) == []
+    assert later["since"] == STARTS[3]
+    assert later["order_id"] != first["order_id"]
+    told = [len(small.lines("notices.jsonl", RUNS[number])) for number in range(4)]
+    assert told == [1, 0, 0, 1], "the customer is told once of each visit"
+
+
+def test_a_window_without_evidence_does_not_close_a_work_order(small: Small) -> None:
+    scatter = noisy(Q, 0.25)
+    fill(small, scatter, [None] * 48, scatter)
+    for number in range(3):
+        run(small, number)
+    assert small.verdicts(RUNS[1])["WM-1"]["reason"] == "meter_missing"
+    assert only(small, 2, "work_orders.jsonl")["order_id"] == only(small, 0, "work_orders.jsonl")["order_id"]
+
+
+def test_another_reason_is_another_work_order(small: Small) -> None:
+    fill(small, noisy(Q, 0.25), off(0.69))
+    run(small, 0)
+    run(small, 1)
+    first, second = (only(small, number, "work_orders.jsonl") for number in (0, 1))
+    assert (first["reason"], second["reason"]) == ("scatter", "beyond_limits")
+    assert (second["since"], second["priority"]) == (STARTS[1], "high")
+    assert first["order_id"] != second["order_id"]
+
+
+def fleet(small: Small, bad: int, good: int, **files: str) -> Small:
+    codes = [f"WM-{k:02}" for k in range(bad + good)]
+    small.registry(codes, **files)
+    small.dump("meter", {code: off(1.08) if k < bad else TRUE for k, code in enumerate(codes)} | {"WM-XX": TRUE})
+    return small.dump("flowmeter", dict.fromkeys(codes, Q))
+
+
+def test_the_breaker_holds_all_commands_of_the_run(small: Small, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = "".join(f"WM-{k:02},+6421555{k:04},sms,en\n" for k in range(20))
+    fleet(small, 3, 17, terminals_csv="feature_code,terminal_id,channel,language\n" + rows)
+    assert small.run() == 4
+    commands = small.lines("commands.jsonl")
+    assert [command["state"] for command in commands] == ["held"] * 3
+    assert small.lines("notices.jsonl") == []
+    counts = small.manifest()["counts"]
+    assert (counts["commands"], counts["held"], counts["notices"]) == (0, 3, 0)
+    assert "HELD" in capsys.readouterr().out
+    assert small.run() == 4, "done before, and still waiting for a person"
+
+
+def test_held_commands_change_nothing_but_the_sequence(small: Small) -> None:
+    """In the next window only two are off, which the breaker lets through."""
+    fleet(small, 3, 17)
+    small.dump(
+        "meter", {f"WM-{k:02}": off(1.08) if k < 2 else TRUE for k in range(20)}, name="b.csv", start=_at(ENDS[0])
+    )
+    small.dump("flowmeter", {f"WM-{k:02}": Q for k in range(20)}, name="b.csv", start=_at(ENDS[0]))
+    assert run(small, 0) == 4
+    held = {command["feature_code"]: command for command in small.lines("commands.jsonl")}
+    assert run(small, 1) == 0
+    sent = small.lines("commands.jsonl", RUNS[1])
+    assert [(c["feature_code"], c["state"], c["sequence"], c["supersedes"]) for c in sent] == [
+        ("WM-00", "ready", 2, None),
+        ("WM-01", "ready", 2, None),
+    ]
+    assert sent[0]["correction"] == pytest.approx(held["WM-00"]["correction"])
+
+
+@pytest.mark.parametrize(
+    ("bad", "good", "policy", "code"),
+    [
+        (2, 18, "", 0),  # a tenth is not more than a tenth
+        (3, 17, "", 4),
+        (3, 16, "", 0),  # a small fleet
+        (3, 16, "[breaker]\nmin_meters = 19\n", 4),
+        (3, 17, "[breaker]\nshare = 0.15\n", 0),
+    ],
+)
+def test_when_the_breaker_falls(small: Small, bad: int, good: int, policy: str, code: int) -> None:
+    fleet(small, bad, good, policy_toml=policy)
+    assert small.run() == code
+    assert len(small.lines("commands.jsonl")) == bad

@@ -1,0 +1,222 @@
+"""State: the fold of commands and acks, the composition of corrections, and how long a need for a visit stays open."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from itertools import permutations
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transforms.state import Correction, Episode, MeterState, fold_commands, fold_orders
+from transforms.windows import parse_time
+
+CODE = "WM-1"
+NOW = parse_time("2026-01-03T00:00:00Z")
+
+
+def command(sequence: int = 1, **changes: Any) -> dict[str, Any]:
+    return {
+        "command_id": f"c-{changes.get('feature_code', CODE)}-{sequence}",
+        "feature_code": CODE,
+        "sequence": sequence,
+        "state": "ready",
+        "issued_at": "2026-01-01T12:00:00Z",
+        "expires_at": "2026-01-04T12:00:00Z",
+        "correction": {"gain": 0.9 + sequence / 100, "offset_lph": -float(sequence)},
+        **changes,
+    }
+
+
+def ack(
+    sequence: int = 1, status: str = "applied", at: str = "2026-01-01T12:05:00Z", code: str = CODE
+) -> dict[str, Any]:
+    return {"command_id": f"c-{code}-{sequence}", "feature_code": code, "status": status, "at": at}
+
+
+def fold(commands: list[dict[str, Any]], acks: list[dict[str, Any]], now: datetime = NOW) -> MeterState:
+    return fold_commands(commands, acks, now)[CODE]
+
+
+def test_a_meter_that_was_never_commanded_uses_no_correction() -> None:
+    assert fold_commands([], [ack()], NOW) == {}
+    assert MeterState().in_force == Correction(1.0, 0.0)
+    assert MeterState().sequence == 0
+
+
+def test_applied() -> None:
+    assert fold([command()], [ack()]) == MeterState(
+        sequence=1,
+        in_force=Correction(0.91, -1.0),
+        changed_at=parse_time("2026-01-01T12:05:00Z"),
+        last_command="c-WM-1-1",
+    )
+
+
+@pytest.mark.parametrize("status", ["rejected", "failed"])
+def test_refused_changes_nothing_but_the_sequence(status: str) -> None:
+    assert fold([command()], [ack(status=status)]) == MeterState(sequence=1, last_command="c-WM-1-1")
+
+
+def test_unanswered_is_pending_until_it_expires() -> None:
+    until = parse_time("2026-01-04T12:00:00Z")
+    waiting = MeterState(sequence=1, last_command="c-WM-1-1", pending="c-WM-1-1", pending_until=until)
+    assert fold([command()], []) == waiting
+    assert fold([command()], [], parse_time("2026-01-04T11:59:59Z")) == waiting
+    assert fold([command()], [], until) == MeterState(sequence=1, last_command="c-WM-1-1")
+
+
+def test_an_answer_after_the_end_still_counts() -> None:
+    late = parse_time("2026-01-06T00:00:00Z")
+    assert fold([command()], [ack(at="2026-01-05T00:00:00Z")], late).in_force == Correction(0.91, -1.0)
+
+
+def test_an_ack_dated_in_the_future_has_not_come_yet() -> None:
+    assert fold([command()], [ack(at="2026-01-03T00:00:01Z")]).pending == "c-WM-1-1"
+    assert fold([command()], [ack(at="2026-01-03T00:00:00Z")]).pending is None
+
+
+def test_an_ack_of_another_command_is_none() -> None:
+    assert fold([command()], [ack(2), ack(1, code="WM-2")]).pending == "c-WM-1-1"
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_of_several_acks_the_earliest_counts_however_they_are_sorted(order: tuple[int, ...]) -> None:
+    acks = [
+        ack(at="2026-01-01T12:05:00Z"),
+        ack(at="2026-01-01T13:05:00+01:00"),
+        ack(status="failed", at="2026-01-02T00:00:00Z"),
+    ]
+    state = fold([command()], [acks[k] for k in order])
+    assert state.changed_at == parse_time("2026-01-01T12:05:00Z")
+    assert state.in_force == Correction(0.91, -1.0)
+
+
+def test_an_ack_that_comes_twice_does_no_harm() -> None:
+    assert fold([command()], [ack(), ack()]) == fold([command()], [ack()])
+
+
+def test_held_commands_have_not_left() -> None:
+    held = command(state="held")
+    assert fold([held], []) == MeterState(sequence=1)
+    assert fold([held], [ack()]) == MeterState(sequence=1)
+    state = fold([command(1), command(2, state="held")], [ack(1)])
+    assert (state.sequence, state.in_force, state.last_command) == (2, Correction(0.91, -1.0), "c-WM-1-1")
+
+
+def test_a_held_command_does_not_hide_one_that_waits() -> None:
+    assert fold([command(1), command(2, state="held")], []).pending == "c-WM-1-1"
+
+
+def test_the_newest_applied_one_is_in_force() -> None:
+    second = ack(2, at="2026-01-02T00:05:00Z")
+    both = fold([command(1), command(2)], [ack(1), second])
+    assert (both.in_force, both.changed_at) == (Correction(0.92, -2.0), parse_time("2026-01-02T00:05:00Z"))
+    assert both.last_command == "c-WM-1-2"
+
+
+def test_a_refused_second_leaves_the_first_in_force() -> None:
+    state = fold([command(1), command(2)], [ack(1), ack(2, "rejected", "2026-01-02T00:05:00Z")])
+    assert (state.sequence, state.in_force) == (2, Correction(0.91, -1.0))
+    assert state.changed_at == parse_time("2026-01-01T12:05:00Z")
+
+
+def test_an_answer_to_the_first_after_the_second_does_not_bring_it_back() -> None:
+    """A meter ignores a sequence not above the one in force."""
+    state = fold([command(1), command(2)], [ack(2, at="2026-01-02T00:05:00Z"), ack(1, at="2026-01-02T12:00:00Z")])
+    assert state.in_force == Correction(0.92, -2.0)
+
+
+@given(st.permutations([("WM-1", 1), ("WM-1", 2), ("WM-1", 3), ("WM-2", 1), ("WM-2", 2)]))
+def test_meters_do_not_mix_and_the_order_of_files_does_not_matter(order: list[tuple[str, int]]) -> None:
+    commands = [command(sequence, feature_code=code) for code, sequence in order]
+    acks = [ack(1), ack(2, "failed"), ack(1, code="WM-2")]
+    states = fold_commands(commands, acks, NOW)
+    assert states["WM-1"].pending == "c-WM-1-3"
+    assert states["WM-2"].pending == "c-WM-2-2"
+    assert {code: state.in_force for code, state in states.items()} == {
+        "WM-1": Correction(0.91, -1.0),
+        "WM-2": Correction(0.91, -1.0),
+    }
+
+
+def corrected(correction: Correction, raw: float) -> float:
+    """What a meter shows: zero stays zero, and nothing is below zero."""
+    return max(0.0, correction.gain * raw + correction.offset_lph) if raw > 0 else 0.0
+
+
+gains = st.floats(0.75, 1.3)
+offsets = st.floats(-30.0, 30.0)
+FLOWS = (200.0, 640.0, 1300.0, 3125.0)
+
+
+@given(st.lists(st.tuples(gains, offsets), min_size=1, max_size=5))
+def test_a_meter_that_keeps_changing_is_right_after_every_command(changes: list[tuple[float, float]]) -> None:
+    """The meter's raw error changes, what it shows is measured against the truth, and the next correction is made."""
+    in_force, gain, offset = Correction(), 1.0, 0.0
+    for more, shift in changes:
+        gain, offset = gain * more, offset + shift
+        raw = [gain * q + offset for q in FLOWS]
+        shown = [in_force.gain * r + in_force.offset_lph for r in raw]
+        a1 = (shown[-1] - shown[0]) / (FLOWS[-1] - FLOWS[0])
+        a2 = shown[0] - a1 * FLOWS[0]
+        in_force = in_force.then(a1, a2)
+        for q, r in zip(FLOWS, raw, strict=True):
+            assert in_force.gain * r + in_force.offset_lph == pytest.approx(q, rel=1e-6, abs=1e-6)
+
+
+@given(gains, offsets, gains, offsets)
+def test_corrections_are_absolute(a1: float, a2: float, b1: float, b2: float) -> None:
+    """Two commands in order leave the second, and the second twice leaves it as well."""
+    first = Correction().then(a1, a2)
+    second = first.then(b1, b2)
+    for raw in FLOWS:
+        expected = (corrected(first, raw) - b2) / b1 if corrected(first, raw) > 0 else 0.0
+        assert corrected(second, raw) == pytest.approx(max(0.0, expected), rel=1e-9, abs=1e-6)
+
+
+def test_nothing_measured_wrong_changes_nothing() -> None:
+    assert Correction(0.93, -4.0).then(1.0, 0.0) == Correction(0.93, -4.0)
+
+
+def test_the_formats_own_example() -> None:
+    found = Correction().then(1.031, 4.2)
+    assert (round(found.gain, 5), round(found.offset_lph, 4)) == (0.96993, -4.0737)
+
+
+def order(window: str, reason: str = "scatter", since: str | None = None, code: str = CODE) -> dict[str, Any]:
+    return {
+        "feature_code": code,
+        "reason": reason,
+        "since": since or window,
+        "order_id": f"w-{code}-{reason}-{since or window}",
+        "window_start": window,
+    }
+
+
+FIRST, SECOND, THIRD, FOURTH = (f"2026-01-0{1 + k // 2}T{'00' if k % 2 == 0 else '12'}:00:00Z" for k in range(4))
+
+
+@pytest.mark.parametrize(
+    ("orders", "healthy", "episode"),
+    [
+        ([order(FIRST)], {}, Episode("scatter", FIRST, f"w-WM-1-scatter-{FIRST}")),
+        # kept over windows
+        ([order(FIRST), order(SECOND, since=FIRST)], {}, Episode("scatter", FIRST, f"w-WM-1-scatter-{FIRST}")),
+        # another reason is another need
+        ([order(FIRST), order(SECOND, "stuck")], {}, Episode("stuck", SECOND, f"w-WM-1-stuck-{SECOND}")),
+        # healthy afterwards, or before
+        ([order(FIRST)], {CODE: SECOND}, None),
+        ([order(SECOND)], {CODE: FIRST}, Episode("scatter", SECOND, f"w-WM-1-scatter-{SECOND}")),
+        ([order(FIRST), order(THIRD)], {CODE: SECOND}, Episode("scatter", THIRD, f"w-WM-1-scatter-{THIRD}")),
+        ([order(FIRST), order(THIRD)], {CODE: FOURTH}, None),
+        # another meter's health is none of its business
+        ([order(FIRST)], {"WM-2": SECOND}, Episode("scatter", FIRST, f"w-WM-1-scatter-{FIRST}")),
+    ],
+)
+def test_how_long_a_need_stays_open(
+    orders: list[dict[str, Any]], healthy: dict[str, str], episode: Episode | None
+) -> None:
+    assert fold_orders(orders, healthy).get(CODE) == episode
