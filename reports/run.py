@@ -153,8 +153,9 @@ def _needs(
     if held:
         needs.append(
             {
-                "what": f"Approve or leave {count(held, 'held command')}.",
-                "say": f"meterwright outbox approve {manifest['run_id']}",
+                "what": f"Look at the references and the dumps: {count(held, 'command')} held, because so many at once "
+                "are rarely the meters' own fault. Nothing was sent.",
+                "say": "",
                 "anchor": "commands",
             }
         )

@@ -12,6 +12,7 @@ import click
 
 from flows.cycle import Context
 from flows.settings import version, worker_count, workspace_root
+from reports.wording import visible
 from transforms.errors import UsageError
 from transforms.policy import load_policy
 from transforms.registry import load_registry
@@ -74,7 +75,7 @@ def make_context(folder: Path | None, workers: int | None) -> Context:
 
 def progress(sentence: str) -> None:
     """Say on standard error how far the work is."""
-    click.echo(f"{datetime.now(UTC):%H:%M:%S} {sentence}", err=True)
+    click.echo(f"{datetime.now(UTC):%H:%M:%S} {visible(sentence)}", err=True)
 
 
 def moment(text: str | None) -> datetime:

@@ -22,11 +22,15 @@ from flows.cli.common import (
 from flows.cycle import Context, Outcome, ingest_dumps, run_cycle
 from flows.engines import ENGINES, make_engine
 from flows.lock import hold
+from reports.wording import visible
 from transforms.errors import UsageError
 from transforms.ingest import IngestResult
 from transforms.outbox import read_history
 from transforms.reasons import sentence
 from transforms.windows import Window, check_length, newest_complete, parse_span, windows_between
+
+#: how many dumps or faults of a kind are named on the terminal
+LISTED = 20
 
 
 @click.command()
@@ -148,13 +152,23 @@ def _intake(taken: IngestResult) -> dict[str, Any]:
         "accepted": taken.accepted,
         "duplicate": taken.duplicate,
         "quarantined": taken.quarantined,
-        "faulty": [
-            {"file": dump.file, "stream": dump.stream, "reasons": dump.reasons, "note": dump.note}
-            for dump in taken.new_dumps
-            if dump.quarantined or dump.note
-        ],
+        "faulty": _faulty(taken),
         "ignored": [{"file": file, "reason": reason} for file, reason in taken.ignored],
     }
+
+
+def _faulty(taken: IngestResult) -> list[dict[str, Any]]:
+    """The new dumps that a person should know of: with rows set aside, or without any row."""
+    return [
+        {
+            "file": dump.file,
+            "stream": dump.stream,
+            "reasons": dict(dump.reasons),
+            "note": dump.note or (None if dump.read else "no_rows"),
+        }
+        for dump in taken.new_dumps
+        if dump.quarantined or dump.note or not dump.read
+    ]
 
 
 def _intake_lines(taken: IngestResult) -> list[str]:
@@ -163,19 +177,20 @@ def _intake_lines(taken: IngestResult) -> list[str]:
         f"{taken.quarantined:,} quarantined"
     )
     lines = [f"Dumps: {len(taken.new_dumps)} new, {taken.skipped} known; rows: {rows}"]
-    faulty = [dump for dump in taken.new_dumps if dump.quarantined or dump.note]
-    for dump in faulty[:20]:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in dump.reasons.items())
-        lines.append(f"  {dump.file} ({dump.stream}): " + "; ".join(part for part in (reasons, dump.note) if part))
-    if len(faulty) > 20:
-        lines.append(f"  ... and {len(faulty) - 20} more dumps; every row set aside is in quarantine/")
+    faulty = _faulty(taken)
+    for dump in faulty[:LISTED]:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in dump["reasons"].items())
+        told = "; ".join(part for part in (reasons, dump["note"]) if part)
+        lines.append(f"  {visible(dump['file'])} ({dump['stream']}): {told}")
+    if len(faulty) > LISTED:
+        lines.append(f"  ... and {len(faulty) - LISTED} more dumps; every row set aside is in quarantine/")
     lines += _some([f"raw/{file} was not read: {sentence(reason)}" for file, reason in taken.ignored])
     return lines
 
 
 def _some(sentences: list[str]) -> list[str]:
-    rest = [f"  ... and {len(sentences) - 20} more"] if len(sentences) > 20 else []
-    return [f"  {text}" for text in sentences[:20]] + rest
+    rest = [f"  ... and {len(sentences) - LISTED} more"] if len(sentences) > LISTED else []
+    return [f"  {visible(text)}" for text in sentences[:LISTED]] + rest
 
 
 def _outcome_lines(outcomes: list[Outcome]) -> list[str]:

@@ -79,3 +79,68 @@ def test_dump(case: str, tmp_path: Path) -> None:
 def test_every_reason_has_a_dump() -> None:
     seen = {reason for path in DUMPS.glob("*.json") for reason in json.loads(path.read_text())["reasons"]}
     assert seen == QUARANTINE_REASONS.keys()
+
+
+DATA = Path(__file__).parent.parent.parent / "data"
+STAMP = Column(("Date", "Time"), format="%d/%m/%Y %H:%M:%S")
+
+
+def _site(name: str, glob: str, register: str, flow: str) -> list[Source]:
+    shared = {"feature_code": Column(value=name), "timestamp": STAMP}
+    return [
+        Source(
+            f"{name}-{stream}",
+            stream,
+            glob,
+            "csv",
+            timezone="+12:00",
+            columns={**shared, canonical: Column((of,), unit=unit)},
+        )
+        for stream, canonical, of, unit in (
+            ("meter", "volume_l", register, "m3"),
+            ("flowmeter", "flow_lph", flow, "L/s"),
+        )
+    ]
+
+
+@pytest.mark.skipif(not (DATA / "raw" / "ecan").is_dir(), reason="the sample's recordings are not here")
+def test_groundwater_recordings(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    shutil.copytree(DATA / "raw" / "ecan", workspace.raw / "ecan")
+    sources = [
+        *_site("K37-3110", "ecan/K37*.csv", "CuMeters", "Flow_Scaled"),
+        *_site("L37-0812-m1", "ecan/L37*.csv", "GLOBAL.Volume1", "GLOBAL.Flow1"),
+    ]
+    result = ingest(workspace, registry(sources=sources), absurd_flow_lph=1e6, threads=2, memory_mb=400)
+    assert [(dump.source, dump.read, dump.accepted) for dump in result.new_dumps] == [
+        ("K37-3110-flowmeter", 35_073, 35_073),
+        ("K37-3110-meter", 35_073, 35_073),
+        ("L37-0812-m1-flowmeter", 8_720, 8_720),
+        ("L37-0812-m1-meter", 8_720, 8_720),
+    ]
+    assert {(dump.min_ts, dump.max_ts) for dump in result.new_dumps[:2]} == {
+        ("2019-06-30T12:00:00Z", "2020-06-30T11:45:00Z")
+    }
+    registers = [volume for code, *_, volume in readings(workspace) if code == "K37-3110" and volume is not None]
+    assert (min(registers), max(registers)) == (214_357_000.0, 258_347_000.0)
+
+
+@pytest.mark.skipif(not any((DATA / "demand").glob("ampds2*.parquet")), reason="the household's recording is not here")
+def test_household_recording(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    (workspace.raw / "house").mkdir(parents=True)
+    shutil.copyfile(next((DATA / "demand").glob("ampds2*.parquet")), workspace.raw / "house" / "water.parquet")
+    shared = {"feature_code": Column(value="house"), "timestamp": Column(("unix_ts",), format="epoch_s")}
+    sources = [
+        Source("m", "meter", "house/*", "parquet", columns={**shared, "volume_l": Column(("counter",), unit="L")}),
+        Source(
+            "f", "flowmeter", "house/*", "parquet", columns={**shared, "flow_lph": Column(("avg_rate",), unit="L/min")}
+        ),
+    ]
+    result = ingest(workspace, registry(sources=sources), absurd_flow_lph=1e4, threads=2, memory_mb=400)
+    assert [(dump.source, dump.accepted, dump.quarantined) for dump in result.new_dumps] == [
+        ("f", 87_840, 0),
+        ("m", 87_840, 0),
+    ]
+    of_meter = [row for row in readings(workspace) if row[4] is not None]
+    assert of_meter[0][2:] == (datetime(2012, 9, 1, tzinfo=UTC), None, 127_826.5)

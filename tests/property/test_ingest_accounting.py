@@ -11,8 +11,8 @@ from unittest.mock import patch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.ingesting import readings, registry
-from transforms.ingest import ingest, run
+from tests.ingesting import frame, readings, registry
+from transforms.ingest import ingest, run, stage
 from transforms.lake import Lake
 from transforms.workspace import Workspace
 
@@ -83,6 +83,54 @@ def test_totals_do_not_depend_on_order_or_cut(drawn: list[tuple[str, str, str, s
         assert dict(sorted(found.items())) == reasons
         assert sum(file["rows"] for file in Lake.open(workspace).files) == totals["accepted"]
         assert sorted((code, ts, flow) for code, _, ts, flow, _ in readings(workspace, conflicts=False)) == usable
+
+
+GOOD_LINES = st.builds(
+    "WM-{},2026-01-{:02d}T00:00:00Z,{}".format, st.integers(0, 9), st.integers(1, 28), st.integers(0, 3)
+)
+ODD_LINES = st.sampled_from(
+    [
+        "",
+        "  ",
+        ",",
+        "WM-1",
+        "WM-1,2026-01-01T00:00:00Z",
+        "WM-1,2026-01-01T00:00:00Z,1,2",
+        '"WM-1",2026-01-01T00:00:00Z,"7"',
+        '"WM-1,2026-01-01T00:00:00Z,1',
+        'WM-1,2026-01-01T00:00:00Z,1"',
+        'W"M,2026-01-01T00:00:00Z,1',
+        '"W""M",2026-01-01T00:00:00Z,1',
+        '"W"M,2026-01-01T00:00:00Z,1',
+        " WM-1 ,2026-01-01T00:00:00Z,8",
+        "WM-1, 2026-01-01T00:00:00Z , 9 ",
+        "WM-1,2026-01-01T00:00:00Z,\u0661",
+        "WM-1,2026-01-01T00:00:00,1",
+        "WM-1,1767225600,4",
+        "WM-1,2026-01-01T00:00:00Z,\ufeff5",
+        "WM\x00,2026-01-01T00:00:00Z,1",
+        "WM-1,2026-01-01T00:00:00Z,1\r",
+    ]
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(good=st.lists(GOOD_LINES, min_size=20, max_size=60), odd=st.lists(ODD_LINES, max_size=3), data=st.data())
+def test_the_fast_way_and_the_careful_way_agree(good: list[str], odd: list[str], data: st.DataObject) -> None:
+    lines = data.draw(st.permutations(good + odd))
+    ending = data.draw(st.sampled_from(["", "\n", "\r\n", "\n\n"]))
+    text = "\n".join(["feature_code,timestamp,flow_lph", *lines]) + ending
+    with tempfile.TemporaryDirectory() as folder:
+        outcomes = []
+        for quick in (True, False):
+            workspace = Workspace(Path(folder) / str(quick))
+            (workspace.raw / "meter").mkdir(parents=True)
+            (workspace.raw / "meter" / "a.csv").write_bytes(text.encode())
+            with patch.object(stage, "_may_be_quick", stage._may_be_quick if quick else lambda _: False):
+                result = ingest(workspace, registry(), absurd_flow_lph=1e4, threads=2, memory_mb=400)
+            aside = [frame(path).rows() for path in sorted(workspace.quarantine.glob("*.parquet"))]
+            outcomes.append((result, readings(workspace), aside))
+        assert outcomes[0] == outcomes[1]
 
 
 def _write(workspace: Workspace, drawn: list[tuple[str, str, str, str]], dump_of: list[int], number: int) -> None:

@@ -14,6 +14,7 @@ Q = demand()
 TRUE = noisy(Q, 0.002)
 RUNS = ["20260101T000000Z_12h_r1", "20260101T120000Z_12h_r1", "20260102T000000Z_12h_r1", "20260102T120000Z_12h_r1"]
 ENDS = ["2026-01-01T12:00:00Z", "2026-01-02T00:00:00Z", "2026-01-02T12:00:00Z", "2026-01-03T00:00:00Z"]
+NO_PLOTS = "[report]\nplots = 0\n"
 STARTS = ["2026-01-01T00:00:00Z", *ENDS]
 
 
@@ -29,7 +30,8 @@ def corrected(correction: dict[str, float] | None, raw: Iterable[float]) -> list
 
 
 def fill(small: Small, *windows: Sequence[float | None], code: str = "WM-1", **files: str) -> Small:
-    """A meter's flows, one list a window, beside the same reference in each."""
+    """A meter's flows, one list a window, beside the same reference in each. Plots are left out, which saves time."""
+    files["policy_toml"] = files.get("policy_toml", "") + NO_PLOTS
     small.registry([code], **files)
     small.dump("meter", {code: [v for flows in windows for v in flows]})
     return small.dump("flowmeter", {code: Q * len(windows)})
@@ -238,7 +240,8 @@ def test_windows_of_another_length_share_the_same_state(small: Small) -> None:
     """The first half of a window that was judged is older than it; the whole is later than its first half."""
     dense = demand(quarters=24) * 2
     meter = noisy([1.08 * v for v in dense], 0.002)
-    small.registry(["WM-1"]).dump("meter", {"WM-1": meter}).dump("flowmeter", {"WM-1": dense})
+    small.registry(["WM-1"], policy_toml=NO_PLOTS)
+    small.dump("meter", {"WM-1": meter}).dump("flowmeter", {"WM-1": dense})
     assert small.run("--window", "6h", until="2026-01-01T06:00:00Z") == 0
     assert len(small.lines("commands.jsonl", "20260101T000000Z_6h_r1")) == 1
     run(small, 0)
@@ -291,6 +294,7 @@ def test_another_reason_is_another_work_order(small: Small) -> None:
 
 def fleet(small: Small, bad: int, good: int, **files: str) -> Small:
     codes = [f"WM-{k:02}" for k in range(bad + good)]
+    files["policy_toml"] = files.get("policy_toml", "") + NO_PLOTS
     small.registry(codes, **files)
     small.dump("meter", {code: off(1.08) if k < bad else TRUE for k, code in enumerate(codes)} | {"WM-XX": TRUE})
     return small.dump("flowmeter", dict.fromkeys(codes, Q))

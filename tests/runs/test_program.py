@@ -88,7 +88,7 @@ def test_every_other_command_speaks_json_too(
 
 def test_files_that_are_no_dumps_are_named(ready: Small, capfd: pytest.CaptureFixture[str]) -> None:
     (ready.root / "raw" / "meter" / "export.xlsx").write_bytes(b"PK")
-    (ready.root / "raw" / "flowmeter" / "elsewhere.csv").symlink_to("/etc/hostname")
+    (ready.root / "raw" / "flowmeter" / "elsewhere.csv").symlink_to(ready.root / "registry" / "meters.csv")
     (ready.root / "raw" / "meter" / "late.csv.part").write_text("still being written")
     code, out, _ = run(capfd, ready.root)
     assert code == 0

@@ -110,9 +110,7 @@ def test_running_again_changes_nothing(fleet: Path, expected: dict[str, bytes], 
 
 
 @pytest.mark.slow
-def test_killed_at_twenty_random_moments_and_run_again(
-    fleet: Path, expected: dict[str, bytes], tmp_path: Path
-) -> None:
+def test_killed_at_twenty_random_moments_and_run_again(fleet: Path, expected: dict[str, bytes], tmp_path: Path) -> None:
     command = [sys.executable, "-m", "flows.cli.main", "run", "--engine", "plain", *ARGUMENTS, "--workspace"]
     whole = copy(fleet, tmp_path / "whole")
     begun = time.monotonic()

@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 
 from tests.ingesting import frame, readings, registry
-from transforms.errors import LakeError
+from transforms.errors import LakeError, RegistryError
 from transforms.ingest import IngestResult, digests, ingest, run, store
 from transforms.ingest.devices import bucket_count
 from transforms.ingest.discover import glob_pattern
@@ -276,6 +276,28 @@ def test_a_file_may_be_claimed_by_several_sources(workspace: Workspace) -> None:
         ("c", 0, 1),
     ]
     assert take(workspace, sources=sources).skipped == 3
+
+
+def test_stamp_formats_are_read_or_refused(workspace: Workspace) -> None:
+    put(workspace, "x/a.csv", ["05/01/26 00:15:00,1"], "t,q")
+    columns = {"feature_code": Column(value="X"), "flow_lph": Column(("q",))}
+
+    def source(pattern: str) -> Source:
+        stamp = Column(("t",), format=pattern)
+        return Source("s", "meter", "x/*", "csv", timezone="+00:00", columns={**columns, "timestamp": stamp})
+
+    with pytest.raises(RegistryError, match=r"\[sources\.s\].*'%d/%m/%y %Q'"):
+        take(workspace, sources=(source("%d/%m/%y %Q"),))
+    assert take(workspace, sources=(source("%d/%m/%y %T"),)).accepted == 1
+    assert readings(workspace)[0][2] == datetime(2026, 1, 5, 0, 15, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["\n", "\r\n\r\n", "\n\n\n"])
+def test_a_file_of_blank_lines_is_empty(workspace: Workspace, text: str) -> None:
+    path = put(workspace, "meter/a.csv", [])
+    path.write_bytes(text.encode())
+    (dump,) = take(workspace).new_dumps
+    assert (dump.read, dump.note) == (0, "empty_file")
 
 
 @pytest.mark.parametrize(

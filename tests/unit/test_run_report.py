@@ -181,7 +181,7 @@ def test_the_page_says_what_happened_and_what_needs_a_person() -> None:
         "Of 150 meters, 118 read inside their permissible error, 7 are steadily off (6 get new parameters, "
         "2 of them held for approval), 3 are off in no steady way, and 22 could not be judged." in text
     )
-    assert "Approve or leave 2 held commands. meterwright outbox approve 20260101T000000Z_12h_r1" in text
+    assert "Look at the references and the dumps: 2 commands held" in text
     assert "Visit 4 meters, 2 of high priority." in text
     assert "3 meters not judged: have the reference flowmeters calibrated" in text
     assert "17 rows of the dumps went into quarantine" in text

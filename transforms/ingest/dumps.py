@@ -29,8 +29,10 @@ class Dump:
         Rows that the count of lines promises.
     fault : FileFaultError or None
         Why the whole dump is set aside.
-    line_fault : str or None
-        Reason code of lines that hold a replacement character, because they were no text in the stated encoding.
+    replaced : bool
+        Whether a replacement character marks bytes that were no text in the stated encoding.
+    read, accepted, duplicate, reasons
+        The account as it grows; see `DumpAccount`.
     """
 
     number: int
@@ -109,6 +111,10 @@ def prepare(dump: Dump, scratch: Path) -> None:
 def _read_header(dump: Dump) -> None:
     line = header_line(dump.text, dump.skip_rows) if dump.text else None
     if dump.fault is not None:
+        return
+    if line is None and (dump.facts is None or dump.facts.lines <= 1):
+        dump.note = "empty_file"
+        dump.text = None
         return
     if line is None:
         dump.fault = FileFaultError("missing_column", "no header line")

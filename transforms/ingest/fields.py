@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+import duckdb
+
+from transforms.errors import RegistryError
 from transforms.ingest.discover import Candidate
-from transforms.sources import Column
+from transforms.sources import EPOCHS, Column, Source
 from transforms.sql import quote
 from transforms.units import FLOW_TO_LPH, VOLUME_TO_L
 
 _PLAIN: Final = {
     "meter": ("feature_code", "timestamp", "flow_lph", "volume_l"),
     "flowmeter": ("feature_code", "flowmeter_id", "timestamp", "flow_lph", "volume_l"),
+}
+
+
+#: what the C library's strptime knows and DuckDB's does not
+_ABBREVIATIONS: Final = {
+    "%T": "%H:%M:%S",
+    "%F": "%Y-%m-%d",
+    "%R": "%H:%M",
+    "%D": "%m/%d/%y",
+    "%e": "%d",
+    "%k": "%H",
+    "%l": "%I",
 }
 
 
@@ -124,10 +139,40 @@ def fields_of(candidate: Candidate, expression: Callable[[str], str], present: C
         flow_factor=FLOW_TO_LPH[_unit(columns, "flow_lph") or "L/h"],
         volume_factor=VOLUME_TO_L[_unit(columns, "volume_l") or "L"],
         decimal=source.decimal if source else ".",
-        pattern=columns["timestamp"].format,
+        pattern=strptime_pattern(columns["timestamp"].format),
         timezone=source.timezone if source else None,
     )
 
 
 def _unit(columns: dict[str, Column], canonical: str) -> str | None:
     return columns[canonical].unit if canonical in columns else None
+
+
+def strptime_pattern(pattern: str | None) -> str | None:
+    """A strptime pattern in DuckDB's words; None stays None."""
+    if pattern is None or pattern in EPOCHS:
+        return pattern
+    for short, long in _ABBREVIATIONS.items():
+        pattern = pattern.replace(short, long)
+    return pattern
+
+
+def check_patterns(con: duckdb.DuckDBPyConnection, sources: Iterable[Source]) -> None:
+    """Refuse time stamp formats that cannot be carried out.
+
+    Raises
+    ------
+    RegistryError
+        Naming the source and the format.
+    """
+    for source in sources:
+        pattern = source.columns["timestamp"].format if "timestamp" in source.columns else None
+        if pattern is None or pattern in EPOCHS:
+            continue
+        try:
+            con.sql(f"SELECT try_strptime('', {quote(strptime_pattern(pattern) or '')})").fetchall()
+        except duckdb.Error:
+            raise RegistryError(
+                f"registry/sources.toml [sources.{source.name}] columns.timestamp.format = {pattern!r} has a part that is "
+                "not known; use %Y %m %d %H %M %S %f %z and the like"
+            ) from None

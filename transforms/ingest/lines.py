@@ -10,7 +10,6 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from transforms.ingest.rules import NUMBER
 from transforms.ingest.text import REPLACEMENT
@@ -80,14 +79,9 @@ def line_chunks(
                 table, left = _one_by_one(_split(body), number, columns, delimiter, replaced, final)
             number = number + body.count(b"\n") - len(left)
             carry = b"".join(line + b"\n" for line in left) + carry
-            kept = table.filter(pc.greater_equal(table["line"], first_line)) if _begins(table) < first_line else table
+            kept = table.slice(int(np.searchsorted(table["line"].to_numpy(), first_line)))
             if kept.num_rows:
                 yield kept
-
-
-def _begins(table: pa.Table) -> int:
-    """The first line's number; of no lines, 0."""
-    return int(table["line"][0].as_py()) if table.num_rows else 0
 
 
 def chosen_lines(path: Path, numbers: Sequence[int]) -> pa.Table | None:

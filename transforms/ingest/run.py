@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from transforms.ingest.devices import load_devices, number_new
 from transforms.ingest.digests import Digests, state_of
 from transforms.ingest.discover import Candidate, discover
 from transforms.ingest.dumps import Dump, prepare
+from transforms.ingest.fields import check_patterns
 from transforms.ingest.quarantine import set_aside
 from transforms.ingest.settle import load_conflicts, overlapping, settle, sort_staged
 from transforms.ingest.stage import stage
@@ -79,19 +79,24 @@ def ingest(
     ------
     LakeError
         If the lake's ledger is damaged.
+    RegistryError
+        If a source's time stamp format cannot be carried out.
     """
     tell = progress or (lambda _: None)
     lake = Lake.open(workspace)
     sweep(lake)
     candidates, ignored = discover(workspace.raw, registry.sources)
-    workspace.scratch.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix="ingest-", dir=workspace.scratch))
+    scratch = workspace.scratch / "ingest"
+    # what a killed ingest left; the workspace's lock keeps out any other that is alive
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
     accounts: list[DumpAccount] = []
     intake = _Intake(lake, candidates, threads)
     try:
         con = connect(threads=threads, memory_mb=memory_mb, spill=scratch / "spill")
         try:
             con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+            check_patterns(con, registry.sources)
             run = _Run(
                 con,
                 workspace,
