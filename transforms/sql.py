@@ -47,5 +47,6 @@ def connect(*, threads: int, memory_mb: int, spill: Path) -> duckdb.DuckDBPyConn
             "preserve_insertion_order": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
+            "enable_progress_bar": False,
         },
     )

@@ -114,7 +114,7 @@ ODD_LINES = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(good=st.lists(GOOD_LINES, min_size=20, max_size=60), odd=st.lists(ODD_LINES, max_size=3), data=st.data())
 def test_the_fast_way_and_the_careful_way_agree(good: list[str], odd: list[str], data: st.DataObject) -> None:
     lines = data.draw(st.permutations(good + odd))

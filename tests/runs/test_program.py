@@ -217,19 +217,18 @@ def test_one_run_at_a_time(ready: Small, capfd: pytest.CaptureFixture[str]) -> N
     assert run(capfd, ready.root)[0] == 0, "a lock dies with its holder"
 
 
-@pytest.mark.parametrize(
-    "damage", ["{", "[]", '{"revision": 1}', '{"window_start": "x", "window_end": "y", "revision": 1}']
-)
-def test_a_damaged_outbox_is_a_failure_with_a_remedy(
-    ready: Small, capfd: pytest.CaptureFixture[str], damage: str
-) -> None:
+def test_a_damaged_outbox_is_a_failure_with_a_remedy(ready: Small, capfd: pytest.CaptureFixture[str]) -> None:
     run(capfd, ready.root)
-    (ready.folder() / "manifest.json").write_text(damage)
-    for until in ("2026-01-01T12:00:00Z", "2026-01-02T00:00:00Z"):
-        code, out, err = run(capfd, ready.root, until=until)
+    for damage in ("{", "[]", '{"revision": 1}', '{"window_start": "x", "window_end": "y", "revision": 1}'):
+        (ready.folder() / "manifest.json").write_text(damage)
+        code, out, err = run(capfd, ready.root)
         assert (code, out) == (1, "")
         assert "outbox/20260101T000000Z_12h_r1/manifest.json cannot be read" in err
         assert "restore the folder from a backup" in err
+    (ready.folder() / "manifest.json").unlink()
+    code, out, err = run(capfd, ready.root, until="2026-01-02T00:00:00Z")
+    assert (code, out) == (1, "")
+    assert "outbox/20260101T000000Z_12h_r1/manifest.json cannot be read" in err
 
 
 def test_a_damaged_lake_is_a_failure_with_a_remedy(ready: Small, capfd: pytest.CaptureFixture[str]) -> None:

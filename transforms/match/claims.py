@@ -83,7 +83,9 @@ def claims(devices: pl.DataFrame, pairs: pl.DataFrame | None) -> pl.DataFrame:
         _rows(elsewhere.with_columns(feature_code=pl.col("table_code")), "other_meter"),
         _rows(otherwise, "other_flowmeter"),
     ]
-    return pl.concat(found).unique().sort("feature_code", "device_no", "source", "valid_from")
+    return (
+        pl.concat(found).unique().sort("feature_code", "device_no", "source", "flowmeter_id", "valid_from", "valid_to")
+    )
 
 
 def _rows(frame: pl.DataFrame, source: str) -> pl.DataFrame:
