@@ -38,7 +38,7 @@ def statement(package: str, name: str) -> str:
 
 def connect(*, threads: int, memory_mb: int, spill: Path) -> duckdb.DuckDBPyConnection:
     """A private in-memory DuckDB that keeps to its threads and memory and spills only into ``spill``."""
-    return duckdb.connect(
+    con = duckdb.connect(
         ":memory:",
         config={
             "threads": threads,
@@ -47,6 +47,7 @@ def connect(*, threads: int, memory_mb: int, spill: Path) -> duckdb.DuckDBPyConn
             "preserve_insertion_order": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
-            "enable_progress_bar": False,
         },
     )
+    con.execute("SET enable_progress_bar = false")
+    return con
