@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import polars as pl
@@ -14,6 +15,7 @@ import polars as pl
 from flows.engines import Engine
 from flows.findings import collect, run_of, to_markdown
 from flows.reporting import write_run_report
+from transforms import statistics
 from transforms.fleet import fleet_table
 from transforms.ingest import IngestResult, ingest
 from transforms.judge import calibration_status, judge_bucket, judge_silent
@@ -78,6 +80,8 @@ def run_cycle(
 ) -> tuple[IngestResult, list[Outcome]]:
     """Ingest what is new, then run each window that has no run in the outbox yet, oldest first."""
     context.workspace.scratch.mkdir(parents=True, exist_ok=True)
+    # While DuckDB parses, Python has time to import what the judgement will need.
+    Thread(target=statistics.load, daemon=True).start()
     taken = ingest_dumps(context, engine)
     outcomes = [run_window(context, engine, window, now) for window in windows]
     shutil.rmtree(context.workspace.scratch, ignore_errors=True)

@@ -138,7 +138,7 @@ def run(session: Session) -> None:
     steps = session.steps(meters)
     say("pandas and statsmodels, meter by meter")
     taken = apart(loop, session.fleet(meters), QUICK_SAMPLE if session.quick else SAMPLE)
-    ours = steps["judge"]
+    ours = steps["judge"].wall_s
     scaled = taken.loop_s * meters / taken.meters
     show(
         f"pandas + statsmodels, meter by meter, against match + summarise + judge of {meters:,} meters",

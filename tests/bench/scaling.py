@@ -16,7 +16,7 @@ def run(session: Session) -> None:
         "peak memory [MiB]": [max(r.peak_bytes for r in runs) / 2**20 for runs in (few, many)],
     }
     before, after = session.steps(small), session.steps(large)
-    pairs |= {f"{step} [s]": [before.get(step, 0.0), taken] for step, taken in after.items()}
+    pairs |= {f"{name} [s]": [before[name].wall_s, step.wall_s] for name, step in after.items()}
     show(
         f"Scaling: {small:,} to {large:,} meters, {large / small:g} times as many",
         ("what", f"{small:,}", f"{large:,}", "factor"),

@@ -48,6 +48,14 @@ class FleetRun:
     peak_bytes: int
 
 
+@dataclass(frozen=True)
+class Step:
+    """One step of a run: its time and the processor time of all threads meanwhile [s]."""
+
+    wall_s: float
+    cpu_s: float
+
+
 @dataclass
 class Session:
     """One call of the benchmarks: the folder for everything, the size of the large fleet, and whether to be quick."""
@@ -56,7 +64,7 @@ class Session:
     meters: int
     quick: bool
     _rounds: dict[int, list[tuple[Scan, FleetRun]]] = field(default_factory=dict)
-    _steps: dict[int, dict[str, float]] = field(default_factory=dict)
+    _steps: dict[int, dict[str, Step]] = field(default_factory=dict)
 
     def repetitions(self, full: int) -> int:
         """How often to measure."""
@@ -78,15 +86,19 @@ class Session:
             self._rounds[meters] = [(apart(scan, root / "raw"), run_fleet(root)) for _ in range(self.repetitions(3))]
         return self._rounds[meters]
 
-    def steps(self, meters: int) -> dict[str, float]:
-        """Seconds of each step of one run, from the start of the process to its end, see `tests.bench.steps`."""
+    def steps(self, meters: int) -> dict[str, Step]:
+        """What each step of one run takes, from the start of the process to its end, see `tests.bench.steps`."""
         if meters not in self._steps:
             root = self.fleet(meters)
             clear(root)
             say(f"run on {meters:,} meters, step by step")
             done = measure([sys.executable, "-m", "tests.bench.steps", str(root), repr(time.time())])
-            seconds: dict[str, float] = json.loads(done.stdout)
-            self._steps[meters] = {**seconds, "exit": done.wall_s - sum(seconds.values())}
+            steps = {name: Step(*seconds) for name, seconds in json.loads(done.stdout).items()}
+            left = (
+                done.wall_s - sum(s.wall_s for s in steps.values()),
+                done.cpu_s - sum(s.cpu_s for s in steps.values()),
+            )
+            self._steps[meters] = {**steps, "exit": Step(*left)}
         return self._steps[meters]
 
 

@@ -1,7 +1,8 @@
 """One run in this process with a clock at the end of every step. Run as a program: workspace, time of its start.
 
-Prints a JSON object of seconds per step, in order; they sum up to the time since the start. What leads up to a step
-(opening the lake, gathering verdicts, writing the outbox's files) counts in that step.
+Prints a JSON object: for each step, in order, its seconds and its processor seconds (of all threads), which sum up to
+those since the start. What leads up to a step (opening the lake, gathering verdicts, writing the outbox's files) counts
+in that step.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ T = TypeVar("T")
 
 class _Laps:
     def __init__(self, begun: float) -> None:
-        self.last = begun
-        self.seconds: dict[str, float] = {}
+        self.last = (begun, 0.0)
+        self.seconds: dict[str, tuple[float, float]] = {}
 
     def end(self, step: str) -> None:
-        now = time.time()
-        self.seconds[step] = self.seconds.get(step, 0.0) + now - self.last
+        now = (time.time(), time.process_time())
+        self.seconds[step] = (now[0] - self.last[0], now[1] - self.last[1])
         self.last = now
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from transforms.fit.lines import Centred, Floats, Lines, fit_gain, fit_line, fit_offset, scatter
+from transforms.statistics import f_survival
 
 #: index of a choice -> form as written in a verdict; a pure gain is a linear form whose a2 is zero
 FORMS = ("offset", "linear", "linear")
@@ -55,7 +55,7 @@ def _partial_f(sums: Centred, simple: Lines, line: Lines) -> Floats:
     """P value of the partial F test that the line's second parameter is needed."""
     with np.errstate(divide="ignore", invalid="ignore"):
         f = (simple.chi2 - line.chi2) / scatter(sums, line.chi2, line.dof)
-        p = special.fdtrc(1.0, np.maximum(line.dof, 1.0), np.maximum(f, 0.0))
+        p = f_survival(f, 1.0, line.dof)
     return np.asarray(np.where(np.isnan(p), 1.0, p))
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from transforms.fit.lines import Floats, Ints
+from transforms.statistics import student_quantile
 from transforms.summarise.moments import BINS, Moments
 
 Bools = npt.NDArray[np.bool_]
@@ -93,7 +93,7 @@ def zone_errors(
             squares = np.maximum(syy - 2 * ratio * sxy + ratio**2 * sxx, 0.0)
             variance = np.maximum(squares / (n - 1), floor)
             standard = np.sqrt(np.where(same, np.maximum(n * variance, n**2 * floor), n * variance)) / sx
-            student = special.stdtrit(np.maximum(n - 1, 1), special.ndtr(factor))
+            student = student_quantile(factor, n - 1)
             common = factor / 2 * reference.uncertainty
             expanded[z] = np.sqrt((student * standard) ** 2 + common**2)
         count[z], volume[z], error[z] = n, sx, ratio - 1

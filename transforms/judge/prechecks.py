@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import special
 
 from transforms.fit.lines import Floats, Lines
 from transforms.judge.evidence import FLOWING, Bools, Model
+from transforms.statistics import chi_square_limit, f_survival
 from transforms.summarise.moments import Moments
 
 
@@ -48,7 +48,7 @@ def mapping_test(lines: Lines, significance: float) -> Bools:
     The chi-square goodness-of-fit test, with weights that are the inverse of the variance expected.
     """
     with np.errstate(invalid="ignore"):
-        limit = special.chdtri(np.maximum(lines.dof, 1), significance)
+        limit = chi_square_limit(lines.dof, significance)
         return np.asarray((lines.dof >= 1) & (lines.a1 > 0) & (lines.chi2 <= limit))
 
 
@@ -94,7 +94,7 @@ def _analysis_of_variance(weight: Floats, total: Floats, used: Bools, lines: Lin
     rest = lines.dof - more
     within = np.maximum(lines.chi2 - between, 0.0)
     f = (between / more) / (within / rest)
-    p = special.fdtrc(np.maximum(more, 1), np.maximum(rest, 1), np.maximum(f, 0.0))
+    p = f_survival(f, more, rest)
     return np.asarray(np.where((more >= 1) & (rest >= 1) & np.isfinite(p), p, 1.0))
 
 
