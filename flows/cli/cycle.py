@@ -27,7 +27,7 @@ from transforms.errors import UsageError
 from transforms.ingest import IngestResult
 from transforms.outbox import read_history
 from transforms.reasons import sentence
-from transforms.windows import Window, check_length, newest_complete, parse_span, windows_between
+from transforms.windows import Window, check_length, iso, newest_complete, parse_span, windows_between
 
 #: how many dumps or faults of a kind are named on the terminal
 LISTED = 20
@@ -68,6 +68,11 @@ def run(
     """The scheduled cycle: ingest, match, judge, fit, decide, outbox, report."""
     now = moment(clock)
     end = moment(until) if until else now
+    if end > now:
+        raise UsageError(
+            f"--until {iso(end)} lies after {iso(now)}: a window that is not over cannot be judged, and would make every "
+            "earlier one stale"
+        )
     context = make_context(folder, workers)
     context, windows = _windows(context, length, begin, end)
     taken, outcomes = execute(context, engine_name, windows, now)

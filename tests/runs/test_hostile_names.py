@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
@@ -241,3 +242,13 @@ def test_files_may_be_called_anything(tmp_path: Path, faulty: bool, capsys: pyte
     streams = capsys.readouterr()
     assert "1 healthy" in streams.out
     assert not [sign for sign in streams.out + streams.err if sign in "\x1b\u202e\u2028\u0085"]
+
+
+def test_a_file_name_that_is_no_text_is_left_alone_and_said(small: Small, capsys: pytest.CaptureFixture[str]) -> None:
+    small.registry(["WM-1"]).dump("meter", {"WM-1": TRUE}).dump("flowmeter", {"WM-1": Q})
+    name = os.fsencode(small.root / "raw" / "meter") + b"/\xff\xfe.csv"
+    with open(name, "wb") as file:  # noqa: PTH123 - pathlib has no names in bytes
+        file.write(b"feature_code,timestamp,flow_lph\n")
+    assert small.run() == 0
+    assert "was not read" in capsys.readouterr().out
+    assert small.verdicts()["WM-1"]["verdict"] == "healthy"

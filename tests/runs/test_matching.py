@@ -137,3 +137,16 @@ def test_readings_that_contradict_each_other_are_not_used(small: Small) -> None:
     rows = small.manifest()["rows"]
     assert rows["read"] == rows["accepted"] + rows["duplicate"] + rows["quarantined"] == 144
     assert rows["reasons"] == {"conflicting": 1}
+
+
+def test_a_record_that_names_its_meter_stands_whatever_the_tables_dates(small: Small) -> None:
+    """Without an id of its own it is called what the table calls it, but is not bound to the table's span."""
+    small.registry(["WM-1"], pairs_csv=PAIRS + "WM-1,F-9,2026-01-01T06:00:00Z,\n")
+    small.dump("meter", {"WM-1": TRUE})
+    folder = small.root / "raw" / "flowmeter"
+    folder.mkdir(parents=True)
+    rows = [f"WM-1,{START + timedelta(minutes=15 * k):%Y-%m-%dT%H:%M:%SZ},{v}" for k, v in enumerate(Q)]
+    (folder / "a.csv").write_text("feature_code,timestamp,flow_lph\n" + "\n".join(rows) + "\n")
+    small.run()
+    row = small.verdicts()["WM-1"]
+    assert (row["n_pairs"], row["flowmeter_id"]) == (48, "F-9")

@@ -304,3 +304,13 @@ def test_several_windows_in_one_go(small: Small, capfd: pytest.CaptureFixture[st
         "20260101T120000Z_12h_r1",
     ]
     assert len(small.lines("work_orders.jsonl", "20260101T120000Z_12h_r1")) == 1
+
+
+def test_a_window_that_is_not_over_is_not_judged(ready: Small, capfd: pytest.CaptureFixture[str]) -> None:
+    code, _, err = call(
+        capfd, "run", "--workspace", ready.root, "--engine", "plain",
+        "--until", "2026-01-02T00:00:00Z", "--now", "2026-01-01T23:00:00Z",
+    )  # fmt: skip
+    assert code == 2
+    assert "not over" in err
+    assert not (ready.root / "outbox").exists()

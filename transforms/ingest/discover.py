@@ -61,13 +61,16 @@ def discover(raw: Path, sources: Sequence[Source]) -> tuple[list[Candidate], lis
     list of Candidate
         Sorted by path, stream and source.
     list of (str, str)
-        Files that are not read, with ``outside_raw``, ``unknown_format`` or ``not_a_file``.
+        Files that are not read, with ``outside_raw``, ``unknown_format``, ``not_a_file`` or ``bad_name`` (no UTF-8).
     """
     patterns = [(source, re.compile(glob_pattern(source.glob))) for source in sources]
     found: list[Candidate] = []
     ignored: list[tuple[str, str]] = []
     for path in _walk(raw):
         file = path.relative_to(raw).as_posix()
+        if not _is_text(file):
+            ignored.append((file.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"), "bad_name"))
+            continue
         claims = [source for source, pattern in patterns if pattern.fullmatch(file)]
         home = file.split("/", 1)[0]
         if not claims and home not in STREAMS:
@@ -124,6 +127,15 @@ def _walk(folder: Path) -> Iterator[Path]:
         for name in sorted(files + linked):
             if not name.startswith(".") and not name.endswith(_UNFINISHED):
                 yield here / name
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name is valid UTF-8; one that is not could be neither printed nor written into a ledger."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _fault(path: Path, raw: Path) -> str | None:

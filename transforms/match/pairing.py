@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from transforms.match.claims import FOREVER
 from transforms.schemas import UTC_US
 from transforms.windows import Window
 
@@ -44,6 +45,12 @@ def resolve(claimed: pl.DataFrame, activity: pl.DataFrame, window: Window) -> Pa
         & (pl.col("valid_to") > pl.col("first_ts"))
         & (pl.col("valid_from") < pl.lit(window.end).cast(UTC_US))
         & (pl.col("valid_to") > pl.lit(window.start).cast(UTC_US))
+    )
+    # The table's dates limit what the table says; a flowmeter's own word stands for itself.
+    own = pl.col("source") == "record"
+    alive = alive.with_columns(
+        valid_from=pl.when(own).then(pl.lit(FOREVER[0]).cast(UTC_US)).otherwise("valid_from"),
+        valid_to=pl.when(own).then(pl.lit(FOREVER[1]).cast(UTC_US)).otherwise("valid_to"),
     )
     contradicted = alive.filter(pl.col("source").is_in(["other_meter", "other_flowmeter"]))
     sound = alive.filter(pl.col("source").is_in(["record", "table"]))

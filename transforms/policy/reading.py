@@ -102,8 +102,6 @@ def _span(found: Any, name: str) -> timedelta:
             check_length(span)
     except UsageError as error:
         raise ValueError(str(error)) from None
-    except OverflowError:
-        span = timedelta.max
     if span > _LONGEST:
         raise ValueError('give at most 366 days, for example "48h"')
     return span
