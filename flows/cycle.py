@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import duckdb
 import polars as pl
 
 from flows.engines import Engine
@@ -24,7 +25,8 @@ from transforms.match import Parties, claims
 from transforms.outbox import commit, read_history, stage
 from transforms.policy import Policy
 from transforms.registry import Registry
-from transforms.summarise import Machine, summarise_bucket
+from transforms.sql import connect, session
+from transforms.summarise import summarise_bucket
 from transforms.windows import Window
 from transforms.workspace import Workspace
 
@@ -45,9 +47,9 @@ class Context:
     version: str
     progress: Progress
 
-    def machine(self) -> Machine:
-        """One bucket's share of the machine while all workers are busy."""
-        return Machine(1, max(MEMORY_MB // self.workers, 256), self.workspace.scratch / "spill")
+    def database(self) -> duckdb.DuckDBPyConnection:
+        """A DuckDB in memory that all workers of a step share."""
+        return connect(threads=self.workers, memory_mb=MEMORY_MB, spill=self.workspace.scratch / "spill")
 
 
 @dataclass(frozen=True)
@@ -110,23 +112,18 @@ def run_window(context: Context, engine: Engine, window: Window, now: datetime) 
         raise FileNotFoundError(window.name)
     report = workspace.report(existing["run_id"]) / "index.html"
     if not report.exists():
-        history = read_history(workspace, window)
-        engine.step(
-            f"report {window.name}",
-            lambda: write_run_report(
-                workspace,
-                context.registry,
-                context.policy,
-                lake,
-                parties,
-                existing,
-                history.previous(),
-                context.machine(),
-            ),
-        )
+        engine.step(f"report {window.name}", lambda: _report(context, lake, parties, window, existing))
     if fresh:
         engine.summary(existing["run_id"].lower().replace("_", "-"), to_markdown(existing))
     return Outcome(existing, report, fresh)
+
+
+def _report(context: Context, lake: Lake, parties: Parties, window: Window, manifest: dict[str, Any]) -> Path:
+    previous = read_history(context.workspace, window).previous()
+    with context.database() as database:
+        return write_run_report(
+            context.workspace, context.registry, context.policy, lake, parties, manifest, previous, database
+        )
 
 
 def _parties(context: Context, lake: Lake) -> Parties:
@@ -152,15 +149,17 @@ def _instants(devices: pl.DataFrame, registry: Registry) -> pl.DataFrame:
 def _judge(context: Context, engine: Engine, lake: Lake, parties: Parties, window: Window) -> pl.DataFrame:
     policy = context.policy
     calibration = calibration_status(context.registry.flowmeters, policy, window)
-    machine = context.machine()
 
     own = parties.split(lake.n_buckets)
 
-    def one(bucket: int) -> pl.DataFrame:
-        summary = summarise_bucket(lake, bucket, window, own[bucket], parts=policy.window.parts, machine=machine)
-        return judge_bucket(summary.meters, summary.moments, own[bucket].fleet, calibration, policy, window)
+    with context.database() as database:
 
-    found = engine.map(f"judge {window.name}", one, range(lake.n_buckets))
+        def one(bucket: int) -> pl.DataFrame:
+            with session(database) as con:
+                summary = summarise_bucket(con, lake, bucket, window, own[bucket], parts=policy.window.parts)
+            return judge_bucket(summary.meters, summary.moments, own[bucket].fleet, calibration, policy, window)
+
+        found = engine.map(f"judge {window.name}", one, range(lake.n_buckets))
     seen = pl.concat(found) if found else judge_silent(parties.fleet.clear(), parties.fleet.clear(), window)
     judged = pl.concat([seen, judge_silent(parties.fleet, seen, window)]).sort("feature_code")
     context.progress(f"{window.name}: judged {judged.height:,} meters in {lake.n_buckets} buckets")

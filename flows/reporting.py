@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
 
 from flows.settings import use_matplotlib_in
@@ -18,7 +19,8 @@ from transforms.outbox import read_lines
 from transforms.policy import Policy
 from transforms.registry import Registry
 from transforms.schemas import PAIRS
-from transforms.summarise import Machine, list_pairs
+from transforms.sql import session
+from transforms.summarise import list_pairs
 from transforms.windows import Window, parse_time
 from transforms.workspace import Workspace
 
@@ -31,7 +33,7 @@ def write_run_report(
     parties: Parties,
     manifest: dict[str, Any],
     previous: pl.DataFrame | None,
-    machine: Machine,
+    database: duckdb.DuckDBPyConnection,
 ) -> Path:
     """Write ``reports/RUN/index.html`` and return it."""
     use_matplotlib_in(workspace.cache)
@@ -56,7 +58,7 @@ def write_run_report(
             verdicts=pl.read_parquet(folder / "verdicts.parquet"),
             commands=commands,
             work_orders=orders,
-            samples=_samples(lake, parties, Window(start, end - start), wanted, machine),
+            samples=_samples(lake, parties, Window(start, end - start), wanted, database),
             previous=previous.select("feature_code", "verdict", "reason") if previous is not None else None,
             limits=limits,
         )
@@ -72,10 +74,13 @@ def write_run_report(
     return target / "index.html"
 
 
-def _samples(lake: Lake, parties: Parties, window: Window, codes: Sequence[str], machine: Machine) -> pl.DataFrame:
+def _samples(
+    lake: Lake, parties: Parties, window: Window, codes: Sequence[str], database: duckdb.DuckDBPyConnection
+) -> pl.DataFrame:
     found = []
     for bucket, own in enumerate(parties.split(lake.n_buckets)):
         here = own.fleet.filter(pl.col("feature_code").is_in(list(codes)))["feature_code"].to_list()
         if here:
-            found.append(list_pairs(lake, bucket, window, own, here, machine=machine))
+            with session(database) as con:
+                found.append(list_pairs(con, lake, bucket, window, own, here))
     return pl.concat(found).sort("feature_code", "timestamp") if found else pl.DataFrame(schema=PAIRS)

@@ -64,10 +64,19 @@ QUARANTINE_REASONS: dict[str, str] = {
     "unreadable_file": "the file cannot be read to its end",
 }
 
+#: why a file below raw/ was not read at all
+IGNORED_REASONS: dict[str, str] = {
+    "bad_name": "its name is not valid UTF-8; rename it",
+    "not_a_file": "it is no ordinary file",
+    "outside_raw": "it is a link to a place outside raw/, which is not followed",
+    "unknown_format": "its name ends in no known format: .csv, .jsonl, .ndjson or .parquet, text also with .gz or .zst",
+    "unreadable": "it may not be opened; check its permissions",
+}
+
 
 def sentence(code: str) -> str:
     """What a reason code says, as a clause without a full stop. Unknown codes are shown as themselves."""
-    for vocabulary in (VERDICT_REASONS, GUARD_REASONS, QUARANTINE_REASONS):
+    for vocabulary in (VERDICT_REASONS, GUARD_REASONS, QUARANTINE_REASONS, IGNORED_REASONS):
         if code in vocabulary:
             return vocabulary[code]
     return code.replace("_", " ")

@@ -51,3 +51,10 @@ def connect(*, threads: int, memory_mb: int, spill: Path) -> duckdb.DuckDBPyConn
     )
     con.execute("SET enable_progress_bar = false")
     return con
+
+
+def session(database: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """A connection of its own to a database that several workers share: own temporary names, shared memory limit."""
+    con = database.cursor()
+    con.execute("SET enable_progress_bar = false")
+    return con

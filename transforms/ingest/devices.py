@@ -11,7 +11,7 @@ from transforms.lake import Lake
 from transforms.sql import quote
 
 #: registered meters per bucket, about
-METERS_PER_BUCKET: Final = 8_000
+METERS_PER_BUCKET: Final = 25_000
 MOST_BUCKETS: Final = 256
 
 _LOAD = """

@@ -102,6 +102,9 @@ class Matched:
 
 def match_bucket(con: duckdb.DuckDBPyConnection, lake: Lake, bucket: int, window: Window, parties: Parties) -> Matched:
     """Match the readings of one bucket's own parties (see `Parties.split`) in one window."""
+    # Joins are carried out in the order they are written. By its own estimate DuckDB would sometimes join the streams on
+    # the instant first and on the devices afterwards, which takes time quadratic in the number of meters.
+    con.execute("SET disabled_optimizers = 'join_order'")
     meters = _load(con, lake, "meter", [bucket], window, parties.instants.clear(), parties.settled)
     # A flowmeter that was re-paired may lie in another bucket than the meter it now watches.
     buckets = sorted({bucket, *parties.claims["bucket"].unique().to_list()})
@@ -211,7 +214,9 @@ def _watch(
     )
     con.register("ragged", ragged.to_arrow())
     if ragged.is_empty():
-        con.execute("CREATE TEMP TABLE nearest_pairs (meter_no INT, ts TIMESTAMP, q_lph DOUBLE, q_meter_lph DOUBLE)")
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE nearest_pairs (meter_no INT, ts TIMESTAMP, q_lph DOUBLE, q_meter_lph DOUBLE)"
+        )
     else:
         con.execute(statement("transforms.match", "nearest.sql"))
     everyone = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import duckdb
 import polars as pl
@@ -12,18 +11,9 @@ import polars as pl
 from transforms.lake import Lake
 from transforms.match import Parties, match_bucket
 from transforms.schemas import PAIRS
-from transforms.sql import connect, statement
+from transforms.sql import statement
 from transforms.summarise.moments import FRAME
 from transforms.windows import Window
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What one bucket's work may use: threads, memory (MB) and a folder to spill to."""
-
-    threads: int
-    memory_mb: int
-    spill: Path
 
 
 @dataclass(frozen=True)
@@ -43,18 +33,17 @@ class BucketSummary:
 
 
 def summarise_bucket(
-    lake: Lake, bucket: int, window: Window, parties: Parties, *, parts: int, machine: Machine
+    con: duckdb.DuckDBPyConnection, lake: Lake, bucket: int, window: Window, parties: Parties, *, parts: int
 ) -> BucketSummary:
     """Match and sum one bucket's readings of one window, cut into ``parts`` equal sub-windows."""
-    with connect(threads=machine.threads, memory_mb=machine.memory_mb, spill=machine.spill) as con:
-        matched = match_bucket(con, lake, bucket, window, parties)
-        if matched.watched.is_empty():
-            return BucketSummary(matched.meters, pl.DataFrame(schema=FRAME))
-        return BucketSummary(matched.meters, _moments(con, window, parts))
+    matched = match_bucket(con, lake, bucket, window, parties)
+    if matched.watched.is_empty():
+        return BucketSummary(matched.meters, pl.DataFrame(schema=FRAME))
+    return BucketSummary(matched.meters, _moments(con, window, parts))
 
 
 def list_pairs(
-    lake: Lake, bucket: int, window: Window, parties: Parties, codes: Sequence[str], *, machine: Machine
+    con: duckdb.DuckDBPyConnection, lake: Lake, bucket: int, window: Window, parties: Parties, codes: Sequence[str]
 ) -> pl.DataFrame:
     """The single pairs (`PAIRS`) of a few meters of a bucket, sorted by code and time."""
     few = replace(
@@ -64,12 +53,11 @@ def list_pairs(
             for name in ("fleet", "devices", "claims")
         },
     )
-    with connect(threads=machine.threads, memory_mb=machine.memory_mb, spill=machine.spill) as con:
-        matched = match_bucket(con, lake, bucket, window, few)
-        if matched.watched.is_empty():
-            return pl.DataFrame(schema=PAIRS)
-        con.register("codes", matched.watched.select("meter_no", "feature_code").to_arrow())
-        found: pl.DataFrame = con.sql(statement("transforms.summarise", "pairs.sql")).pl()
+    matched = match_bucket(con, lake, bucket, window, few)
+    if matched.watched.is_empty():
+        return pl.DataFrame(schema=PAIRS)
+    con.register("codes", matched.watched.select("meter_no", "feature_code").to_arrow())
+    found: pl.DataFrame = con.sql(statement("transforms.summarise", "pairs.sql")).pl()
     return found.with_columns(pl.col("timestamp").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")).select(
         pl.col(name).cast(kind) for name, kind in PAIRS.items()
     )

@@ -6,10 +6,10 @@ WITH scaled AS (
     SELECT
         meter_no,
         (epoch_us(ts) - {start_us}) // {part_us} AS part,
-        CAST(q_lph * w.per_lph AS BIGINT) AS x,
-        CAST(q_meter_lph * w.per_lph AS BIGINT) AS y,
-        w.q1_u, w.q2_u, w.q3_u, w.top_u, w.band_low_u, w.band_high_u
-    FROM paired JOIN watched AS w USING (meter_no)
+        CAST(q_lph * per_lph AS BIGINT) AS x,
+        CAST(q_meter_lph * per_lph AS BIGINT) AS y,
+        q1_u, q2_u, q3_u, top_u, band_low_u, band_high_u
+    FROM paired
 )
 SELECT
     meter_no,
