@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from transforms.errors import UsageError
 
@@ -49,6 +50,7 @@ def parse_time(text: str) -> datetime:
         raise UsageError(f"{text!r} is not a time; write for example 2026-01-01T12:00:00Z") from None
 
 
+@lru_cache(maxsize=1024)
 def iso(instant: datetime) -> str:
     """Write an instant as every file of the outbox does: ISO 8601 in UTC with ``Z``, microseconds only if there are any."""
     text = instant.astimezone(UTC).isoformat(timespec="auto")

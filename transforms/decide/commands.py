@@ -70,6 +70,7 @@ def decide(
     limits : DataFrame
         ``feature_code``, ``max_gain_change``, ``max_offset_lph`` of the registered meters.
     """
+    judged = judged.select("feature_code", "model", "reason", *EVIDENCE)
     steady = judged.filter(pl.col("verdict") == "steady").join(limits, on="feature_code").sort("feature_code")
     commands: list[dict[str, Any]] = []
     orders: list[dict[str, Any]] = []

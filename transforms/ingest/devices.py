@@ -8,6 +8,7 @@ import duckdb
 import polars as pl
 
 from transforms.lake import Lake
+from transforms.registry import Registry
 from transforms.sql import quote
 
 #: registered meters per bucket, about
@@ -55,6 +56,18 @@ def load_devices(con: duckdb.DuckDBPyConnection, lake: Lake, pairs: pl.DataFrame
     con.register("registry_pairs", paired.to_arrow())
     con.execute("CREATE OR REPLACE TEMP TABLE pairs_now AS SELECT * FROM registry_pairs")
     con.unregister("registry_pairs")
+
+
+def number_registered(con: duckdb.DuckDBPyConnection, registry: Registry, n_buckets: int) -> None:
+    """Number the devices that the registry knows of, so that the first dumps of a new lake find them numbered."""
+    expected = {"meter": registry.meters.select("feature_code", flowmeter_id=pl.lit(""))}
+    if registry.pairs is not None:
+        expected["flowmeter"] = registry.pairs.select("feature_code", "flowmeter_id").unique()
+    for stream, devices in expected.items():
+        con.register("expected_devices", devices.to_arrow())
+        con.execute("CREATE OR REPLACE TEMP TABLE named AS SELECT * FROM expected_devices")
+        con.unregister("expected_devices")
+        number_new(con, stream, n_buckets)
 
 
 def number_new(con: duckdb.DuckDBPyConnection, stream: str, n_buckets: int) -> int:

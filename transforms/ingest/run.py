@@ -14,7 +14,7 @@ import duckdb
 
 from transforms.ingest.accounts import DumpAccount, IngestResult
 from transforms.ingest.devices import bucket_count as buckets_for
-from transforms.ingest.devices import load_devices, number_new
+from transforms.ingest.devices import load_devices, number_new, number_registered
 from transforms.ingest.digests import Digests, state_of
 from transforms.ingest.discover import Candidate, discover
 from transforms.ingest.dumps import Dump, prepare
@@ -107,6 +107,8 @@ def ingest(
                 tell,
             )
             load_devices(con, lake, registry.pairs)
+            if not lake.generation:
+                number_registered(con, registry, run.n_buckets)
             load_conflicts(con, lake)
             for dumps in intake.batches():
                 run.batch(dumps)
@@ -255,7 +257,9 @@ class _Run:
             n_buckets=self.n_buckets,
             files=new_files,
             dumps=[dump.account().entry() for dump in dumps],
-            devices_file=write_devices(self.con, root, generation) if new_devices else self.lake.devices_file,
+            devices_file=write_devices(self.con, root, generation)
+            if new_devices or not self.lake.generation
+            else self.lake.devices_file,
             conflicts_file=write_conflicts(self.con, root, generation) if contradicted else self.lake.conflicts_file,
         )
         commit(self.lake)

@@ -23,7 +23,13 @@ from transforms.sql import file_list, quote
 # Identifiers become numbers; the order is that of the files to be written, in which equal keys are neighbours.
 _NUMBERED = """
 SELECT ((ts::DATE - DATE '1970-01-01') * {n_buckets} + bucket)::INTEGER AS part, device_no, ts, {values}
-FROM staged JOIN (SELECT * FROM devices WHERE stream = {stream}) AS known USING ({key})
+FROM (
+    SELECT dump, device_no, bucket, ts, flow, volume FROM staged WHERE device_no IS NOT NULL
+    UNION ALL
+    SELECT dump, known.device_no, known.bucket, ts, flow, volume
+    FROM (SELECT * EXCLUDE (device_no, bucket) FROM staged WHERE device_no IS NULL)
+    JOIN (SELECT * FROM devices WHERE stream = {stream}) AS known USING ({key})
+)
 """
 
 _SORTED = "CREATE OR REPLACE TEMP TABLE sorted AS {numbered} ORDER BY part, device_no, ts"

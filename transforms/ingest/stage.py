@@ -23,7 +23,8 @@ from transforms.sql import file_list, quote
 
 _TABLES = """
 CREATE OR REPLACE TEMP TABLE staged (
-    dump INTEGER, feature_code VARCHAR, flowmeter_id VARCHAR, ts TIMESTAMP, flow DOUBLE, volume DOUBLE
+    dump INTEGER, feature_code VARCHAR, flowmeter_id VARCHAR, ts TIMESTAMP, flow DOUBLE, volume DOUBLE,
+    device_no INTEGER, bucket INTEGER
 );
 CREATE OR REPLACE TEMP TABLE bad (dump INTEGER, line BIGINT, reason UTINYINT, detail VARCHAR, "row" VARCHAR);
 """
@@ -35,7 +36,10 @@ _FEW = 20
 
 
 def stage(con: duckdb.DuckDBPyConnection, dumps: Sequence[Dump], absurd_flow_lph: float) -> None:
-    """Fill ``staged`` (good readings), ``named`` (their devices) and ``bad`` from dumps of one stream; count the rows."""
+    """Fill ``staged`` (good readings), ``named`` (new devices) and ``bad`` from dumps of one stream; count the rows.
+
+    Readings of a device that the dictionary knows carry its number instead of its identifiers.
+    """
     con.execute(_TABLES)
     for dump in dumps:
         _check_columns(dump)
@@ -78,12 +82,36 @@ def _shape(dump: Dump) -> tuple[str, tuple[str, ...]]:
 def _read_quickly(con: duckdb.DuckDBPyConnection, dumps: list[Dump], absurd_flow_lph: float) -> None:
     """Parse CSV dumps of one shape; if DuckDB gives up on one, the half without it still goes the fast way."""
     try:
-        con.execute(f"INSERT INTO staged {_quick_sql(con, dumps, absurd_flow_lph)}")
+        _insert_quick(con, dumps, absurd_flow_lph)
     except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException):
         middle = len(dumps) // 2
         if middle:
             _read_quickly(con, dumps[:middle], absurd_flow_lph)
             _read_quickly(con, dumps[middle:], absurd_flow_lph)
+
+
+_QUICK = """
+INSERT INTO staged
+SELECT dump, CASE WHEN known.device_no IS NULL THEN marked.feature_code END,
+    CASE WHEN known.device_no IS NULL THEN marked.flowmeter_id END, ts, flow, volume, known.device_no, known.bucket
+FROM ({marked}) AS marked
+LEFT JOIN (SELECT * FROM devices WHERE stream = {stream}) AS known ON {same}
+"""
+
+
+def _insert_quick(con: duckdb.DuckDBPyConnection, dumps: list[Dump], absurd_flow_lph: float) -> None:
+    keys = ("feature_code",) if dumps[0].candidate.stream == "meter" else ("feature_code", "flowmeter_id")
+    text = _QUICK.format(
+        marked=_quick_sql(con, dumps, absurd_flow_lph),
+        stream=quote(dumps[0].candidate.stream),
+        same=" AND ".join(f"marked.{key} = known.{key}" for key in keys),
+    )
+    # DuckDB takes a CSV file for some tens of rows, and would build its hash table from the dump, not the dictionary.
+    con.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
+    try:
+        con.execute(text)
+    finally:
+        con.execute("SET disabled_optimizers = ''")
 
 
 def _quick_sql(
@@ -131,7 +159,10 @@ def _settle_quick(con: duckdb.DuckDBPyConnection, quick: Sequence[Dump], absurd_
     odd = f"{odd_identifier('feature_code')} OR {odd_identifier('flowmeter_id')}"
     doubtful: set[int] = set()
     if con.sql(f"SELECT 1 FROM named WHERE {odd} LIMIT 1").fetchall():
-        named_odd = f"SELECT DISTINCT CASE WHEN dump < 0 THEN -1 - dump ELSE dump END FROM staged WHERE {odd}"
+        named_odd = (
+            "SELECT DISTINCT CASE WHEN dump < 0 THEN -1 - dump ELSE dump END FROM staged "
+            f"WHERE device_no IS NULL AND ({odd})"
+        )
         doubtful = {number for (number,) in con.sql(named_odd).fetchall()}
         done -= doubtful
     for dump in quick:
@@ -172,13 +203,16 @@ def _set_faulty_aside(con: duckdb.DuckDBPyConnection, dump: Dump, faulty: int, a
 
 
 def _name(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the table ``named``: the devices in ``staged``."""
-    con.execute("CREATE OR REPLACE TEMP TABLE named AS SELECT DISTINCT feature_code, flowmeter_id FROM staged")
+    """Make the table ``named``: the devices in ``staged`` that the dictionary does not know."""
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE named AS "
+        "SELECT DISTINCT feature_code, flowmeter_id FROM staged WHERE device_no IS NULL"
+    )
 
 
 _GOOD = """
 INSERT INTO staged
-SELECT {dump}, feature_code, flowmeter_id, ts, flow, volume FROM {readings} WHERE reason = 0
+SELECT {dump}, feature_code, flowmeter_id, ts, flow, volume, NULL, NULL FROM {readings} WHERE reason = 0
 """
 
 _BAD = """
