@@ -92,7 +92,7 @@ def test_files_that_are_no_dumps_are_named(ready: Small, capfd: pytest.CaptureFi
     (ready.root / "raw" / "meter" / "late.csv.part").write_text("still being written")
     code, out, _ = run(capfd, ready.root)
     assert code == 0
-    assert "raw/meter/export.xlsx was not read: unknown format" in out
+    assert "raw/meter/export.xlsx was not read: its name ends in no known format" in out
     assert "raw/flowmeter/elsewhere.csv was not read: outside raw" in out
     assert ".part" not in out
 

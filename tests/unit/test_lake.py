@@ -93,9 +93,10 @@ def test_the_ledger_describes_files_dumps_and_devices(workspace: Workspace) -> N
         ("meter/a.csv", 2, "2026-01-01T00:00:00Z", "2026-01-02T00:15:00Z"),
     ]
     assert lake.devices().rows() == [
-        (0, "meter", "WM-1", None, 0),
-        (1, "meter", "WM-2", None, 0),
-        (2, "flowmeter", "WM-1", "FM-1", 0),
+        (0, "meter", "WM-0", None, 0),  # registered: numbered beforehand, though it never reported
+        (1, "meter", "WM-1", None, 0),
+        (2, "meter", "WM-2", None, 0),
+        (3, "flowmeter", "WM-1", "FM-1", 0),
     ]
     found = frame(lake.files_for("meter", START, START + timedelta(days=9))[0].path)
     assert dict(found.schema) == {
@@ -331,7 +332,8 @@ def test_a_flowmeter_without_code_lies_where_pairs_put_it(workspace: Workspace) 
     take(workspace, bucket_count=8, pairs=pairs)
     devices = Lake.open(workspace).devices()
     meters = devices.filter(stream="meter").with_columns(flowmeter_id=pl.col("feature_code").str.replace("WM", "FM"))
-    both = devices.filter(stream="flowmeter").join(meters, on="flowmeter_id").filter(pl.col("flowmeter_id") != "FM-29")
+    silent = devices.filter((pl.col("stream") == "flowmeter") & pl.col("feature_code").is_null())
+    both = silent.join(meters, on="flowmeter_id").filter(pl.col("flowmeter_id") != "FM-29")
     assert both.height == 29
     assert both["bucket"].equals(both["bucket_right"], null_equal=True)
 
