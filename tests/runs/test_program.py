@@ -93,7 +93,7 @@ def test_files_that_are_no_dumps_are_named(ready: Small, capfd: pytest.CaptureFi
     code, out, _ = run(capfd, ready.root)
     assert code == 0
     assert "raw/meter/export.xlsx was not read: its name ends in no known format" in out
-    assert "raw/flowmeter/elsewhere.csv was not read: outside raw" in out
+    assert "raw/flowmeter/elsewhere.csv was not read: it is a link to a place outside raw" in out
     assert ".part" not in out
 
 
