@@ -99,24 +99,29 @@ def load_samples(
             f" UNION ALL SELECT device_no, ts, lph FROM {view}_derived"
         )
     con.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS {plain}")
-    return _activity(con, view, intervals)
+    return _activity(con, view, window, intervals)
 
 
-def _activity(con: duckdb.DuckDBPyConnection, view: str, intervals: pl.DataFrame) -> pl.DataFrame:
-    found: pl.DataFrame = con.sql(statement("transforms.match", "activity.sql").format(view=view)).pl()
-    gaps = pl.col("edge_stamps_us").list.diff()
-    edge_interval = gaps.list.eval(pl.element().filter(pl.element() > 0).quantile(0.5, "lower")).list.first()
+def _activity(con: duckdb.DuckDBPyConnection, view: str, window: Window, intervals: pl.DataFrame) -> pl.DataFrame:
+    start_us = int(window.start.timestamp()) * 1_000_000
+    found: pl.DataFrame = con.sql(
+        statement("transforms.match", "activity.sql").format(view=view, start_us=start_us)
+    ).pl()
+    found = found.cast({"device_no": pl.Int32}).join(intervals, on="device_no", how="left")
+    uneven = found.filter(pl.col("even_us").is_null() & pl.col("derived_us").is_null()).select("device_no")
+    edges = pl.DataFrame(schema={"device_no": pl.Int32, "edge_us": pl.Int64})
+    if not uneven.is_empty():
+        con.register("uneven", uneven.to_arrow())
+        edges = con.sql(statement("transforms.match", "edges.sql").format(view=view)).pl().cast(dict(edges.schema))
     return (
-        found.with_columns(edge_interval.cast(pl.Int64).alias("edge_us"))
-        .cast({"device_no": pl.Int32})
-        .join(intervals, on="device_no", how="left")
+        found.join(edges, on="device_no", how="left")
         .select(
             "device_no",
             pl.col("n").cast(pl.Int64),
             pl.col("first_ts").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
             pl.col("last_ts").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
             pl.col("fingerprint").cast(pl.UInt64),
-            interval_us=pl.coalesce("derived_us", "edge_us"),
+            interval_us=pl.coalesce("derived_us", "even_us", "edge_us"),
         )
         .sort("device_no")
     )
