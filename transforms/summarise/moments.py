@@ -38,7 +38,8 @@ class Moments:
     @staticmethod
     def from_frame(frame: pl.DataFrame, meters: int, parts: int) -> Moments:
         """Spread a long frame (`FRAME`) over dense arrays; cells without pairs are zero, their extremes inverted."""
-        index = tuple(frame[name].to_numpy().astype(np.intp) for name in ("part", "bin", "meter_no"))
+        part, of_bin, meter = (frame[name].to_numpy().astype(np.intp) for name in ("part", "bin", "meter_no"))
+        place = (part * BINS + of_bin) * meters + meter
         limit = np.iinfo(np.int64)
         start = {
             **dict.fromkeys(SUMS, 0),
@@ -47,9 +48,9 @@ class Moments:
         }
         values: dict[str, Ints] = {}
         for name, empty in start.items():
-            array = np.full((parts, BINS, meters), empty, dtype=np.int64)
-            array[index] = frame[name].to_numpy()
-            values[name] = array
+            cells = np.full(parts * BINS * meters, empty, dtype=np.int64)
+            cells[place] = frame[name].to_numpy()
+            values[name] = cells.reshape(parts, BINS, meters)
         return Moments(values)
 
     def by_bin(self, name: str, bins: slice = slice(None)) -> Ints:
