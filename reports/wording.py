@@ -177,7 +177,7 @@ def correction(given: Mapping[str, Any]) -> str:
 
 
 _SUFFIXES = (("_lph", flow), ("_l", lambda value: f"{number(value, 1)}{THIN}L"))
-_RELATIVE = ("error", "share", "gain_change", "coverage", "uncertainty", "mpe")
+_RELATIVE = ("error", "share", "spread", "gain_change", "coverage", "uncertainty", "mpe")
 _LABELS = {
     "a1": "slope a1",
     "a2": "offset a2",
@@ -193,6 +193,8 @@ _LABELS = {
     "residual_std_lph": "residual scatter",
     "lag_s": "lag",
     "share_in_band": "share in preset range",
+    "drift_spread": "change between the window's parts",
+    "scatter_ratio": "scatter, as a multiple of the normal",
     "gain_wanted": "gain wanted",
     "max_gain_change": "largest gain change allowed",
     "max_offset_lph": "largest offset allowed",

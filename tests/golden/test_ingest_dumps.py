@@ -103,7 +103,6 @@ def _site(name: str, glob: str, register: str, flow: str) -> list[Source]:
     ]
 
 
-@pytest.mark.skipif(not (DATA / "raw" / "ecan").is_dir(), reason="the sample's recordings are not here")
 def test_groundwater_recordings(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     shutil.copytree(DATA / "raw" / "ecan", workspace.raw / "ecan")
@@ -125,7 +124,6 @@ def test_groundwater_recordings(tmp_path: Path) -> None:
     assert (min(registers), max(registers)) == (214_357_000.0, 258_347_000.0)
 
 
-@pytest.mark.skipif(not any((DATA / "demand").glob("ampds2*.parquet")), reason="the household's recording is not here")
 def test_household_recording(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     (workspace.raw / "house").mkdir(parents=True)

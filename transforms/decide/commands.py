@@ -24,7 +24,7 @@ PRIORITIES = {"beyond_limits": "high", "stuck": "high"}
 EVIDENCE = (
     "verdict", "form", "n_pairs", "n_flowing", "coverage", "mean_diff_lph", "share_in_band", "volume_error",
     "error_q1_q2", "error_q2_q3", "error_q3_q4", "a1", "a1_se", "a2", "a2_se", "residual_std_lph", "q_min_lph",
-    "q_max_lph", "flowmeter_id",
+    "q_max_lph", "drift_spread", "scatter_ratio", "flowmeter_id",
 )  # fmt: skip
 
 

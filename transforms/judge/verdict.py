@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 
-from transforms.fit import FORMS, Choice, centre, choose_form
-from transforms.fit.lines import Floats, Ints, residual_sum
-from transforms.judge.evidence import (
-    FLOWING,
-    ZONE_NAMES,
-    Bools,
-    Model,
-    Reference,
-    Zones,
-    scatter_expected,
-    zone_errors,
-)
-from transforms.judge.prechecks import drift_test, mapping_test, stuck_test, threshold_test
+from transforms.fit import FORMS
+from transforms.fit.lines import Floats, Ints
+from transforms.judge.evidence import FLOWING, ZONE_NAMES, Bools
+from transforms.judge.findings import Findings, find, numbers_of
 from transforms.policy import Policy
 from transforms.schemas import VERDICTS
-from transforms.summarise.moments import SUMS, Moments
+from transforms.summarise.moments import Moments
 from transforms.windows import Window
-
-#: level of the partial F test at which a form with one parameter is refused
-FORM_SIGNIFICANCE = 0.01
 
 #: what later rooms need beyond the published columns
 EXTRAS: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -36,25 +23,6 @@ EXTRAS: dict[str, pl.DataType | type[pl.DataType]] = {
     "scatter_ratio": pl.Float64,
 }
 JUDGED = {**VERDICTS, **EXTRAS}
-
-
-@dataclass(frozen=True)
-class _Findings:
-    """All that was found about the paired meters of a bucket, in the units of the moments."""
-
-    flowing: Ints
-    zones: Zones
-    choice: Choice
-    threshold: Bools
-    share: Floats
-    mapping: Bools
-    drifting: Bools
-    spread: Floats
-    stuck: Bools
-    scatter_ratio: Floats
-    excessive: Bools
-    r2: Floats
-    residual: Floats
 
 
 def judge_bucket(
@@ -180,8 +148,8 @@ def _complete(verdicts: pl.DataFrame, listed: pl.DataFrame, window: Window) -> p
 
 
 def _judge_paired(paired: pl.DataFrame, moments: Moments, policy: Policy, window: Window) -> pl.DataFrame:
-    model, reference = _numbers(paired, policy)
-    found = _find(moments, model, reference, policy)
+    model, reference = numbers_of(paired, policy)
+    found = find(moments, model, reference, policy)
     n_pairs = moments.total("n")
     window_us = window.length.total_seconds() * 1e6
     coverage = np.minimum(n_pairs * paired["interval_us"].fill_null(0).to_numpy() / window_us, 1.0)
@@ -228,78 +196,8 @@ def _known(values: Floats, where: Bools) -> pl.Series:
     return pl.Series(np.where(where, values, np.nan), dtype=pl.Float64).fill_nan(None)
 
 
-def _numbers(paired: pl.DataFrame, policy: Policy) -> tuple[Model, Reference]:
-    per_lph = paired["per_lph"].to_numpy()
-    high = paired["mpe_high"].to_numpy()
-    model = Model(
-        unit_lph=1 / per_lph,
-        mpe=np.stack([paired["mpe_low"].to_numpy(), high, high]),
-        band_low=paired["band_low_u"].to_numpy().astype(np.float64),
-        band_high=paired["band_high_u"].to_numpy().astype(np.float64),
-        proportion=paired["proportion"].to_numpy(),
-        repeatability=paired["repeatability"].to_numpy(),
-        resolution=paired["resolution_lph"].to_numpy() * per_lph,
-    )
-    return model, Reference(paired["reference_uncertainty"].to_numpy(), policy.reference.repeatability)
-
-
-def _flowing_sums(moments: Moments) -> Mapping[str, Ints]:
-    return {name: moments.by_bin(name, FLOWING) for name in SUMS}
-
-
-def _find(moments: Moments, model: Model, reference: Reference, policy: Policy) -> _Findings:
-    expected = scatter_expected(moments, model, reference)
-    weights = 1 / expected
-    sums = _flowing_sums(moments)
-    rounding = model.resolution**2 / 12
-    inverse = centre(sums, weights[FLOWING], rounding)
-    plain = centre(sums, np.ones_like(weights[FLOWING]), rounding)
-    used = inverse if policy.fit.estimator == "weighted" else plain
-    choice = choose_form(used, FORM_SIGNIFICANCE)
-    lines = choice.lines
-    # Goodness of fit is always told with weights: how much scatter is normal differs from bin to bin.
-    told = type(lines)(
-        lines.a1, lines.a1_se, lines.a2, lines.a2_se, lines.correlation,
-        residual_sum(inverse, lines.a1, lines.a2), lines.dof,
-    )  # fmt: skip
-    zones = zone_errors(
-        moments,
-        model,
-        reference,
-        min_pairs=policy.evidence.min_zone_pairs,
-        factor=policy.judge.coverage_factor,
-        tolerance=policy.tolerance,
-    )
-    threshold, share = threshold_test(moments, model, policy.threshold.mode)
-    mapping = mapping_test(told, policy.judge.significance)
-    drifting, spread = drift_test(
-        moments, weights, told, policy.judge.significance, model.mpe[1] * policy.tolerance / 2
-    )
-    residual_squares = residual_sum(plain, lines.a1, lines.a2)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        total = plain.yy - plain.y**2 / plain.w
-        r2 = np.where(total > 0, 1 - residual_squares / total, np.nan)
-        residual = np.sqrt(residual_squares / lines.dof)
-        ratio = told.chi2 / told.dof
-    return _Findings(
-        flowing=sums["n"].sum(axis=0),
-        zones=zones,
-        choice=choice,
-        threshold=threshold,
-        share=share,
-        mapping=mapping,
-        drifting=drifting,
-        spread=spread,
-        stuck=stuck_test(moments, model),
-        scatter_ratio=np.sqrt(ratio),
-        excessive=(told.dof >= 1) & ~mapping,
-        r2=r2,
-        residual=residual,
-    )
-
-
 def _ladder(
-    paired: pl.DataFrame, found: _Findings, n_pairs: Ints, coverage: Floats, policy: Policy
+    paired: pl.DataFrame, found: Findings, n_pairs: Ints, coverage: Floats, policy: Policy
 ) -> tuple[np.ndarray, np.ndarray]:
     zones, need = found.zones, policy.evidence
     blocked = paired.select(_blocked()).to_series().to_numpy()
