@@ -162,5 +162,5 @@ def _judge(context: Context, engine: Engine, lake: Lake, parties: Parties, windo
         found = engine.map(f"judge {window.name}", one, range(lake.n_buckets))
     seen = pl.concat(found) if found else judge_silent(parties.fleet.clear(), parties.fleet.clear(), window)
     judged = pl.concat([seen, judge_silent(parties.fleet, seen, window)]).sort("feature_code")
-    context.progress(f"{window.name}: judged {judged.height:,} meters in {lake.n_buckets} buckets")
+    context.progress(f"{window.name}: judged {judged.height:,} meters")
     return judged

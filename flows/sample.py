@@ -47,6 +47,7 @@ def _summary(read: int | None, outcomes: list[Outcome], outbox: Path) -> list[st
         verdicts.filter(pl.col("verdict") == "inconclusive").group_by("reason").len().sort("len", descending=True)
     ).row(0)
     intake = f"{read:,} rows read" if read else "nothing new to read"
+    telling = max(outcomes, key=lambda outcome: outcome.manifest["counts"]["commands"])
     unsteady = verdicts.filter(pl.col("verdict") == "unsteady")["feature_code"].n_unique()
     return [
         "",
@@ -58,7 +59,7 @@ def _summary(read: int | None, outcomes: list[Outcome], outbox: Path) -> list[st
         f"  {total['commands']} commands to meters ({total['held']} held), {total['notices']} notices to customers.",
         f"  {unsteady} meters are off in no steady way and need a visit.",
         *(_recording(name, real.filter(pl.col("feature_code") == name)) for name in ("K37-3110", "L37-0812-m1")),
-        f"Report of the last window: {outcomes[-1].report}",
+        f"Report of the window with most commands, the others beside it: {telling.report}",
         f"Commands, notices, work orders and verdicts: {outbox}",
     ]
 
