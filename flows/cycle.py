@@ -22,7 +22,7 @@ from transforms.ingest import IngestResult, ingest
 from transforms.judge import calibration_status, judge_bucket, judge_silent
 from transforms.lake import Lake
 from transforms.match import Parties, claims
-from transforms.outbox import commit, read_history, stage
+from transforms.outbox import commit, read_history, read_manifest, stage
 from transforms.policy import Policy
 from transforms.registry import Registry
 from transforms.sql import connect, session
@@ -85,37 +85,40 @@ def run_cycle(
     # While DuckDB parses, Python has time to import what the judgement will need.
     Thread(target=statistics.load, daemon=True).start()
     taken = ingest_dumps(context, engine)
-    outcomes = [run_window(context, engine, window, now) for window in windows]
+    lake = Lake.open(context.workspace)
+    parties = _parties(context, lake)
+    outcomes = [run_window(context, engine, lake, parties, window, now) for window in windows]
     shutil.rmtree(context.workspace.scratch, ignore_errors=True)
     return taken, outcomes
 
 
-def run_window(context: Context, engine: Engine, window: Window, now: datetime) -> Outcome:
+def run_window(
+    context: Context, engine: Engine, lake: Lake, parties: Parties, window: Window, now: datetime
+) -> Outcome:
     """Judge one window and commit its run; a window that has its run already is left as it is."""
     workspace = context.workspace
     existing = run_of(workspace, window)
-    lake = Lake.open(workspace)
-    parties = _parties(context, lake)
-    if existing is None:
-        judged = _judge(context, engine, lake, parties, window)
-        run = engine.step(
-            f"decide {window.name}",
-            lambda: collect(workspace, context.registry, context.policy, lake, judged, window, now, context.version),
-        )
-        staged = stage(workspace, run)
-        engine.step(f"outbox {window.name}", lambda: commit(workspace, staged, run.run_id))
-        existing = run_of(workspace, window)
-        fresh = True
-    else:
-        fresh = False
-    if existing is None:  # pragma: no cover - the commit above would have raised
-        raise FileNotFoundError(window.name)
-    report = workspace.report(existing["run_id"]) / "index.html"
+    manifest = existing or _commit_run(context, engine, lake, parties, window, now)
+    report = workspace.report(manifest["run_id"]) / "index.html"
     if not report.exists():
-        engine.step(f"report {window.name}", lambda: _report(context, lake, parties, window, existing))
-    if fresh:
-        engine.summary(existing["run_id"].lower().replace("_", "-"), to_markdown(existing))
-    return Outcome(existing, report, fresh)
+        engine.step(f"report {window.name}", lambda: _report(context, lake, parties, window, manifest))
+    if existing is None:
+        engine.summary(manifest["run_id"].lower().replace("_", "-"), to_markdown(manifest))
+    return Outcome(manifest, report, fresh=existing is None)
+
+
+def _commit_run(
+    context: Context, engine: Engine, lake: Lake, parties: Parties, window: Window, now: datetime
+) -> dict[str, Any]:
+    """Carry one window from the lake to the outbox and return its manifest."""
+    workspace = context.workspace
+    judged = _judge(context, engine, lake, parties, window)
+    run = engine.step(
+        f"decide {window.name}",
+        lambda: collect(workspace, context.registry, context.policy, lake, judged, window, now, context.version),
+    )
+    staged = stage(workspace, run)
+    return read_manifest(engine.step(f"outbox {window.name}", lambda: commit(workspace, staged, run.run_id)))
 
 
 def _report(context: Context, lake: Lake, parties: Parties, window: Window, manifest: dict[str, Any]) -> Path:

@@ -55,7 +55,7 @@ def write_run_report(
     page = render_run(
         RunReport(
             manifest=manifest,
-            verdicts=pl.read_parquet(folder / "verdicts.parquet"),
+            verdicts=pl.read_parquet(folder / "verdicts.parquet", glob=False),
             commands=commands,
             work_orders=orders,
             samples=_samples(lake, parties, Window(start, end - start), wanted, database),

@@ -38,7 +38,7 @@ def main() -> int:
 def _summary(read: int | None, outcomes: list[Outcome], outbox: Path) -> list[str]:
     counts = [outcome.manifest["counts"] for outcome in outcomes]
     verdicts = pl.concat(
-        [pl.read_parquet(outbox / outcome.manifest["run_id"] / "verdicts.parquet") for outcome in outcomes]
+        [pl.read_parquet(outbox / outcome.manifest["run_id"] / "verdicts.parquet", glob=False) for outcome in outcomes]
     )
     tally = dict(verdicts.group_by("verdict").len().iter_rows())
     total = {key: sum(count[key] for count in counts) for key in ("commands", "held", "work_orders", "notices")}

@@ -252,3 +252,16 @@ def test_a_file_name_that_is_no_text_is_left_alone_and_said(small: Small, capsys
     assert small.run() == 0
     assert "was not read" in capsys.readouterr().out
     assert small.verdicts()["WM-1"]["verdict"] == "healthy"
+
+
+def test_a_workspace_whose_own_path_has_glob_letters(tmp_path: Path) -> None:
+    """Two windows, so that the first one's verdicts, orders and streaks are read back; a neighbour would match the glob."""
+    (tmp_path / "wa").mkdir()
+    small = Small(tmp_path / "w[a]*" / "x?").registry(["WM-1", "WM-2"], policy_toml="confirm_windows = 2\n")
+    meters = {"WM-1": [1.08 * v for v in TRUE] * 2, "WM-2": noisy(Q, 0.25) * 2}
+    small.dump("meter", meters).dump("flowmeter", dict.fromkeys(meters, Q * 2))
+    assert small.run("--from", "2026-01-01T00:00:00Z", until="2026-01-02T00:00:00Z") == 0
+    second = "20260101T120000Z_12h_r1"
+    assert [command["feature_code"] for command in small.lines("commands.jsonl", second)] == ["WM-1"]
+    assert [order["since"] for order in small.lines("work_orders.jsonl", second)] == ["2026-01-01T00:00:00Z"]
+    assert (small.root / "reports" / second / "index.html").is_file()

@@ -18,7 +18,6 @@ from transforms.windows import Window
 
 #: what later rooms need beyond the published columns
 EXTRAS: dict[str, pl.DataType | type[pl.DataType]] = {
-    **{f"expanded_{zone}": pl.Float64 for zone in ZONE_NAMES},
     "drift_spread": pl.Float64,
     "scatter_ratio": pl.Float64,
 }
@@ -187,7 +186,6 @@ def _judge_paired(paired: pl.DataFrame, moments: Moments, policy: Policy, window
     for z, zone in enumerate(ZONE_NAMES):
         enough = found.zones.n[z] >= policy.evidence.min_zone_pairs
         columns[f"error_{zone}"] = _known(found.zones.error[z], enough)
-        columns[f"expanded_{zone}"] = _known(found.zones.expanded[z], enough)
     return pl.DataFrame(columns, schema_overrides={"verdict": pl.String, "form": pl.String, "reason": pl.String})
 
 

@@ -37,7 +37,7 @@ class History:
 
     def previous(self) -> pl.DataFrame | None:
         """Verdicts of the newest earlier run."""
-        return pl.read_parquet(self.folders[-1] / "verdicts.parquet") if self.folders else None
+        return pl.read_parquet(self.folders[-1] / "verdicts.parquet", glob=False) if self.folders else None
 
     def newest_end(self) -> datetime | None:
         """End of the newest window that has a run."""
@@ -48,7 +48,7 @@ class History:
         if not codes or not self.folders:
             return {}
         newest = (
-            pl.scan_parquet([folder / "verdicts.parquet" for folder in self.folders])
+            pl.scan_parquet([folder / "verdicts.parquet" for folder in self.folders], glob=False)
             .filter((pl.col("verdict") == "healthy") & pl.col("feature_code").is_in(codes))
             .group_by("feature_code")
             .agg(pl.col("window_start").max())
@@ -65,7 +65,7 @@ class History:
             folder = runs.get((window.start - back * window.length, window.end - back * window.length))
             if folder is None:
                 break
-            steady = pl.read_parquet(folder / "verdicts.parquet", columns=["feature_code", "verdict"])
+            steady = pl.read_parquet(folder / "verdicts.parquet", columns=["feature_code", "verdict"], glob=False)
             codes = set(steady.filter(pl.col("verdict") == "steady")["feature_code"].to_list())
             alive = codes if alive is None else alive & codes
             for code in alive:

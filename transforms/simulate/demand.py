@@ -51,7 +51,7 @@ class Series:
     @classmethod
     def read(cls, file: Path) -> Series:
         """Read the recording; only the register counts, the instantaneous rate of that meter is biased against it."""
-        table = pl.read_parquet(file, columns=["unix_ts", "counter"]).sort("unix_ts")
+        table = pl.read_parquet(file, columns=["unix_ts", "counter"], glob=False).sort("unix_ts")
         counter = table["counter"].to_numpy().astype(np.float64)
         return cls(np.append(counter - counter[0], counter[-1] - counter[0]))
 
