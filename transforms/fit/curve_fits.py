@@ -1,0 +1,213 @@
+"""Fits of curves to the samples of many meters at once.
+
+Samples are padded arrays x, y, w of shape (M, N): reference flow, meter's flow, and weight (the inverse of the variance
+expected of y; 0 where there is no sample). Straight, quadratic and piecewise lines are linear least squares in centred
+columns; the power law is nonlinear and fitted in y, not in logarithms, by Gauss-Newton steps (Nocedal and Wright,
+Numerical Optimization, 2nd ed., 10.3) halved until they help.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from transforms.fit.curves import Curves
+from transforms.fit.lines import Floats, Ints
+from transforms.fit.orthogonal import Solution, solve
+
+#: a meter's flows must differ by this share of their level before there is a slope to fit (as in `fit_line`)
+_LEAST_SPREAD = 1e-6
+#: squared residuals below this share of the squared readings are the arithmetic's own
+_ARITHMETIC = 1e-26
+_MOST_STEPS = 60
+_SETTLED = 1e-11
+
+
+def fit_straight(x: Floats, y: Floats, w: Floats) -> Curves:
+    """q' = b0 + b1 q."""
+    return _polynomial("straight", x, y, w, 1)
+
+
+def fit_quadratic(x: Floats, y: Floats, w: Floats) -> Curves:
+    """q' = b0 + b1 q + b2 q^2; NaN with fewer than three different flows."""
+    return _polynomial("quadratic", x, y, w, 2)
+
+
+def _polynomial(form: str, x: Floats, y: Floats, w: Floats, degree: int) -> Curves:
+    x, y, total = _filled(x, y, w)
+    level, centred = _centre(x, w, total)
+    spread = _LEAST_SPREAD * np.abs(level)
+    least = [spread**k * np.sqrt(total) * (k > 0) for k in range(degree + 1)]
+    fit = solve([centred**k for k in range(degree + 1)], y, w, least)
+    back = _shift_back(level, degree)
+    return _linear(form, fit, back, x, y, w, needed=degree + 1)
+
+
+def fit_piecewise(x: Floats, y: Floats, w: Floats, knots: Floats, *, least: int = 3) -> Curves:
+    """A continuous line in pieces between knots.
+
+    A knot is kept where the piece below it (from the knot kept before, or the lowest flow) and all that lies above it
+    hold at least ``least`` samples each; the pieces about other knots are merged: upwards, and the last one downwards.
+    What is then still not determined is merged too, so that a meter may end up with a single line.
+
+    Parameters
+    ----------
+    x, y, w : ndarray
+        Shape (M, N).
+    knots : ndarray
+        Increasing flows, shape (M, K) or (K,).
+    least : int
+        Samples that a piece needs.
+    """
+    x, y, total = _filled(x, y, w)
+    knots = np.array(np.broadcast_to(knots, (len(x), np.shape(knots)[-1])), dtype=np.float64)
+    seen = w > 0
+    below = np.full(len(x), -np.inf)
+    for k in range(knots.shape[1]):
+        knot = knots[:, k]
+        piece = (seen & (x >= below[:, None]) & (x < knot[:, None])).sum(axis=1)
+        above = (seen & (x >= knot[:, None])).sum(axis=1)
+        keep = (piece >= least) & (above >= least)
+        below = np.where(keep, knot, below)
+        knots[:, k] = np.where(keep, knot, np.inf)
+    level, centred = _centre(x, w, total)
+    hinges = [np.maximum(x - knots[:, k : k + 1], 0.0) for k in range(knots.shape[1])]
+    spread = _LEAST_SPREAD * np.abs(level) * np.sqrt(total)
+    fit = solve([np.ones_like(x), centred, *hinges], y, w, [0.0 * spread, *[spread] * (1 + len(hinges))])
+    back = np.zeros((len(x), 2 + len(hinges), 2 + len(hinges)))
+    back[:, range(2 + len(hinges)), range(2 + len(hinges))] = 1.0
+    back[:, 0, 1] = -level
+    knots = np.where(fit.kept[:, 2:], knots, np.inf)
+    return _linear("piecewise", fit, back, x, y, w, needed=2, knots=knots)
+
+
+def fit_power(x: Floats, y: Floats, w: Floats) -> Curves:
+    """q' = c q^b, weighted in q'.
+
+    Samples at q <= 0 take no part, for c q^b says nothing about them. The start is a line in logarithms. Inside, q is
+    taken relative to its weighted geometric mean, which all but uncouples c and b.
+    """
+    w = np.where(np.isnan(x) | (x <= 0), 0.0, w)
+    x, y, total = _filled(x, y, w, neutral=1.0)
+    logs = np.log(x)
+    level, logs = _centre(logs, w, total)
+    theta = _power_start(logs, y, w)
+    chi2 = _power_chi2(theta, logs, y, w)
+    settled = np.zeros(len(x), dtype=np.bool_)
+    active = np.flatnonzero((w > 0).sum(axis=1) >= 2)
+    for _ in range(_MOST_STEPS):
+        if not len(active):
+            break
+        lg, ya, wa = logs[active], y[active], w[active]
+        step = _power_step(theta[active], lg, ya, wa).coefficients
+        small = np.abs(step).max(axis=1) < _SETTLED
+        best, base = chi2[active], theta[active]
+        moved = np.zeros(len(active), dtype=np.bool_)
+        # Half the step, half again, for those whose chi2 it would raise; the last ones have nowhere better to go.
+        for halving in range(30):
+            todo = np.flatnonzero(~moved)
+            if not len(todo):
+                break
+            tried = base[todo] + step[todo] * 0.5**halving
+            value = _power_chi2(tried, lg[todo], ya[todo], wa[todo])
+            better = value <= best[todo] * (1 + 1e-12)
+            hit = todo[better]
+            theta[active[hit]], chi2[active[hit]] = tried[better], value[better]
+            moved[hit] = True
+        settled[active[small]] = True
+        active = active[~small & moved]
+    fit = _power_step(theta, logs, y, w)
+    ok = settled & np.asarray(fit.kept.all(axis=1)) & np.asarray(np.isfinite(theta).all(axis=1))
+    with np.errstate(over="ignore", invalid="ignore"):
+        b = theta[:, 1]
+        c = np.exp(theta[:, 0] - b * level)
+        back = np.zeros((len(x), 2, 2))
+        back[:, 0, 0], back[:, 0, 1], back[:, 1, 1] = c, -c * level, 1.0
+        root = back @ fit.root
+    return _assemble("power", np.stack([c, b], axis=1), root, fit.chi2, x, y, w, ok, np.full(len(x), 2))
+
+
+def _power_start(logs: Floats, y: Floats, w: Floats) -> Floats:
+    """ln c and b (M, 2) of a line in logarithms; a variance v of y is v / y^2 of ln y. Proportional if that fails."""
+    usable = np.where(y > 0, w, 0.0)
+    fit = solve([np.ones_like(logs), logs], np.log(np.where(y > 0, y, 1.0)), usable * y**2)
+    flow = np.exp(logs)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gain = (w * flow * y).sum(axis=1) / (w * flow**2).sum(axis=1)
+        plain = np.stack([np.log(np.abs(gain)), np.ones_like(gain)], axis=1)
+    return np.where(
+        np.asarray(fit.kept.all(axis=1))[:, None], fit.coefficients, np.where(np.isfinite(plain), plain, 0.0)
+    )
+
+
+def _power_values(theta: Floats, logs: Floats) -> Floats:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.exp(theta[:, :1] + theta[:, 1:] * logs)
+
+
+def _power_chi2(theta: Floats, logs: Floats, y: Floats, w: Floats) -> Floats:
+    with np.errstate(over="ignore", invalid="ignore"):
+        value = np.asarray((w * (y - _power_values(theta, logs)) ** 2).sum(axis=1))
+    return np.where(np.isnan(value), np.inf, value)
+
+
+def _power_step(theta: Floats, logs: Floats, y: Floats, w: Floats) -> Solution:
+    values = np.where(w > 0, _power_values(theta, logs), 0.0)
+    return solve([values, values * logs], y - values, w)
+
+
+def _filled(x: Floats, y: Floats, w: Floats, neutral: float = 0.0) -> tuple[Floats, Floats, Floats]:
+    """Padding replaced by a neutral finite value, and the sum of weights per meter."""
+    return np.where(w > 0, x, neutral), np.where(w > 0, y, neutral), np.asarray(w.sum(axis=1))
+
+
+def _centre(x: Floats, w: Floats, total: Floats) -> tuple[Floats, Floats]:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        level = np.where(total > 0, (w * x).sum(axis=1) / total, 0.0)
+    return level, np.where(w > 0, x - level[:, None], 0.0)
+
+
+def _shift_back(level: Floats, degree: int) -> Floats:
+    """Matrices (M, p, p) from coefficients of (q - level)^k to those of q^k, by the binomial theorem."""
+    back = np.zeros((len(level), degree + 1, degree + 1))
+    binomial = ((1.0,), (1.0, 1.0), (1.0, 2.0, 1.0))
+    for k in range(degree + 1):
+        for j in range(k + 1):
+            back[:, j, k] = binomial[k][j] * (-level) ** (k - j)
+    return back
+
+
+def _linear(
+    form: str, fit: Solution, back: Floats, x: Floats, y: Floats, w: Floats, needed: int, knots: Floats | None = None
+) -> Curves:
+    parameters = np.einsum("ijk,ik->ij", back, fit.coefficients)
+    ok = np.asarray(fit.kept[:, :needed].all(axis=1))
+    return _assemble(form, parameters, back @ fit.root, fit.chi2, x, y, w, ok, fit.kept.sum(axis=1), knots)
+
+
+def _assemble(
+    form: str,
+    parameters: Floats,
+    root: Floats,
+    chi2: Floats,
+    x: Floats,
+    y: Floats,
+    w: Floats,
+    ok: npt.NDArray[np.bool_],
+    fitted: Ints,
+    knots: Floats | None = None,
+) -> Curves:
+    seen = w > 0
+    n = seen.sum(axis=1).astype(np.float64)
+    low = np.where(seen, x, np.inf).min(axis=1, initial=np.inf)
+    high = np.where(seen, x, -np.inf).max(axis=1, initial=-np.inf)
+    return Curves(
+        form=form,
+        parameters=np.where(ok[:, None], parameters, np.nan),
+        root=np.where(ok[:, None, None], root, np.nan),
+        chi2=np.where(ok, np.maximum(chi2, _ARITHMETIC * (w * y**2).sum(axis=1)), np.nan),
+        n=n,
+        dof=n - fitted,
+        x_range=np.where(n[:, None] > 0, np.stack([low, high], axis=1), np.nan),
+        knots=np.empty((len(x), 0)) if knots is None else knots,
+    )
