@@ -37,7 +37,7 @@ def exact(form: str, parameters: list[list[float]], low: float, high: float) -> 
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.floats(0.5, 1.5), st.floats(0.3, 2.0), st.floats(0.0, 50.0), st.floats(1.5, 500.0))
 def test_power_laws_keep_within_the_error_they_state(c: float, b: float, low: float, ratio: float) -> None:
     high = max(low, 0.1) * ratio

@@ -205,10 +205,14 @@ def _distance(curves: Curves, rows: npt.NDArray[np.int64], q: Floats) -> tuple[F
     )
     value = some.at(q)
     error, relative = np.zeros(len(rows)), np.zeros(len(rows))
-    for t in np.arange(1, _CHECKS + 1) / (_CHECKS + 1):
-        place = q[:, :-1] + t * np.diff(q, axis=1)
-        off = np.abs(some.at(place) - (value[:, :-1] + t * np.diff(value, axis=1)))
+    low, run, rise = q[:, :-1], np.diff(q, axis=1), np.diff(value, axis=1)
+    shares = [np.full_like(run, t) for t in np.arange(1, _CHECKS + 1) / (_CHECKS + 1)]
+    # The error over q is largest nearer the lower end; of a parabola, at the geometric mean of the two ends.
+    shares.append((np.sqrt(np.maximum(low, 0.0) * q[:, 1:]) - low) / run)
+    for t in shares:
+        place = low + t * run
+        off = np.abs(some.at(place) - (value[:, :-1] + t * rise))
         error = np.maximum(error, off.max(axis=1))
-        with np.errstate(divide="ignore"):
-            relative = np.maximum(relative, (off / np.abs(place)).max(axis=1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            relative = np.maximum(relative, np.where(off > 0, off / np.abs(place), 0.0).max(axis=1))
     return error, relative
