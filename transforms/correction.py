@@ -214,7 +214,7 @@ def _check_increasing(x: Floats, y: Floats, what: str) -> None:
 def _curve(x: Floats, y: Floats) -> Correction:
     """A correction of the points (x, y), cut to flows at or above zero, apart enough, and at most 16."""
     x, y = _above_zero(*_apart(x, y))
-    near_x, near_y = _apart(x, y)
+    near_x, near_y = _apart(*_long_ends(x, y))
     kept = _thinned(near_x, near_y)
     few_x, few_y = near_x[kept], near_y[kept]
     error = float(np.abs(_segments(x, few_x, few_y) - y).max())
@@ -224,13 +224,26 @@ def _curve(x: Floats, y: Floats) -> Correction:
 
 def _above_zero(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     """The same map at raw and true flows at or above zero, beginning where it enters them; nothing is used below."""
-    edge = max(0.0, float(_segments(np.zeros(1), y, x)[0]))
+    edge = _edge(x, y)
     if x[0] >= edge:
         return x, y
     inside = x > edge
     reach = np.array([edge]) if inside.any() else np.array([edge, edge + (x[-1] - x[0])])
     first = np.maximum(_segments(reach, x, y), 0.0)
     return np.concatenate([reach, x[inside]]), np.concatenate([first, y[inside]])
+
+
+def _long_ends(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """The same map with end segments no shorter than 1 % of their flow, for the digits of a short one carry far."""
+    ends = np.array([min(x[0], max(0.99 * x[1], _edge(x, y))), max(x[-1], 1.01 * x[-2])])
+    inner = slice(1, -1)
+    low, high = np.maximum(_segments(ends, x, y), 0.0)
+    return np.concatenate([ends[:1], x[inner], ends[1:]]), np.concatenate([[low], y[inner], [high]])
+
+
+def _edge(x: Floats, y: Floats) -> float:
+    """The smallest raw flow at or above zero whose true flow is, too."""
+    return max(0.0, float(_segments(np.zeros(1), y, x)[0]))
 
 
 def _apart(x: Floats, y: Floats) -> tuple[Floats, Floats]:

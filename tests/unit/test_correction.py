@@ -15,7 +15,7 @@ from transforms.errors import MeterwrightError
 
 CURVE = Correction(points=((20.0, 24.0), (300.0, 310.0), (1400.0, 1350.0)))
 FLOWS = np.array([0.0, 1e-3, 1.0, 5.0, 16.0, 20.0, 33.3, 150.0, 300.0, 900.0, 1400.0, 2500.0, 3125.0])
-#: what nine digits of a point may do to a far flow [L/h] where an end segment is only 1 L/h long
+#: what nine digits of a point may do to a far flow [L/h]
 DIGITS = 0.03
 
 slopes = st.floats(0.7, 1.4)
