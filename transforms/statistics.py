@@ -38,5 +38,5 @@ def chi_square_limit(dof: Floats, significance: float) -> Floats:
 
 def binomial_survival(successes: Floats, trials: Floats, probability: Floats) -> Floats:
     """The chance of at least so many successes: P value of the one-sided binomial test, 1 for none."""
-    found = load().bdtrc(np.maximum(successes - 1, 0), trials, probability)
+    found = load().bdtrc(np.maximum(successes - 1, 0), trials.astype(np.int64), probability)
     return np.where(successes > 0, found, 1.0)
