@@ -63,6 +63,7 @@ def collect(
         "registry_digest": registry.digest,
         "counts": _counts(judged, decision, len(notices)),
         "withheld": decision.withheld,
+        "suspect_references": decision.suspects,
         "rows": _rows(inputs),
         "inputs": inputs,
         "feedback": {"acks": len(acks.acks), "faults": acks.faults},

@@ -60,12 +60,13 @@ def render_run(report: RunReport) -> str:
     tiles = sections.verdict_counts(report.verdicts)
     waiting = sections.inconclusive(report.verdicts)
     rows = sections.accounting(report.manifest)
+    suspects = sections.suspect_references(report.manifest)
     context = {
         "manifest": report.manifest,
         "title": f"Run {report.manifest['run_id']}",
         "span": span(start, end),
         "what_happened": _what_happened(tiles, len(commands), held, report.verdicts.height),
-        "needs": _needs(report.manifest, held, orders, rows, waiting),
+        "needs": _needs(suspects, held, orders, rows, waiting),
         "tiles": tiles,
         "n_meters": count(report.verdicts.height, "meter"),
         "changes": sections.changes(report.verdicts, report.previous),
@@ -73,6 +74,7 @@ def render_run(report: RunReport) -> str:
         "commands": _capped(commands, len(cards)),
         "command_cards": cards,
         "withheld": sections.withheld(report.manifest),
+        "suspects": suspects,
         "orders": _capped(orders, len(visits)),
         "order_cards": visits,
         "inconclusive": waiting,
@@ -142,14 +144,22 @@ def _sent(commands: int, held: int) -> str:
 
 
 def _needs(
-    manifest: Mapping[str, Any],
+    suspects: Sequence[Mapping[str, str]],
     held: int,
     orders: Sequence[Mapping[str, Any]],
     rows: Mapping[str, Any],
     waiting: Sequence[Mapping[str, Any]],
 ) -> list[dict[str, str]]:
     """What a person has to do, the most urgent first, each with the section that says more."""
-    needs = []
+    needs = [
+        {
+            "what": f"Check the {each['who']}: {each['seen']}, far more often than elsewhere. Most likely {each['means']}; "
+            f"no meter behind {each['them']} gets new parameters for now.",
+            "say": "",
+            "anchor": "suspects",
+        }
+        for each in suspects
+    ]
     if held:
         needs.append(
             {

@@ -121,8 +121,16 @@ def _line(source: Mapping[str, Any]) -> tuple[float, float, float, float] | None
 
 
 def _curve(command: Mapping[str, Any] | None) -> tuple[tuple[float, float], ...]:
-    """The fitted curve as (q, q') points: of a first correction only, since a later one starts from the raw flow."""
-    if command is None or command.get("form") != "curve" or command.get("supersedes"):
+    """The measured curve as (q, q') points, from the command's own numbers.
+
+    A command without them shows its correction turned round, if it is a first one: a later one starts from raw flow.
+    """
+    if command is None or command.get("form") != "curve":
+        return ()
+    measured = (command.get("curve") or {}).get("points")
+    if measured:
+        return tuple((float(q), float(q_meter)) for q, q_meter in measured)
+    if command.get("supersedes"):
         return ()
     points = (command.get("correction") or {}).get("points") or ()
     return tuple((float(q_true), float(q_raw)) for q_raw, q_true in points)
@@ -159,6 +167,7 @@ def _figures(command: Mapping[str, Any], verdict: Mapping[str, Any]) -> list[tup
         figures.append(("offset a2", _with_error(command.get("a2"), command.get("a2_se"), 1, f"{THIN}L/h")))
     figures += [
         ("residual scatter", flow(verdict.get("residual_std_lph"))),
+        ("largest error of the points", flow(command.get("approximation_lph"))),
         ("R²", number(verdict.get("r2"), 4)),
         ("flowing pairs", number(verdict.get("n_flowing"))),
     ]
@@ -190,7 +199,7 @@ def command_cards(
                     "figures": _figures(command, verdict),
                     "volume_error": percent(verdict.get("volume_error")),
                     "does": correction(command.get("correction") or {}),
-                    "reads": "" if points else deviation(command.get("a1"), command.get("a2")),
+                    "reads": "" if command.get("form") == "curve" else deviation(command.get("a1"), command.get("a2")),
                     "points": [(flow(q_raw), flow(q_true)) for q_raw, q_true in points or ()],
                     "charts": charts,
                 }

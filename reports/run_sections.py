@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from reports.wording import count, finite, number, share
+from reports.wording import NOTHING, count, finite, number, percent, share, visible
 from transforms.reasons import sentence
 
 VERDICTS = ("healthy", "steady", "unsteady", "inconclusive")
@@ -138,6 +138,27 @@ def withheld(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
         {"sentence": sentence(reason), **codes(frame.filter(pl.col("reason") == reason))}
         for reason, _ in _tally(frame, "reason")
     ]
+
+
+def suspect_references(manifest: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Batches of references that are likelier at fault than their meters, each with what was seen and what to do."""
+    return [_suspect(entry) for entry in manifest.get("suspect_references") or []]
+
+
+def _suspect(entry: Mapping[str, Any]) -> dict[str, str]:
+    name = visible(entry["reference"])
+    one = entry["by"] == "flowmeter_id"
+    high = entry["side"] == "high"
+    off, judged, elsewhere = _whole(entry["off"]), _whole(entry["judged"]), finite(entry.get("share_elsewhere"))
+    return {
+        "them": "it" if one else "them",
+        "who": f"flowmeter {name}" if one else f"flowmeters calibrated on {name}",
+        "seen": f"{number(off)} of {count(judged, 'judged meter')} steadily {'high' if high else 'low'}",
+        "median": percent(entry.get("median_volume_error")),
+        "elsewhere": NOTHING if elsewhere is None else percent(elsewhere, plus=False),
+        "means": f"the {'flowmeter reads' if one else 'flowmeters read'} too {'low' if high else 'high'}",
+        "todo": f"have {'it' if one else 'them'} calibrated again, and enter the date in flowmeters.csv",
+    }
 
 
 def ack_faults(manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,12 @@ VERDICT_REASONS: dict[str, str] = {
 #: why a command did not go out, or a visit is needed although the deviation is steady
 GUARD_REASONS: dict[str, str] = {
     "beyond_limits": "the correction would be larger than the model allows: a meter that far off has not drifted",
+    "not_increasing": "the relation measured does not increase with the flow, so no parameters undo it",
+    "imprecise": "the parameters are not yet known well enough to keep the corrected meter inside the permissible error; "
+    "more flow is needed",
+    "marginal": "the deviation is too close to the permissible error for a command; the next windows will tell",
+    "reference_suspect": "the references calibrated together with this one all see the same deviation: they are likelier "
+    "at fault than the meters",
     "breaker": "too large a share of the fleet would be commanded at once: the reference or the dumps are likelier at fault",
     "unconfirmed": "the deviation has not yet been seen in as many windows as the policy asks for",
     "stale_window": "a later window has been judged already, so nothing is sent for this one",

@@ -7,19 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from transforms.correction import Correction
 from transforms.windows import parse_time
-
-
-@dataclass(frozen=True)
-class Correction:
-    """What a meter uses: ``q_true = gain * q_raw + offset_lph``, absolute."""
-
-    gain: float = 1.0
-    offset_lph: float = 0.0
-
-    def then(self, a1: float, a2: float) -> Correction:
-        """The correction that also removes q' = a1 q + a2, measured while this one was in force."""
-        return Correction(self.gain / a1, (self.offset_lph - a2) / a1)
 
 
 @dataclass(frozen=True)
@@ -72,10 +61,9 @@ def fold_commands(
                 if expires > now:
                     after = replace(after, pending=command["command_id"], pending_until=expires)
             elif answer["status"] == "applied":
-                correction = command["correction"]
                 after = replace(
                     after,
-                    in_force=Correction(correction["gain"], correction["offset_lph"]),
+                    in_force=Correction.from_json(command["correction"]),
                     changed_at=parse_time(answer["at"]),
                 )
         states[code] = after

@@ -34,3 +34,9 @@ def f_survival(f: Floats, dof_between: Floats | float, dof_within: Floats) -> Fl
 def chi_square_limit(dof: Floats, significance: float) -> Floats:
     """The value that a chi-square variable exceeds with the given probability; dof below 1 are taken as 1."""
     return np.asarray(load().chdtri(np.maximum(dof, 1.0), significance))
+
+
+def binomial_survival(successes: Floats, trials: Floats, probability: Floats) -> Floats:
+    """The chance of at least so many successes: P value of the one-sided binomial test, 1 for none."""
+    found = load().bdtrc(np.maximum(successes - 1, 0), trials.astype(np.int64), probability)
+    return np.where(successes > 0, found, 1.0)

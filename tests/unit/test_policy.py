@@ -51,6 +51,8 @@ def test_the_promised_defaults() -> None:
         "reference.uncertainty": 0.005,
         "reference.repeatability": 0.005,
         "reference.settled": 0.1,
+        "reference.batch_min": 5,
+        "reference.batch_share": 0.3,
         "judge.significance": 1e-4,
         "judge.coverage_factor": 2.0,
         "ingest.absurd_factor": 4.0,

@@ -396,6 +396,59 @@ def test_a_curve_is_shown_with_its_points() -> None:
     assert "1 350 L/h" in text
 
 
+def test_the_chart_of_a_curve_draws_the_measured_points_whatever_was_in_force() -> None:
+    """A later command's correction starts from raw flow: only its own measured points tell what the chart shows."""
+    measured = [[20.0, 24.0], [300.0, 310.0], [700.0, 680.0]]
+    raw = [[22.0, 20.0], [280.0, 300.0], [1500.0, 1400.0]]
+    first = {"form": "curve", "a1": 0.97, "a2": 4.0, "supersedes": None, "curve": {"points": measured}}
+    later = first | {"supersedes": digest("older"), "correction": {"points": raw}, "approximation_lph": 0.42}
+    drawn = []
+    for command in (later, later | {"curve": {"points": [[q, q] for q, _ in measured]}}, later | {"curve": None}):
+        page = render_run(dataclasses.replace(plain(), commands=[plain().commands[0] | command]))
+        card = page.split('id="c1"')[1].split("</article>")[0]
+        assert ("fitted</span>" in card) == (command["curve"] is not None)
+        drawn.append(re.findall(r'<path d="([^"]*)"[^>]*fill: none; stroke: #d55e00', card))
+    (bent,), (identity,), none = drawn
+    assert none == []
+    (x1, y1), (x2, y2), (x3, y3) = re.findall(r"[ML] ([\d.]+) ([\d.]+)", bent)
+    (u1, v1), (u2, v2), (u3, v3) = re.findall(r"[ML] ([\d.]+) ([\d.]+)", identity)
+    assert (x1, x2, x3) == (u1, u2, u3)
+    scale = (float(v1) - float(v3)) / 680  # units of the drawing per L/h; they grow downwards
+    above = [(float(v) - float(y)) / scale for y, v in ((y1, v1), (y2, v2), (y3, v3))]
+    assert above == pytest.approx([4.0, 10.0, -20.0], abs=0.3)
+    text = text_of(dataclasses.replace(plain(), commands=[plain().commands[0] | later])).replace(THIN, " ")
+    assert "largest error of the points 0.4 L/h" in text
+    assert "maps its raw flow along a curve of 3 points, drawn from 22.0 L/h to 1 500 L/h" in text
+
+
+def test_a_straight_deviation_on_a_curve_in_force_is_still_said_in_words() -> None:
+    points = {"points": [[22.0, 20.0], [280.0, 300.0], [1500.0, 1400.0]]}
+    text = text_of(dataclasses.replace(plain(), commands=[plain().commands[0] | {"correction": points}]))
+    assert "reads 3.1 % high and 4.2 L/h too much" in text.replace(THIN, " ")
+    assert "by an amount that varies with flow" not in text
+
+
+def test_suspect_references_head_the_page_with_what_was_seen_and_what_to_do() -> None:
+    batch = {"by": "calibrated_on", "reference": "2025-12-20", "side": "high", "judged": 40, "off": 34}
+    batch |= {"median_volume_error": 0.031, "share_elsewhere": 0.02}
+    single = {"by": "flowmeter_id", "reference": "FM-<b>9", "side": "low", "judged": 6, "off": 6}
+    single |= {"median_volume_error": -0.052, "share_elsewhere": None}
+    report = dataclasses.replace(plain(), manifest=plain().manifest | {"suspect_references": [batch, single]})
+    text = text_of(report).replace(THIN, " ")
+    assert (
+        "What needs a person Check the flowmeters calibrated on 2025-12-20: 34 of 40 judged meters steadily high, far "
+        "more often than elsewhere. Most likely the flowmeters read too low; no meter behind them gets new parameters "
+        "for now. See suspect referencesCheck the flowmeter FM-<b>9: 6 of 6 judged meters steadily low"
+    ) in text
+    assert (
+        "flowmeters calibrated on 2025-12-2034 of 40 judged meters steadily high+3.10 %2.00 %the flowmeters read too low"
+        "have them calibrated again, and enter the date in flowmeters.csv"
+    ) in text
+    assert "flowmeter FM-<b>96 of 6 judged meters steadily low−5.20 %–the flowmeter reads too high" in text
+    assert Page(render_run(report)).tags.count("b") == 0
+    assert "Suspect references" not in text_of(plain())
+
+
 def test_a_hundred_thousand_meters_make_a_page_under_three_megabytes() -> None:
     report = plain()
     many = 100_000

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.state import Correction, Episode, MeterState, fold_commands, fold_orders
+from transforms.correction import Correction
+from transforms.state import Episode, MeterState, fold_commands, fold_orders
 from transforms.windows import parse_time
 
 CODE = "WM-1"
@@ -162,7 +163,7 @@ def test_a_meter_that_keeps_changing_is_right_after_every_command(changes: list[
         shown = [in_force.gain * r + in_force.offset_lph for r in raw]
         a1 = (shown[-1] - shown[0]) / (FLOWS[-1] - FLOWS[0])
         a2 = shown[0] - a1 * FLOWS[0]
-        in_force = in_force.then(a1, a2)
+        in_force = in_force.then_line(a1, a2)
         for q, r in zip(FLOWS, raw, strict=True):
             assert in_force.gain * r + in_force.offset_lph == pytest.approx(q, rel=1e-6, abs=1e-6)
 
@@ -170,19 +171,19 @@ def test_a_meter_that_keeps_changing_is_right_after_every_command(changes: list[
 @given(gains, offsets, gains, offsets)
 def test_corrections_are_absolute(a1: float, a2: float, b1: float, b2: float) -> None:
     """Two commands in order leave the second, and the second twice leaves it as well."""
-    first = Correction().then(a1, a2)
-    second = first.then(b1, b2)
+    first = Correction().then_line(a1, a2)
+    second = first.then_line(b1, b2)
     for raw in FLOWS:
         expected = (corrected(first, raw) - b2) / b1 if corrected(first, raw) > 0 else 0.0
         assert corrected(second, raw) == pytest.approx(max(0.0, expected), rel=1e-9, abs=1e-6)
 
 
 def test_nothing_measured_wrong_changes_nothing() -> None:
-    assert Correction(0.93, -4.0).then(1.0, 0.0) == Correction(0.93, -4.0)
+    assert Correction(0.93, -4.0).then_line(1.0, 0.0) == Correction(0.93, -4.0)
 
 
 def test_the_formats_own_example() -> None:
-    found = Correction().then(1.031, 4.2)
+    found = Correction().then_line(1.031, 4.2)
     assert (round(found.gain, 5), round(found.offset_lph, 4)) == (0.96993, -4.0737)
 
 

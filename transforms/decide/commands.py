@@ -10,15 +10,17 @@ from typing import Any
 import polars as pl
 
 from transforms.canonical import digest_of, rounded
+from transforms.correction import Correction, CorrectionError, rounded_points
+from transforms.decide.suspects import suspect_references
 from transforms.policy import Policy
-from transforms.state import Correction, Episode, MeterState
+from transforms.state import Episode, MeterState
 from transforms.windows import Window, iso
 
 COMMAND_SCHEMA = "meterwright.command/1"
 ORDER_SCHEMA = "meterwright.work_order/1"
 
 #: how soon somebody must go, by reason; others are normal
-PRIORITIES = {"beyond_limits": "high", "stuck": "high"}
+PRIORITIES = {"beyond_limits": "high", "not_increasing": "high", "stuck": "high"}
 
 #: numbers of a verdict that a work order carries as evidence
 EVIDENCE = (
@@ -26,6 +28,16 @@ EVIDENCE = (
     "error_q1_q2", "error_q2_q3", "error_q3_q4", "a1", "a1_se", "a2", "a2_se", "residual_std_lph", "q_min_lph",
     "q_max_lph", "drift_spread", "scatter_ratio", "flowmeter_id",
 )  # fmt: skip
+
+#: columns that not every judgement gives; null, or false, where they are absent
+OPTIONAL: dict[str, pl.DataType | type[pl.DataType]] = {
+    "calibrated_on": pl.Date,
+    "curve_q_lph": pl.List(pl.Float64),
+    "curve_q_meter_lph": pl.List(pl.Float64),
+    "curve_error_lph": pl.Float64,
+    "imprecise": pl.Boolean,
+    "marginal": pl.Boolean,
+}
 
 
 @dataclass(frozen=True)
@@ -44,12 +56,17 @@ class Situation:
 
 @dataclass(frozen=True)
 class Decision:
-    """Commands (ready or held), work orders, and for which meters a guard kept one back, with the reason."""
+    """Commands (ready or held), work orders, and for which meters a guard kept one back, with the reason.
+
+    ``suspects`` are the batches of references that are likelier at fault than their meters, as `suspect_references`
+    tells them.
+    """
 
     commands: list[dict[str, Any]]
     work_orders: list[dict[str, Any]]
     withheld: list[dict[str, str]]
     held: bool
+    suspects: list[dict[str, Any]]
 
 
 def decide(
@@ -66,28 +83,36 @@ def decide(
     Parameters
     ----------
     judged : DataFrame
-        The verdicts, one row per meter.
+        The verdicts, one row per meter, with such columns of `OPTIONAL` as there are. ``curve_q_lph`` and
+        ``curve_q_meter_lph`` hold the increasing points [L/h] of the form ``curve``, ``curve_error_lph`` how far at
+        most the lines between them lie from the fitted curve.
     limits : DataFrame
         ``feature_code``, ``max_gain_change``, ``max_offset_lph`` of the registered meters.
     """
-    judged = judged.select("feature_code", "model", "reason", *EVIDENCE)
+    absent = [pl.lit(None, kind).alias(name) for name, kind in OPTIONAL.items() if name not in judged.columns]
+    judged = judged.with_columns(absent).select("feature_code", "model", "reason", *EVIDENCE, *OPTIONAL)
+    suspects = suspect_references(judged, policy)
     steady = judged.filter(pl.col("verdict") == "steady").join(limits, on="feature_code").sort("feature_code")
     commands: list[dict[str, Any]] = []
     orders: list[dict[str, Any]] = []
     withheld: list[dict[str, str]] = []
     for row in steady.iter_rows(named=True):
-        state = situation.states.get(row["feature_code"], MeterState())
-        guard = _outdated(state, window, situation)
+        code = row["feature_code"]
+        state = situation.states.get(code, MeterState())
+        guard = _outdated(state, window, situation) or _unsure(row, suspects.meters)
         if guard:
-            withheld.append({"feature_code": row["feature_code"], "reason": guard})
+            withheld.append({"feature_code": code, "reason": guard})
             continue
-        correction = state.in_force.then(row["a1"], row["a2"])
-        if abs(correction.gain - 1) > row["max_gain_change"] or abs(correction.offset_lph) > row["max_offset_lph"]:
+        correction, cannot = _corrected(row, state)
+        if correction is None:
+            orders.append(_order(row, "not_increasing", window, situation, {"detail": cannot}))
+            continue
+        if _beyond(row, correction):
             orders.append(_order(row, "beyond_limits", window, situation, _limits(row, correction)))
             continue
-        guard = _guard(row["feature_code"], state, policy, situation)
+        guard = _guard(code, state, policy, situation)
         if guard:
-            withheld.append({"feature_code": row["feature_code"], "reason": guard})
+            withheld.append({"feature_code": code, "reason": guard})
             continue
         commands.append(_command(row, state, correction, policy, window, run_id, issued_at))
     unsteady = judged.filter(pl.col("verdict") == "unsteady").sort("feature_code")
@@ -100,7 +125,7 @@ def decide(
         commands = [{**command, "state": "held"} for command in commands]
     rank = {"high": 0, "normal": 1, "low": 2}
     orders.sort(key=lambda order: (rank[order["priority"]], order["feature_code"]))
-    return Decision(commands, orders, withheld, held)
+    return Decision(commands, orders, withheld, held, suspects.batches)
 
 
 def _outdated(state: MeterState, window: Window, situation: Situation) -> str | None:
@@ -110,6 +135,29 @@ def _outdated(state: MeterState, window: Window, situation: Situation) -> str | 
     if state.changed_at and state.changed_at >= window.end:
         return "changed_since"
     return None
+
+
+def _unsure(row: Mapping[str, Any], suspect: frozenset[str]) -> str | None:
+    """Why what a window says is no ground to act on, neither by a command nor by a visit."""
+    if row["feature_code"] in suspect:
+        return "reference_suspect"
+    return next((reason for reason in ("imprecise", "marginal") if row[reason]), None)
+
+
+def _corrected(row: Mapping[str, Any], state: MeterState) -> tuple[Correction | None, str]:
+    """The correction in force with what was measured removed as well, or why there is none."""
+    try:
+        if row["form"] == "curve":
+            return state.in_force.then_curve(row["curve_q_lph"] or (), row["curve_q_meter_lph"] or ()), ""
+        return state.in_force.then_line(row["a1"], row["a2"]), ""
+    except CorrectionError as error:
+        return None, str(error)
+
+
+def _beyond(row: Mapping[str, Any], correction: Correction) -> bool:
+    """Whether a correction is larger than the model allows. Every segment of a curve counts, wherever water flowed."""
+    too_steep = correction.largest_gain_change() > float(row["max_gain_change"])
+    return too_steep or abs(correction.offset_at_zero) > float(row["max_offset_lph"])
 
 
 def _guard(code: str, state: MeterState, policy: Policy, situation: Situation) -> str | None:
@@ -146,8 +194,9 @@ def _command(
     content = {
         "form": row["form"],
         **measured,
+        **_curve(row, correction),
         "procedure": ["pause", "apply", "self_test", "report"],
-        "correction": {"gain": rounded(correction.gain), "offset_lph": rounded(correction.offset_lph + 0.0)},
+        "correction": correction.to_json(),
     }
     return {
         "schema": COMMAND_SCHEMA,
@@ -162,10 +211,22 @@ def _command(
     }
 
 
+def _curve(row: Mapping[str, Any], correction: Correction) -> dict[str, Any]:
+    """What only curves say: the points measured, and how far the correction may lie from them at most [L/h]."""
+    said: dict[str, Any] = {}
+    fitted = None
+    if row["form"] == "curve":
+        fitted = row["curve_error_lph"]
+        said["curve"] = {"points": rounded_points(zip(row["curve_q_lph"], row["curve_q_meter_lph"], strict=True))}
+    if fitted is not None or correction.approximation_lph:
+        said["approximation_lph"] = rounded((fitted or 0.0) + correction.approximation_lph)
+    return said
+
+
 def _limits(row: Mapping[str, Any], correction: Correction) -> dict[str, Any]:
     return {
-        "gain_wanted": rounded(correction.gain),
-        "offset_wanted_lph": rounded(correction.offset_lph + 0.0),
+        "gain_wanted": rounded(correction.steepest()),
+        "offset_wanted_lph": rounded(correction.offset_at_zero + 0.0),
         "max_gain_change": row["max_gain_change"],
         "max_offset_lph": row["max_offset_lph"],
     }

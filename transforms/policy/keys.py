@@ -77,6 +77,12 @@ class ReferencePolicy:
     settled: float = _number(
         0.1, 0.0, 1.0, "largest relative change between two momentary readings that still tells the mean between them"
     )
+    batch_min: int = _number(
+        5, 2, 1_000_000, "judged meters on references calibrated together that can make them suspect"
+    )
+    batch_share: float = _number(
+        0.3, 0.0, 1.0, "share of them steadily off on one side above which the references are suspect", above=True
+    )
 
 
 @dataclass(frozen=True)
