@@ -26,7 +26,7 @@ from transforms.outbox import commit, read_history, read_manifest, stage
 from transforms.policy import Policy
 from transforms.registry import Registry
 from transforms.sql import connect, session
-from transforms.summarise import summarise_bucket
+from transforms.summarise import look_closer, summarise_bucket
 from transforms.windows import Window
 from transforms.workspace import Workspace
 
@@ -160,7 +160,15 @@ def _judge(context: Context, engine: Engine, lake: Lake, parties: Parties, windo
         def one(bucket: int) -> pl.DataFrame:
             with session(database) as con:
                 summary = summarise_bucket(con, lake, bucket, window, own[bucket], parts=policy.window.parts)
-            return judge_bucket(summary.meters, summary.moments, own[bucket].fleet, calibration, policy, window)
+                return judge_bucket(
+                    summary.meters,
+                    summary.moments,
+                    own[bucket].fleet,
+                    calibration,
+                    policy,
+                    window,
+                    look=lambda meters: look_closer(con, window, meters),
+                )
 
         found = engine.map(f"judge {window.name}", one, range(lake.n_buckets))
     seen = pl.concat(found) if found else judge_silent(parties.fleet.clear(), parties.fleet.clear(), window)

@@ -37,6 +37,16 @@ VERDICTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "q_min_lph": pl.Float64,
     "q_max_lph": pl.Float64,
     "correlation": pl.Float64,
+    # beyond what version 1 of the formats names
+    "uncertainty_q1_q2": pl.Float64,
+    "uncertainty_q2_q3": pl.Float64,
+    "uncertainty_q3_q4": pl.Float64,
+    "scatter_ratio": pl.Float64,
+    "drift_spread": pl.Float64,
+    "lag_s": pl.Float64,
+    "changed_at": UTC_US,
+    "dead_share": pl.Float64,
+    "pairs_needed": pl.Int64,
 }
 
 READINGS: dict[str, pl.DataType | type[pl.DataType]] = {

@@ -25,6 +25,11 @@ def student_quantile(factor: float, dof: Floats) -> Floats:
     return np.asarray(special.stdtrit(np.maximum(dof, 1.0), special.ndtr(factor)))
 
 
+def student_survival(t: Floats, dof: Floats) -> Floats:
+    """P value, one-sided, of a Student's t statistic; degrees of freedom below 1 are taken as 1."""
+    return np.asarray(load().stdtr(np.maximum(dof, 1.0), -t))
+
+
 def f_survival(f: Floats, dof_between: Floats | float, dof_within: Floats) -> Floats:
     """P value of an F statistic; degrees of freedom below 1 are taken as 1."""
     special = load()

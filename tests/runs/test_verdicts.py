@@ -71,7 +71,7 @@ def test_scatter_needs_a_person(small: Small) -> None:
 def test_a_relation_that_changes_within_the_window_is_not_steady(small: Small) -> None:
     half = shifted(TRUE[:24], 1.05) + shifted(TRUE[24:], 1.15)
     row = run_one(small, half)
-    assert (row["verdict"], row["reason"]) == ("unsteady", "drifting")
+    assert (row["verdict"], row["reason"]) == ("unsteady", "step")
 
 
 def test_a_stuck_meter_needs_a_person_soon(small: Small) -> None:

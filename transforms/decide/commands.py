@@ -26,7 +26,7 @@ PRIORITIES = {"beyond_limits": "high", "not_increasing": "high", "stuck": "high"
 EVIDENCE = (
     "verdict", "form", "n_pairs", "n_flowing", "coverage", "mean_diff_lph", "share_in_band", "volume_error",
     "error_q1_q2", "error_q2_q3", "error_q3_q4", "a1", "a1_se", "a2", "a2_se", "residual_std_lph", "q_min_lph",
-    "q_max_lph", "drift_spread", "scatter_ratio", "flowmeter_id",
+    "q_max_lph", "drift_spread", "scatter_ratio", "lag_s", "changed_at", "dead_share", "flowmeter_id",
 )  # fmt: skip
 
 #: columns that not every judgement gives; null, or false, where they are absent
@@ -240,11 +240,7 @@ def _order(
     episode = situation.episodes.get(code)
     same = episode is not None and episode.reason == reason
     since = episode.since if episode and same else iso(window.start)
-    evidence = {
-        name: rounded(row[name]) if isinstance(row[name], float) else row[name]
-        for name in EVIDENCE
-        if row[name] is not None
-    }
+    evidence = {name: _plain(row[name]) for name in EVIDENCE if row[name] is not None}
     identity = {"schema": ORDER_SCHEMA, "feature_code": code, "reason": reason, "since": since}
     return {
         "schema": ORDER_SCHEMA,
@@ -255,3 +251,10 @@ def _order(
         "since": since,
         "priority": PRIORITIES.get(reason, "normal"),
     }
+
+
+def _plain(value: Any) -> Any:
+    """A value of a verdict as JSON can hold it."""
+    if isinstance(value, datetime):
+        return iso(value)
+    return rounded(value) if isinstance(value, float) else value

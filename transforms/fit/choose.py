@@ -55,7 +55,7 @@ def _partial_f(sums: Centred, simple: Lines, line: Lines) -> Floats:
     """P value of the partial F test that the line's second parameter is needed."""
     with np.errstate(divide="ignore", invalid="ignore"):
         f = (simple.chi2 - line.chi2) / scatter(sums, line.chi2, line.dof)
-        p = f_survival(f, 1.0, line.dof)
+        p = f_survival(f, 1.0, line.dof + sums.prior_dof)
     return np.asarray(np.where(np.isnan(p), 1.0, p))
 
 

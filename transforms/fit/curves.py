@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from transforms.fit.lines import Floats
 
@@ -40,6 +41,11 @@ class Curves:
     dof: Floats
     x_range: Floats
     knots: Floats
+
+    def pick(self, rows: npt.NDArray[np.int64]) -> Curves:
+        """The curves of some of the meters."""
+        arrays = {name: getattr(self, name)[rows] for name in self.__dataclass_fields__ if name != "form"}
+        return Curves(self.form, **arrays)
 
     @property
     def covariance(self) -> Floats:

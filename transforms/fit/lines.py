@@ -23,8 +23,9 @@ Ints = npt.NDArray[np.int64]
 class Centred:
     """Weighted sums per meter about the whole numbers ``c`` (of q) and ``d`` (of q').
 
-    ``n`` counts pairs, ``w`` sums the weights, the others sum weight times powers of (q - c) and (q' - d). ``floor`` is
-    the least weighted scatter of a pair that can be real: rounding alone makes it, even where few readings hide it.
+    ``n`` counts pairs, ``w`` sums the weights, the others sum weight times powers of (q - c) and (q' - d). ``prior`` is
+    the weighted variance of a pair that is expected beforehand, and ``prior_dof`` how many pairs that knowledge is worth
+    (0: none). Few quantised pairs may scatter by nothing at all, and that is no proof of precision.
     """
 
     c: Floats
@@ -36,7 +37,8 @@ class Centred:
     xx: Floats
     xy: Floats
     yy: Floats
-    floor: Floats
+    prior: Floats
+    prior_dof: float
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Lines:
 
     ``chi2`` is the weighted sum of squared residuals, ``dof`` the pairs less the fitted parameters, ``correlation``
     that of the errors of ``a1`` and ``a2`` (0 where one of them is fixed). Standard errors are scaled by the scatter
-    observed about the line. Where the data determine no line, the parameters are NaN.
+    about the line, see `scatter`. Where the data determine no line, the parameters are NaN.
     """
 
     a1: Floats
@@ -57,7 +59,7 @@ class Lines:
     dof: Floats
 
 
-def centre(sums: Mapping[str, Ints], weights: Floats, rounding: Floats | float = 0.0) -> Centred:
+def centre(sums: Mapping[str, Ints], weights: Floats, prior: Floats | float = 1.0, prior_dof: float = 0.0) -> Centred:
     """Move integer sums to each meter's own means and weigh them.
 
     Parameters
@@ -66,8 +68,10 @@ def centre(sums: Mapping[str, Ints], weights: Floats, rounding: Floats | float =
         ``n, sx, sy, sxx, sxy, syy``: arrays of shape (bins, meters), exact.
     weights : ndarray
         Shape (bins, meters): the weight of each pair of a bin.
-    rounding : ndarray or float
-        Variance that the rounding of the readings makes, per meter.
+    prior : ndarray or float
+        Weighted variance of a pair that is expected beforehand, per meter: 1 where weights are inverse variances.
+    prior_dof : float
+        What that knowledge is worth in degrees of freedom (GUM, G.4.2); 0 leaves the data alone to tell.
     """
     n, sx, sy = sums["n"], sums["sx"], sums["sy"]
     total = np.maximum(n.sum(axis=0), 1)
@@ -86,7 +90,8 @@ def centre(sums: Mapping[str, Ints], weights: Floats, rounding: Floats | float =
         d=d.astype(np.float64),
         n=n.sum(axis=0).astype(np.float64),
         w=(weights * n).sum(axis=0),
-        floor=(weights * n).sum(axis=0) / total * rounding,
+        prior=np.broadcast_to(np.asarray(prior, dtype=np.float64), total.shape),
+        prior_dof=prior_dof,
         **{name: (weights * value).sum(axis=0) for name, value in moved.items()},
     )
 
@@ -103,9 +108,10 @@ def residual_sum(sums: Centred, a1: Floats, a2: Floats) -> Floats:
 
 
 def scatter(sums: Centred, chi2: Floats, dof: Floats) -> Floats:
-    """Weighted variance of a pair about the fit: what is seen, and no less than rounding makes."""
+    """Weighted variance of a pair about the fit: what is seen and what was expected, pooled by degrees of freedom."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.where(dof > 0, np.maximum(chi2 / dof, sums.floor), np.nan))
+        pooled = (sums.prior_dof * sums.prior + chi2) / (sums.prior_dof + dof)
+        return np.asarray(np.where(dof > 0, pooled, np.nan))
 
 
 def fit_offset(sums: Centred) -> Lines:

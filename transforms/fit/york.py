@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from transforms.fit.lines import Centred, Floats, Ints, Lines
+from transforms.fit.lines import Centred, Floats, Ints, Lines, scatter
 
 _MOST_STEPS = 200
 _SETTLED = 1e-14
@@ -149,7 +149,7 @@ def fit_deming(sums: Centred, ratio: Floats | float) -> Lines:
         a2 = sums.d + y_mean - a1 * level
         chi2 = np.maximum(syy - 2 * a1 * sxy + a1**2 * sxx, 0.0) / norm
         dof = sums.n - 2
-        scale = np.where(dof > 0, np.maximum(chi2 / dof, sums.floor / norm), np.nan)
+        scale = scatter(sums, chi2 * norm, dof) / norm
         # York's adjusted flows: beta = (ratio U + a1 V) / norm, weights w / norm
         spread = (ratio**2 * sxx + 2 * ratio * a1 * sxy + a1**2 * syy) / norm**3
         weight = sums.w / norm

@@ -17,8 +17,8 @@ def calibration_status(flowmeters: pl.DataFrame | None, policy: Policy, window: 
     -------
     DataFrame or None
         ``flowmeter_id``, ``reference_valid`` (calibrated within the permitted age before the window's end),
-        ``reference_uncertainty`` (relative, k = 2). None where no flowmeters.csv exists: then every reference counts
-        as calibrated.
+        ``reference_uncertainty`` (relative, k = 2), ``calibrated_on`` (that day, null if there is none). None where no
+        flowmeters.csv exists: then every reference counts as calibrated.
     """
     if flowmeters is None:
         return None
@@ -38,6 +38,7 @@ def calibration_status(flowmeters: pl.DataFrame | None, policy: Policy, window: 
             "flowmeter_id",
             reference_valid=(age.dt.total_days() <= policy.reference_max_age_days).fill_null(False),
             reference_uncertainty=pl.col("uncertainty").fill_null(policy.reference.uncertainty),
+            calibrated_on="calibrated_on",
         )
         .sort("flowmeter_id")
     )

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transforms.fit.lines import Floats, Ints
-from transforms.statistics import student_quantile
+from transforms.statistics import student_quantile, student_survival
 from transforms.summarise.moments import BINS, Moments
 
 Bools = npt.NDArray[np.bool_]
@@ -44,18 +44,21 @@ class Reference:
 class Zones:
     """Errors of indication by flow zone, arrays of shape (3, meters).
 
-    ``error`` is sum(q')/sum(q) - 1, ``expanded`` its uncertainty at the policy's coverage factor with the reference's
-    common uncertainty included. ``inside``, ``outside`` and ``open`` (evidence that allows neither) exclude each other;
-    where all three are false there is no evidence.
+    ``error`` is relative, ``standard`` its standard uncertainty from the pairs alone, ``expanded`` the uncertainty at the
+    policy's coverage factor with the reference's common uncertainty included. ``inside``, ``outside`` and ``open``
+    (evidence that allows neither) exclude each other; where all three are false there is no evidence. ``p_within`` is
+    the one-sided P value of the observed error if the true one were just at the limit.
     """
 
     n: Ints
     volume: Floats
     error: Floats
+    standard: Floats
     expanded: Floats
     inside: Bools
     outside: Bools
     open: Bools
+    p_within: Floats
 
 
 def scatter_expected(moments: Moments, model: Model, reference: Reference) -> Floats:
@@ -65,50 +68,73 @@ def scatter_expected(moments: Moments, model: Model, reference: Reference) -> Fl
     that, which is taken for all.
     """
     n = moments.by_bin("n")
-    mean_square = moments.by_bin("sxx") / np.maximum(n, 1)
-    relative = model.repeatability**2 + reference.repeatability**2
-    return np.asarray(relative * mean_square + model.resolution**2 / 6)
+    return expected_variance(moments.by_bin("sxx") / np.maximum(n, 1), model, reference)
+
+
+def expected_variance(square: Floats, model: Model, reference: Reference) -> Floats:
+    """The same for squares of flows whose last axis is the meters."""
+    return np.asarray((model.repeatability**2 + reference.repeatability**2) * square + model.resolution**2 / 6)
 
 
 def zone_errors(
-    moments: Moments, model: Model, reference: Reference, *, min_pairs: int, factor: float, tolerance: float
+    moments: Moments,
+    model: Model,
+    reference: Reference,
+    weights: Floats,
+    scatter: Floats,
+    dof: Floats,
+    *,
+    min_pairs: int,
+    factor: float,
+    tolerance: float,
 ) -> Zones:
     """Judge each zone against the maximum permissible error.
 
-    The statistical part of the uncertainty is the scatter of the pairs about the zone's own error, with Student's t for
-    the few pairs there are; readings that never differ share one rounding error, which no number of them averages out.
-    The reference's calibration is common to all pairs and does not average out either (GUM, 5.2).
-    A zone is evidence if it holds enough pairs and its uncertainty is small enough to see the limit at all.
+    The error of a zone is the gain that fits its pairs best, less one, by weighted least squares with the inverse of the
+    variance expected: where scatter grows with the flow that is far surer than a ratio of volumes, which rests on the
+    few largest flows. Its statistical uncertainty takes the scatter about the meter's own relation, pooled with the one
+    expected (GUM, G.4.2), and Student's t for the few pairs there are; readings that never differ share one rounding
+    error, which no number of them averages out. The reference's calibration is common to all pairs and does not average
+    out either (GUM, 5.2). A zone is evidence if it holds enough pairs and its uncertainty is small enough to see the
+    limit at all.
+
+    Parameters
+    ----------
+    weights : ndarray
+        Inverse of the variance expected, shape (bins, meters).
+    scatter, dof : ndarray
+        Weighted variance of a pair about the meter's relation and its degrees of freedom, shape (meters,).
     """
-    count, volume, error, expanded = (np.zeros((len(ZONES), len(model.unit_lph))) for _ in range(4))
-    floor = model.resolution**2 / 12
+    shape = (len(ZONES), len(model.unit_lph))
+    count, volume, error, standard = (np.zeros(shape) for _ in range(4))
     for z, bins in enumerate(ZONES):
         n = moments.total("n", bins).astype(np.float64)
-        sx, sy, sxx, sxy, syy = (
-            moments.total(name, bins).astype(np.float64) for name in ("sx", "sy", "sxx", "sxy", "syy")
-        )
+        xx, xy = ((weights[bins] * moments.by_bin(name, bins)).sum(axis=0) for name in ("sxx", "sxy"))
+        sx = moments.total("sx", bins).astype(np.float64)
         same = moments.total("y_min", bins) == moments.total("y_max", bins)
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = sy / sx
-            squares = np.maximum(syy - 2 * ratio * sxy + ratio**2 * sxx, 0.0)
-            variance = np.maximum(squares / (n - 1), floor)
-            standard = np.sqrt(np.where(same, np.maximum(n * variance, n**2 * floor), n * variance)) / sx
-            student = student_quantile(factor, n - 1)
-            common = factor / 2 * reference.uncertainty
-            expanded[z] = np.sqrt((student * standard) ** 2 + common**2)
-        count[z], volume[z], error[z] = n, sx, ratio - 1
+            gain = xy / xx
+            rounding = np.where(same, model.resolution**2 / 12 * (n / sx) ** 2, 0.0)
+            standard[z] = np.sqrt(np.maximum(scatter / xx, rounding))
+        count[z], volume[z], error[z] = n, sx, gain - 1
+    common = reference.uncertainty / 2
     limit = model.mpe * tolerance
-    with np.errstate(invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        expanded = np.sqrt((student_quantile(factor, dof) * standard) ** 2 + (factor * common) ** 2)
         enough = count >= min_pairs
         outside = enough & (np.abs(error) - expanded > limit)
         capable = enough & (expanded <= limit)
         inside = capable & (np.abs(error) + expanded <= limit)
+        excess = (np.abs(error) - limit) / np.sqrt(standard**2 + common**2)
+        p_within = np.where(enough, student_survival(excess, dof), 1.0)
     return Zones(
         n=count.astype(np.int64),
         volume=volume,
         error=error,
+        standard=standard,
         expanded=expanded,
         inside=inside,
         outside=outside,
         open=capable & ~inside & ~outside,
+        p_within=p_within,
     )

@@ -9,36 +9,39 @@ import numpy as np
 import polars as pl
 
 from transforms.fit import Choice, centre, choose_form
-from transforms.fit.lines import Floats, Ints, residual_sum
+from transforms.fit.lines import Floats, Ints, Lines, residual_sum
 from transforms.judge.evidence import FLOWING, Bools, Model, Reference, Zones, scatter_expected, zone_errors
-from transforms.judge.prechecks import drift_test, mapping_test, stuck_test, threshold_test
+from transforms.judge.prechecks import drift_test, lack_of_fit_test, mapping_test, stuck_test, threshold_test
 from transforms.policy import Policy
 from transforms.summarise.moments import SUMS, Moments
-
-#: level of the partial F test at which a form with one parameter is refused
-FORM_SIGNIFICANCE = 0.01
 
 
 @dataclass(frozen=True)
 class Findings:
-    """All that was found about the paired meters of a bucket, in the units of the moments."""
+    """All that was found about the paired meters of a bucket, in the units of the moments.
+
+    ``lines`` are the fitted relations with the uncertainty of the pairs alone; ``published`` the same with the common
+    uncertainty of the reference in it, as verdicts and commands state them.
+    """
 
     flowing: Ints
     zones: Zones
     choice: Choice
+    published: Lines
     threshold: Bools
     share: Floats
     mapping: Bools
+    curved: Bools
     drifting: Bools
     spread: Floats
     stuck: Bools
     scatter_ratio: Floats
-    excessive: Bools
     r2: Floats
     residual: Floats
 
 
 def numbers_of(paired: pl.DataFrame, policy: Policy) -> tuple[Model, Reference]:
+    """The models' and references' numbers of the paired meters, as arrays."""
     per_lph = paired["per_lph"].to_numpy()
     high = paired["mpe_high"].to_numpy()
     model = Model(
@@ -58,48 +61,75 @@ def _flowing_sums(moments: Moments) -> Mapping[str, Ints]:
 
 
 def find(moments: Moments, model: Model, reference: Reference, policy: Policy) -> Findings:
+    """Carry out everything that the moments allow, for all meters at once."""
+    judge = policy.judge
     expected = scatter_expected(moments, model, reference)
     weights = 1 / expected
     sums = _flowing_sums(moments)
-    rounding = model.resolution**2 / 12
-    inverse = centre(sums, weights[FLOWING], rounding)
-    plain = centre(sums, np.ones_like(weights[FLOWING]), rounding)
+    n = sums["n"].sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean_expected = (sums["n"] * expected[FLOWING]).sum(axis=0) / n
+    inverse = centre(sums, weights[FLOWING], 1.0, judge.prior_pairs)
+    plain = centre(sums, np.ones_like(weights[FLOWING]), mean_expected, judge.prior_pairs)
     used = inverse if policy.fit.estimator == "weighted" else plain
-    choice = choose_form(used, FORM_SIGNIFICANCE)
+    choice = choose_form(used, judge.form_significance)
     lines = choice.lines
     # Goodness of fit is always told with weights: how much scatter is normal differs from bin to bin.
     told = replace(lines, chi2=residual_sum(inverse, lines.a1, lines.a2))
+    fit = lack_of_fit_test(sums, weights[FLOWING], told, judge.form_significance, judge.prior_pairs)
     zones = zone_errors(
         moments,
         model,
         reference,
+        weights,
+        fit.scatter,
+        fit.dof,
         min_pairs=policy.evidence.min_zone_pairs,
-        factor=policy.judge.coverage_factor,
+        factor=judge.coverage_factor,
         tolerance=policy.tolerance,
     )
     threshold, share = threshold_test(moments, model, policy.threshold.mode)
-    mapping = mapping_test(told, policy.judge.significance)
-    drifting, spread = drift_test(
-        moments, weights, told, policy.judge.significance, model.mpe[1] * policy.tolerance / 2
-    )
+    drifting, spread = drift_test(moments, weights, told, judge.significance, model.mpe[1] * policy.tolerance / 2)
     residual_squares = residual_sum(plain, lines.a1, lines.a2)
     with np.errstate(divide="ignore", invalid="ignore"):
         total = plain.yy - plain.y**2 / plain.w
         r2 = np.where(total > 0, 1 - residual_squares / total, np.nan)
         residual = np.sqrt(residual_squares / lines.dof)
         ratio = told.chi2 / told.dof
+        level = used.x / used.w + used.c
     return Findings(
-        flowing=sums["n"].sum(axis=0),
+        flowing=n,
         zones=zones,
         choice=choice,
+        published=with_common(lines, level, reference),
         threshold=threshold,
         share=share,
-        mapping=mapping,
+        mapping=mapping_test(told, judge.significance),
+        curved=fit.curved,
         drifting=drifting,
         spread=spread,
         stuck=stuck_test(moments, model),
         scatter_ratio=np.sqrt(ratio),
-        excessive=(told.dof >= 1) & ~mapping,
         r2=r2,
         residual=residual,
     )
+
+
+def with_common(lines: Lines, level: Floats, reference: Reference) -> Lines:
+    """Lines with the reference's common error in their uncertainty.
+
+    A reference that reads g times the true flow turns q' = a1 q + a2 into q' = (a1 / g) q + a2: the same for all pairs,
+    so it averages out over no window (GUM, 5.2). Where a1 is fixed at 1, the error goes into a2, at the mean flow.
+
+    Parameters
+    ----------
+    level
+        Weighted mean of the flows that the fit rests on.
+    """
+    relative = reference.uncertainty / 2
+    fixed = lines.a1_se == 0
+    a1_se = np.where(fixed, 0.0, np.hypot(lines.a1_se, relative * lines.a1))
+    a2_se = np.where(fixed, np.hypot(lines.a2_se, relative * level), lines.a2_se)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shared = np.where(a1_se * a2_se > 0, lines.a1_se * lines.a2_se / (a1_se * a2_se), 0.0)
+    return replace(lines, a1_se=a1_se, a2_se=a2_se, correlation=lines.correlation * shared)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 
-from transforms.fit.lines import Floats, Lines
+from transforms.fit.lines import Floats, Ints, Lines
 from transforms.judge.evidence import FLOWING, Bools, Model
 from transforms.statistics import chi_square_limit, f_survival
 from transforms.summarise.moments import Moments
@@ -50,6 +53,51 @@ def mapping_test(lines: Lines, significance: float) -> Bools:
     with np.errstate(invalid="ignore"):
         limit = chi_square_limit(lines.dof, significance)
         return np.asarray((lines.dof >= 1) & (lines.a1 > 0) & (lines.chi2 <= limit))
+
+
+@dataclass(frozen=True)
+class LackOfFit:
+    """Whether a line misses the means of the flow bins, and the scatter left about the meter's own relation.
+
+    ``scatter`` is the weighted variance of a pair, about the line or, where that is refused, about the bins' means,
+    pooled with the one expected; ``dof`` its degrees of freedom.
+    """
+
+    curved: Bools
+    scatter: Floats
+    dof: Floats
+
+
+def lack_of_fit_test(
+    sums: Mapping[str, Ints], weights: Floats, lines: Lines, significance: float, prior_dof: float
+) -> LackOfFit:
+    """Lack of fit: do the means of the flow bins leave the line by more than the pairs scatter within the bins?
+
+    The F test for lack of fit (Draper and Smith, Applied Regression Analysis, 2.1), with bins in place of repeated
+    measurements: within a bin the line itself is right to second order, so what curvature there is shows between bins.
+
+    Parameters
+    ----------
+    sums : mapping
+        ``n, sx, sy`` of shape (bins, meters).
+    weights : ndarray
+        Shape (bins, meters).
+    """
+    n = sums["n"].astype(np.float64)
+    residual = sums["sy"] - lines.a1 * sums["sx"] - lines.a2 * n
+    used = n > 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = np.where(used, weights * residual**2 / n, 0.0).sum(axis=0)
+        fitted = np.where(lines.a1_se > 0, 1.0, 0.0) + np.where(lines.a2_se > 0, 1.0, 0.0)
+        more = used.sum(axis=0) - fitted
+        within = np.maximum(lines.chi2 - between, 0.0)
+        rest = np.maximum(lines.dof - more, 0.0)
+        f = (between / more) / ((prior_dof + within) / (prior_dof + rest))
+        p = f_survival(f, more, prior_dof + rest)
+        curved = (more >= 1) & (rest + prior_dof >= 1) & (p < significance)
+        about_line = (prior_dof + lines.chi2) / (prior_dof + np.maximum(lines.dof, 0.0))
+        scatter = np.where(curved, (prior_dof + within) / (prior_dof + rest), about_line)
+    return LackOfFit(np.asarray(curved), scatter, prior_dof + np.where(curved, rest, np.maximum(lines.dof, 0.0)))
 
 
 def drift_test(
@@ -105,4 +153,6 @@ def stuck_test(moments: Moments, model: Model) -> Bools:
     n = moments.total("n", FLOWING)
     still = (n > 1) & (y_min == y_max)
     moving = (x_max - x_min) > np.maximum(4 * model.resolution, 0.2 * x_max)
-    return np.asarray(still & (moving | (y_max == 0)))
+    # A meter that shows nothing has missed water only if more of it flowed than one step of its register can hide.
+    missed = (y_max == 0) & (moments.total("sx", FLOWING) > 4 * model.resolution)
+    return np.asarray(still & (moving | missed))

@@ -1,4 +1,4 @@
-"""The ladder from evidence to verdict: can we judge, is it off at all, is it off steadily, or else how."""
+"""Verdicts: each meter of a bucket with its verdict, the reason and the numbers behind it, as the outbox has them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,26 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from transforms.fit import FORMS
-from transforms.fit.lines import Floats, Ints
-from transforms.judge.evidence import FLOWING, ZONE_NAMES, Bools
+from transforms.fit.lines import Floats
+from transforms.judge.evidence import FLOWING, ZONE_NAMES, Bools, Model
 from transforms.judge.findings import Findings, find, numbers_of
+from transforms.judge.ladder import blocked_by, climb, stand
+from transforms.judge.precision import imprecise, marginal, pairs_needed
+from transforms.judge.second_look import Look, SecondLook, choose_whom, take_second_look
 from transforms.policy import Policy
 from transforms.schemas import VERDICTS
 from transforms.summarise.moments import Moments
 from transforms.windows import Window
 
-#: what later rooms need beyond the published columns
+#: what later rooms need beyond the published columns: the measured curve [L/h], and what speaks against a command
 EXTRAS: dict[str, pl.DataType | type[pl.DataType]] = {
-    "drift_spread": pl.Float64,
-    "scatter_ratio": pl.Float64,
+    "curve_q_lph": pl.List(pl.Float64),
+    "curve_q_meter_lph": pl.List(pl.Float64),
+    "curve_error_lph": pl.Float64,
+    "imprecise": pl.Boolean,
+    "marginal": pl.Boolean,
+    "calibrated_on": pl.Date,
+    "looked_at": pl.Boolean,
 }
 JUDGED = {**VERDICTS, **EXTRAS}
 
@@ -31,6 +38,7 @@ def judge_bucket(
     calibration: pl.DataFrame | None,
     policy: Policy,
     window: Window,
+    look: Look,
 ) -> pl.DataFrame:
     """Give each meter of a bucket its verdict.
 
@@ -48,6 +56,8 @@ def judge_bucket(
         Everything that decides.
     window : Window
         The span judged.
+    look : callable
+        Gives the samples of a few meters for a second look.
 
     Returns
     -------
@@ -59,7 +69,8 @@ def judge_bucket(
     columns = {"feature_code": paired["feature_code"].to_list()}
     found = pl.DataFrame(columns, schema={"feature_code": pl.String})
     if not paired.is_empty():
-        found = _judge_paired(paired, Moments.from_frame(moments, paired.height, policy.window.parts), policy, window)
+        sums = Moments.from_frame(moments, paired.height, policy.window.parts)
+        found = _judge_paired(paired, sums, policy, window, look)
     rest = listed.filter(pl.col("meter_no").is_null())
     return _complete(pl.concat([found, _unpaired(rest)], how="diagonal_relaxed"), listed, window)
 
@@ -98,6 +109,7 @@ def _with_references(listed: pl.DataFrame, calibration: pl.DataFrame | None, pol
             reference_valid=pl.lit(True),
             reference_known=pl.lit(True),
             reference_uncertainty=pl.lit(policy.reference.uncertainty),
+            calibrated_on=pl.lit(None, pl.Date),
         )
     return listed.join(calibration, on="flowmeter_id", how="left").with_columns(
         reference_known=pl.col("reference_valid").is_not_null(),
@@ -106,29 +118,11 @@ def _with_references(listed: pl.DataFrame, calibration: pl.DataFrame | None, pol
     )
 
 
-def _blocked() -> pl.Expr:
-    """Why a meter cannot be judged, whatever its readings say; null where nothing stands in the way."""
-    return (
-        pl.when(pl.col("model").is_null())
-        .then(pl.lit("unregistered"))
-        .when(pl.col("conflict"))
-        .then(pl.lit("pairing_conflict"))
-        .when(pl.col("n_meter") == 0)
-        .then(pl.lit("meter_missing"))
-        .when(pl.col("n_reference") == 0)
-        .then(pl.lit("reference_missing"))
-        .when(~pl.col("reference_known"))
-        .then(pl.lit("reference_unregistered"))
-        .when(~pl.col("reference_valid"))
-        .then(pl.lit("reference_expired"))
-    )
-
-
 def _unpaired(rest: pl.DataFrame) -> pl.DataFrame:
     return rest.select(
         "feature_code",
         verdict=pl.lit("inconclusive"),
-        reason=_blocked().fill_null("too_few_pairs"),
+        reason=blocked_by().fill_null("too_few_pairs"),
         n_pairs=pl.lit(0, pl.Int64),
         n_flowing=pl.lit(0, pl.Int64),
         coverage=pl.lit(0.0),
@@ -146,28 +140,49 @@ def _complete(verdicts: pl.DataFrame, listed: pl.DataFrame, window: Window) -> p
     )
 
 
-def _judge_paired(paired: pl.DataFrame, moments: Moments, policy: Policy, window: Window) -> pl.DataFrame:
+def _judge_paired(paired: pl.DataFrame, moments: Moments, policy: Policy, window: Window, look: Look) -> pl.DataFrame:
     model, reference = numbers_of(paired, policy)
     found = find(moments, model, reference, policy)
     n_pairs = moments.total("n")
     window_us = window.length.total_seconds() * 1e6
     coverage = np.minimum(n_pairs * paired["interval_us"].fill_null(0).to_numpy() / window_us, 1.0)
-    verdict, reason = _ladder(paired, found, n_pairs, coverage, policy)
+    standing = stand(paired, moments, found, model, coverage, policy)
+    whom = choose_whom(standing.doubtful, found, policy)
+    second = take_second_look(whom, look, found, paired, model, reference, policy)
+    verdict, reason, form = climb(standing, found, second, model, policy)
+    columns: dict[str, object] = {
+        "feature_code": paired["feature_code"].to_list(),
+        "calibrated_on": paired["calibrated_on"],
+        "verdict": verdict.tolist(),
+        "form": form.tolist(),
+        "reason": reason.tolist(),
+        "n_pairs": n_pairs,
+        "coverage": coverage,
+        "looked_at": second.looked,
+        **_measured(moments, found, model, verdict, policy),
+        **_looked(second, paired, model, window, form == "curve"),
+    }
     steady = verdict == "steady"
-    off = steady | (verdict == "unsteady")
-    lines, unit = found.choice.lines, model.unit_lph
+    columns["imprecise"] = steady & imprecise(moments, found, second, model, reference, form, policy)
+    columns["marginal"] = steady & marginal(found, policy)
+    columns["pairs_needed"] = pl.Series(pairs_needed(standing, found, model, reference, reason, policy)).replace(
+        0, None
+    )
+    return pl.DataFrame(columns, schema_overrides={"verdict": pl.String, "form": pl.String, "reason": pl.String})
+
+
+def _measured(
+    moments: Moments, found: Findings, model: Model, verdict: np.ndarray, policy: Policy
+) -> dict[str, object]:
+    """The columns that the moments give."""
+    off = (verdict == "steady") | (verdict == "unsteady")
+    lines, unit = found.published, model.unit_lph
     sx, sy = (moments.total(name, FLOWING).astype(np.float64) for name in ("sx", "sy"))
     lowest, highest = (moments.total(name, FLOWING).astype(np.float64) for name in ("x_min", "x_max"))
     some = found.flowing > 0
     with np.errstate(divide="ignore", invalid="ignore"):
         columns: dict[str, object] = {
-            "feature_code": paired["feature_code"].to_list(),
-            "verdict": verdict.tolist(),
-            "form": [FORMS[i] if s else None for i, s in zip(found.choice.index, steady, strict=True)],
-            "reason": reason.tolist(),
-            "n_pairs": n_pairs,
             "n_flowing": found.flowing,
-            "coverage": coverage,
             "mean_diff_lph": _known((sy - sx) / found.flowing * unit, some),
             "share_in_band": _known(found.share, some),
             "volume_error": _known(sy / sx - 1, some),
@@ -186,44 +201,33 @@ def _judge_paired(paired: pl.DataFrame, moments: Moments, policy: Policy, window
     for z, zone in enumerate(ZONE_NAMES):
         enough = found.zones.n[z] >= policy.evidence.min_zone_pairs
         columns[f"error_{zone}"] = _known(found.zones.error[z], enough)
-    return pl.DataFrame(columns, schema_overrides={"verdict": pl.String, "form": pl.String, "reason": pl.String})
+        columns[f"uncertainty_{zone}"] = _known(found.zones.expanded[z], enough)
+    return columns
+
+
+def _looked(second: SecondLook, paired: pl.DataFrame, model: Model, window: Window, curve: Bools) -> dict[str, object]:
+    """The columns that the second look gives."""
+    interval_s = paired["interval_us"].fill_null(0).to_numpy() / 1e6
+    changed = pl.Series(np.where(second.step, second.changed_us, 0)).replace(0, None).cast(pl.Duration("us"))
+    start = pl.Series([window.start]).cast(VERDICTS["changed_at"])
+    unit = model.unit_lph
+    return {
+        "lag_s": _known(second.lag * interval_s, second.skewed),
+        "changed_at": changed + start,
+        "dead_share": _known(second.dead, second.looked),
+        "curve_q_lph": _points(second.curve_q, unit, curve),
+        "curve_q_meter_lph": _points(second.curve_q_meter, unit, curve),
+        "curve_error_lph": _known(second.curve_error * unit, curve),
+    }
+
+
+def _points(values: Floats, unit: Floats, where: Bools) -> pl.Series:
+    """The points of curves as lists in L/h, null where there is no curve."""
+    wide = pl.Series(values * unit[:, None], dtype=pl.Array(pl.Float64, values.shape[1])).arr.to_list()
+    known = wide.list.eval(pl.element().filter(pl.element().is_finite()))
+    return pl.select(pl.when(pl.Series(where)).then(known)).to_series()
 
 
 def _known(values: Floats, where: Bools) -> pl.Series:
     """A column that is null, not NaN, where there is nothing to say."""
     return pl.Series(np.where(where, values, np.nan), dtype=pl.Float64).fill_nan(None)
-
-
-def _ladder(
-    paired: pl.DataFrame, found: Findings, n_pairs: Ints, coverage: Floats, policy: Policy
-) -> tuple[np.ndarray, np.ndarray]:
-    zones, need = found.zones, policy.evidence
-    blocked = paired.select(_blocked()).to_series().to_numpy()
-    evidence = zones.inside | zones.outside | zones.open
-    seen = np.where(evidence, zones.volume, 0.0).sum(axis=0) >= 0.5 * zones.volume.sum(axis=0)
-    outside = zones.outside.any(axis=0)
-    healthy = ~outside & ~zones.open.any(axis=0) & zones.inside.any(axis=0) & seen & ~found.stuck
-    by_threshold = found.threshold & ("threshold" in policy.precheck.tests)
-    by_mapping = found.mapping & ("mapping" in policy.precheck.tests)
-    steady = outside & (by_threshold | by_mapping) & ~found.drifting & ~found.stuck
-    unsteady = found.stuck | (outside & ~steady) | (~healthy & found.excessive)
-    form = np.asarray(FORMS)[found.choice.index]
-    steps = [
-        (np.asarray([b is not None for b in blocked]), "inconclusive", blocked),
-        ((n_pairs < need.min_pairs) | (coverage < need.min_coverage), "inconclusive", "too_few_pairs"),
-        (found.flowing < need.min_flowing, "inconclusive", "no_flow"),
-        (healthy, "healthy", "within_mpe"),
-        (steady, "steady", np.char.add(form, np.where(by_threshold, "_in_band", "_mapping"))),
-        (unsteady & found.stuck, "unsteady", "stuck"),
-        (unsteady & found.drifting, "unsteady", "drifting"),
-        (unsteady, "unsteady", "scatter"),
-    ]
-    verdict = np.full(len(blocked), "inconclusive", dtype=object)
-    reason = np.full(len(blocked), "undecided", dtype=object)
-    open_ = np.ones(len(blocked), dtype=bool)
-    for holds, name, why in steps:
-        now = open_ & holds
-        verdict[now] = name
-        reason[now] = why[now] if isinstance(why, np.ndarray) else why
-        open_ &= ~holds
-    return verdict, reason

@@ -1,6 +1,7 @@
 -- Registers and instantaneous signals have no meaning alone: each needs the reading before it, which may lie in an
 -- older dump, hence the look-back. A step counts only if it spans about one sampling interval of that device: a jump
--- after a gap is volume without a time, not flow. A register that runs backwards was reset or exchanged.
+-- after a gap is volume without a time, not flow. A register that falls back to less than half was reset or exchanged;
+-- one that runs back a little says that water flowed backwards, which is a flow below zero.
 
 CREATE OR REPLACE TEMP TABLE {view}_derived AS
 WITH stepped AS (
@@ -29,4 +30,4 @@ FROM stepped JOIN typical USING (device_no)
 WHERE ts >= TIMESTAMP '{start}'
   AND gap_us BETWEEN 0.5 * interval_us AND 1.5 * interval_us
   AND CASE WHEN is_instant THEN abs(reading - before) <= {settled} * greatest(reading, before)
-           ELSE reading >= before END;
+           ELSE reading >= before / 2 END;

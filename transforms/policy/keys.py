@@ -89,6 +89,20 @@ class ReferencePolicy:
 class JudgePolicy:
     significance: float = _number(1e-4, 0.0, 0.1, "chance of calling a steady relation unsteady", above=True)
     coverage_factor: float = _number(2.0, 1.0, 5.0, "k of the expanded uncertainties")
+    prior_pairs: float = _number(
+        8.0,
+        0.0,
+        1000.0,
+        "how many pairs the registry's repeatability is worth where a meter's own scatter is estimated",
+    )
+    form_significance: float = _number(0.01, 0.0, 0.5, "chance of refusing a simpler form that is right", above=True)
+    command_significance: float = _number(
+        1e-4, 0.0, 0.1, "a command needs a deviation that a meter at the limit shows less often than this", above=True
+    )
+    second_look_share: float = _number(
+        0.35, 0.0, 1.0, "at most this share of a bucket's meters is looked at sample by sample (but always 1,000)"
+    )
+    max_lag: int = _number(8, 0, 96, "by how many sampling intervals a clock may be off and still be recognised")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Summarise: the matched pairs of a bucket, reduced to moments in the statement that joins them."""
 
-from transforms.summarise.bucket import BucketSummary, list_pairs, summarise_bucket
+from transforms.summarise.bucket import BucketSummary, list_pairs, look_closer, summarise_bucket
 from transforms.summarise.moments import BINS, Moments
 
-__all__ = ["BINS", "BucketSummary", "Moments", "list_pairs", "summarise_bucket"]
+__all__ = ["BINS", "BucketSummary", "Moments", "list_pairs", "look_closer", "summarise_bucket"]

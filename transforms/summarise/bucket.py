@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from transforms.lake import Lake
@@ -61,6 +63,25 @@ def list_pairs(
     return found.with_columns(pl.col("timestamp").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")).select(
         pl.col(name).cast(kind) for name, kind in PAIRS.items()
     )
+
+
+def look_closer(con: duckdb.DuckDBPyConnection, window: Window, meters: npt.NDArray[np.int64]) -> pl.DataFrame:
+    """The pairs of some meters of the bucket that `summarise_bucket` has just summed on the same connection.
+
+    Parameters
+    ----------
+    meters : ndarray
+        Their ``meter_no``.
+
+    Returns
+    -------
+    DataFrame
+        ``meter_no``, ``us`` (since the window's start), ``x``, ``y`` (in millionths of Q3), sorted by meter and time.
+    """
+    con.register("looked_at", pl.DataFrame({"meter_no": pl.Series(meters, dtype=pl.Int32)}).to_arrow())
+    text = statement("transforms.summarise", "looked.sql").format(start_us=int(window.start.timestamp()) * 1_000_000)
+    found: pl.DataFrame = con.sql(text).pl()
+    return found
 
 
 def _moments(con: duckdb.DuckDBPyConnection, window: Window, parts: int) -> pl.DataFrame:

@@ -37,5 +37,5 @@ SELECT
     count(*) FILTER (y - x BETWEEN band_low_u AND band_high_u) AS n_band_above,
     count(*) FILTER (x - y BETWEEN band_low_u AND band_high_u) AS n_band_below
 FROM scaled
-WHERE x <= top_u AND y <= top_u
+WHERE x BETWEEN -top_u AND top_u AND y BETWEEN -top_u AND top_u
 GROUP BY ALL

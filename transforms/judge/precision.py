@@ -1,0 +1,81 @@
+"""Precision: whether a steady deviation is known well enough to act on, and how much flow an open question would take."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from transforms.fit.lines import Floats, Ints
+from transforms.judge.evidence import FLOWING, Bools, Model, Reference
+from transforms.judge.findings import Findings
+from transforms.judge.ladder import Standing
+from transforms.judge.second_look import SecondLook
+from transforms.policy import Policy
+from transforms.summarise.moments import Moments
+
+
+def corrected_uncertainty(moments: Moments, found: Findings, model: Model) -> Floats:
+    """Standard uncertainty of the corrected flow, relative, at two flows, shape (2, meters).
+
+    At the mean flow of the volume seen and at the largest flow seen: GUM 5.2 for q = (q' - a2) / a1 with the covariance
+    of a1 and a2, the reference's common error included.
+    """
+    lines = found.published
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = moments.total("sxx", FLOWING) / moments.total("sx", FLOWING)
+        flows = np.stack([mean, moments.total("x_max", FLOWING).astype(np.float64)])
+        square = (flows * lines.a1_se) ** 2 + 2 * flows * lines.correlation * lines.a1_se * lines.a2_se + lines.a2_se**2
+        return np.asarray(np.sqrt(np.maximum(square, 0.0)) / (lines.a1 * flows))
+
+
+def imprecise(
+    moments: Moments,
+    found: Findings,
+    second: SecondLook,
+    model: Model,
+    reference: Reference,
+    form: np.ndarray,
+    policy: Policy,
+) -> Bools:
+    """Whether the corrected meter might still be outside the permissible error, for all that the parameters tell.
+
+    The expanded uncertainty of the corrected flow must be smaller than the permissible error between Q2 and Q4.
+    """
+    line = corrected_uncertainty(moments, found, model).max(axis=0)
+    curve = np.hypot(second.curve_uncertainty, reference.uncertainty / 2)
+    uncertainty = np.where(form == "curve", curve, line)
+    limit = model.mpe[1] * policy.tolerance
+    return np.asarray(~(policy.judge.coverage_factor * uncertainty <= limit))
+
+
+def marginal(found: Findings, policy: Policy) -> Bools:
+    """Whether a meter at the limit would show such a deviation too often: one-sided t test, Bonferroni over the zones.
+
+    At the default of 1e-4 a million meters that stand exactly at their limit get at most a hundred commands a run; of
+    meters further inside, whose deviation the test would need to overrate by several standard deviations, none.
+    """
+    return np.asarray(found.zones.p_within.min(axis=0) * len(found.zones.p_within) > policy.judge.command_significance)
+
+
+def pairs_needed(
+    standing: Standing, found: Findings, model: Model, reference: Reference, reason: np.ndarray, policy: Policy
+) -> Ints:
+    """How many flowing pairs would settle an open question, at the error and scatter seen so far; 0 where none would.
+
+    For `no_flow` those that the policy asks for. For `undecided` those after which the expanded uncertainty of the zone
+    with the most volume is smaller than the distance from its error to the limit; with an error nearer to the limit
+    than the reference itself is known, no amount of flow is enough.
+    """
+    zones, factor = found.zones, policy.judge.coverage_factor
+    main = np.argmax(zones.volume, axis=0)
+    here = np.arange(len(main))
+    n = zones.n[main, here]
+    limit = model.mpe[main, here] * policy.tolerance
+    with np.errstate(divide="ignore", invalid="ignore"):
+        single = zones.standard[main, here] ** 2 * n
+        room = (limit - np.abs(zones.error[main, here])) ** 2 - (factor * reference.uncertainty / 2) ** 2
+        wanted = np.where(room > 0, factor**2 * single / room, 0.0)
+    wanted = np.where(np.isfinite(wanted) & (wanted < 1e6), wanted, 0.0)
+    undecided = (reason == "undecided") & (n >= policy.evidence.min_zone_pairs)
+    found_pairs = np.where(undecided & (wanted > 0), np.maximum(np.ceil(wanted), n + 1), 0.0)
+    least = np.where(reason == "no_flow", policy.evidence.min_flowing, 0)
+    return np.where(standing.dry, least, found_pairs).astype(np.int64)

@@ -1,0 +1,135 @@
+"""Samples of the few meters that get a second look, laid out as arrays: one row per meter, columns in order of time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from transforms.fit.lines import Floats, Ints
+from transforms.judge.evidence import Bools, Model, Reference
+
+#: cells of an array that are worked on at once; what bounds the memory of the second look
+CELLS = 2_000_000
+
+#: what a look returns: pairs in the units of the moments, sorted by meter and time
+LOOKED: dict[str, pl.DataType | type[pl.DataType]] = {
+    "meter_no": pl.Int32,
+    "us": pl.Int64,
+    "x": pl.Float64,
+    "y": pl.Float64,
+}
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Pairs of some meters, arrays of shape (meters, pairs), in the units of the moments (millionths of Q3).
+
+    Attributes
+    ----------
+    meter_no
+        Row of each meter among the paired meters of the bucket, (meters,).
+    us
+        Time since the window's start [us].
+    x, y
+        Reference and meter; 0 where there is no pair.
+    there
+        Where there is a pair.
+    flowing
+        Where the reference is at or above Q1.
+    variance
+        Variance expected of the difference.
+    interval_us
+        Sampling interval, (meters,).
+    q1, resolution
+        Minimum flow rate and resolution, (meters,).
+    """
+
+    meter_no: Ints
+    us: Ints
+    x: Floats
+    y: Floats
+    there: Bools
+    flowing: Bools
+    variance: Floats
+    interval_us: Ints
+    q1: Floats
+    resolution: Floats
+
+    @property
+    def weights(self) -> Floats:
+        """Inverse of the variance expected at flowing pairs, 0 elsewhere."""
+        return np.where(self.flowing, 1 / self.variance, 0.0)
+
+    def pick(self, rows: Ints | Bools) -> Samples:
+        """The same of some of the meters."""
+        return Samples(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
+
+
+def lay_out(
+    pairs: pl.DataFrame, interval_us: Ints, q1: Floats, model: Model, reference: Reference
+) -> Iterator[Samples]:
+    """Lay the pairs of some meters out as arrays, a bounded number of meters at a time.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        `LOOKED`.
+    interval_us, q1, model, reference
+        Of all paired meters of the bucket, by ``meter_no``.
+    """
+    meter = pairs["meter_no"].to_numpy().astype(np.int64)
+    if not len(meter):
+        return
+    us, x, y = (pairs[name].to_numpy() for name in ("us", "x", "y"))
+    starts = np.flatnonzero(np.diff(meter, prepend=-1))
+    lengths = np.diff(np.append(starts, len(meter)))
+    # meters with about as many pairs share an array, so that one busy meter does not make all of them wide
+    order = np.argsort(lengths, kind="stable")[::-1]
+    begin = 0
+    while begin < len(order):
+        width = int(lengths[order[begin]])
+        some = order[begin : begin + max(1, CELLS // width)]
+        begin += len(some)
+        column = np.arange(width)
+        there = column < lengths[some, None]
+        at = np.where(there, starts[some, None] + column, 0)
+        rows = meter[starts[some]]
+        q, q_meter = np.where(there, x[at], 0.0), np.where(there, y[at], 0.0)
+        relative = model.repeatability[rows] ** 2 + reference.repeatability**2
+        yield Samples(
+            meter_no=rows,
+            us=np.where(there, us[at], 0),
+            x=q,
+            y=q_meter,
+            there=there,
+            flowing=there & (q >= q1[rows, None]),
+            variance=relative[:, None] * q**2 + model.resolution[rows, None] ** 2 / 6,
+            interval_us=interval_us[rows],
+            q1=q1[rows],
+            resolution=model.resolution[rows],
+        )
+
+
+def weighted_line(weights: Floats, *columns: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Weighted least squares of y on some columns, for each row by itself.
+
+    Returns
+    -------
+    coefficients : ndarray
+        Shape (meters, columns); columns that the data do not determine get zero.
+    chi2 : ndarray
+        Weighted sum of squared residuals, (meters,).
+    """
+    root = np.sqrt(weights)
+    design = np.stack([root * column for column in columns], axis=-1)
+    size = np.sqrt((design**2).sum(axis=1, keepdims=True))
+    scaled = design / np.where(size > 0, size, 1.0)
+    # The normal equations of columns of unit length: well enough conditioned for telling models apart.
+    gram = scaled.transpose(0, 2, 1) @ scaled
+    right = (scaled * (root * y)[..., None]).sum(axis=1)
+    found = (np.linalg.pinv(gram, rcond=1e-10, hermitian=True) @ right[..., None])[..., 0]
+    residual = root * y - (scaled * found[:, None, :]).sum(axis=-1)
+    return found / np.where(size[:, 0] > 0, size[:, 0], 1.0), (residual**2).sum(axis=1)

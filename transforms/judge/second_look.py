@@ -1,0 +1,134 @@
+"""The second look: the samples of the few meters that the moments do not clear, looked at one test after the other.
+
+It settles what the sums alone cannot: in what way a meter is unsteady, whether a relation that looks steady hides a change,
+and whether a curve describes what no line does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from transforms.fit.lines import Floats, Ints
+from transforms.fit.points import MOST_POINTS
+from transforms.judge.curved import best_curve
+from transforms.judge.evidence import Bools, Model, Reference
+from transforms.judge.findings import Findings
+from transforms.judge.samples import Samples, lay_out
+from transforms.judge.unsteady import Kinds, change_test, kinds_of
+from transforms.policy import Policy
+
+#: gives the pairs (`transforms.judge.samples.LOOKED`) of some meters, by their numbers
+Look = Callable[[Ints], pl.DataFrame]
+#: this many meters of a bucket always get a second look
+ALWAYS = 1000
+
+
+@dataclass(frozen=True)
+class SecondLook:
+    """What the samples say, one entry per paired meter of the bucket; neutral for those not looked at.
+
+    ``looked`` says whose samples were looked at. The others are as in `Kinds` and `Curved`; ``curved`` says that a curve
+    describes the meter.
+    """
+
+    looked: Bools
+    stuck: Bools
+    dropout: Bools
+    reverse: Bools
+    skewed: Bools
+    drifting: Bools
+    step: Bools
+    lag: Ints
+    dead: Floats
+    changed_us: Ints
+    change: Floats
+    curved: Bools
+    curve_q: Floats
+    curve_q_meter: Floats
+    curve_error: Floats
+    curve_uncertainty: Floats
+
+    @staticmethod
+    def none(meters: int) -> SecondLook:
+        """Of a bucket in which nobody was looked at."""
+        numbers, flows = np.zeros(meters, dtype=np.int64), np.full(meters, np.nan)
+        points = np.full((meters, MOST_POINTS), np.nan)
+        arrays: dict[str, Any] = {one.name: np.zeros(meters, dtype=bool) for one in fields(SecondLook)}
+        arrays |= {name: numbers.copy() for name in ("lag", "changed_us")}
+        arrays |= {name: flows.copy() for name in ("dead", "change", "curve_error", "curve_uncertainty")}
+        arrays |= {name: points.copy() for name in ("curve_q", "curve_q_meter")}
+        return SecondLook(**arrays)
+
+
+def choose_whom(wanted: Bools, found: Findings, policy: Policy) -> Ints:
+    """The numbers of the meters that get a second look: all that want one, or the worst where there are too many."""
+    numbers = np.flatnonzero(wanted)
+    most = max(ALWAYS, int(policy.judge.second_look_share * len(wanted)))
+    if len(numbers) <= most:
+        return numbers
+    badness = np.nan_to_num(np.nanmax(np.abs(found.zones.error[:, numbers]), axis=0))
+    return np.sort(numbers[np.argsort(-badness, kind="stable")[:most]])
+
+
+def take_second_look(
+    whom: Ints,
+    look: Look,
+    found: Findings,
+    paired: pl.DataFrame,
+    model: Model,
+    reference: Reference,
+    policy: Policy,
+) -> SecondLook:
+    """Look at the samples of some meters.
+
+    Parameters
+    ----------
+    whom : ndarray
+        Their numbers, increasing.
+    look : callable
+        Where the samples come from.
+    found : Findings
+        What the moments say of all paired meters.
+    paired : DataFrame
+        The paired meters in the order of their numbers, with the fleet table's columns and ``interval_us``.
+    """
+    result = SecondLook.none(paired.height)
+    if not len(whom):
+        return result
+    interval = paired["interval_us"].fill_null(0).to_numpy().astype(np.int64)
+    q1, q2 = (paired[name].to_numpy().astype(np.float64) for name in ("q1_u", "q2_u"))
+    for samples in lay_out(look(whom), interval, q1, model, reference):
+        _look_at(samples, result, found, q2, policy)
+    return result
+
+
+def _look_at(samples: Samples, result: SecondLook, found: Findings, q2: Floats, policy: Policy) -> None:
+    judge = policy.judge
+    rows = samples.meter_no
+    kinds = kinds_of(samples, judge.significance, judge.prior_pairs, judge.max_lag)
+    result.looked[rows] = True
+    for one in fields(Kinds):
+        getattr(result, one.name)[rows] = getattr(kinds, one.name)
+    odd = kinds.stuck | kinds.dropout | kinds.skewed
+    bent = np.flatnonzero(~odd & (found.curved[rows] | ~found.mapping[rows]))
+    if not len(bent):
+        return
+    some, mine = samples.pick(bent), rows[bent]
+    curve = best_curve(some, q2[mine], judge.significance, judge.form_significance)
+    result.curved[mine] = curve.found
+    for name in ("q", "q_meter", "error", "uncertainty"):
+        getattr(result, f"curve_{name}")[mine] = getattr(curve, name)
+    # Whether the relation changes is asked anew of what the curve leaves over.
+    fitting = np.flatnonzero(curve.found)
+    if len(fitting):
+        left = some.pick(fitting)
+        straightened = replace(left, y=left.y - curve.fitted[fitting] + left.x)
+        drifting, step, changed_us, change = change_test(straightened, judge.significance, judge.prior_pairs)
+        where = mine[fitting]
+        result.drifting[where], result.step[where] = drifting, step
+        result.changed_us[where], result.change[where] = changed_us, change
