@@ -25,6 +25,7 @@ PLAN = Plan(
     seed=20191202,
     # few enough steady deviations that the fleet breaker (a tenth of the judged meters) does not hold the commands
     shares={"healthy": 0.89, "linear": 0.04, "offset": 0.025, "scatter": 0.025, "no_flow": 0.02},
+    sources={"recorded": 1.0},
 )
 #: compressed and mixed, because real head-ends are, and because the sample is kept in the repository
 FORMS = ("csv.gz", "rle.gz", "parquet", "jsonl.gz")
@@ -45,8 +46,7 @@ def remake(target: Path) -> None:
         for old in sorted((workspace.raw / stream).glob("*Z_*")):
             old.unlink()
     fleet = Fleet.draw(PLAN)
-    write_dumps(fleet, workspace.raw, FORMS)
-    fleet.truth_table().write_parquet(target / "sample_truth.parquet")
+    write_dumps(fleet, workspace.raw, FORMS).truth.write_parquet(target / "sample_truth.parquet")
     texts = registry_files(fleet)
     for name, rows in recorded_rows().items():
         simulated = pl.read_csv(texts[name].encode(), infer_schema=False)

@@ -6,14 +6,30 @@ import gzip
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
+import numpy as np
 import polars as pl
 
 from transforms.errors import UsageError
-from transforms.simulate import Block, Fleet, Plan, registry_files
+from transforms.simulate import (
+    NONE,
+    SHARES,
+    SOURCES,
+    USUAL,
+    Block,
+    Defects,
+    Fleet,
+    Part,
+    Plan,
+    VolumeErrors,
+    registry_files,
+    truth_table,
+)
+from transforms.simulate.defects import Losses, Selection, deal
 from transforms.simulate.dumps import plain, run_length
 from transforms.windows import Window, iso
 from transforms.workspace import STREAMS, Workspace
@@ -41,7 +57,9 @@ def simulate_workspace(
     start: datetime,
     form: str = "csv",
     dump: timedelta = timedelta(hours=12),
-    shares: Mapping[str, float] | None = None,
+    shares: Mapping[str, float] = SHARES,
+    sources: Mapping[str, float] = SOURCES,
+    defects: Defects = USUAL,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Make a workspace in an empty or new folder: registry, raw dumps of both streams, and truth.parquet.
@@ -50,17 +68,20 @@ def simulate_workspace(
     ----------
     target
         The folder.
-    meters, days, interval, seed, start, dump, shares
+    meters, days, interval, seed, start, dump, shares, sources
         See ``transforms.simulate.Plan``.
     form
         One of ``FORMS``.
+    defects
+        What goes wrong on the way to the dumps.
     progress
         Called now and then with how much is done and how much there is, told in meters.
 
     Returns
     -------
     dict
-        What was made: paths, counts of files, bytes and readings per stream, meters per behaviour, the span.
+        What was made: paths, counts of files, bytes and readings per stream, ``defects`` per stream, meters per
+        behaviour, the span.
 
     Raises
     ------
@@ -71,14 +92,14 @@ def simulate_workspace(
         raise UsageError(f"{form!r} is not a form of a dump; use one of {', '.join(FORMS)}")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"{target} is not an empty folder; simulate never overwrites, so name a new one")
-    plan = Plan(meters, days, start, interval, seed, dump, **({} if shares is None else {"shares": dict(shares)}))
+    plan = Plan(meters, days, start, interval, seed, dump, dict(shares), dict(sources))
     fleet = Fleet.draw(plan)
     workspace = Workspace(target)
     workspace.registry.mkdir(parents=True)
     for name, text in registry_files(fleet).items():
         (workspace.registry / name).write_text(text, encoding="utf-8", newline="\n")
-    fleet.truth_table().write_parquet(target / TRUTH)
-    readings = write_dumps(fleet, workspace.raw, [form], progress)
+    written = write_dumps(fleet, workspace.raw, [form], defects, progress)
+    written.truth.write_parquet(target / TRUTH)
     files = sorted(file for file in workspace.raw.rglob("*") if file.is_file())
     behaviours = Counter(fleet.meters["behaviour"].to_list())
     return {
@@ -91,18 +112,33 @@ def simulate_workspace(
         "form": form,
         "files": len(files),
         "bytes": sum(file.stat().st_size for file in files),
-        "readings": readings,
+        "readings": {stream: losses.written for stream, losses in written.losses.items()},
+        "defects": {
+            stream: {name: count for name, count in asdict(losses).items() if name != "written"}
+            for stream, losses in written.losses.items()
+        },
         "behaviours": dict(sorted(behaviours.items())),
     }
+
+
+@dataclass(frozen=True)
+class Written:
+    """What ``write_dumps`` knows when it is done: the truth table, and per stream what went in and what went wrong."""
+
+    truth: pl.DataFrame
+    losses: dict[str, Losses]
 
 
 def write_dumps(
     fleet: Fleet,
     raw: Path,
     forms: Sequence[str],
+    defects: Defects = NONE,
     progress: Callable[[int, int], None] | None = None,
-) -> dict[str, int]:
+) -> Written:
     """Write one dump per stream and ``plan.dump``; the files are named like windows, e.g. ``20260101T120000Z_12h.csv``.
+
+    Meters that send their register have dumps of their own, named ``20260101T120000Z_12h_registers.csv``.
 
     Parameters
     ----------
@@ -110,46 +146,52 @@ def write_dumps(
         The folder that gets ``meter/`` and ``flowmeter/``.
     forms
         Some of ``FORMS``; the dumps take turns.
-
-    Returns
-    -------
-    dict
-        Number of readings per stream.
+    defects
+        What goes wrong.
     """
-    counts = dict.fromkeys(STREAMS, 0)
+    losses = {stream: Losses() for stream in STREAMS}
+    errors = VolumeErrors(fleet)
     total = fleet.block_count()
     for stream in STREAMS:
         (raw / stream).mkdir(parents=True, exist_ok=True)
     open_dumps = ExitStack()
-    writers: dict[tuple[str, int], _Writer] = {}
+    writers: dict[Path, _Writer] = {}
     with open_dumps:
         for done, block in enumerate(fleet.blocks(), start=1):
-            for stream in STREAMS:
-                for number, stamps in _cut(fleet.plan, block):
-                    if block.begins_dumps:
-                        form = forms[number % len(forms)]
-                        span = Window(fleet.plan.start.astimezone(UTC) + number * fleet.plan.dump, fleet.plan.dump)
-                        file = raw / stream / (span.name + FORMS[form])
-                        writers[stream, number] = open_dumps.enter_context(_writer(file, form))
-                    counts[stream] += writers[stream, number].write(fleet, block, stream, stamps)
+            errors.add(block)
+            dumps = _cut(fleet.plan, block)
+            for number, part in enumerate(block.parts):
+                chance = np.random.default_rng([fleet.plan.seed, 4, block.first, block.rows.start, number])
+                dealt = deal(part.values, [span for _, span in dumps], defects, chance, losses[part.stream])
+                for (dump, _), chosen in zip(dumps, dealt, strict=True):
+                    form = forms[dump % len(forms)]
+                    file = raw / part.stream / (_name(fleet.plan, dump, part) + FORMS[form])
+                    if file not in writers:
+                        writers[file] = open_dumps.enter_context(_writer(file, form))
+                    writers[file].write(fleet, part, block.first, chosen)
             if block.ends_dumps:
                 open_dumps.close()
                 writers.clear()
             if progress is not None:
                 progress(fleet.plan.meters * done // total, fleet.plan.meters)
-    return counts
+    return Written(truth_table(fleet, errors), losses)
 
 
-def _cut(plan: Plan, block: Block) -> Iterator[tuple[int, slice]]:
+def _cut(plan: Plan, block: Block) -> list[tuple[int, slice]]:
     """The dumps of a block: number of the dump since the start, and its stamps within the block."""
-    width = block.meter.shape[1]
-    for begin in range(0, width, plan.per_dump):
-        yield (block.first + begin) // plan.per_dump, slice(begin, min(begin + plan.per_dump, width))
+    width = block.flow.shape[1]
+    begins = range(0, width, plan.per_dump)
+    return [((block.first + b) // plan.per_dump, slice(b, min(b + plan.per_dump, width))) for b in begins]
+
+
+def _name(plan: Plan, dump: int, part: Part) -> str:
+    span = Window(plan.start.astimezone(UTC) + dump * plan.dump, plan.dump)
+    return span.name + ("_registers" if part.column == "volume_l" else "")
 
 
 class _Writer(Protocol):
-    def write(self, fleet: Fleet, block: Block, stream: str, stamps: slice) -> int:
-        """Append some readings to a dump and say how many."""
+    def write(self, fleet: Fleet, part: Part, first: int, chosen: Selection) -> None:
+        """Append some readings to a dump."""
         ...
 
 
@@ -174,18 +216,17 @@ class _Text:
         self.kind = kind
         self.empty = True
 
-    def write(self, fleet: Fleet, block: Block, stream: str, stamps: slice) -> int:
+    def write(self, fleet: Fleet, part: Part, first: int, chosen: Selection) -> None:
         if self.kind == "rle":
-            lines = run_length(fleet, block, stream, stamps)
+            lines = run_length(fleet, part, first, chosen)
             self.sink.write("".join(f"{line}\n" for line in lines).encode())
-            return block.sent(stream, stamps)
-        table = plain(fleet, block, stream, stamps, as_text=True)
+            return
+        table = plain(fleet, part, first, chosen, as_text=True)
         if self.kind == "csv":
             table.write_csv(self.sink, include_header=self.empty)
         else:
             table.write_ndjson(self.sink)
         self.empty = False
-        return table.height
 
 
 class _Parquet:
@@ -202,12 +243,11 @@ class _Parquet:
         if self.out is not None:
             self.out.close()
 
-    def write(self, fleet: Fleet, block: Block, stream: str, stamps: slice) -> int:
+    def write(self, fleet: Fleet, part: Part, first: int, chosen: Selection) -> None:
         import pyarrow.parquet as pq
 
-        table = plain(fleet, block, stream, stamps, as_text=False)
+        table = plain(fleet, part, first, chosen, as_text=False)
         arrow = table.to_arrow(compat_level=pl.CompatLevel.oldest())
         if self.out is None:
             self.out = pq.ParquetWriter(self.sink, arrow.schema, compression="zstd")
         self.out.write_table(arrow)
-        return table.height

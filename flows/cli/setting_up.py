@@ -75,12 +75,20 @@ def policy(folder: Path | None, as_json: bool) -> int:
     show_default=True,
     help="How the dumps are written.",
 )
+@click.option(
+    "--defects",
+    type=click.Choice(["none", "usual"]),
+    default="usual",
+    show_default=True,
+    help="Late, doubled, lost, disordered and repeated readings.",
+)
 @json_option
 def simulate(
-    target: Path, meters: int, days: int, interval: str, seed: int, start: str, form: str, as_json: bool
+    target: Path, meters: int, days: int, interval: str, seed: int, start: str, form: str, defects: str, as_json: bool
 ) -> int:
     """Make a workspace full of labelled, realistic dumps in TARGET."""
     from flows.simulation import simulate_workspace
+    from transforms.simulate import NONE, USUAL
 
     if target.exists() and any(target.iterdir()):
         raise UsageError(f"{target} is not empty; name a new folder, so that nothing of yours is overwritten")
@@ -92,6 +100,7 @@ def simulate(
         seed=seed,
         start=moment(start),
         form=form,
+        defects=USUAL if defects == "usual" else NONE,
         progress=lambda done, total: progress(f"simulate: {done:,} of {total:,} meters"),
     )
     lines = [

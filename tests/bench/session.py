@@ -126,5 +126,17 @@ def run_fleet(root: Path, *more: str, engine: str = "plain", keep: tuple[str, ..
 
 def _simulate(root: Path, meters: int, seed: int) -> None:
     from flows.simulation import simulate_workspace
+    from transforms.simulate import NONE, RECORDED, SIMPLE_SHARES
 
-    simulate_workspace(root, meters=meters, days=0.5, interval=timedelta(minutes=15), seed=seed, start=START)
+    # The simple mix without defects: what is timed here must be comparable from one version to the next.
+    simulate_workspace(
+        root,
+        meters=meters,
+        days=0.5,
+        interval=timedelta(minutes=15),
+        seed=seed,
+        start=START,
+        shares=SIMPLE_SHARES,
+        sources=RECORDED,
+        defects=NONE,
+    )

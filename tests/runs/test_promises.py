@@ -18,6 +18,7 @@ from flows.simulation import simulate_workspace
 from tests.workspaces import START
 from transforms.ingest import ingest
 from transforms.registry import load_registry
+from transforms.simulate import NONE, RECORDED, SIMPLE_SHARES
 from transforms.workspace import Workspace
 
 ARGUMENTS = ["--from", "2026-01-01T00:00:00Z", "--until", "2026-01-02T00:00:00Z", "--now", "2026-01-02T00:10:00Z"]
@@ -29,7 +30,8 @@ ABOUT_DUMPS = ("inputs", "rows")
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("fleet") / "workspace"
-    simulate_workspace(root, meters=120, days=1, interval=timedelta(minutes=15), seed=5, start=START)
+    simple = {"shares": SIMPLE_SHARES, "sources": RECORDED, "defects": NONE}
+    simulate_workspace(root, meters=120, days=1, interval=timedelta(minutes=15), seed=5, start=START, **simple)
     return root
 
 

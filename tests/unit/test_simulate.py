@@ -17,8 +17,9 @@ from flows import sample_data
 from flows.simulation import FORMS, simulate_workspace
 from transforms.errors import UsageError
 from transforms.registry import load_registry
-from transforms.simulate import BEHAVIOURS, Block, Fleet, Plan, fleet, registry_files
-from transforms.simulate.behaviours import Kinds
+from transforms.simulate import BEHAVIOURS, NONE, RECORDED, SIMPLE_SHARES, Fleet, Part, Plan, fleet, registry_files
+from transforms.simulate.behaviour import NEUTRAL, Kinds
+from transforms.simulate.defects import Losses, Selection, deal
 from transforms.simulate.demand import Series, recording
 from transforms.simulate.devices import MODELS, Instruments
 from transforms.simulate.dumps import plain, run_length
@@ -26,11 +27,12 @@ from transforms.simulate.registry import models_text
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
+SIMPLE = {"shares": SIMPLE_SHARES, "sources": RECORDED, "defects": NONE}
 DATA = Path(__file__).resolve().parents[2] / "data"
 
 
 def small(target: Path, **changes: object) -> dict[str, object]:
-    wanted = {"meters": 40, "days": 1, "interval": QUARTER, "seed": 7, "start": START} | changes
+    wanted = {"meters": 40, "days": 1, "interval": QUARTER, "seed": 7, "start": START} | SIMPLE | changes
     return simulate_workspace(target, **wanted)  # type: ignore[arg-type]
 
 
@@ -39,7 +41,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def drawn(meters: int, **shares: float) -> tuple[Fleet, np.ndarray, np.ndarray]:
-    found = Fleet.draw(Plan(meters, 1, START, QUARTER, 11, shares=shares or {"healthy": 1.0}))
+    found = Fleet.draw(Plan(meters, 1, START, QUARTER, 11, shares=shares or {"healthy": 1.0}, sources=RECORDED))
     blocks = list(found.blocks())
     return found, np.concatenate([b.meter for b in blocks]), np.concatenate([b.reference for b in blocks])
 
@@ -121,7 +123,7 @@ def test_blocks_neither_lose_nor_double_a_reading(tmp_path: Path, monkeypatch: p
 
 
 def test_shares_hold_in_a_small_fleet() -> None:
-    found = Fleet.draw(Plan(120, 1, START, QUARTER, 1)).meters["behaviour"].value_counts()
+    found = Fleet.draw(Plan(120, 1, START, QUARTER, 1, shares=SIMPLE_SHARES)).meters["behaviour"].value_counts()
     assert dict(found.rows()) == {"healthy": 103, "linear": 6, "offset": 4, "scatter": 4, "no_flow": 3}
 
 
@@ -138,7 +140,7 @@ def test_demand_is_the_recording() -> None:
 def test_zero_flow_reads_zero_on_both_and_flows_are_those_of_households() -> None:
     found, meter, reference = drawn(600)
     q1 = np.array([model.q1 for model in MODELS])[found.kind][:, None]
-    usual = found.households.flow(slice(0, 600), 0, 96, 15)
+    usual = found.demand.flow(slice(0, 600), 0, 96, 15)
     assert np.all(meter[usual == 0] == 0) and np.all(reference[usual == 0] == 0)
     assert 0.4 < np.mean(usual == 0) < 0.75
     flowing = np.sum(reference[:, :48] >= q1, axis=1)
@@ -159,7 +161,7 @@ def test_healthy_meters_are_inside_the_permissible_error() -> None:
 @pytest.mark.parametrize("name", ["offset", "linear"])
 def test_steady_meters_follow_their_parameters(name: str) -> None:
     found, meter, _ = drawn(300, **{name: 1.0})
-    flow = found.households.flow(slice(0, 300), 0, 96, 15)
+    flow = found.demand.flow(slice(0, 300), 0, 96, 15)
     a1, a2 = found.truth["a1"][:, None], found.truth["a2"][:, None]
     q1 = np.array([model.q1 for model in MODELS])[found.kind][:, None]
     expected = a1 * flow + a2
@@ -177,7 +179,7 @@ def test_steady_meters_follow_their_parameters(name: str) -> None:
 
 def test_scatter_scatters_and_a_vacant_house_uses_nothing() -> None:
     found, meter, _ = drawn(200, scatter=1.0)
-    flow = found.households.flow(slice(0, 200), 0, 96, 15)
+    flow = found.demand.flow(slice(0, 200), 0, 96, 15)
     ratio = meter[flow >= 50] / flow[flow >= 50] - 1
     assert 0.2 < np.std(ratio) < 0.35 and abs(np.mean(ratio)) < 0.02
     _, meter, reference = drawn(20, no_flow=1.0)
@@ -186,13 +188,16 @@ def test_scatter_scatters_and_a_vacant_house_uses_nothing() -> None:
 
 def test_every_behaviour_bends_a_whole_block_and_keeps_its_shape() -> None:
     rng = np.random.default_rng(0)
-    kinds = Kinds(*np.tile([[15.6], [0.02], [4.0], [60.0]], 5))
+    kinds = Kinds(*np.tile([[15.6], [25.0], [2500.0], [0.02], [4.0], [60.0]], 5))
     flow, hours = np.full((5, 8), 100.0), np.arange(8.0)
     for each in BEHAVIOURS.values():
-        truth = {"a1": np.ones(5), "a2": np.zeros(5), "spread": np.zeros(5), "begins_h": np.zeros(5)}
+        truth = {name: np.full(5, neutral) for name, neutral in NEUTRAL.items()} | {"scale_lph": np.full(5, 100.0)}
         truth |= each.draw(kinds, rng)
         for made in (each.demand, each.meter, each.reference):
             assert made(flow, truth, hours, rng).shape == flow.shape
+        for made in (each.forced, each.missing):
+            found = made(flow, truth, hours, rng)
+            assert found is None or found.shape == flow.shape
 
 
 def test_an_instrument_rounds_and_cuts_off_and_keeps_gaps() -> None:
@@ -208,18 +213,20 @@ def test_a_reading_that_was_never_sent_is_in_no_dump() -> None:
     found = Fleet.draw(Plan(2, 0.0625, START, QUARTER, 1))
     nan = np.nan
     values = np.array([[nan, 5.0, 5.0, nan, 5.0, 7.0], [nan] * 6])
-    block = Block(slice(0, 2), 0, values, values, True, True)
-    table = plain(found, block, "meter", slice(0, 6), as_text=True)
+    part = Part("meter", "flow_lph", np.arange(2), values)
+    losses = Losses()
+    (sent,) = deal(values, [slice(0, 6)], NONE, np.random.default_rng(0), losses)
+    table = plain(found, part, 0, sent, as_text=True)
     minutes = ("00:15", "00:30", "01:00", "01:15")
     assert table["timestamp"].to_list() == [f"2026-01-01T{minute}:00Z" for minute in minutes]
-    frames = [json.loads(line) for line in run_length(found, block, "meter", slice(0, 6))]
+    frames = [json.loads(line) for line in run_length(found, part, 0, sent)]
     assert [(frame["start"][11:16], frame["runs"]) for frame in frames] == [
         ("00:15", [[5.0, 2]]),
         ("01:00", [[5.0, 1], [7.0, 1]]),
     ]
-    assert block.sent("meter", slice(0, 6)) == 4
-    nothing = Block(slice(0, 2), 0, values * nan, values * nan, True, True)
-    assert run_length(found, nothing, "flowmeter", slice(0, 6)).len() == 0
+    assert losses == Losses(written=4)
+    nothing = Selection(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+    assert run_length(found, part, 0, nothing).len() == 0
 
 
 def test_the_registry_loads_and_its_references_are_never_older_than_a_month(tmp_path: Path) -> None:
@@ -255,6 +262,7 @@ def test_terminals_have_fictitious_numbers_and_several_languages() -> None:
         ({"start": datetime(2026, 1, 1)}, "no offset"),  # noqa: DTZ001
         ({"seed": -1}, "negative"),
         ({"shares": {"haunted": 1.0}}, "haunted"),
+        ({"sources": {"well": 1.0}}, "well"),
         ({"shares": {"healthy": 0.0}}, "not all zero"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Household demand: one real house's water use, shifted and scaled into many."""
+"""Recorded household demand: one real house's water use, shifted and scaled into many."""
 
 from __future__ import annotations
 
@@ -104,15 +104,17 @@ class Households:
         scale = size * np.exp(spread * rng.standard_normal(len(size)))
         return cls(series, (day * MINUTES_A_DAY + minute_of_day + shift).astype(np.int64), scale)
 
-    def flow(self, rows: slice, first: int, count: int, minutes: int) -> Array:
+    def flow(self, rows: Indices, first: Indices, count: int, minutes: int) -> Array:
         """Mean flow [L/h] over the intervals that end at stamps ``first`` to ``first + count - 1``, (rows, count).
 
         Parameters
         ----------
+        first
+            First stamp of each row, (rows,).
         minutes
             Length of an interval [min].
         """
-        begin = self.first_minute[rows, None]
-        edges = begin + np.arange(first - 1, first + count, dtype=np.int64)[None, :] * minutes
+        begin = (self.first_minute[rows] + (first - 1) * minutes)[:, None]
+        edges = begin + np.arange(count + 1, dtype=np.int64)[None, :] * minutes
         litres = np.diff(self.series.at(edges), axis=1)
         return np.asarray(litres * (self.scale[rows, None] * 60.0 / minutes), dtype=np.float64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 
@@ -24,6 +25,8 @@ class MeterModel:
         What the registry states: the relative scatter that is normal for this model.
     noise
         The relative scatter that the simulated meters have (one standard deviation).
+    register_l
+        Step of the register that such a meter sends [L]; 0 for a meter that sends its flow.
     """
 
     name: str
@@ -35,6 +38,7 @@ class MeterModel:
     repeatability: float = 0.01
     resolution: float = 1.0
     noise: float = 0.008
+    register_l: float = 0.0
 
     @property
     def q1(self) -> float:
@@ -60,6 +64,21 @@ MODELS: tuple[MeterModel, ...] = (
     MeterModel("US-DN20-R160", 4000.0, 160.0, 2, (6.4, 96.0), 0.25),
     MeterModel("US-DN15-R250", 2500.0, 250.0, 1, (4.0, 60.0), 0.10, repeatability=0.006, noise=0.005),
 )
+
+#: what a meter resolves before its register counts it [L/h]
+REGISTER_RESOLUTION_LPH = 0.001
+
+
+def register_models(interval: timedelta) -> tuple[MeterModel, ...]:
+    """Models with registers of whole litres and whole cubic metres, which only some behaviours have.
+
+    A register's resolution as a flow is its step over one interval: 4 L/h for a litre in a quarter of an hour.
+    """
+    hours = interval / timedelta(hours=1)
+    return tuple(
+        MeterModel(name, 2500.0, 160.0, 2, (4.0, 60.0), 0.0, resolution=round(step / hours, 6), register_l=step)
+        for name, step in (("US-DN15-R160-LITRE", 1.0), ("US-DN15-R160-M3", 1000.0))
+    )
 
 
 @dataclass(frozen=True)

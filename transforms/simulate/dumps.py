@@ -9,18 +9,23 @@ import polars as pl
 from numpy.typing import NDArray
 
 from transforms.schemas import UTC_US
+from transforms.simulate.defects import Selection
 from transforms.simulate.demand import Array, Indices
-from transforms.simulate.fleet import Block, Fleet
+from transforms.simulate.fleet import Fleet
+from transforms.simulate.plan import Part
 from transforms.windows import iso
 
+#: what a frame says about the values of each column
+_FRAMED = {"flow_lph": '"unit": "L/h", "quantity": "flow"', "volume_l": '"unit": "L", "quantity": "volume"'}
 
-def identities(fleet: Fleet, rows: slice, stream: str) -> pl.DataFrame:
+
+def names(fleet: Fleet, part: Part) -> pl.DataFrame:
     """What a device says about itself in every record, one row per meter: the identifying columns of a stream.
 
     A flowmeter that does not write the feature code of its meter has null there.
     """
-    here = fleet.meters[rows]
-    if stream == "meter":
+    here = fleet.meters[part.rows]
+    if part.stream == "meter":
         return here.select("feature_code")
     return here.select(
         "flowmeter_id",
@@ -29,48 +34,45 @@ def identities(fleet: Fleet, rows: slice, stream: str) -> pl.DataFrame:
     )
 
 
-def plain(fleet: Fleet, block: Block, stream: str, stamps: slice, as_text: bool) -> pl.DataFrame:
-    """One row per reading: the identifying columns, ``timestamp`` (text or UTC) and ``flow_lph``.
+def plain(fleet: Fleet, part: Part, first: int, chosen: Selection, as_text: bool) -> pl.DataFrame:
+    """One row per reading: the identifying columns, ``timestamp`` (text or UTC) and ``flow_lph`` or ``volume_l``.
 
     Parameters
     ----------
-    stamps
-        Which stamps of the block.
+    first
+        Number of the part's first stamp, counted from the start.
+    chosen
+        Which readings of the part, in which order.
     as_text
         Time stamps as ISO 8601 text, for the text forms.
     """
-    values = block.values(stream, stamps)
-    sent = ~np.isnan(values)
-    device, stamp = np.nonzero(sent)
-    first = block.first + (stamps.start or 0)
-    instants = [fleet.plan.start + (first + k) * fleet.plan.interval for k in range(values.shape[1])]
+    instants = [fleet.plan.start + (first + k) * fleet.plan.interval for k in range(part.values.shape[1])]
     if as_text:
         clock = pl.Series("timestamp", [iso(instant) for instant in instants], dtype=pl.String)
     else:
         clock = pl.Series("timestamp", [instant.astimezone(UTC) for instant in instants], dtype=UTC_US)
-    flow = pl.Series("flow_lph", values[sent])
-    return identities(fleet, block.rows, stream)[device].with_columns(clock.gather(stamp), flow)
+    values = pl.Series(part.column, part.values[chosen.device, chosen.stamp])
+    return names(fleet, part)[chosen.device].with_columns(clock.gather(chosen.stamp), values)
 
 
-def run_length(fleet: Fleet, block: Block, stream: str, stamps: slice) -> pl.Series:
+def run_length(fleet: Fleet, part: Part, first: int, chosen: Selection) -> pl.Series:
     """One JSON text per device and unbroken stretch of readings: the run-length frames of FORMATS."""
-    values = block.values(stream, stamps)
-    device, begin, value, length, frame = _runs(values)
+    device, begin, value, length, frame = _runs(part.values, chosen)
     runs = pl.DataFrame({"device": device, "begin": begin, "value": value, "length": length, "frame": frame})
     pieces = runs.with_columns(piece=pl.format("[{}, {}]", "value", "length"))
     frames = pieces.group_by("frame", maintain_order=True).agg(
         pl.col("device").first(), pl.col("begin").first(), pl.col("piece").str.join(", ")
     )
-    first = block.first + (stamps.start or 0)
     starts = pl.Series(
-        [iso(fleet.plan.start + (first + k) * fleet.plan.interval) for k in range(values.shape[1])], dtype=pl.String
+        [iso(fleet.plan.start + (first + k) * fleet.plan.interval) for k in range(part.values.shape[1])],
+        dtype=pl.String,
     )
-    names = identities(fleet, block.rows, stream)
-    keys = [pl.format('"' + name + '": "{}", ', name).fill_null("") for name in names.columns]
+    said = names(fleet, part)
+    keys = [pl.format('"' + name + '": "{}", ', name).fill_null("") for name in said.columns]
     seconds = int(fleet.plan.interval.total_seconds())
-    head = names.select(pl.concat_str(keys)).to_series().gather(frames["device"])
+    head = said.select(pl.concat_str(keys)).to_series().gather(frames["device"])
     table = pl.DataFrame({"head": head, "start": starts.gather(frames["begin"]), "runs": frames["piece"]})
-    text = '{{}"start": "{}", "interval_s": ' + str(seconds) + ', "unit": "L/h", "quantity": "flow", "runs": [{}]}'
+    text = '{{}"start": "{}", "interval_s": ' + f"{seconds}, {_FRAMED[part.column]}" + ', "runs": [{}]}'
     return table.select(_fill(text, "head", "start", "runs")).to_series()
 
 
@@ -85,22 +87,18 @@ def _fill(text: str, *columns: str) -> pl.Expr:
     return pl.concat_str(pieces)
 
 
-def _runs(values: Array) -> tuple[Indices, Indices, Array, Indices, Indices]:
+def _runs(values: Array, chosen: Selection) -> tuple[Indices, Indices, Array, Indices, Indices]:
     """Device, first stamp, value and length of every run of equal readings, and the number of its frame.
 
-    A frame ends where its device ends, and at a reading that was not sent.
+    A frame ends where its device ends, and where the next reading is not that of the next stamp.
     """
-    width = values.shape[1]
-    flat = values.ravel()
-    sent = ~np.isnan(flat)
-    new_device = np.arange(flat.size) % width == 0
-    after_gap: NDArray[np.bool_] = np.concatenate([[True], ~sent[:-1]])
-    changed = np.concatenate([[True], flat[1:] != flat[:-1]])
-    starts_frame = sent & (new_device | after_gap)
-    starts_run = sent & (starts_frame | changed)
+    device, stamp = chosen.device, chosen.stamp
+    sent = values[device, stamp]
+    goes_on: NDArray[np.bool_] = (device[1:] == device[:-1]) & (stamp[1:] == stamp[:-1] + 1)
+    begins = np.ones(min(len(sent), 1), dtype=np.bool_)
+    starts_frame = np.concatenate([begins, ~goes_on])
+    starts_run = np.concatenate([begins, ~goes_on | (sent[1:] != sent[:-1])])
     at = np.flatnonzero(starts_run)
-    run_of = np.cumsum(starts_run) - 1
-    length = np.bincount(run_of[sent], minlength=len(at)).astype(np.int64)
+    length = np.diff(np.append(at, len(sent)))
     frame = np.cumsum(starts_frame)[at] - 1
-    device, begin = np.divmod(at, width)
-    return device, begin, flat[at], length, frame
+    return device[at], stamp[at], sent[at], length, frame

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, timedelta
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from transforms.errors import UsageError
-from transforms.schemas import UTC_US
-from transforms.simulate.behaviours import BEHAVIOURS, NEUTRAL, SHARES, Kinds
+from transforms.simulate.behaviour import NEUTRAL, WINDOW_H, Kinds, Mask, since_begin
+from transforms.simulate.behaviours import BEHAVIOURS
 from transforms.simulate.demand import Array, Households, Indices, Series, recording
-from transforms.simulate.devices import MODELS, Instruments
+from transforms.simulate.devices import MODELS, REGISTER_RESOLUTION_LPH, Instruments, MeterModel, register_models
+from transforms.simulate.houses import Demand
+from transforms.simulate.identities import identities
+from transforms.simulate.plan import Block, Part, Plan
+from transforms.simulate.pulses import PulseDemand
+from transforms.simulate.registers import Registers
 
 #: readings per stream that are in memory at once
 BLOCK_READINGS = 1_500_000
@@ -23,112 +28,8 @@ BLOCK_DUMPS = 32
 #: repeatability of a clamp-on reference, and the uncertainty (k = 2) that its calibration states: both relative
 REFERENCE_NOISE, REFERENCE_UNCERTAINTY = 0.003, 0.005
 REFERENCE_RESOLUTION_LPH = 0.1
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to simulate.
-
-    Attributes
-    ----------
-    meters, days
-        Size of the fleet and length of the simulation; part days such as 0.5 are possible.
-    start
-        First stamp, an instant with an offset.
-    interval
-        Sampling interval of all devices, whole minutes.
-    seed
-        The same plan with the same seed gives the same bytes.
-    dump
-        Span of one dump, whole intervals.
-    shares
-        Share of the fleet per behaviour; normalised to one.
-    """
-
-    meters: int
-    days: float
-    start: datetime
-    interval: timedelta
-    seed: int
-    dump: timedelta = timedelta(hours=12)
-    shares: Mapping[str, float] = field(default_factory=lambda: dict(SHARES))
-
-    def __post_init__(self) -> None:
-        minute = timedelta(minutes=1)
-        span = timedelta(days=self.days)
-        faults = [
-            (self.meters < 1, f"{self.meters} meters: at least 1 is needed"),
-            (self.seed < 0, f"the seed {self.seed} is negative; use 0 or more"),
-            (
-                self.start.tzinfo is None,
-                f"the start {self.start} has no offset; write for example 2026-01-01T00:00:00Z",
-            ),
-            (
-                self.interval < minute or bool(self.interval % minute),
-                f"an interval of {self.interval} is not whole minutes; the household recording has one-minute steps",
-            ),
-            (span < self.interval, f"{self.days} days hold no interval of {self.interval}"),
-            (
-                self.dump < self.interval or bool(self.dump % max(self.interval, minute)),
-                f"a dump of {self.dump} does not hold whole intervals of {self.interval}",
-            ),
-            (
-                not set(self.shares) <= set(BEHAVIOURS),
-                f"unknown behaviour {sorted(set(self.shares) - set(BEHAVIOURS))}; known are {sorted(BEHAVIOURS)}",
-            ),
-            (
-                min(self.shares.values(), default=0.0) < 0.0 or sum(self.shares.values()) <= 0.0,
-                "the shares of the behaviours must be zero or more, and not all zero",
-            ),
-        ]
-        wrong = [sentence for found, sentence in faults if found]
-        if wrong:
-            raise UsageError("cannot simulate: " + "; ".join(wrong))
-
-    @property
-    def samples(self) -> int:
-        """Stamps per device, the first of them at ``start``."""
-        return timedelta(days=self.days) // self.interval
-
-    @property
-    def per_dump(self) -> int:
-        return self.dump // self.interval
-
-    @property
-    def end(self) -> datetime:
-        return self.start + self.samples * self.interval
-
-
-@dataclass(frozen=True)
-class Block:
-    """The readings of some meters over some dumps; NaN is a reading that was never sent.
-
-    Attributes
-    ----------
-    rows
-        The meters, as rows of ``Fleet.meters``.
-    first
-        Number of the first stamp, counted from the start.
-    meter, reference
-        Mean flow [L/h] over the interval that ends at each stamp, (meters, stamps).
-    begins_dumps, ends_dumps
-        Whether this is the first, the last block of its dumps.
-    """
-
-    rows: slice
-    first: int
-    meter: Array
-    reference: Array
-    begins_dumps: bool
-    ends_dumps: bool
-
-    def values(self, stream: str, stamps: slice) -> Array:
-        """The readings of one stream at some stamps of the block."""
-        return (self.meter if stream == "meter" else self.reference)[:, stamps]
-
-    def sent(self, stream: str, stamps: slice) -> int:
-        """How many of those readings are sent at all."""
-        return int(np.count_nonzero(~np.isnan(self.values(stream, stamps))))
+#: registers stand anywhere below this when the simulation begins [L]
+REGISTER_START_L = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -138,51 +39,77 @@ class Fleet:
     Attributes
     ----------
     meters
-        ``feature_code, flowmeter_id, model, behaviour, serial, installed_on, site, own_code, relayed``; ``own_code``
-        says that the flowmeter writes the feature code into its records, ``relayed`` that the meter relays them.
+        ``feature_code, flowmeter_id, model, behaviour, source, serial, installed_on, site, own_code, relayed``;
+        ``own_code`` says that the flowmeter writes the feature code into its records, ``relayed`` that the meter
+        relays them.
     truth
-        Parameter name to (meters,) array, see ``behaviours.NEUTRAL``; also ``reference_gain`` and ``demand_scale``.
+        Parameter name to (meters,) array, see ``behaviour.NEUTRAL``; also ``reference_gain``, ``demand_scale`` and
+        ``leak_lph``.
+    models
+        All models of the fleet; ``kind`` says which of them each meter is, (meters,).
+    behaviour
+        Name of each meter's behaviour, (meters,).
     """
 
     plan: Plan
     meters: pl.DataFrame
     truth: dict[str, Array]
-    households: Households
+    demand: Demand
+    models: tuple[MeterModel, ...]
     kind: Indices
     behaviour: NDArray[np.str_]
 
     @classmethod
     def draw(cls, plan: Plan, series: Series | None = None) -> Fleet:
-        """Draw a fleet; ``series`` is the demand to draw from, the shipped household recording unless given."""
-        rng = np.random.default_rng([plan.seed, 0])
+        """Draw a fleet; ``series`` is the recorded demand, the shipped household recording unless given."""
+        rng, apart = np.random.default_rng([plan.seed, 0]), np.random.default_rng([plan.seed, 3])
         count = plan.meters
-        kind = _apportion([model.share for model in MODELS], count, rng)
+        models, kind = MODELS, _apportion([model.share for model in MODELS], count, rng)
         behaviour = np.array(list(plan.shares))[_apportion(list(plan.shares.values()), count, rng)]
+        if any(BEHAVIOURS[name].register_l for name in plan.shares):
+            models += register_models(plan.interval)
+            for number, model in enumerate(models[len(MODELS) :], start=len(MODELS)):
+                kind[[BEHAVIOURS[name].register_l == model.register_l for name in behaviour]] = number
         truth = {name: np.full(count, neutral) for name, neutral in NEUTRAL.items()}
+        q1, q3 = np.array([(model.q1, model.q3) for model in models])[kind].T
         for name, each in BEHAVIOURS.items():
             rows = np.flatnonzero(behaviour == name)
-            drawn = each.draw(_kinds(kind[rows]), rng)
-            for parameter, values in drawn.items():
+            for parameter, values in each.draw(_kinds(models, kind[rows]), rng).items():
                 truth[parameter][rows] = values
         truth["reference_gain"] = 1.0 + 0.5 * REFERENCE_UNCERTAINTY * np.clip(rng.standard_normal(count), -2.5, 2.5)
-        size = np.array([model.q3 for model in MODELS])[kind] / MODELS[0].q3
+        size = q3 / MODELS[0].q3
         minute = plan.start.astimezone(UTC).hour * 60 + plan.start.astimezone(UTC).minute
         households = Households.draw(series or Series.read(recording()), size, rng, minute)
+        source = np.array(list(plan.sources))[_apportion(list(plan.sources.values()), count, apart)]
+        shop, is_recorded = (source == "shop").astype(np.float64), (source == "recorded").astype(np.float64)
+        pulses = PulseDemand.draw(plan.seed, shop, households.scale / size, size, q1, minute)
+        demand = Demand(households, pulses, is_recorded)
         truth["demand_scale"] = households.scale
-        return cls(plan, _identities(plan, kind, behaviour, rng), truth, households, kind, behaviour)
-
-    def truth_table(self) -> pl.DataFrame:
-        """What truth.parquet holds: one row per meter."""
-        begins = np.rint(self.truth["begins_h"] * 3_600e6).astype(np.int64)
-        start = self.meters.select(pl.lit(self.plan.start.astimezone(UTC)).cast(UTC_US)).item()
-        numbers = {name: values for name, values in self.truth.items() if name != "begins_h"}
-        return self.meters.select("feature_code", "flowmeter_id", "model", "behaviour").with_columns(
-            **{name: pl.Series(values) for name, values in numbers.items()},
-            begins=pl.lit(start) + pl.Series(begins).cast(pl.Duration("us")),
+        truth["leak_lph"] = np.where(is_recorded > 0.0, 0.0, pulses.leak_lph)
+        peaked = np.flatnonzero([BEHAVIOURS[name].scaled_by_peak for name in behaviour])
+        if len(peaked):
+            usual = demand.flow(peaked, 0, _first_window(plan), plan.minutes)
+            truth["scale_lph"][peaked] = np.maximum(usual.max(axis=1), q1[peaked])
+        step = np.array([model.register_l for model in models])[kind]
+        truth["register_l"] = step
+        truth["register_start_l"] = np.where(step > 0.0, apart.integers(0, REGISTER_START_L, count), 0.0)
+        names = pl.Series([model.name for model in models]).gather(kind)
+        meters = identities(plan, rng).with_columns(
+            model=names,
+            behaviour=pl.Series(behaviour.tolist(), dtype=pl.String),
+            source=pl.Series(source.tolist(), dtype=pl.String),
         )
+        return cls(plan, meters, truth, demand, models, kind, behaviour)
+
+    @property
+    def q1(self) -> Array:
+        """Minimum flow rate of each meter [L/h], (meters,)."""
+        return np.asarray([model.q1 for model in self.models])[self.kind]
 
     def blocks(self) -> Iterator[Block]:
         """All readings, in blocks of bounded size: meter by meter within a group of dumps, then the next group."""
+        start = self.truth["register_start_l"]
+        registers = Registers(self.truth["register_l"], start / 1e6, start.copy())
         span = self.plan.per_dump * BLOCK_DUMPS
         for turn, first in enumerate(range(0, self.plan.samples, span)):
             stamps = min(span, self.plan.samples - first)
@@ -190,8 +117,9 @@ class Fleet:
             for part, top in enumerate(range(0, self.plan.meters, height)):
                 rows = slice(top, min(top + height, self.plan.meters))
                 rng = np.random.default_rng([self.plan.seed, 1, turn, part])
-                meter, reference = self._read(rows, first, stamps, rng)
-                yield Block(rows, first, meter, reference, top == 0, rows.stop == self.plan.meters)
+                flow, shown, meter, reference = self._read(rows, first, stamps, rng)
+                parts = self._parts(rows, first, meter, reference, registers)
+                yield Block(rows, first, flow, shown, meter, reference, parts, top == 0, rows.stop == self.plan.meters)
 
     def block_count(self) -> int:
         """How many blocks ``blocks`` yields."""
@@ -199,19 +127,70 @@ class Fleet:
         stamps = [min(span, self.plan.samples - first) for first in range(0, self.plan.samples, span)]
         return sum(-(-self.plan.meters // max(1, BLOCK_READINGS // each)) for each in stamps)
 
-    def _read(self, rows: slice, first: int, stamps: int, rng: np.random.Generator) -> tuple[Array, Array]:
-        hours = (first + np.arange(stamps, dtype=np.float64)) * (self.plan.interval / timedelta(hours=1))
-        usual = self.households.flow(rows, first, stamps, self.plan.interval // timedelta(minutes=1))
-        flow, by_meter, by_reference = usual.copy(), usual.copy(), usual.copy()
-        for name, each in BEHAVIOURS.items():
-            here = np.flatnonzero(self.behaviour[rows] == name)
-            truth = {parameter: values[rows][here] for parameter, values in self.truth.items()}
-            flow[here] = each.demand(usual[here], truth, hours, rng)
-            by_meter[here] = each.meter(flow[here], truth, hours, rng)
-            by_reference[here] = each.reference(flow[here], truth, hours, rng)
+    def first_window(self, block: Block) -> slice:
+        """Those stamps of a block that lie in the first 12 h."""
+        return slice(0, max(0, min(_first_window(self.plan) - block.first, block.flow.shape[1])))
+
+    def _hours(self, first: int, stamps: int) -> Array:
+        """Hours since the start at each stamp, (stamps,)."""
+        return (first + np.arange(stamps, dtype=np.float64)) * (self.plan.interval / timedelta(hours=1))
+
+    def _read(
+        self, rows: slice, first: int, stamps: int, rng: np.random.Generator
+    ) -> tuple[Array, Array, Array, Array]:
+        """True flow, what the meters make of it, and the readings of meters and references, all (rows, stamps)."""
+        hours = self._hours(first, stamps)
+        flow = self.demand.flow(rows, first, stamps, self.plan.minutes)
+        at_meter, by_meter, by_reference = (np.empty_like(flow) for _ in range(3))
+        behaviour = self.behaviour[rows]
+        present = [
+            (each, here, {parameter: values[rows][here] for parameter, values in self.truth.items()})
+            for name, each in BEHAVIOURS.items()
+            if len(here := np.flatnonzero(behaviour == name))
+        ]
+        for each, here, truth in present:
+            flow[here] = used = each.demand(flow[here], truth, hours, rng)
+            if (lag := truth["lag"].astype(np.int64)).any():
+                at_meter[here] = self.demand.flow(rows.start + here, first - lag, stamps, self.plan.minutes)
+            else:
+                at_meter[here] = used
+            by_meter[here] = each.meter(at_meter[here], truth, hours, rng)
+            by_reference[here] = each.reference(used, truth, hours, rng)
         by_reference *= self.truth["reference_gain"][rows, None]
-        meters, references = _instruments(self.kind[rows])
-        return meters.read(by_meter, flow, rng), references.read(by_reference, flow, rng)
+        meters, references = _instruments(self.models, self.kind[rows])
+        meter, reference = meters.read(by_meter, at_meter, rng), references.read(by_reference, flow, rng)
+        for each, here, truth in present:
+            if (forced := each.forced(flow[here], truth, hours, rng)) is not None:
+                as_usual = np.isnan(forced)
+                by_meter[here] = np.where(as_usual, by_meter[here], forced)
+                meter[here] = np.where(as_usual, meter[here], forced)
+            if (missing := each.missing(flow[here], truth, hours, rng)) is not None:
+                meter[here] = np.where(missing, np.nan, meter[here])
+        return flow, by_meter, meter, reference
+
+    def _parts(self, rows: slice, first: int, meter: Array, reference: Array, registers: Registers) -> tuple[Part, ...]:
+        """What of a block is sent: flows of meters, registers of meters if there are any, flows of flowmeters."""
+        everyone = np.arange(rows.start, rows.stop, dtype=np.int64)
+        by_register = np.flatnonzero(self.truth["register_l"][rows] > 0.0)
+        flowmeters = Part("flowmeter", "flow_lph", everyone, reference)
+        if not len(by_register):
+            return Part("meter", "flow_lph", everyone, meter), flowmeters
+        by_flow = np.flatnonzero(self.truth["register_l"][rows] == 0.0)
+        counting = everyone[by_register]
+        litres = meter[by_register] * (self.plan.minutes / 60.0)
+        counted = registers.advance(counting, litres, self._exchanges(counting, first, meter.shape[1]))
+        return (
+            Part("meter", "flow_lph", everyone[by_flow], meter[by_flow]),
+            Part("meter", "volume_l", counting, counted),
+            flowmeters,
+        )
+
+    def _exchanges(self, rows: Indices, first: int, stamps: int) -> Mask:
+        """At which stamps a meter is new, (rows, stamps)."""
+        hours = self._hours(first - 1, stamps + 1)
+        new = since_begin({"begins_h": self.truth["begins_h"][rows]}, hours) >= 0.0
+        exchanged = np.array([BEHAVIOURS[name].exchanged for name in self.behaviour[rows]], dtype=np.bool_)
+        return np.asarray(exchanged[:, None] & new[:, 1:] & ~new[:, :-1])
 
 
 def _apportion(shares: list[float], count: int, rng: np.random.Generator) -> Indices:
@@ -223,39 +202,21 @@ def _apportion(shares: list[float], count: int, rng: np.random.Generator) -> Ind
     return rng.permutation(np.repeat(np.arange(len(shares), dtype=np.int64), whole))
 
 
-def _kinds(kind: Indices) -> Kinds:
-    columns = np.array([(model.q1, model.mpe, *model.band) for model in MODELS])[kind]
+def _first_window(plan: Plan) -> int:
+    """How many stamps lie in the first 12 h."""
+    return min(plan.samples, math.ceil(WINDOW_H * 60 / plan.minutes))
+
+
+def _kinds(models: Sequence[MeterModel], kind: Indices) -> Kinds:
+    columns = np.array([(model.q1, model.q2, model.q3, model.mpe, *model.band) for model in models])[kind]
     return Kinds(*columns.T)
 
 
-def _instruments(kind: Indices) -> tuple[Instruments, Instruments]:
-    noise, q1, resolution = np.array([(model.noise, model.q1, model.resolution) for model in MODELS])[kind].T
+def _instruments(models: Sequence[MeterModel], kind: Indices) -> tuple[Instruments, Instruments]:
+    """The meters, whose registers count finely whatever step they show, and the references."""
+    steps = [REGISTER_RESOLUTION_LPH if model.register_l else model.resolution for model in models]
+    rows = [(model.noise, model.q1, step) for model, step in zip(models, steps, strict=True)]
+    noise, q1, resolution = np.array(rows)[kind].T
     meters = Instruments(noise, q1 / 4.0, resolution)
     same = np.ones(len(kind))
     return meters, Instruments(REFERENCE_NOISE * same, q1 / 8.0, REFERENCE_RESOLUTION_LPH * same)
-
-
-def _identities(plan: Plan, kind: Indices, behaviour: NDArray[np.str_], rng: np.random.Generator) -> pl.DataFrame:
-    count = plan.meters
-    number = pl.Series("number", np.arange(1, count + 1))
-    width = max(6, len(str(count)))
-    flowmeter = pl.Series("flowmeter", rng.permutation(count) + 1)
-    age = rng.integers(200, 2500, count)
-    today = plan.start.astimezone(UTC).date()
-
-    def numbered(prefix: str, values: pl.Series) -> pl.Series:
-        return prefix + values.cast(pl.String).str.zfill(width)
-
-    return pl.DataFrame(
-        {
-            "feature_code": numbered("WM-", number),
-            "flowmeter_id": numbered("FM-", flowmeter),
-            "model": pl.Series([model.name for model in MODELS]).gather(kind),
-            "behaviour": pl.Series(behaviour.tolist(), dtype=pl.String),
-            "serial": numbered("SN", pl.Series(rng.permutation(count) + 1)),
-            "site": numbered("DMA-", pl.Series(rng.integers(1, 21, count))).str.replace(r"0+(\d\d)$", "$1"),
-            "own_code": rng.random(count) < 0.9,
-            "relayed": rng.random(count) < 0.3,
-            "age": age,
-        }
-    ).with_columns(installed_on=pl.lit(today) - pl.duration(days="age"))

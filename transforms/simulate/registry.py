@@ -8,7 +8,7 @@ from datetime import UTC, timedelta
 import numpy as np
 import polars as pl
 
-from transforms.simulate.devices import MODELS, MeterModel
+from transforms.simulate.devices import MeterModel
 from transforms.simulate.fleet import REFERENCE_UNCERTAINTY, Fleet
 
 #: languages of the customers' terminals and how many speak them
@@ -33,7 +33,7 @@ def registry_files(fleet: Fleet) -> dict[str, str]:
     meters = fleet.meters.select("feature_code", "model", "serial", "installed_on", "site")
     return {
         "meters.csv": meters.write_csv(),
-        "models.toml": models_text(MODELS),
+        "models.toml": models_text(fleet.models),
         "pairs.csv": _pairs(fleet).write_csv(),
         "flowmeters.csv": _flowmeters(fleet, rng).write_csv(),
         "terminals.csv": _terminals(fleet, rng).write_csv(),
@@ -67,9 +67,15 @@ def _pairs(fleet: Fleet) -> pl.DataFrame:
 
 
 def _flowmeters(fleet: Fleet, rng: np.random.Generator) -> pl.DataFrame:
-    """One row per calibration: the last before the start, and then every four weeks while the simulation lasts."""
+    """One row per calibration: the last before the start, and then every four weeks while the simulation lasts.
+
+    The references that are all off by the same were calibrated on one day, on which no others were.
+    """
     today = fleet.plan.start.astimezone(UTC).date()
     since = rng.integers(1, SERVICE_DAYS, fleet.plan.meters)
+    if (batch := fleet.truth["reference_bias"] != 0.0).any():
+        day = int(since[batch][0])
+        since = np.where(batch, day, np.where(since == day, day % (SERVICE_DAYS - 1) + 1, since))
     services = range(max(1, math.ceil((fleet.plan.end - fleet.plan.start) / timedelta(days=SERVICE_DAYS)) + 1))
     days_after = [SERVICE_DAYS * k for k in services]
     return (
