@@ -69,7 +69,7 @@ class Fleet:
         if any(BEHAVIOURS[name].register_l for name in plan.shares):
             models += register_models(plan.interval)
             for number, model in enumerate(models[len(MODELS) :], start=len(MODELS)):
-                kind[[BEHAVIOURS[name].register_l == model.register_l for name in behaviour]] = number
+                kind[_having(behaviour, "register_l", model.register_l)] = number
         truth = {name: np.full(count, neutral) for name, neutral in NEUTRAL.items()}
         q1, q3 = np.array([(model.q1, model.q3) for model in models])[kind].T
         for name, each in BEHAVIOURS.items():
@@ -86,7 +86,7 @@ class Fleet:
         demand = Demand(households, pulses, is_recorded)
         truth["demand_scale"] = households.scale
         truth["leak_lph"] = np.where(is_recorded > 0.0, 0.0, pulses.leak_lph)
-        peaked = np.flatnonzero([BEHAVIOURS[name].scaled_by_peak for name in behaviour])
+        peaked = np.flatnonzero(_having(behaviour, "scaled_by_peak", True))
         if len(peaked):
             usual = demand.flow(peaked, 0, _first_window(plan), plan.minutes)
             truth["scale_lph"][peaked] = np.maximum(usual.max(axis=1), q1[peaked])
@@ -189,7 +189,7 @@ class Fleet:
         """At which stamps a meter is new, (rows, stamps)."""
         hours = self._hours(first - 1, stamps + 1)
         new = since_begin({"begins_h": self.truth["begins_h"][rows]}, hours) >= 0.0
-        exchanged = np.array([BEHAVIOURS[name].exchanged for name in self.behaviour[rows]], dtype=np.bool_)
+        exchanged = _having(self.behaviour[rows], "exchanged", True)
         return np.asarray(exchanged[:, None] & new[:, 1:] & ~new[:, :-1])
 
 
@@ -200,6 +200,11 @@ def _apportion(shares: list[float], count: int, rng: np.random.Generator) -> Ind
     order = np.argsort(-(ideal - whole), kind="stable")
     whole[order[: count - int(whole.sum())]] += 1
     return rng.permutation(np.repeat(np.arange(len(shares), dtype=np.int64), whole))
+
+
+def _having(behaviour: NDArray[np.str_], attribute: str, value: object) -> Mask:
+    """Which of the meters have a behaviour of that kind, (meters,)."""
+    return np.isin(behaviour, [name for name, each in BEHAVIOURS.items() if getattr(each, attribute) == value])
 
 
 def _first_window(plan: Plan) -> int:
