@@ -76,12 +76,11 @@ def _situation(
 ) -> Situation:
     orders = history.lines("work_orders.jsonl")
     healthy = history.healthy_since(sorted({order["feature_code"] for order in orders}))
-    streak = history.steady_streak(window, policy.confirm_windows)
-    steady = judged.filter(pl.col("verdict") == "steady")["feature_code"].to_list()
+    wanted = max(policy.confirm_windows, policy.command.prove_windows)
     return Situation(
         states=states,
         episodes=fold_orders(orders, healthy),
-        confirmed={code: streak.get(code, 1) for code in steady},
+        confirmed=history.steady_streak(window, judged, wanted),
         stale=history.later,
     )
 

@@ -35,6 +35,7 @@ GUARD_REASONS: dict[str, str] = {
     "not_increasing": "the relation measured does not increase with the flow, so no parameters undo it",
     "imprecise": "the parameters are not yet known well enough to keep the corrected meter inside the permissible error; "
     "more flow is needed",
+    "unproven": "water flowed at too few instants, or in too small a part of the window, to show that the relation is stable",
     "marginal": "the deviation is too close to the permissible error for a command; the next windows will tell",
     "reference_suspect": "the references calibrated together with this one all see the same deviation: they are likelier "
     "at fault than the meters",

@@ -37,6 +37,7 @@ OPTIONAL: dict[str, pl.DataType | type[pl.DataType]] = {
     "curve_error_lph": pl.Float64,
     "imprecise": pl.Boolean,
     "marginal": pl.Boolean,
+    "unproven": pl.Boolean,
 }
 
 
@@ -110,7 +111,7 @@ def decide(
         if _beyond(row, correction):
             orders.append(_order(row, "beyond_limits", window, situation, _limits(row, correction)))
             continue
-        guard = _guard(code, state, policy, situation)
+        guard = _guard(row, state, policy, situation)
         if guard:
             withheld.append({"feature_code": code, "reason": guard})
             continue
@@ -160,10 +161,14 @@ def _beyond(row: Mapping[str, Any], correction: Correction) -> bool:
     return too_steep or abs(correction.offset_at_zero) > float(row["max_offset_lph"])
 
 
-def _guard(code: str, state: MeterState, policy: Policy, situation: Situation) -> str | None:
+def _guard(row: Mapping[str, Any], state: MeterState, policy: Policy, situation: Situation) -> str | None:
+    code = row["feature_code"]
     if state.pending:
         return "in_flight"
-    if situation.confirmed.get(code, 1) < policy.confirm_windows:
+    seen = situation.confirmed.get(code, 1)
+    if row["unproven"] and seen < policy.command.prove_windows:
+        return "unproven"
+    if seen < policy.confirm_windows:
         return "unconfirmed"
     return None
 

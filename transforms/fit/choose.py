@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,8 @@ def choose_form(sums: Centred, significance: float) -> Choice:
         for form, simple in ((OFFSET, offset), (GAIN, gain))
     }
     index = np.where(~refused[GAIN], GAIN, np.where(~refused[OFFSET], OFFSET, LINE))
+    # That a gain is not refused does not make the offset known to be zero: the slope is as sure as in the full line.
+    gain = replace(gain, a1_se=np.where(possible, np.fmax(gain.a1_se, line.a1_se), gain.a1_se))
     picked = {
         name: np.choose(index, [getattr(form, name) for form in (offset, gain, line)])
         for name in ("a1", "a1_se", "a2", "a2_se", "correlation", "chi2", "dof")

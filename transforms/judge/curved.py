@@ -18,6 +18,8 @@ from transforms.statistics import chi_square_limit, f_survival
 KNOTS = (31_623.0, 100_000.0, 316_228.0)
 #: a curve that rises less steeply than this somewhere has no inverse worth sending
 LEAST_SLOPE = 0.2
+#: how far beyond the largest flow seen parameters must hold, as a multiple: the next window will bring larger flows
+BEYOND = 2.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class Curved:
     error
         Largest distance between the points' lines and the fitted curve.
     uncertainty
-        Largest standard uncertainty of the curve on the flows seen, relative to the flow, of the pairs alone.
+        Largest standard uncertainty of the curve on the flows seen and up to `BEYOND` times the largest, relative to the
+        flow, of the pairs alone; beyond the flows seen with what the end segment misses of the curve.
     fitted
         The curve at each pair, (meters, pairs).
     """
@@ -105,8 +108,11 @@ def _delivered(candidates: list[Curves], chosen: np.ndarray, found: Bools, sampl
         points = to_points(mine, tolerance=2e-4)
         width = points.q.shape[1]
         q[rows, :width], q_meter[rows, :width], error[rows] = points.q, points.value, points.error
+        far = BEYOND * mine.x_range[:, 1:]
+        flows = np.concatenate([points.q, far], axis=1)
+        missed = np.concatenate([np.zeros_like(points.q), points.at(far) - mine.at(far)], axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
-            relative = mine.standard_uncertainty(points.q, observed=False) / points.q
+            relative = np.hypot(mine.standard_uncertainty(flows, observed=False), missed) / flows
         uncertainty[rows] = np.nanmax(relative, axis=1)
         fitted[rows] = mine.at(samples.x[rows])
     return Curved(found, q, q_meter, error, uncertainty, fitted)

@@ -41,6 +41,15 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Rules:
+    """What counts: pairs that a zone needs, the coverage factor k, and the factor on the permissible error."""
+
+    min_pairs: int
+    factor: float
+    tolerance: float
+
+
+@dataclass(frozen=True)
 class Zones:
     """Errors of indication by flow zone, arrays of shape (3, meters).
 
@@ -83,10 +92,7 @@ def zone_errors(
     weights: Floats,
     scatter: Floats,
     dof: Floats,
-    *,
-    min_pairs: int,
-    factor: float,
-    tolerance: float,
+    rules: Rules,
 ) -> Zones:
     """Judge each zone against the maximum permissible error.
 
@@ -118,10 +124,10 @@ def zone_errors(
             standard[z] = np.sqrt(np.maximum(scatter / xx, rounding))
         count[z], volume[z], error[z] = n, sx, gain - 1
     common = reference.uncertainty / 2
-    limit = model.mpe * tolerance
+    limit = model.mpe * rules.tolerance
     with np.errstate(divide="ignore", invalid="ignore"):
-        expanded = np.sqrt((student_quantile(factor, dof) * standard) ** 2 + (factor * common) ** 2)
-        enough = count >= min_pairs
+        expanded = np.sqrt((student_quantile(rules.factor, dof) * standard) ** 2 + (rules.factor * common) ** 2)
+        enough = count >= rules.min_pairs
         outside = enough & (np.abs(error) - expanded > limit)
         capable = enough & (expanded <= limit)
         inside = capable & (np.abs(error) + expanded <= limit)
@@ -138,3 +144,26 @@ def zone_errors(
         open=capable & ~inside & ~outside,
         p_within=p_within,
     )
+
+
+def bins_outside(
+    moments: Moments,
+    model: Model,
+    reference: Reference,
+    weights: Floats,
+    scatter: Floats,
+    dof: Floats,
+    rules: Rules,
+) -> Bools:
+    """Whether any single flow bin is outside the permissible error of its zone, uncertainty counted, shape (meters,).
+
+    For relations that bend: over a zone as wide as Q2 to Q3 they may read high and low and yet be right on average.
+    The parameters are those of `zone_errors`.
+    """
+    limit = np.concatenate([np.repeat(model.mpe[z : z + 1], b.stop - b.start, axis=0) for z, b in enumerate(ZONES)])
+    n, xx, xy = (moments.by_bin(name, FLOWING).astype(np.float64) for name in ("n", "sxx", "sxy"))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.abs(xy / xx - 1)
+        standard = np.sqrt(scatter / (weights[FLOWING] * xx))
+        expanded = np.hypot(student_quantile(rules.factor, dof) * standard, rules.factor / 2 * reference.uncertainty)
+        return np.asarray(((n >= rules.min_pairs) & (error - expanded > limit * rules.tolerance)).any(axis=0))

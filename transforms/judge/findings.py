@@ -10,7 +10,17 @@ import polars as pl
 
 from transforms.fit import Choice, centre, choose_form
 from transforms.fit.lines import Floats, Ints, Lines, residual_sum
-from transforms.judge.evidence import FLOWING, Bools, Model, Reference, Zones, scatter_expected, zone_errors
+from transforms.judge.evidence import (
+    FLOWING,
+    Bools,
+    Model,
+    Reference,
+    Rules,
+    Zones,
+    bins_outside,
+    scatter_expected,
+    zone_errors,
+)
 from transforms.judge.prechecks import drift_test, lack_of_fit_test, mapping_test, stuck_test, threshold_test
 from transforms.policy import Policy
 from transforms.summarise.moments import SUMS, Moments
@@ -20,8 +30,11 @@ from transforms.summarise.moments import SUMS, Moments
 class Findings:
     """All that was found about the paired meters of a bucket, in the units of the moments.
 
-    ``lines`` are the fitted relations with the uncertainty of the pairs alone; ``published`` the same with the common
-    uncertainty of the reference in it, as verdicts and commands state them.
+    ``choice`` holds the fitted lines with the uncertainty of the pairs alone, ``published`` the same with the reference's
+    common uncertainty in it, as verdicts and commands state them. ``curved`` says that a line misses the means of the
+    flow bins, ``bent`` that moreover one of these bins is outside the permissible error. ``scatter`` is the weighted
+    variance of a pair about the meter's relation, as a multiple of the one expected, ``weights`` (bins, meters) the
+    inverse of that.
     """
 
     flowing: Ints
@@ -31,11 +44,15 @@ class Findings:
     threshold: Bools
     share: Floats
     mapping: Bools
+    excessive: Bools
     curved: Bools
+    bent: Bools
     drifting: Bools
     spread: Floats
     stuck: Bools
     scatter_ratio: Floats
+    scatter: Floats
+    weights: Floats
     r2: Floats
     residual: Floats
 
@@ -77,18 +94,11 @@ def find(moments: Moments, model: Model, reference: Reference, policy: Policy) -
     # Goodness of fit is always told with weights: how much scatter is normal differs from bin to bin.
     told = replace(lines, chi2=residual_sum(inverse, lines.a1, lines.a2))
     fit = lack_of_fit_test(sums, weights[FLOWING], told, judge.form_significance, judge.prior_pairs)
-    zones = zone_errors(
-        moments,
-        model,
-        reference,
-        weights,
-        fit.scatter,
-        fit.dof,
-        min_pairs=policy.evidence.min_zone_pairs,
-        factor=judge.coverage_factor,
-        tolerance=policy.tolerance,
-    )
+    known = (moments, model, reference, weights, fit.scatter, fit.dof)
+    rules = Rules(policy.evidence.min_zone_pairs, judge.coverage_factor, policy.tolerance)
+    zones = zone_errors(*known, rules)
     threshold, share = threshold_test(moments, model, policy.threshold.mode)
+    mapping, excessive = mapping_test(told, judge.significance)
     drifting, spread = drift_test(moments, weights, told, judge.significance, model.mpe[1] * policy.tolerance / 2)
     residual_squares = residual_sum(plain, lines.a1, lines.a2)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -104,12 +114,16 @@ def find(moments: Moments, model: Model, reference: Reference, policy: Policy) -
         published=with_common(lines, level, reference),
         threshold=threshold,
         share=share,
-        mapping=mapping_test(told, judge.significance),
+        mapping=mapping,
+        excessive=excessive,
         curved=fit.curved,
+        bent=fit.curved & bins_outside(*known, rules),
         drifting=drifting,
         spread=spread,
         stuck=stuck_test(moments, model),
         scatter_ratio=np.sqrt(ratio),
+        scatter=fit.scatter,
+        weights=weights,
         r2=r2,
         residual=residual,
     )

@@ -27,11 +27,9 @@ class Standing:
     short, dry
         Too few pairs; too few of them with flow.
     outside
-        Off: a flow zone is outside the permissible error, uncertainty counted.
+        Off: a flow zone is outside the permissible error, uncertainty counted, or a part of it if the relation bends.
     healthy
         Every zone with evidence is inside.
-    excessive
-        More scatter about its line than is normal.
     backwards
         A reading ran backwards.
     doubtful
@@ -43,7 +41,6 @@ class Standing:
     dry: Bools
     outside: Bools
     healthy: Bools
-    excessive: Bools
     backwards: Bools
     doubtful: Bools
 
@@ -74,16 +71,15 @@ def stand(
     blocked = paired.select(blocked_by()).to_series().to_numpy()
     evidence = zones.inside | zones.outside | zones.open
     seen = np.where(evidence, zones.volume, 0.0).sum(axis=0) >= 0.5 * zones.volume.sum(axis=0)
-    outside = np.asarray(zones.outside.any(axis=0))
+    outside = np.asarray(zones.outside.any(axis=0) | found.bent)
     healthy = np.asarray(~outside & ~zones.open.any(axis=0) & zones.inside.any(axis=0) & seen & ~found.stuck)
     short = np.asarray((moments.total("n") < need.min_pairs) | (coverage < need.min_coverage))
     dry = np.asarray(found.flowing < need.min_flowing)
-    excessive = np.asarray((found.choice.lines.dof >= 1) & ~found.mapping)
     lowest = np.minimum(moments.total("x_min"), moments.total("y_min"))
     backwards = lowest < -2 * model.resolution
     judgeable = ~np.asarray([b is not None for b in blocked], dtype=bool) & ~short
-    doubtful = judgeable & (backwards | (~dry & (outside | found.stuck | (~healthy & excessive))))
-    return Standing(blocked, short, dry, outside, healthy, excessive, np.asarray(backwards), np.asarray(doubtful))
+    doubtful = judgeable & (backwards | (~dry & (outside | found.stuck | (~healthy & found.excessive))))
+    return Standing(blocked, short, dry, outside, healthy, np.asarray(backwards), np.asarray(doubtful))
 
 
 def climb(
@@ -105,7 +101,7 @@ def climb(
     odd = still | second.dropout | second.skewed | second.reverse
     curve = second.curved & by_mapping
     steady = standing.outside & (by_threshold | by_mapping) & ~step & ~drifting & ~odd
-    off = standing.outside | (~standing.healthy & standing.excessive) | still
+    off = standing.outside | (~standing.healthy & found.excessive) | still
     form = np.where(curve, "curve", np.asarray(FORMS)[found.choice.index])
     in_band = by_threshold & ~curve
     steps: list[tuple[Bools, str, np.ndarray | str]] = [

@@ -45,14 +45,23 @@ def threshold_test(moments: Moments, model: Model, mode: str) -> tuple[Bools, Fl
     return np.asarray(passed), np.asarray(share, dtype=np.float64)
 
 
-def mapping_test(lines: Lines, significance: float) -> Bools:
+def mapping_test(lines: Lines, significance: float) -> tuple[Bools, Bools]:
     """Mapping test: does an increasing function leave no more scatter than is normal for the devices?
 
     The chi-square goodness-of-fit test, with weights that are the inverse of the variance expected.
+
+    Returns
+    -------
+    passed : ndarray of bool
+        The line rises and leaves no excess of scatter.
+    excessive : ndarray of bool
+        It leaves more scatter than is normal.
     """
     with np.errstate(invalid="ignore"):
         limit = chi_square_limit(lines.dof, significance)
-        return np.asarray((lines.dof >= 1) & (lines.a1 > 0) & (lines.chi2 <= limit))
+        excessive = (lines.dof >= 1) & (lines.chi2 > limit)
+        passed = (lines.dof >= 1) & (lines.a1 > 0) & (lines.chi2 <= limit)
+    return np.asarray(passed), np.asarray(excessive)
 
 
 @dataclass(frozen=True)

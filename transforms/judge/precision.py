@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from transforms.fit.lines import Floats, Ints
+from transforms.judge.curved import BEYOND
 from transforms.judge.evidence import FLOWING, Bools, Model, Reference
 from transforms.judge.findings import Findings
 from transforms.judge.ladder import Standing
@@ -16,13 +17,13 @@ from transforms.summarise.moments import Moments
 def corrected_uncertainty(moments: Moments, found: Findings, model: Model) -> Floats:
     """Standard uncertainty of the corrected flow, relative, at two flows, shape (2, meters).
 
-    At the mean flow of the volume seen and at the largest flow seen: GUM 5.2 for q = (q' - a2) / a1 with the covariance
-    of a1 and a2, the reference's common error included.
+    At the mean flow of the volume seen and at `BEYOND` times the largest flow seen: GUM 5.2 for q = (q' - a2) / a1 with
+    the covariance of a1 and a2, the reference's common error included.
     """
     lines = found.published
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = moments.total("sxx", FLOWING) / moments.total("sx", FLOWING)
-        flows = np.stack([mean, moments.total("x_max", FLOWING).astype(np.float64)])
+        flows = np.stack([mean, BEYOND * moments.total("x_max", FLOWING)])
         square = (flows * lines.a1_se) ** 2 + 2 * flows * lines.correlation * lines.a1_se * lines.a2_se + lines.a2_se**2
         return np.asarray(np.sqrt(np.maximum(square, 0.0)) / (lines.a1 * flows))
 
@@ -45,6 +46,22 @@ def imprecise(
     uncertainty = np.where(form == "curve", curve, line)
     limit = model.mpe[1] * policy.tolerance
     return np.asarray(~(policy.judge.coverage_factor * uncertainty <= limit))
+
+
+def unproven(moments: Moments, found: Findings, model: Model, policy: Policy) -> Bools:
+    """Whether one window shows too little to say that the relation is stable over the window and over the flows.
+
+    A meter that drifts, or changed at noon, looks steady while water flows in one part of the window only; a curve looks
+    straight while few flows are seen. So a command wants ``command.min_flowing`` flowing pairs, and enough of them in
+    both halves of the window: the standard uncertainty of the difference between the halves' errors must be less than
+    half the permissible error.
+    """
+    parts = (found.weights[FLOWING] * moments.values["sxx"][:, FLOWING]).sum(axis=1)
+    halves = parts[: len(parts) // 2].sum(axis=0), parts[len(parts) // 2 :].sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        difference = np.sqrt(found.scatter * (1 / halves[0] + 1 / halves[1]))
+    few = found.flowing < policy.command.min_flowing
+    return np.asarray(few | ~(difference <= model.mpe[1] * policy.tolerance / 2))
 
 
 def marginal(found: Findings, policy: Policy) -> Bools:

@@ -115,7 +115,7 @@ def _look_at(samples: Samples, result: SecondLook, found: Findings, q2: Floats, 
     for one in fields(Kinds):
         getattr(result, one.name)[rows] = getattr(kinds, one.name)
     odd = kinds.stuck | kinds.dropout | kinds.skewed
-    bent = np.flatnonzero(~odd & (found.curved[rows] | ~found.mapping[rows]))
+    bent = np.flatnonzero(~odd)
     if not len(bent):
         return
     some, mine = samples.pick(bent), rows[bent]

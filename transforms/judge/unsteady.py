@@ -109,7 +109,11 @@ def stillness(samples: Samples) -> tuple[Bools, Floats, Bools]:
     def per_stretch(where: Bools) -> Ints:
         return np.bincount(of[where.ravel()], minlength=size).reshape(meters, width + 1)
 
-    frozen = (per_stretch(wrong & (y != 0)) >= FEWEST).any(axis=1)
+    # A constant flow is read as one value and rightly so: the reference must have moved meanwhile.
+    odd = wrong & (y != 0)
+    reach = _range_per_stretch(x, odd, of, size).reshape(meters, width + 1)
+    moved = reach > np.maximum(4 * samples.resolution, 0.2 * np.where(flowing, x, 0.0).max(axis=1))[:, None]
+    frozen = ((per_stretch(odd) >= FEWEST) & moved).any(axis=1)
     # since when the meter shows nothing: the silent pairs after the last flowing pair with a reading
     last = np.where(shows.any(axis=1), width - 1 - np.argmax(shows[:, ::-1], axis=1), -1)
     after = np.arange(width) > last[:, None]
@@ -121,6 +125,15 @@ def stillness(samples: Samples) -> tuple[Bools, Floats, Bools]:
         dead = np.where(flowing.any(axis=1), n_silent / flowing.sum(axis=1), 0.0)
     dropout = (n_silent >= 2) & shows.any(axis=1)
     return np.asarray(frozen | at_end), np.asarray(dead), np.asarray(dropout)
+
+
+def _range_per_stretch(x: Floats, where: Bools, of: Ints, size: int) -> Floats:
+    """Largest less smallest value of each stretch, 0 for those without any."""
+    chosen = where.ravel()
+    lowest, highest = np.full(size, np.inf), np.full(size, -np.inf)
+    np.minimum.at(lowest, of[chosen], x.ravel()[chosen])
+    np.maximum.at(highest, of[chosen], x.ravel()[chosen])
+    return np.where(highest >= lowest, highest - lowest, 0.0)
 
 
 def clock_test(samples: Samples, significance: float, prior_dof: float, max_lag: int) -> tuple[Ints, Bools]:

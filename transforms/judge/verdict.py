@@ -11,7 +11,7 @@ from transforms.fit.lines import Floats
 from transforms.judge.evidence import FLOWING, ZONE_NAMES, Bools, Model
 from transforms.judge.findings import Findings, find, numbers_of
 from transforms.judge.ladder import blocked_by, climb, stand
-from transforms.judge.precision import imprecise, marginal, pairs_needed
+from transforms.judge.precision import imprecise, marginal, pairs_needed, unproven
 from transforms.judge.second_look import Look, SecondLook, choose_whom, take_second_look
 from transforms.policy import Policy
 from transforms.schemas import VERDICTS
@@ -25,6 +25,7 @@ EXTRAS: dict[str, pl.DataType | type[pl.DataType]] = {
     "curve_error_lph": pl.Float64,
     "imprecise": pl.Boolean,
     "marginal": pl.Boolean,
+    "unproven": pl.Boolean,
     "calibrated_on": pl.Date,
     "looked_at": pl.Boolean,
 }
@@ -164,6 +165,7 @@ def _judge_paired(paired: pl.DataFrame, moments: Moments, policy: Policy, window
     }
     steady = verdict == "steady"
     columns["imprecise"] = steady & imprecise(moments, found, second, model, reference, form, policy)
+    columns["unproven"] = steady & unproven(moments, found, model, policy)
     columns["marginal"] = steady & marginal(found, policy)
     columns["pairs_needed"] = pl.Series(pairs_needed(standing, found, model, reference, reason, policy)).replace(
         0, None

@@ -56,19 +56,27 @@ class History:
         )
         return {code: iso(start) for code, start in newest.iter_rows()}
 
-    def steady_streak(self, window: Window, wanted: int) -> dict[str, int]:
-        """In how many windows in a row, this one included, each meter was steady; looks back ``wanted`` windows."""
-        streak: dict[str, int] = {}
+    def steady_streak(self, window: Window, judged: pl.DataFrame, wanted: int) -> dict[str, int]:
+        """In how many windows in a row, this one included, each meter was steadily off to the same side.
+
+        Parameters
+        ----------
+        judged : DataFrame
+            This window's verdicts.
+        wanted : int
+            How many windows to look back to, this one included.
+        """
         runs = {_span(manifest): folder for folder, manifest in zip(self.folders, self.manifests, strict=True)}
-        alive: set[str] | None = None
+        alive = _sides(judged)
+        streak = dict.fromkeys(alive["feature_code"].to_list(), 1)
         for back in range(1, wanted):
             folder = runs.get((window.start - back * window.length, window.end - back * window.length))
-            if folder is None:
+            if folder is None or alive.is_empty():
                 break
-            steady = pl.read_parquet(folder / "verdicts.parquet", columns=["feature_code", "verdict"], glob=False)
-            codes = set(steady.filter(pl.col("verdict") == "steady")["feature_code"].to_list())
-            alive = codes if alive is None else alive & codes
-            for code in alive:
+            columns = ["feature_code", "verdict", "volume_error"]
+            before = pl.read_parquet(folder / "verdicts.parquet", columns=columns, glob=False)
+            alive = alive.join(_sides(before), on=["feature_code", "high"], how="semi")
+            for code in alive["feature_code"]:
                 streak[code] = back + 1
         return streak
 
@@ -125,3 +133,9 @@ def read_lines(file: Path) -> list[dict[str, Any]]:
 
 def _span(manifest: dict[str, Any]) -> tuple[datetime, datetime]:
     return parse_time(manifest["window_start"]), parse_time(manifest["window_end"])
+
+
+def _sides(verdicts: pl.DataFrame) -> pl.DataFrame:
+    """The steady meters, and whether each reads high."""
+    steady = verdicts.filter((pl.col("verdict") == "steady") & pl.col("volume_error").is_not_null())
+    return steady.select("feature_code", high=pl.col("volume_error") > 0)
