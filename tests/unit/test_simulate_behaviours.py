@@ -105,7 +105,13 @@ def test_drift_moves_in_a_straight_line_over_each_window() -> None:
 def test_step_jumps_once_in_the_middle_of_each_window() -> None:
     found = drawn("step")
     begins, step = found.truth["begins_h"], found.truth["step"]
-    assert begins.min() >= 2.4 and begins.max() <= 9.6
+    flowing = found.flow[:, :48] >= found.fleet.q1[:, None]
+    before = (flowing & (HOURS[:48] < begins[:, None])).sum(axis=1)
+    many = flowing.sum(axis=1) >= 15
+    share = (before / np.maximum(flowing.sum(axis=1), 1))[many]
+    assert many.sum() > 40 and share.min() >= 0.16 and share.max() <= 0.84
+    some = flowing.sum(axis=1) >= 6
+    assert before[some].min() >= 3 and (flowing.sum(axis=1) - before)[some].min() >= 3
     assert np.all((np.abs(step) >= 0.06) & (np.abs(step) <= 0.2))
     after = np.mod(HOURS, 12)[None, :] >= begins[:, None]
     assert np.abs(np.mean(found.error(~after))) < 0.002

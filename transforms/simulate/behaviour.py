@@ -84,6 +84,9 @@ class Behaviour:
         Whether the meter gives way to a new one at ``begins_h``, so that its register begins again.
     scaled_by_peak
         Whether ``scale_lph`` is to be the largest true flow of the first window.
+    begins_in_flow
+        Whether ``begins_h`` is to be moved to where it parts the flowing instants of the first window as it parts the
+        window, with three of them or more on either side: what begins while no water flows shows in no reading.
     """
 
     name: ClassVar[str]
@@ -92,6 +95,7 @@ class Behaviour:
     register_l: ClassVar[float] = 0.0
     exchanged: ClassVar[bool] = False
     scaled_by_peak: ClassVar[bool] = False
+    begins_in_flow: ClassVar[bool] = False
 
     def draw(self, kinds: Kinds, rng: np.random.Generator) -> dict[str, Array]:
         """Draw the parameters that differ from ``NEUTRAL``."""

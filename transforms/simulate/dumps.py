@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
@@ -46,13 +46,13 @@ def plain(fleet: Fleet, part: Part, first: int, chosen: Selection, as_text: bool
     as_text
         Time stamps as ISO 8601 text, for the text forms.
     """
-    instants = [fleet.plan.start + (first + k) * fleet.plan.interval for k in range(part.values.shape[1])]
+    lowest, instants = _instants(fleet, first, chosen)
     if as_text:
         clock = pl.Series("timestamp", [iso(instant) for instant in instants], dtype=pl.String)
     else:
         clock = pl.Series("timestamp", [instant.astimezone(UTC) for instant in instants], dtype=UTC_US)
     values = pl.Series(part.column, part.values[chosen.device, chosen.stamp])
-    return names(fleet, part)[chosen.device].with_columns(clock.gather(chosen.stamp), values)
+    return names(fleet, part)[chosen.device].with_columns(clock.gather(chosen.stamp - lowest), values)
 
 
 def run_length(fleet: Fleet, part: Part, first: int, chosen: Selection) -> pl.Series:
@@ -63,17 +63,24 @@ def run_length(fleet: Fleet, part: Part, first: int, chosen: Selection) -> pl.Se
     frames = pieces.group_by("frame", maintain_order=True).agg(
         pl.col("device").first(), pl.col("begin").first(), pl.col("piece").str.join(", ")
     )
-    starts = pl.Series(
-        [iso(fleet.plan.start + (first + k) * fleet.plan.interval) for k in range(part.values.shape[1])],
-        dtype=pl.String,
-    )
+    lowest, instants = _instants(fleet, first, chosen)
+    starts = pl.Series([iso(instant) for instant in instants], dtype=pl.String)
     said = names(fleet, part)
     keys = [pl.format('"' + name + '": "{}", ', name).fill_null("") for name in said.columns]
     seconds = int(fleet.plan.interval.total_seconds())
     head = said.select(pl.concat_str(keys)).to_series().gather(frames["device"])
-    table = pl.DataFrame({"head": head, "start": starts.gather(frames["begin"]), "runs": frames["piece"]})
+    table = pl.DataFrame({"head": head, "start": starts.gather(frames["begin"] - lowest), "runs": frames["piece"]})
     text = '{{}"start": "{}", "interval_s": ' + f"{seconds}, {_FRAMED[part.column]}" + ', "runs": [{}]}'
     return table.select(_fill(text, "head", "start", "runs")).to_series()
+
+
+def _instants(fleet: Fleet, first: int, chosen: Selection) -> tuple[int, list[datetime]]:
+    """The lowest stamp of some readings, and the instants of it and all others up to the highest."""
+    if not len(chosen.stamp):
+        return 0, []
+    lowest, highest = int(chosen.stamp.min()), int(chosen.stamp.max())
+    stamps = range(first + lowest, first + highest + 1)
+    return lowest, [fleet.plan.start + stamp * fleet.plan.interval for stamp in stamps]
 
 
 def _fill(text: str, *columns: str) -> pl.Expr:

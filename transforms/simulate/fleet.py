@@ -86,10 +86,7 @@ class Fleet:
         demand = Demand(households, pulses, is_recorded)
         truth["demand_scale"] = households.scale
         truth["leak_lph"] = np.where(is_recorded > 0.0, 0.0, pulses.leak_lph)
-        peaked = np.flatnonzero(_having(behaviour, "scaled_by_peak", True))
-        if len(peaked):
-            usual = demand.flow(peaked, 0, _first_window(plan), plan.minutes)
-            truth["scale_lph"][peaked] = np.maximum(usual.max(axis=1), q1[peaked])
+        _fit_to_demand(plan, demand, behaviour, truth, q1)
         step = np.array([model.register_l for model in models])[kind]
         truth["register_l"] = step
         truth["register_start_l"] = np.where(step > 0.0, apart.integers(0, REGISTER_START_L, count), 0.0)
@@ -210,6 +207,23 @@ def _having(behaviour: NDArray[np.str_], attribute: str, value: object) -> Mask:
 def _first_window(plan: Plan) -> int:
     """How many stamps lie in the first 12 h."""
     return min(plan.samples, math.ceil(WINDOW_H * 60 / plan.minutes))
+
+
+def _fit_to_demand(plan: Plan, demand: Demand, behaviour: NDArray[np.str_], truth: dict[str, Array], q1: Array) -> None:
+    """Set the parameters that depend on the flow of the first window, see ``Behaviour``."""
+    stamps = _first_window(plan)
+    if len(rows := np.flatnonzero(_having(behaviour, "scaled_by_peak", True))):
+        peak = demand.flow(rows, 0, stamps, plan.minutes).max(axis=1)
+        truth["scale_lph"][rows] = np.maximum(peak, q1[rows])
+    moved = _having(behaviour, "begins_in_flow", True) & (truth["begins_h"] > 0.0)
+    if len(rows := np.flatnonzero(moved)):
+        flowing = demand.flow(rows, 0, stamps, plan.minutes) >= q1[rows, None]
+        count = flowing.sum(axis=1)
+        before = np.clip(np.rint(truth["begins_h"][rows] / WINDOW_H * count), 3, np.maximum(count - 3, 3))
+        # the first stamp at which so many have flowed, and half an interval later the change
+        parted = np.argmax(np.cumsum(flowing, axis=1) >= before[:, None], axis=1)
+        begins = (parted + 0.5) * (plan.minutes / 60.0)
+        truth["begins_h"][rows] = np.where(count >= 6, begins, truth["begins_h"][rows])
 
 
 def _kinds(models: Sequence[MeterModel], kind: Indices) -> Kinds:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from transforms.simulate.behaviour import Mask
 from transforms.simulate.demand import Array, Indices
 from transforms.simulate.hashed import Keys, below, key, uniform
 
@@ -18,6 +19,9 @@ DAY_S = 86_400
 LEAKING, LEAK_Q1 = 0.06, (0.15, 3.0)
 #: share of the homes that stand empty over any three days, and of those that water a garden
 VACANT, VACANT_DAYS, GARDENS = 0.04, 3, 0.12
+
+#: meters whose pulses are in memory at once
+_ROWS = 4096
 
 # when water is used: weights by hour of the day
 _AWAKE = (1, 1, 0, 0, 1, 3, 8, 10, 8, 5, 4, 4, 5, 4, 3, 3, 4, 6, 8, 8, 7, 6, 4, 2)
@@ -79,6 +83,9 @@ class _Pulses:
     end_s: Indices
     rate: Indices
 
+    def where(self, chosen: Mask) -> _Pulses:
+        return _Pulses(self.row[chosen], self.begin_s[chosen], self.end_s[chosen], self.rate[chosen])
+
     @classmethod
     def joined(cls, parts: list[_Pulses]) -> _Pulses:
         return cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("row", "begin_s", "end_s", "rate")))
@@ -139,13 +146,21 @@ class PulseDemand:
         minutes
             Length of an interval [min].
         """
-        step = 60 * minutes
+        flow = np.zeros((len(rows), count))
+        for top in range(0, len(rows), _ROWS):
+            here = slice(top, top + _ROWS)
+            flow[here] = self._flow(rows[here], first[here], count, 60 * minutes)
+        return flow
+
+    def _flow(self, rows: Indices, first: Indices, count: int, step: int) -> Array:
+        """``flow`` of not too many rows; ``step`` is the length of an interval [s]."""
         begin = self.begins_s[rows] + (first - 1) * step
-        if not len(rows):
-            return np.zeros((0, count))
-        days = range(int(begin.min()) // DAY_S - 1, int(begin.max() + count * step) // DAY_S + 1)
+        end = begin + count * step
+        # a pulse of the day before may last until after midnight
+        days = range(int(begin.min()) // DAY_S - 1, int(end.max()) // DAY_S + 1)
         found = [self._pulses(rows, use, shop, day, number) for day in days for number, use, shop in _uses()]
-        microlitres = _on_grid(_Pulses.joined(found), begin, count, step)
+        touching = [p.where((p.end_s > begin[p.row]) & (p.begin_s < end[p.row])) for p in found]
+        microlitres = _on_grid(_Pulses.joined(touching), begin, count, step)
         return np.asarray(microlitres * (3600.0 / step / 1e6) + self.leak_lph[rows, None], dtype=np.float64)
 
     def _pulses(self, rows: Indices, use: Use, shop: bool, day: int, number: int) -> _Pulses:

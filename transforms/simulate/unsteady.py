@@ -48,9 +48,13 @@ class Drift(Behaviour):
 
 
 class Step(Behaviour):
-    """A healthy meter whose gain jumps by 6 to 20 %, up or down, at a moment in the middle 60 % of each window."""
+    """A healthy meter whose gain jumps by 6 to 20 %, up or down, at a moment in the middle 60 % of each window.
+
+    The middle is that of the flowing instants of the first window, so that both gains show.
+    """
 
     name = "step"
+    begins_in_flow = True
 
     def draw(self, kinds: Kinds, rng: np.random.Generator) -> dict[str, Array]:
         return {
@@ -68,10 +72,11 @@ class Stuck(Behaviour):
     """A healthy meter that freezes: three in ten for the whole window, others at a moment in its first 80 %.
 
     Four in ten freeze at zero, the others at a flow between Q1 and a fifth of Q3, which they show without any noise,
-    also while no water flows.
+    also while no water flows. The moment is one at which water still flows later.
     """
 
     name = "stuck"
+    begins_in_flow = True
 
     def draw(self, kinds: Kinds, rng: np.random.Generator) -> dict[str, Array]:
         begins = np.where(rng.random(len(kinds)) < 0.3, 0.0, between(0.0, 0.8 * WINDOW_H, kinds, rng))
