@@ -8,6 +8,7 @@ from transforms.fit.curve_fits import fit_piecewise, fit_power, fit_quadratic, f
 from transforms.fit.curves import CURVE_FORMS, Curves
 from transforms.fit.lines import Centred, Lines, centre, fit_gain, fit_line, fit_offset
 from transforms.fit.points import Points, invert, is_monotone, to_points
+from transforms.fit.proportional import proportional_errors
 from transforms.fit.robust import fit_robust
 from transforms.fit.single import CalibrationCurve, nonlinear, polynomial, power_law
 from transforms.fit.straight import Estimate, StraightLine, straight_line
@@ -45,6 +46,7 @@ __all__ = [
     "nonlinear",
     "polynomial",
     "power_law",
+    "proportional_errors",
     "single_bins",
     "straight_line",
     "to_points",

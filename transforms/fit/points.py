@@ -208,7 +208,7 @@ def _distance(curves: Curves, rows: npt.NDArray[np.int64], q: Floats) -> tuple[F
     low, run, rise = q[:, :-1], np.diff(q, axis=1), np.diff(value, axis=1)
     shares = [np.full_like(run, t) for t in np.arange(1, _CHECKS + 1) / (_CHECKS + 1)]
     # The error over q is largest nearer the lower end; of a parabola, at the geometric mean of the two ends.
-    shares.append((np.sqrt(np.maximum(low, 0.0) * q[:, 1:]) - low) / run)
+    shares.append(np.maximum((np.sqrt(np.maximum(low, 0.0) * q[:, 1:]) - low) / run, 1e-3))
     for t in shares:
         place = low + t * run
         off = np.abs(some.at(place) - (value[:, :-1] + t * rise))
