@@ -240,7 +240,7 @@ def test_windows_of_another_length_share_the_same_state(small: Small) -> None:
     """The first half of a window that was judged is older than it; the whole is later than its first half."""
     dense = demand(quarters=24) * 2
     meter = noisy([1.08 * v for v in dense], 0.002)
-    small.registry(["WM-1"], policy_toml=NO_PLOTS)
+    small.registry(["WM-1"], policy_toml=NO_PLOTS + "\n[command]\nmin_flowing = 6\n")
     small.dump("meter", {"WM-1": meter}).dump("flowmeter", {"WM-1": dense})
     assert small.run("--window", "6h", until="2026-01-01T06:00:00Z") == 0
     assert len(small.lines("commands.jsonl", "20260101T000000Z_6h_r1")) == 1

@@ -56,6 +56,14 @@ def test_applied() -> None:
     )
 
 
+def test_a_curve_that_was_applied_is_in_force() -> None:
+    points = [[24.0, 20.0], [310.0, 300.0], [1350.0, 1400.0]]
+    state = fold([command(), command(2, correction={"points": points})], [ack(), ack(2)])
+    assert state.in_force == Correction(points=((24.0, 20.0), (310.0, 300.0), (1350.0, 1400.0)))
+    back = fold([command(), command(2, correction={"points": points}), command(3)], [ack(), ack(2), ack(3)])
+    assert back.in_force == Correction(0.93, -3.0)
+
+
 @pytest.mark.parametrize("status", ["rejected", "failed"])
 def test_refused_changes_nothing_but_the_sequence(status: str) -> None:
     assert fold([command()], [ack(status=status)]) == MeterState(sequence=1, last_command="c-WM-1-1")

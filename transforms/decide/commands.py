@@ -100,15 +100,20 @@ def decide(
     for row in steady.iter_rows(named=True):
         code = row["feature_code"]
         state = situation.states.get(code, MeterState())
-        guard = _outdated(state, window, situation) or _unsure(row, suspects.meters)
+        guard = _outdated(state, window, situation) or _suspect(code, suspects.meters)
         if guard:
             withheld.append({"feature_code": code, "reason": guard})
+            continue
+        unsure = _unsure(row)
+        if unsure and abs(row["volume_error"]) <= row["max_gain_change"]:
+            withheld.append({"feature_code": code, "reason": unsure})
             continue
         correction, cannot = _corrected(row, state)
         if correction is None:
             orders.append(_order(row, "not_increasing", window, situation, {"detail": cannot}))
             continue
-        if _beyond(row, correction):
+        # However unsure the parameters: a meter whose volume is that far off has not drifted.
+        if unsure or _beyond(row, correction):
             orders.append(_order(row, "beyond_limits", window, situation, _limits(row, correction)))
             continue
         guard = _guard(row, state, policy, situation)
@@ -138,10 +143,13 @@ def _outdated(state: MeterState, window: Window, situation: Situation) -> str | 
     return None
 
 
-def _unsure(row: Mapping[str, Any], suspect: frozenset[str]) -> str | None:
-    """Why what a window says is no ground to act on, neither by a command nor by a visit."""
-    if row["feature_code"] in suspect:
-        return "reference_suspect"
+def _suspect(code: str, suspect: frozenset[str]) -> str | None:
+    """Whether what a window says tells more of the reference than of the meter."""
+    return "reference_suspect" if code in suspect else None
+
+
+def _unsure(row: Mapping[str, Any]) -> str | None:
+    """Why what a window says is no ground for a command."""
     return next((reason for reason in ("imprecise", "marginal") if row[reason]), None)
 
 

@@ -154,16 +154,23 @@ def bins_outside(
     scatter: Floats,
     dof: Floats,
     rules: Rules,
-) -> Bools:
-    """Whether any single flow bin is outside the permissible error of its zone, uncertainty counted, shape (meters,).
+) -> tuple[Bools, Floats]:
+    """Whether any single flow bin is outside the permissible error of its zone, and the P value of that.
 
-    For relations that bend: over a zone as wide as Q2 to Q3 they may read high and low and yet be right on average.
-    The parameters are those of `zone_errors`.
+    For relations whose error changes with the flow: over a zone as wide as Q2 to Q3 they may read high here and low there
+    and yet be right on average.
+    The parameters are those of `zone_errors`. Both results are of shape (meters,); the P value is one-sided, as in
+    `Zones`, with Bonferroni's correction for the bins.
     """
     limit = np.concatenate([np.repeat(model.mpe[z : z + 1], b.stop - b.start, axis=0) for z, b in enumerate(ZONES)])
     n, xx, xy = (moments.by_bin(name, FLOWING).astype(np.float64) for name in ("n", "sxx", "sxy"))
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.abs(xy / xx - 1)
         standard = np.sqrt(scatter / (weights[FLOWING] * xx))
-        expanded = np.hypot(student_quantile(rules.factor, dof) * standard, rules.factor / 2 * reference.uncertainty)
-        return np.asarray(((n >= rules.min_pairs) & (error - expanded > limit * rules.tolerance)).any(axis=0))
+        common = reference.uncertainty / 2
+        expanded = np.hypot(student_quantile(rules.factor, dof) * standard, rules.factor * common)
+        enough = n >= rules.min_pairs
+        outside = (enough & (error - expanded > limit * rules.tolerance)).any(axis=0)
+        excess = (error - limit * rules.tolerance) / np.hypot(standard, common)
+        p = np.where(enough, student_survival(excess, dof), 1.0).min(axis=0) * len(n)
+    return np.asarray(outside), np.minimum(p, 1.0)

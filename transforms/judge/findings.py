@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from transforms.fit import Choice, centre, choose_form
+from transforms.fit import Choice, centre, choose_form, proportional_errors
+from transforms.fit.choose import GAIN, LINE
 from transforms.fit.lines import Floats, Ints, Lines, residual_sum
 from transforms.judge.evidence import (
     FLOWING,
@@ -32,9 +33,10 @@ class Findings:
 
     ``choice`` holds the fitted lines with the uncertainty of the pairs alone, ``published`` the same with the reference's
     common uncertainty in it, as verdicts and commands state them. ``curved`` says that a line misses the means of the
-    flow bins, ``bent`` that moreover one of these bins is outside the permissible error. ``scatter`` is the weighted
-    variance of a pair about the meter's relation, as a multiple of the one expected, ``weights`` (bins, meters) the
-    inverse of that.
+    flow bins, ``bent`` that the error changes with the flow and is outside the permissible one in some bin. ``p_within``
+    is how likely a meter just at its limit would look so far off, corrected for the zones and bins looked at.
+    ``scatter`` is the weighted variance of a pair about the meter's relation, as a multiple of the one expected,
+    ``weights`` (bins, meters) the inverse of the latter.
     """
 
     flowing: Ints
@@ -47,6 +49,7 @@ class Findings:
     excessive: Bools
     curved: Bools
     bent: Bools
+    p_within: Floats
     drifting: Bools
     spread: Floats
     stuck: Bools
@@ -87,8 +90,9 @@ def find(moments: Moments, model: Model, reference: Reference, policy: Policy) -
     with np.errstate(divide="ignore", invalid="ignore"):
         mean_expected = (sums["n"] * expected[FLOWING]).sum(axis=0) / n
     inverse = centre(sums, weights[FLOWING], 1.0, judge.prior_pairs)
-    plain = centre(sums, np.ones_like(weights[FLOWING]), mean_expected, judge.prior_pairs)
-    used = inverse if policy.fit.estimator == "weighted" else plain
+    ones = np.ones_like(weights[FLOWING])
+    plain = centre(sums, ones, mean_expected, judge.prior_pairs)
+    used, used_weights = (inverse, weights[FLOWING]) if policy.fit.estimator == "weighted" else (plain, ones)
     choice = choose_form(used, judge.form_significance)
     lines = choice.lines
     # Goodness of fit is always told with weights: how much scatter is normal differs from bin to bin.
@@ -97,6 +101,8 @@ def find(moments: Moments, model: Model, reference: Reference, policy: Policy) -
     known = (moments, model, reference, weights, fit.scatter, fit.dof)
     rules = Rules(policy.evidence.min_zone_pairs, judge.coverage_factor, policy.tolerance)
     zones = zone_errors(*known, rules)
+    varies = fit.curved | (choice.index != GAIN)
+    outside, p_bins = bins_outside(*known, rules)
     threshold, share = threshold_test(moments, model, policy.threshold.mode)
     mapping, excessive = mapping_test(told, judge.significance)
     drifting, spread = drift_test(moments, weights, told, judge.significance, model.mpe[1] * policy.tolerance / 2)
@@ -111,13 +117,14 @@ def find(moments: Moments, model: Model, reference: Reference, policy: Policy) -
         flowing=n,
         zones=zones,
         choice=choice,
-        published=with_common(lines, level, reference),
+        published=with_common(_sure(choice, sums, used_weights, fit.scatter, model, reference), level, reference),
         threshold=threshold,
         share=share,
         mapping=mapping,
         excessive=excessive,
         curved=fit.curved,
-        bent=fit.curved & bins_outside(*known, rules),
+        bent=varies & outside,
+        p_within=np.minimum(zones.p_within.min(axis=0) * len(zones.p_within), np.where(varies, p_bins, 1.0)),
         drifting=drifting,
         spread=spread,
         stuck=stuck_test(moments, model),
@@ -126,6 +133,27 @@ def find(moments: Moments, model: Model, reference: Reference, policy: Policy) -
         weights=weights,
         r2=r2,
         residual=residual,
+    )
+
+
+def _sure(
+    choice: Choice, sums: Mapping[str, Ints], weights: Floats, scatter: Floats, model: Model, reference: Reference
+) -> Lines:
+    """The chosen lines with standard errors for a scatter that grows with the flow within each bin as well.
+
+    That a gain is not refused does not make the offset known to be zero, so its slope is no surer than the full line's.
+    """
+    relative = model.repeatability**2 + reference.repeatability**2
+    full = proportional_errors(choice.full, sums, weights, relative, model.resolution**2 / 6, observed=False)
+    root = np.sqrt(scatter)
+    line, gain = choice.index == LINE, choice.index == GAIN
+    lines = choice.lines
+    slope = np.where(line, root * full.a1_se, np.where(gain, np.fmax(lines.a1_se, root * full.a1_se), lines.a1_se))
+    return replace(
+        lines,
+        a1_se=slope,
+        a2_se=np.where(line, root * full.a2_se, lines.a2_se),
+        correlation=np.where(line, full.correlation, lines.correlation),
     )
 
 

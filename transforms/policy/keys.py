@@ -94,7 +94,7 @@ class JudgePolicy:
     significance: float = _number(1e-4, 0.0, 0.1, "chance of calling a steady relation unsteady", above=True)
     coverage_factor: float = _number(2.0, 1.0, 5.0, "k of the expanded uncertainties")
     prior_pairs: float = _number(
-        8.0,
+        2.0,
         0.0,
         1000.0,
         "how many pairs the registry's repeatability is worth where a meter's own scatter is estimated",
