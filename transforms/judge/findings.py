@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from transforms.fit import Choice, centre, choose_form, proportional_errors
-from transforms.fit.choose import GAIN, LINE
+from transforms.fit import Choice, centre, choose_form
+from transforms.fit.choose import GAIN
 from transforms.fit.lines import Floats, Ints, Lines, residual_sum
+from transforms.judge.estimate import standard_errors, with_common, with_errors_in_both
 from transforms.judge.evidence import (
     FLOWING,
     Bools,
@@ -92,8 +93,10 @@ def find(moments: Moments, model: Model, reference: Reference, policy: Policy) -
     inverse = centre(sums, weights[FLOWING], 1.0, judge.prior_pairs)
     ones = np.ones_like(weights[FLOWING])
     plain = centre(sums, ones, mean_expected, judge.prior_pairs)
-    used, used_weights = (inverse, weights[FLOWING]) if policy.fit.estimator == "weighted" else (plain, ones)
+    used, used_weights = (plain, ones) if policy.fit.estimator == "ordinary" else (inverse, weights[FLOWING])
     choice = choose_form(used, judge.form_significance)
+    if policy.fit.estimator == "errors_in_both":
+        choice, used_weights = with_errors_in_both(choice, sums, model, reference)
     lines = choice.lines
     # Goodness of fit is always told with weights: how much scatter is normal differs from bin to bin.
     told = replace(lines, chi2=residual_sum(inverse, lines.a1, lines.a2))
@@ -103,6 +106,7 @@ def find(moments: Moments, model: Model, reference: Reference, policy: Policy) -
     zones = zone_errors(*known, rules)
     varies = fit.curved | (choice.index != GAIN)
     outside, p_bins = bins_outside(*known, rules)
+    sure = standard_errors(choice, sums, used_weights, fit.scatter, model, reference)
     threshold, share = threshold_test(moments, model, policy.threshold.mode)
     mapping, excessive = mapping_test(told, judge.significance)
     drifting, spread = drift_test(moments, weights, told, judge.significance, model.mpe[1] * policy.tolerance / 2)
@@ -117,7 +121,7 @@ def find(moments: Moments, model: Model, reference: Reference, policy: Policy) -
         flowing=n,
         zones=zones,
         choice=choice,
-        published=with_common(_sure(choice, sums, used_weights, fit.scatter, model, reference), level, reference),
+        published=with_common(sure, level, reference),
         threshold=threshold,
         share=share,
         mapping=mapping,
@@ -134,44 +138,3 @@ def find(moments: Moments, model: Model, reference: Reference, policy: Policy) -
         r2=r2,
         residual=residual,
     )
-
-
-def _sure(
-    choice: Choice, sums: Mapping[str, Ints], weights: Floats, scatter: Floats, model: Model, reference: Reference
-) -> Lines:
-    """The chosen lines with standard errors for a scatter that grows with the flow within each bin as well.
-
-    That a gain is not refused does not make the offset known to be zero, so its slope is no surer than the full line's.
-    """
-    relative = model.repeatability**2 + reference.repeatability**2
-    full = proportional_errors(choice.full, sums, weights, relative, model.resolution**2 / 6, observed=False)
-    root = np.sqrt(scatter)
-    line, gain = choice.index == LINE, choice.index == GAIN
-    lines = choice.lines
-    slope = np.where(line, root * full.a1_se, np.where(gain, np.fmax(lines.a1_se, root * full.a1_se), lines.a1_se))
-    return replace(
-        lines,
-        a1_se=slope,
-        a2_se=np.where(line, root * full.a2_se, lines.a2_se),
-        correlation=np.where(line, full.correlation, lines.correlation),
-    )
-
-
-def with_common(lines: Lines, level: Floats, reference: Reference) -> Lines:
-    """Lines with the reference's common error in their uncertainty.
-
-    A reference that reads g times the true flow turns q' = a1 q + a2 into q' = (a1 / g) q + a2: the same for all pairs,
-    so it averages out over no window (GUM, 5.2). Where a1 is fixed at 1, the error goes into a2, at the mean flow.
-
-    Parameters
-    ----------
-    level
-        Weighted mean of the flows that the fit rests on.
-    """
-    relative = reference.uncertainty / 2
-    fixed = lines.a1_se == 0
-    a1_se = np.where(fixed, 0.0, np.hypot(lines.a1_se, relative * lines.a1))
-    a2_se = np.where(fixed, np.hypot(lines.a2_se, relative * level), lines.a2_se)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        shared = np.where(a1_se * a2_se > 0, lines.a1_se * lines.a2_se / (a1_se * a2_se), 0.0)
-    return replace(lines, a1_se=a1_se, a2_se=a2_se, correlation=lines.correlation * shared)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
 from transforms.fit.lines import Floats
+from transforms.judge.estimate import with_robust
 from transforms.judge.evidence import FLOWING, ZONE_NAMES, Bools, Model
 from transforms.judge.findings import Findings, find, numbers_of
 from transforms.judge.ladder import blocked_by, climb, stand
@@ -150,6 +152,7 @@ def _judge_paired(paired: pl.DataFrame, moments: Moments, policy: Policy, window
     standing = stand(paired, moments, found, model, coverage, policy)
     whom = choose_whom(standing.doubtful, found, policy)
     second = take_second_look(whom, look, found, paired, model, reference, policy)
+    found = replace(found, published=with_robust(found.published, second.robust, found.choice.index, reference))
     verdict, reason, form = climb(standing, found, second, model, policy)
     columns: dict[str, object] = {
         "feature_code": paired["feature_code"].to_list(),
@@ -165,7 +168,7 @@ def _judge_paired(paired: pl.DataFrame, moments: Moments, policy: Policy, window
     }
     steady = verdict == "steady"
     columns["imprecise"] = steady & imprecise(moments, found, second, model, reference, form, policy)
-    columns["unproven"] = steady & unproven(moments, found, model, policy)
+    columns["unproven"] = steady & (unproven(moments, found, model, policy) | ~second.looked)
     columns["marginal"] = steady & marginal(found, policy)
     columns["pairs_needed"] = pl.Series(pairs_needed(standing, found, model, reference, reason, policy)).replace(
         0, None

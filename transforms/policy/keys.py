@@ -45,7 +45,9 @@ class ThresholdPolicy:
 @dataclass(frozen=True)
 class FitPolicy:
     estimator: str = _choice(
-        "weighted", ("ordinary", "weighted"), "how the parameters are estimated: with equal weights, or by flow bin"
+        "weighted",
+        ("ordinary", "weighted", "errors_in_both", "robust"),
+        "least squares with equal weights, by flow bin, with errors in both flows (York), or Huber's M-estimator",
     )
 
 
