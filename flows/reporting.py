@@ -29,7 +29,8 @@ from transforms.workspace import Workspace
 def load_charts(workspace: Workspace) -> None:
     """Import what draws the charts; without this the first report does so."""
     use_matplotlib_in(workspace.cache)
-    importlib.import_module("matplotlib.figure")
+    for name in ("figure", "backends.backend_svg"):
+        importlib.import_module(f"matplotlib.{name}")
 
 
 def write_run_report(
