@@ -15,8 +15,9 @@ import polars as pl
 
 from flows.engines import Engine
 from flows.findings import collect, run_of, to_markdown
-from flows.reporting import write_run_report
+from flows.reporting import load_charts, write_run_report
 from transforms import statistics
+from transforms.fingerprint import ReadAhead
 from transforms.fleet import fleet_table
 from transforms.ingest import IngestResult, ingest
 from transforms.judge import calibration_status, judge_bucket, judge_silent
@@ -38,7 +39,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Context:
-    """What a cycle works with: where, on whom, by which rules, how wide, and whom to tell about progress."""
+    """What a cycle works with: where, on whom, by which rules, how wide, whom to tell about progress, what is read ahead."""
 
     workspace: Workspace
     registry: Registry
@@ -46,6 +47,7 @@ class Context:
     workers: int
     version: str
     progress: Progress
+    ahead: ReadAhead | None = None
 
     def database(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB in memory that all workers of a step share."""
@@ -73,8 +75,15 @@ def ingest_dumps(context: Context, engine: Engine) -> IngestResult:
             threads=context.workers,
             memory_mb=MEMORY_MB,
             progress=context.progress,
+            ahead=context.ahead,
         ),
     )
+
+
+def get_ready(context: Context) -> None:
+    """Import what a cycle needs only in its later steps, for callers who have to wait before it anyway."""
+    statistics.load()
+    load_charts(context.workspace)
 
 
 def run_cycle(

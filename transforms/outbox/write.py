@@ -72,7 +72,8 @@ def commit(workspace: Workspace, staged: Path, run_id: str) -> Path:
 
 
 def _lines(items: Iterable[Mapping[str, Any]]) -> str:
-    return "".join(json.dumps(item, ensure_ascii=False, allow_nan=False) + "\n" for item in items)
+    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode  # `json.dumps` would make one for each line
+    return "".join(encode(item) + "\n" for item in items)
 
 
 def _write_text(path: Path, text: str, *, private: bool = False) -> None:
