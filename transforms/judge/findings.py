@@ -49,6 +49,7 @@ class Findings:
     mapping: Bools
     excessive: Bools
     curved: Bools
+    perhaps_curved: Bools
     bent: Bools
     p_within: Floats
     drifting: Bools
@@ -127,6 +128,7 @@ def find(moments: Moments, model: Model, reference: Reference, policy: Policy) -
         mapping=mapping,
         excessive=excessive,
         curved=fit.curved,
+        perhaps_curved=fit.perhaps,
         bent=varies & outside,
         p_within=np.minimum(zones.p_within.min(axis=0) * len(zones.p_within), np.where(varies, p_bins, 1.0)),
         drifting=drifting,

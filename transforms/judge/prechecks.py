@@ -64,15 +64,21 @@ def mapping_test(lines: Lines, significance: float) -> tuple[Bools, Bools]:
     return np.asarray(passed), np.asarray(excessive)
 
 
+#: by how much more easily a curve is tried than a line is refused
+PERHAPS = 10.0
+
+
 @dataclass(frozen=True)
 class LackOfFit:
     """Whether a line misses the means of the flow bins, and the scatter left about the meter's own relation.
 
+    ``perhaps`` is the same at `PERHAPS` times the significance: worth trying a curve on the samples.
     ``scatter`` is the weighted variance of a pair, about the line or, where that is refused, about the bins' means,
     pooled with the one expected; ``dof`` its degrees of freedom.
     """
 
     curved: Bools
+    perhaps: Bools
     scatter: Floats
     dof: Floats
 
@@ -106,7 +112,10 @@ def lack_of_fit_test(
         curved = (more >= 1) & (rest + prior_dof >= 1) & (p < significance)
         about_line = (prior_dof + lines.chi2) / (prior_dof + np.maximum(lines.dof, 0.0))
         scatter = np.where(curved, (prior_dof + within) / (prior_dof + rest), about_line)
-    return LackOfFit(np.asarray(curved), scatter, prior_dof + np.where(curved, rest, np.maximum(lines.dof, 0.0)))
+    perhaps = (more >= 1) & (rest + prior_dof >= 1) & (p < PERHAPS * significance)
+    return LackOfFit(
+        np.asarray(curved), np.asarray(perhaps), scatter, prior_dof + np.where(curved, rest, np.maximum(lines.dof, 0.0))
+    )
 
 
 def drift_test(

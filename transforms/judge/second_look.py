@@ -115,7 +115,7 @@ def take_second_look(
 def _look_at(samples: Samples, result: SecondLook, found: Findings, q2: Floats, policy: Policy) -> None:
     judge = policy.judge
     rows = samples.meter_no
-    kinds = kinds_of(samples, judge.significance, judge.prior_pairs, judge.max_lag)
+    kinds = kinds_of(samples, ~found.mapping[rows], judge.significance, judge.prior_pairs, judge.max_lag)
     result.looked[rows] = True
     for one in fields(Kinds):
         getattr(result, one.name)[rows] = getattr(kinds, one.name)
@@ -124,7 +124,7 @@ def _look_at(samples: Samples, result: SecondLook, found: Findings, q2: Floats, 
         for name in ROBUST:
             result.robust[name][rows] = getattr(lines, name)
     odd = kinds.stuck | kinds.dropout | kinds.skewed
-    bent = np.flatnonzero(~odd)
+    bent = np.flatnonzero(~odd & (found.perhaps_curved[rows] | ~found.mapping[rows]))
     if not len(bent):
         return
     some, mine = samples.pick(bent), rows[bent]
