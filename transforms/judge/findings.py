@@ -46,8 +46,10 @@ class Findings:
     mapping: Bools
     excessive: Bools
     curved: Bools
+    curved_p: Floats
     bent: Bools
     drifting: Bools
+    drift_p: Floats
     spread: Floats
     stuck: Bools
     scatter_ratio: Floats
@@ -99,7 +101,9 @@ def find(moments: Moments, model: Model, reference: Reference, policy: Policy) -
     zones = zone_errors(*known, rules)
     threshold, share = threshold_test(moments, model, policy.threshold.mode)
     mapping, excessive = mapping_test(told, judge.significance)
-    drifting, spread = drift_test(moments, weights, told, judge.significance, model.mpe[1] * policy.tolerance / 2)
+    drifting, spread, drift_p = drift_test(
+        moments, weights, told, judge.significance, model.mpe[1] * policy.tolerance / 2
+    )
     residual_squares = residual_sum(plain, lines.a1, lines.a2)
     with np.errstate(divide="ignore", invalid="ignore"):
         total = plain.yy - plain.y**2 / plain.w
@@ -117,8 +121,10 @@ def find(moments: Moments, model: Model, reference: Reference, policy: Policy) -
         mapping=mapping,
         excessive=excessive,
         curved=fit.curved,
+        curved_p=fit.p,
         bent=fit.curved & bins_outside(*known, rules),
         drifting=drifting,
+        drift_p=drift_p,
         spread=spread,
         stuck=stuck_test(moments, model),
         scatter_ratio=np.sqrt(ratio),

@@ -47,7 +47,10 @@ class SecondLook:
     dead: Floats
     changed_us: Ints
     change: Floats
+    p_drift: Floats
+    p_step: Floats
     curved: Bools
+    curve_p: Floats
     curve_q: Floats
     curve_q_meter: Floats
     curve_error: Floats
@@ -60,7 +63,10 @@ class SecondLook:
         points = np.full((meters, MOST_POINTS), np.nan)
         arrays: dict[str, Any] = {one.name: np.zeros(meters, dtype=bool) for one in fields(SecondLook)}
         arrays |= {name: numbers.copy() for name in ("lag", "changed_us")}
-        arrays |= {name: flows.copy() for name in ("dead", "change", "curve_error", "curve_uncertainty")}
+        arrays |= {
+            name: flows.copy()
+            for name in ("dead", "change", "p_drift", "p_step", "curve_p", "curve_error", "curve_uncertainty")
+        }
         arrays |= {name: points.copy() for name in ("curve_q", "curve_q_meter")}
         return SecondLook(**arrays)
 
@@ -120,7 +126,7 @@ def _look_at(samples: Samples, result: SecondLook, found: Findings, q2: Floats, 
         return
     some, mine = samples.pick(bent), rows[bent]
     curve = best_curve(some, q2[mine], judge.significance, judge.form_significance)
-    result.curved[mine] = curve.found
+    result.curved[mine], result.curve_p[mine] = curve.found, curve.p
     for name in ("q", "q_meter", "error", "uncertainty"):
         getattr(result, f"curve_{name}")[mine] = getattr(curve, name)
     # Whether the relation changes is asked anew of what the curve leaves over.
@@ -128,7 +134,10 @@ def _look_at(samples: Samples, result: SecondLook, found: Findings, q2: Floats, 
     if len(fitting):
         left = some.pick(fitting)
         straightened = replace(left, y=left.y - curve.fitted[fitting] + left.x)
-        drifting, step, changed_us, change = change_test(straightened, judge.significance, judge.prior_pairs)
+        drifting, step, changed_us, change, p_drift, p_step = change_test(
+            straightened, judge.significance, judge.prior_pairs
+        )
         where = mine[fitting]
         result.drifting[where], result.step[where] = drifting, step
         result.changed_us[where], result.change[where] = changed_us, change
+        result.p_drift[where], result.p_step[where] = p_drift, p_step
