@@ -86,7 +86,7 @@ def run_cycle(
     Thread(target=statistics.load, daemon=True).start()
     taken = ingest_dumps(context, engine)
     lake = Lake.open(context.workspace)
-    parties = _parties(context, lake)
+    parties = parties_of(context, lake)
     outcomes = [run_window(context, engine, lake, parties, window, now) for window in windows]
     shutil.rmtree(context.workspace.scratch, ignore_errors=True)
     return taken, outcomes
@@ -129,7 +129,8 @@ def _report(context: Context, lake: Lake, parties: Parties, window: Window, mani
         )
 
 
-def _parties(context: Context, lake: Lake) -> Parties:
+def parties_of(context: Context, lake: Lake) -> Parties:
+    """Who is who in the registry and the lake, and who is said to watch whom."""
     registry = context.registry
     devices = lake.devices()
     return Parties(
