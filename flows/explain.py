@@ -1,9 +1,9 @@
-"""Why a meter got its verdict: everything about one meter and one window, gathered without writing anything."""
+"""Why a meter got its verdict: everything about one meter and one window, gathered; only a page is ever written."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from flows.cycle import Context, parties_of
+from flows.settings import use_matplotlib_in
 from reports.explain import Before, Explanation
 from reports.wording import visible
 from transforms.decide.answers import guards_said
@@ -28,6 +29,7 @@ from transforms.state import MeterState, fold_commands
 from transforms.summarise import list_pairs, look_closer, summarise_bucket
 from transforms.summarise.moments import FRAME
 from transforms.windows import Window, newest_complete, parse_time
+from transforms.workspace import Workspace
 
 #: how many runs the meter's past is told of
 RUNS_BACK = 10
@@ -243,4 +245,17 @@ def _before(folder: Path, manifest: dict[str, Any], code: str) -> Before:
     )
 
 
-__all__: Sequence[str] = ["RUNS_BACK", "explain"]
+def write_page(workspace: Workspace, found: Explanation, file: Path | None) -> Path:
+    """Write the explanation as a page and return where; by default in ``reports/``, named by a digest of the code."""
+    from reports.explain_page import render_explanation
+
+    use_matplotlib_in(workspace.cache)
+    page = render_explanation(found)
+    if file is None:
+        digest = hashlib.sha256(found.feature_code.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        file = workspace.reports / f"explain_{digest}_{found.window.name}.html"
+        file.parent.mkdir(parents=True, exist_ok=True)
+    staged = file.with_name(f".{file.name}.part")
+    staged.write_text(page, encoding="utf-8")
+    staged.replace(file)
+    return file

@@ -18,7 +18,7 @@ WIDTH = 100
 WORDS = {"passed": "passed", "failed": "FAILED", "open": "open", "not_evaluated": "not evaluated"}
 _MARK, _NAME = 16, 25
 #: rungs on which what passed needs no numbers
-_BRIEF = ("can it be judged", "may a command go out")
+_BRIEF = ("can it be judged", "what else it looks like", "may a command go out")
 
 
 def screen(given: Explanation) -> list[str]:
@@ -53,9 +53,17 @@ def _rung(stage: str, checks: list[Check]) -> list[str]:
         lines += _line(WORDS["passed"], "", ", ".join(brief))
     for check in checks:
         if check.outcome != "not_evaluated" and not (check.outcome == "passed" and stage in _BRIEF):
-            lines += _line(WORDS[check.outcome], check.name.partition(" (")[0], check.sentence)
+            lines += _line(WORDS[check.outcome], check.name.partition(" (")[0], _told(check))
     unasked = [f"{', '.join(names)} ({why})" for why, names in _alike(checks)]
     return [*lines, *_line(WORDS["not_evaluated"], "", "; ".join(unasked))] if unasked else lines
+
+
+def _told(check: Check) -> str:
+    """The answer: of what passed just the number and its limit, where there are both."""
+    if check.outcome != "passed" or check.value is None or check.limit is None:
+        return check.sentence
+    unit = f" {check.unit}" if check.unit else ""
+    return f"{check.value:.4g}{unit}, limit {check.limit:.4g}{unit}"
 
 
 def _alike(checks: Iterable[Check]) -> Iterator[tuple[str, list[str]]]:
@@ -81,7 +89,7 @@ def plot(given: Explanation) -> list[str]:
         return ["", "No flowing pair to plot."]
     q, q_meter = (flowing[name].to_numpy().astype(np.float64) for name in ("q_lph", "q_meter_lph"))
     title = "Error (q' - q) / q against flow q; o one pair, 8 several, - permissible error"
-    return ["", title, *error_plot(q, q_meter, zones_of(given))]
+    return ["", title, *error_plot(q, q_meter, zones_of(given), height=9)]
 
 
 def zones_of(given: Explanation) -> list[Zone]:

@@ -120,6 +120,15 @@ def _changed(worked: Worked, policy: Policy, p: float) -> tuple[str, dict[str, f
     return f"{percent(change, plus=True)} ({chance(p)})", numbers
 
 
+def _unchanged(what: str, p: float, other: bool, other_name: str, policy: Policy) -> str:
+    """Why a change was not found."""
+    if p >= policy.judge.significance:
+        return f"{what} explains no more than chance does ({chance(p)}, limit {policy.judge.significance:g})"
+    if other:
+        return f"{other_name} describes the readings better ({chance(p)})"
+    return f"{what} explains too little of the scatter, or another description more ({chance(p)})"
+
+
 def _drift(worked: Worked, not_looked: str, policy: Policy) -> Check:
     second, p = worked.second, float(worked.second.p_drift[0])
     if not_looked:
@@ -128,7 +137,7 @@ def _drift(worked: Worked, not_looked: str, policy: Policy) -> Check:
         return DRIFT.not_evaluated("too few flowing pairs to ask")
     told, numbers = _changed(worked, policy, p)
     if not second.drifting[0]:
-        return DRIFT.passed(f"an even change does not explain the scatter, or a step does so better ({chance(p)})")
+        return DRIFT.passed(_unchanged("an even change", p, bool(second.step[0]), "a step", policy))
     if abs(float(second.change[0])) <= _matters(worked, policy):
         return DRIFT.passed(f"the error moves by {told} over the window: too little to matter", **numbers)
     return DRIFT.failed(f"the error moves by {told} over the window", *_counts(worked), **numbers)
@@ -141,9 +150,7 @@ def _step(worked: Worked, not_looked: str, policy: Policy, window: Window) -> Ch
     if not np.isfinite(p):
         return STEP.not_evaluated("too few flowing pairs to ask")
     if not second.step[0]:
-        return STEP.passed(
-            f"no moment splits the window into two relations, or an even change fits better ({chance(p)})"
-        )
+        return STEP.passed(_unchanged("a change at once", p, bool(second.drifting[0]), "an even change", policy))
     told, numbers = _changed(worked, policy, p)
     at = (window.start + timedelta(microseconds=int(second.changed_us[0]))).replace(microsecond=0)
     if abs(float(second.change[0])) <= _matters(worked, policy):

@@ -24,7 +24,7 @@ MAPPING = Question(
 )
 LACK = Question("lack_of_fit", "Lack of fit (F test)", "Is the relation straight?", STAGE)
 FORM = Question("form", "Form (partial F test)", "Which is the simplest form that the data support?", STAGE)
-CURVE = Question("curve", "Curve (BIC and partial F test)", "Is there an increasing curve where no line fits?", STAGE)
+CURVE = Question("curve", "Curve (BIC and partial F test)", "Does a straight line do as well as any curve?", STAGE)
 PARTS = Question(
     "drift",
     "Change between parts (analysis of variance)",
@@ -153,16 +153,13 @@ def _curve(worked: Worked, not_looked: str, policy: Policy) -> Check:
     numbers: dict[str, float | str | None] = {"value": p, "limit": level}
     if not second.curved[0]:
         if not np.isfinite(p):
-            return CURVE.failed("no curve that rises everywhere leaves as little scatter as is normal", **numbers)
-        return CURVE.failed(
-            f"no curve is better than the line by both criteria ({chance(p)}, limit {level:g})", **numbers
-        )
+            return CURVE.passed("no curve that rises everywhere leaves as little scatter as is normal", **numbers)
+        sentence = f"no curve is better by both criteria ({chance(p)}, limit {level:g})"
+        return CURVE.passed(sentence, **numbers)
     points = int(np.isfinite(second.curve_q[0]).sum())
     error = float(second.curve_error[0] * worked.model.unit_lph[0])
-    sentence = (
-        f"one of {points} points is better than the line ({chance(p)}); it keeps within {error:.2g} L/h of the fit"
-    )
-    return CURVE.passed(sentence, *_steady(worked), **numbers)
+    sentence = f"a curve is better ({chance(p)}): {points} points, within {error:.2g} L/h of the fit"
+    return CURVE.failed(sentence, *_steady(worked), **numbers)
 
 
 def _parts(worked: Worked, moments: Moments, policy: Policy) -> Check:
@@ -180,7 +177,8 @@ def _parts(worked: Worked, moments: Moments, policy: Policy) -> Check:
     level = policy.judge.significance / 2
     sentence = f"the errors of {parts} parts differ by {percent(spread)} about the line ({chance(p)}, limit {level:g})"
     if not found.drifting[0]:
-        return PARTS.passed(f"{sentence}: chance explains it, or it is less than {percent(least)}", **numbers)
+        why = "chance explains it" if p >= level else f"less than the {percent(least)} that matter"
+        return PARTS.passed(f"{sentence}: {why}", **numbers)
     if worked.second.curved[0]:
         return PARTS.failed(
             f"{sentence}; about a line, but a curve describes the meter, so it does not count", **numbers
