@@ -121,8 +121,8 @@ def _zones(row: Mapping[str, Any]) -> str:
 def _steady(row: Mapping[str, Any], given: Explanation) -> str:
     if row["form"] == "curve":
         return (
-            f"reads {percent(row['volume_error'])} off over the window's volume, along a curve that held all window: "
-            "the error depends on the flow"
+            f"{deviation(1 + (finite(row['volume_error']) or 0.0), None)} over the window's volume, along a curve that held "
+            "all window: the error depends on the flow"
         )
     a1, a2 = finite(row["a1"]) or 0.0, finite(row["a2"]) or 0.0
     sign = "\u2212" if a2 < 0 else "+"

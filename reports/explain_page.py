@@ -13,7 +13,7 @@ from reports.error_chart import error_chart
 from reports.explain import Explanation, caveats, plain_sentence
 from reports.page import render_page
 from reports.svg import drawing
-from reports.wording import MINUS, NOTHING, finite, flow, number, percent, span, visible
+from reports.wording import NOTHING, THIN, finite, flow, number, percent, span, visible
 from transforms.judge.dossier import Check
 from transforms.reasons import sentence
 
@@ -73,7 +73,7 @@ def _shown(check: Check) -> dict[str, Any]:
         "question": check.question,
         "outcome": check.outcome,
         "word": WORDS[check.outcome],
-        "said": visible(check.sentence).replace(" -", f" {MINUS}"),
+        "said": visible(check.sentence),
         "value": _measure(check.value, check.unit),
         "limit": _measure(check.limit, check.unit),
         "speaks_for": ", ".join(check.speaks_for),
@@ -87,8 +87,8 @@ def _measure(value: float | None, unit: str) -> str:
     if size and (size < 1e-3 or size >= 1e7):
         shown = f"{value:.2g}"
     else:
-        shown = number(value, 0 if value == int(value) and unit != "%" else 4 if not unit else 2)
-    return f"{shown} {unit}".strip()
+        shown = number(value, 0 if value == int(value) and unit != "%" else 2 if unit or size >= 10 else 4)
+    return f"{shown}{THIN}{unit}" if unit in ("%", "L/h", "d") else shown
 
 
 def _figures(given: Explanation) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from transforms.judge.dossier import Check
 
 WIDTH = 100
 WORDS = {"passed": "passed", "failed": "FAILED", "open": "open", "not_evaluated": "not evaluated"}
-_MARK, _NAME = 16, 25
+_MARK, _NAME = 15, 25
 #: rungs on which what passed needs no numbers
 _BRIEF = ("can it be judged", "what else it looks like", "may a command go out")
 
@@ -53,17 +53,9 @@ def _rung(stage: str, checks: list[Check]) -> list[str]:
         lines += _line(WORDS["passed"], "", ", ".join(brief))
     for check in checks:
         if check.outcome != "not_evaluated" and not (check.outcome == "passed" and stage in _BRIEF):
-            lines += _line(WORDS[check.outcome], check.name.partition(" (")[0], _told(check))
+            lines += _line(WORDS[check.outcome], check.name.partition(" (")[0], check.sentence)
     unasked = [f"{', '.join(names)} ({why})" for why, names in _alike(checks)]
     return [*lines, *_line(WORDS["not_evaluated"], "", "; ".join(unasked))] if unasked else lines
-
-
-def _told(check: Check) -> str:
-    """The answer: of what passed just the number and its limit, where there are both."""
-    if check.outcome != "passed" or check.value is None or check.limit is None:
-        return check.sentence
-    unit = f" {check.unit}" if check.unit else ""
-    return f"{check.value:.4g}{unit}, limit {check.limit:.4g}{unit}"
 
 
 def _alike(checks: Iterable[Check]) -> Iterator[tuple[str, list[str]]]:
@@ -111,4 +103,4 @@ def _past(given: Explanation) -> list[str]:
         off = f" {percent(each.volume_error)}" if each.volume_error is not None else ""
         sent = f" [{', '.join(visible(name)[:10] for name in each.sent)}]" if each.sent else ""
         told.append(f"{each.start:%m-%d %H:%M} {each.verdict or 'not in the run'}{off}{sent}")
-    return ["", *_wrapped(f"Last runs: {'; '.join(told)}")]
+    return _wrapped(f"Last runs: {'; '.join(told)}")

@@ -65,7 +65,7 @@ def guards_said(
     refusal = next(iter(withheld), None) or (order["reason"] if order else None)
     if verdict != "steady" and refusal not in _GUARDS:
         return [q.not_evaluated("not asked: only a steady deviation can be commanded away") for q in questions]
-    why = f"one refusal is enough: {sentence(refusal)}" if refusal else "the run's record does not say"
+    why = "not asked: one refusal is enough" if refusal else "the run's record does not say"
     checks = [_beyond(order, limits, why)]
     for reason, question in _GUARDS.items():
         checks.append(

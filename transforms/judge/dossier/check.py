@@ -107,9 +107,15 @@ def _number(given: float | str | None) -> float | None:
 
 
 def percent(relative: float, *, plus: bool = False) -> str:
-    """A relative number in per cent, two decimals below 10 %."""
+    """A relative number in per cent, two decimals below 10 % where there are any."""
     value = 100 * float(relative)
-    return f"{value:{'+' if plus else ''}.{2 if abs(value) < 9.995 else 1}f} %"
+    decimals = 0 if value == round(value) else 2 if abs(value) < 9.995 else 1
+    return minus(f"{value:{'+' if plus else ''}.{decimals}f} %")
+
+
+def minus(text: str) -> str:
+    """A number as text, with a true minus sign."""
+    return text.replace("-", "\u2212")
 
 
 def chance(p: float) -> str:

@@ -46,7 +46,7 @@ def is_it_off(worked: Worked | None, stopped: str, policy: Policy) -> list[Check
     checks.append(
         _SHARE.told(
             share >= SEEN,
-            f"{percent(share)} of the flowing volume lies in zones with evidence; a healthy meter needs {percent(SEEN)}",
+            f"{percent(share)} of the flowing volume; a healthy meter needs {percent(SEEN)}",
             (),
             ("inconclusive",),
             value=100 * share,
@@ -55,7 +55,7 @@ def is_it_off(worked: Worked | None, stopped: str, policy: Policy) -> list[Check
         )
     )
     if not found.curved[0]:
-        checks.append(_BINS.not_evaluated("not asked: a straight line describes it, so zones are narrow enough"))
+        checks.append(_BINS.not_evaluated("not asked: the relation is straight"))
     elif found.bent[0]:
         checks.append(_BINS.failed("the relation bends, and one flow bin is outside by itself", "steady", "unsteady"))
     else:
@@ -75,7 +75,7 @@ def _zone(question: Question, z: int, worked: Worked, policy: Policy) -> Check:
             f"only {times(n, 'pair')} in this zone; {least} are needed", limit=100 * limit, unit="%"
         )
     numbers: dict[str, float | str | None] = {"value": 100 * error, "limit": 100 * limit, "unit": "%"}
-    seen = f"{percent(error, plus=True)} ± {percent(expanded)} from {times(n, 'pair')}; the limit is ±{percent(limit)}"
+    seen = f"{percent(error, plus=True)} ± {percent(expanded)}, {times(n, 'pair')}, limit ±{percent(limit)}"
     if zones.outside[z, 0]:
         return question.failed(f"{seen}: outside", "steady", "unsteady", **numbers)
     if zones.inside[z, 0]:

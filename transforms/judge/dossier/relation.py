@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from transforms.fit.choose import GAIN, OFFSET
-from transforms.judge.dossier.check import Check, Question, chance, percent, times
+from transforms.judge.dossier.check import Check, Question, chance, minus, percent, times
 from transforms.judge.evidence import FLOWING
 from transforms.judge.verdict import Worked
 from transforms.policy import Policy
@@ -79,10 +79,10 @@ def _threshold(worked: Worked, moments: Moments, policy: Policy) -> Check:
         mean = float((moments.total("sy", FLOWING) - moments.total("sx", FLOWING))[0] / found.flowing[0])
         mean *= float(model.unit_lph[0])
         numbers = {"value": mean, "limit": high, "unit": "L/h"}
-        sentence = f"the mean difference is {mean:+.4g} L/h; the preset range is {band} on one side"
+        sentence = f"the mean is {minus(f'{mean:+.4g}')} L/h; the range is {band} on one side"
     else:
-        rule = "all must" if policy.threshold.mode == "all" else f"at least {percent(wanted)} must"
-        sentence = f"{percent(share)} of the differences lie within {band} on one side; {rule}"
+        rule = "all" if policy.threshold.mode == "all" else percent(wanted)
+        sentence = f"{percent(share)} lie within {band} on one side; {rule} must"
         numbers["limit"] = 100.0 if policy.threshold.mode == "all" else 100 * wanted
     return THRESHOLD.told(bool(found.threshold[0]), sentence, _steady(worked), ("unsteady",), **numbers)
 
@@ -101,14 +101,11 @@ def _mapping(worked: Worked, policy: Policy) -> Check:
         return MAPPING.not_evaluated("too few pairs, or flows that never differ, leave nothing to test a line with")
     chi2 = ratio**2 * float(dof[0])
     limit = float(chi_square_limit(dof, policy.judge.significance)[0])
-    sentence = (
-        f"chi-square {chi2:.4g} with {times(dof[0], 'degree')} of freedom; the limit is {limit:.4g}: "
-        f"scatter {ratio:.2f} times the normal"
-    )
+    sentence = f"chi-square {chi2:.4g} ({int(dof[0])} dof), limit {limit:.4g}: scatter {ratio:.2f} × normal"
     if not found.mapping[0] and not found.excessive[0]:
         sentence = "the line fitted does not rise with the flow"
     if worked.second.curved[0] and not found.mapping[0]:
-        return MAPPING.failed(f"{sentence}; about a line, but see the curve", value=chi2, limit=limit)
+        return MAPPING.failed(f"{sentence}, about a line; but see the curve", value=chi2, limit=limit)
     return MAPPING.told(bool(found.mapping[0]), sentence, _steady(worked), ("unsteady",), value=chi2, limit=limit)
 
 
@@ -118,10 +115,8 @@ def _lack_of_fit(worked: Worked, policy: Policy) -> Check:
     if not np.isfinite(p):
         return LACK.not_evaluated("the flows fill too few flow bins to see a bend", limit=level)
     if found.curved[0]:
-        return LACK.failed(f"the means of the flow bins leave the line ({chance(p)} < {level:g})", value=p, limit=level)
-    return LACK.passed(
-        f"the means of the flow bins lie on the line ({chance(p)}, limit {level:g})", value=p, limit=level
-    )
+        return LACK.failed(f"{chance(p)}, limit {level:g}: the flow bins' means leave the line", value=p, limit=level)
+    return LACK.passed(f"{chance(p)}, limit {level:g}: the flow bins' means lie on it", value=p, limit=level)
 
 
 def _form(worked: Worked, policy: Policy) -> Check:
@@ -135,7 +130,7 @@ def _form(worked: Worked, policy: Policy) -> Check:
     a2, a2_se = float(lines.a2[0]) * unit, float(lines.a2_se[0]) * unit
     if not np.isfinite(a1):
         return FORM.not_evaluated("the flows determine no line")
-    gain, offset = f"a1 = {a1:.5g} ± {a1_se:.2g}", f"a2 = {a2:+.4g} ± {a2_se:.2g} L/h"
+    gain, offset = f"a1 = {a1:.5g} ± {a1_se:.2g}", f"a2 = {minus(f'{a2:+.4g}')} ± {a2_se:.2g} L/h"
     if index == GAIN:
         return FORM.passed(f"a pure gain is not refused at {level}: {gain}", value=a1)
     if index == OFFSET:
@@ -153,12 +148,14 @@ def _curve(worked: Worked, not_looked: str, policy: Policy) -> Check:
     numbers: dict[str, float | str | None] = {"value": p, "limit": level}
     if not second.curved[0]:
         if not np.isfinite(p):
-            return CURVE.passed("no curve that rises everywhere leaves as little scatter as is normal", **numbers)
-        sentence = f"no curve is better by both criteria ({chance(p)}, limit {level:g})"
+            return CURVE.passed("no rising curve leaves as little scatter as is normal", **numbers)
+        sentence = f"{chance(p)}, limit {level:g}: no curve is better by both criteria"
         return CURVE.passed(sentence, **numbers)
     points = int(np.isfinite(second.curve_q[0]).sum())
     error = float(second.curve_error[0] * worked.model.unit_lph[0])
-    sentence = f"a curve is better ({chance(p)}): {points} points, within {error:.2g} L/h of the fit"
+    sentence = f"{chance(p)}, limit {level:g}: a curve is better, delivered as {points} points"
+    if error > 0:
+        sentence += f" that keep within {error:.2g} L/h of it"
     return CURVE.failed(sentence, *_steady(worked), **numbers)
 
 
@@ -175,12 +172,10 @@ def _parts(worked: Worked, moments: Moments, policy: Policy) -> Check:
     spread, p = float(found.spread[0]), float(found.drift_p[0])
     numbers: dict[str, float | str | None] = {"value": 100 * spread, "limit": 100 * least, "unit": "%"}
     level = policy.judge.significance / 2
-    sentence = f"the errors of {parts} parts differ by {percent(spread)} about the line ({chance(p)}, limit {level:g})"
+    sentence = f"{parts} parts differ by {percent(spread)} ({chance(p)}, limit {level:g})"
     if not found.drifting[0]:
         why = "chance explains it" if p >= level else f"less than the {percent(least)} that matter"
         return PARTS.passed(f"{sentence}: {why}", **numbers)
     if worked.second.curved[0]:
-        return PARTS.failed(
-            f"{sentence}; about a line, but a curve describes the meter, so it does not count", **numbers
-        )
+        return PARTS.failed(f"{sentence}, about a line; a curve describes the meter, so it does not count", **numbers)
     return PARTS.failed(f"{sentence}, more than the {percent(least)} that matter", "unsteady", **numbers)
