@@ -189,13 +189,24 @@ def to_json(given: Explanation) -> dict[str, Any]:
         "numbers": {name: _plain(row.get(name)) for name in NUMBERS},
         "judged_again": {**{name: again[name] for name in ("verdict", "reason", "form")}, "same": given.agrees},
         "checks": [
-            {**asdict(check), "value": _plain(check.value), "limit": _plain(check.limit)} for check in given.checks
+            {
+                **asdict(check),
+                "value": _plain(check.value),
+                "limit": _plain(check.limit),
+                "speaks_for": list(check.speaks_for),
+            }
+            for check in given.checks
         ],
         "command_id": given.command["command_id"] if given.command else None,
         "order_id": given.order["order_id"] if given.order else None,
         "withheld": list(given.withheld),
         "history": [
-            {**asdict(each), "start": iso(each.start), "volume_error": _plain(each.volume_error)}
+            {
+                **asdict(each),
+                "start": iso(each.start),
+                "volume_error": _plain(each.volume_error),
+                "sent": list(each.sent),
+            }
             for each in given.history
         ],
     }

@@ -16,7 +16,7 @@ from transforms.judge.dossier import Check
 
 WIDTH = 100
 WORDS = {"passed": "passed", "failed": "FAILED", "open": "open", "not_evaluated": "not evaluated"}
-_MARK, _NAME = 15, 25
+_MARK, _NAME = 16, 25
 #: rungs on which what passed needs no numbers
 _BRIEF = ("can it be judged", "what else it looks like", "may a command go out")
 
