@@ -18,6 +18,7 @@ from flows.findings import collect, run_of, to_markdown
 from flows.reporting import load_charts, write_run_report
 from flows.situation import look_around
 from transforms import statistics
+from transforms.feedback import set_aside_acks
 from transforms.fingerprint import ReadAhead
 from transforms.fleet import fleet_table
 from transforms.ingest import IngestResult, ingest
@@ -96,7 +97,7 @@ def run_cycle(
     Thread(target=statistics.load, daemon=True).start()
     taken = ingest_dumps(context, engine)
     lake = Lake.open(context.workspace)
-    parties = _parties(context, lake)
+    parties = parties_of(context, lake)
     outcomes = [run_window(context, engine, lake, parties, window, now) for window in windows]
     shutil.rmtree(context.workspace.scratch, ignore_errors=True)
     return taken, outcomes
@@ -123,6 +124,7 @@ def _commit_run(
     """Carry one window from the lake to the outbox and return its manifest."""
     workspace = context.workspace
     known = look_around(workspace, context.registry, window, now)
+    set_aside_acks(workspace, known.acks)
     judged = _judge(context, engine, lake, replace(parties, changed=known.changed), window)
     run = engine.step(
         f"decide {window.name}",
@@ -140,7 +142,8 @@ def _report(context: Context, lake: Lake, parties: Parties, window: Window, mani
         )
 
 
-def _parties(context: Context, lake: Lake) -> Parties:
+def parties_of(context: Context, lake: Lake) -> Parties:
+    """Who is who in the registry and the lake, and who is said to watch whom."""
     registry = context.registry
     devices = lake.devices()
     return Parties(

@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 
 from transforms.decide import Situation, awaited, judge_effects
-from transforms.feedback import Acks, for_commands, read_acks, set_aside_acks
-from transforms.judge import set_aside
+from transforms.feedback import Acks, for_commands, read_acks
+from transforms.judge import set_aside, set_changed_aside
 from transforms.outbox import History, read_history
 from transforms.policy import Policy
 from transforms.registry import Registry
@@ -53,7 +53,6 @@ def look_around(workspace: Workspace, registry: Registry, window: Window, now: d
     commands = history.lines("commands.jsonl")
     left = {command["command_id"]: command["feature_code"] for command in commands if command["state"] == "ready"}
     acks = for_commands(read_acks(workspace), left)
-    set_aside_acks(workspace, acks)
     states = fold_commands(commands, acks.acks, now, history.effects(), _installed(registry))
     return Known(history, acks, states, _changed(states, registry, window), _absent(registry, window))
 
@@ -62,10 +61,7 @@ def put_into_words(known: Known, judged: pl.DataFrame) -> pl.DataFrame:
     """The verdicts with the reasons that only the situation tells."""
     for (reason,), group in known.absent.group_by("reason", maintain_order=True):
         judged = set_aside(judged, group["feature_code"].to_list(), str(reason))
-    short = judged.filter(pl.col("reason").is_in(["too_few_pairs", "no_flow"])).join(
-        known.changed, on="feature_code", how="semi"
-    )
-    return set_aside(judged, short["feature_code"].to_list(), "parameters_changed")
+    return set_changed_aside(judged, known.changed["feature_code"].to_list())
 
 
 def effects_of(known: Known, judged: pl.DataFrame) -> pl.DataFrame:
