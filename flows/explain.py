@@ -255,6 +255,8 @@ def write_page(workspace: Workspace, found: Explanation, file: Path | None) -> P
         digest = hashlib.sha256(found.feature_code.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         file = workspace.reports / f"explain_{digest}_{found.window.name}.html"
         file.parent.mkdir(parents=True, exist_ok=True)
+    elif file.is_dir() or not file.parent.is_dir():
+        raise UsageError(f"--html {file} names no file that can be written; name one in a folder that exists")
     staged = file.with_name(f".{file.name}.part")
     staged.write_text(page, encoding="utf-8")
     staged.replace(file)

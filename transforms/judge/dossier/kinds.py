@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from transforms.judge.dossier.check import Check, Question, chance, percent
+from transforms.judge.dossier.check import Check, Question, chance, percent, times
 from transforms.judge.verdict import Worked
 from transforms.policy import Policy
 from transforms.windows import Window, iso
@@ -98,7 +98,7 @@ def _skew(worked: Worked, not_looked: str, policy: Policy, interval_us: int) -> 
         by = timedelta(microseconds=abs(lag) * interval_us)
         way = "after" if lag > 0 else "before"
         return SKEW.failed(
-            f"the meter comes {abs(lag)} sampling intervals ({by}) {way} the reference",
+            f"the meter comes {times(abs(lag), 'sampling interval')} ({by}) {way} the reference",
             *_counts(worked),
             value=lag,
             limit=0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from transforms.fit.choose import GAIN, OFFSET
-from transforms.judge.dossier.check import Check, Question, chance, minus, percent, times
+from transforms.judge.dossier.check import Check, Question, chance, minus, percent, plain, times
 from transforms.judge.evidence import FLOWING
 from transforms.judge.verdict import Worked
 from transforms.policy import Policy
@@ -101,7 +101,7 @@ def _mapping(worked: Worked, policy: Policy) -> Check:
         return MAPPING.not_evaluated("too few pairs, or flows that never differ, leave nothing to test a line with")
     chi2 = ratio**2 * float(dof[0])
     limit = float(chi_square_limit(dof, policy.judge.significance)[0])
-    sentence = f"chi-square {chi2:.4g} ({int(dof[0])} dof), limit {limit:.4g}: scatter {ratio:.2f} × normal"
+    sentence = f"chi-square {plain(chi2)} ({int(dof[0])} dof), limit {plain(limit)}: scatter {ratio:.2f} × normal"
     if not found.mapping[0] and not found.excessive[0]:
         sentence = "the line fitted does not rise with the flow"
     if worked.second.curved[0] and not found.mapping[0]:
