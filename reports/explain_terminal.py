@@ -37,8 +37,8 @@ def screen(given: Explanation) -> list[str]:
     return [*lines, *_past(given)]
 
 
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, break_on_hyphens=False)
+def _wrapped(text: str, indent: int = 0) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent=" " * indent, break_on_hyphens=False)
 
 
 def _rung(stage: str, checks: list[Check]) -> list[str]:
@@ -46,9 +46,11 @@ def _rung(stage: str, checks: list[Check]) -> list[str]:
     title = f"{stage[:1].upper()}{stage[1:]}{'' if stage.startswith('what') else '?'}"
     reasons = {check.sentence if check.outcome == "not_evaluated" else "" for check in checks}
     if len(reasons) == 1 and "" not in reasons:
-        return _wrapped(f"{title}  not evaluated: {visible(reasons.pop())}")
-    lines = [title]
+        return _wrapped(f"{title}  not evaluated: {visible(reasons.pop().removeprefix('not asked: '))}", indent=4)
     brief = [check.name.partition(" (")[0] for check in checks if check.outcome == "passed" and stage in _BRIEF]
+    if len(brief) == len(checks):
+        return _wrapped(f"{title}  passed: {', '.join(brief)}", indent=4)
+    lines = [title]
     if brief:
         lines += _line(WORDS["passed"], "", ", ".join(brief))
     for check in checks:

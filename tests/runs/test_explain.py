@@ -210,7 +210,7 @@ def test_the_screen_shows_sentence_checks_plot_and_past(ran: Small) -> None:
     lines = text.splitlines()
     assert lines[0].startswith("STEADY (")
     assert max(map(len, lines)) <= WIDTH
-    assert len(lines) <= 48
+    assert len(lines) <= 40
     assert "  FAILED        Error of indication Q2-Q3 " in text
     assert any(line.startswith("  not evaluated ") for line in lines)
     assert sum("|" in line and "%" in line for line in lines) == 3  # the plot's labelled rows
