@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from threading import Thread
@@ -15,13 +15,15 @@ import polars as pl
 
 from flows.engines import Engine
 from flows.findings import collect, run_of, to_markdown
-from flows.reporting import write_run_report
+from flows.reporting import load_charts, write_run_report
+from flows.situation import look_around
 from transforms import statistics
+from transforms.fingerprint import ReadAhead
 from transforms.fleet import fleet_table
 from transforms.ingest import IngestResult, ingest
 from transforms.judge import calibration_status, judge_bucket, judge_silent
 from transforms.lake import Lake
-from transforms.match import Parties, claims
+from transforms.match import CHANGED, Parties, claims
 from transforms.outbox import commit, read_history, read_manifest, stage
 from transforms.policy import Policy
 from transforms.registry import Registry
@@ -38,7 +40,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Context:
-    """What a cycle works with: where, on whom, by which rules, how wide, and whom to tell about progress."""
+    """What a cycle works with: where, on whom, by which rules, how wide, whom to tell about progress, what is read ahead."""
 
     workspace: Workspace
     registry: Registry
@@ -46,6 +48,7 @@ class Context:
     workers: int
     version: str
     progress: Progress
+    ahead: ReadAhead | None = None
 
     def database(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB in memory that all workers of a step share."""
@@ -73,8 +76,15 @@ def ingest_dumps(context: Context, engine: Engine) -> IngestResult:
             threads=context.workers,
             memory_mb=MEMORY_MB,
             progress=context.progress,
+            ahead=context.ahead,
         ),
     )
+
+
+def get_ready(context: Context) -> None:
+    """Import what a cycle needs only in its later steps, for callers who have to wait before it anyway."""
+    statistics.load()
+    load_charts(context.workspace)
 
 
 def run_cycle(
@@ -112,10 +122,11 @@ def _commit_run(
 ) -> dict[str, Any]:
     """Carry one window from the lake to the outbox and return its manifest."""
     workspace = context.workspace
-    judged = _judge(context, engine, lake, parties, window)
+    known = look_around(workspace, context.registry, window, now)
+    judged = _judge(context, engine, lake, replace(parties, changed=known.changed), window)
     run = engine.step(
         f"decide {window.name}",
-        lambda: collect(workspace, context.registry, context.policy, lake, judged, window, now, context.version),
+        lambda: collect(context.registry, context.policy, lake, known, judged, window, now, context.version),
     )
     staged = stage(workspace, run)
     return read_manifest(engine.step(f"outbox {window.name}", lambda: commit(workspace, staged, run.run_id)))
@@ -139,6 +150,7 @@ def parties_of(context: Context, lake: Lake) -> Parties:
         claims=claims(devices, registry.pairs),
         instants=_instants(devices, registry),
         settled=context.policy.reference.settled,
+        changed=pl.DataFrame(schema=CHANGED),
     )
 
 

@@ -13,6 +13,7 @@ import polars as pl
 
 from flows.cycle import Context, parties_of
 from flows.settings import use_matplotlib_in
+from flows.situation import Known, put_into_words, read_known
 from reports.explain import Before, Explanation
 from reports.wording import visible
 from transforms.decide.answers import guards_said
@@ -25,7 +26,6 @@ from transforms.match import METERS, Parties
 from transforms.outbox import History, read_history, read_lines
 from transforms.schemas import PAIRS
 from transforms.sql import session
-from transforms.state import MeterState, fold_commands
 from transforms.summarise import list_pairs, look_closer, summarise_bucket
 from transforms.summarise.moments import FRAME
 from transforms.windows import Window, newest_complete, parse_time
@@ -62,11 +62,9 @@ def explain(context: Context, code: str, until: datetime | None, length: timedel
     window, place = _window(context, runs, lake, until, length)
     context = replace(context, policy=context.policy.with_window(window.length))
     folder, manifest = (runs.folders[place], runs.manifests[place]) if place is not None else (None, None)
-    earlier = read_history(context.workspace, window)
     issued_at = parse_time(manifest["issued_at"]) if manifest else window.end
-    state = _state(context, earlier, code, issued_at)
-    changed = state.changed_at if state.changed_at and window.start <= state.changed_at < window.end else None
-    dossier, pairs = _judge_again(context, lake, parties, code, window, changed)
+    known = read_known(context.workspace, context.registry, window, issued_at)
+    dossier, pairs = _judge_again(context, lake, replace(parties, changed=known.changed), code, window, known)
     said = _row(folder, code)
     command, order = _line(folder, "commands.jsonl", code), _line(folder, "work_orders.jsonl", code)
     withheld = [each["reason"] for each in (manifest or {}).get("withheld", []) if each["feature_code"] == code]
@@ -140,19 +138,14 @@ def _similar(code: str, known: pl.Series) -> list[str]:
     return difflib.get_close_matches(code, known.sort().to_list(), n=3)
 
 
-def _state(context: Context, history: History, code: str, now: datetime) -> MeterState:
-    commands = [line for line in history.lines("commands.jsonl") if line["feature_code"] == code]
-    return fold_commands(commands, read_acks(context.workspace).acks, now).get(code, MeterState())
-
-
 def _judge_again(
-    context: Context, lake: Lake, parties: Parties, code: str, window: Window, changed_at: datetime | None
+    context: Context, lake: Lake, parties: Parties, code: str, window: Window, known: Known
 ) -> tuple[Dossier, pl.DataFrame]:
     """The dossier of one meter, and its pairs."""
     mine = pl.col("feature_code") == code
     alone = replace(
         parties,
-        **{name: getattr(parties, name).filter(mine) for name in ("fleet", "devices", "claims")},
+        **{name: getattr(parties, name).filter(mine) for name in ("fleet", "devices", "claims", "changed")},
     )
     policy = context.policy
     calibration = calibration_status(context.registry.flowmeters, policy, window)
@@ -175,7 +168,9 @@ def _judge_again(
             policy,
             window,
             look=lambda numbers: look_closer(con, window, numbers),
-            changed_at=changed_at,
+            changed_at=next(iter(alone.changed["since"]), None),
+            absent=next(iter(known.absent.filter(mine)["reason"]), None),
+            overrule=lambda judged: put_into_words(known, judged),
         )
     return dossier, pairs
 

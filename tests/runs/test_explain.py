@@ -147,7 +147,7 @@ def test_parameters_that_changed_within_the_window_are_named(small: Small) -> No
         "command_id": command["command_id"],
         "feature_code": "HIGH",
         "status": "applied",
-        "at": "2026-01-01T15:00:00Z",
+        "at": "2026-01-01T23:00:00Z",
     }
     (small.root / "raw" / "acks" / "a.jsonl").write_text(json.dumps(ack) + "\n")
     small.run(until="2026-01-02T00:00:00Z")
@@ -164,7 +164,7 @@ def test_parameters_that_changed_within_the_window_are_named(small: Small) -> No
     assert [each["verdict"] for each in answer["history"]] == ["steady", "inconclusive"]
     assert answer["history"][0]["sent"] == [command["command_id"]]
     before = told(small, "HIGH", "--until", NOON)
-    assert f"({command['command_id']}, applied 2026-01-01 15:00 UTC)" in before["sentence"]
+    assert f"({command['command_id']}, applied 2026-01-01 23:00 UTC)" in before["sentence"]
 
 
 def test_a_window_without_a_run_is_judged_and_nothing_is_written(ran: Small) -> None:

@@ -35,7 +35,8 @@ TABLES = {
         "verdict": S, "form": S, "reason": S, "n_pairs": I, "n_flowing": I, "coverage": F, "mean_diff_lph": F,
         "share_in_band": F, "volume_error": F, "error_q1_q2": F, "error_q2_q3": F, "error_q3_q4": F, "a1": F,
         "a1_se": F, "a2": F, "a2_se": F, "r2": F, "residual_std_lph": F, "q_min_lph": F, "q_max_lph": F,
-        "correlation": F,
+        "correlation": F, "uncertainty_q1_q2": F, "uncertainty_q2_q3": F, "uncertainty_q3_q4": F, "scatter_ratio": F,
+        "drift_spread": F, "lag_s": F, "changed_at": UTC_TIME, "dead_share": F, "pairs_needed": I,
     },
     "readings.parquet": {
         "feature_code": S, "captured_at": UTC_TIME, "file": S, "sha256": S, "screen": S, "quantity": S, "value": F,

@@ -29,7 +29,7 @@ def status(
     found = calibration_status(frame, policy or Policy(), Window(parse_time(start), length))
     assert found is not None
     assert found["flowmeter_id"].is_sorted()
-    return {name: (valid, uncertainty) for name, valid, uncertainty in found.iter_rows()}
+    return {name: (valid, uncertainty) for name, valid, uncertainty, _ in found.iter_rows()}
 
 
 def test_without_the_file_nobody_is_asked() -> None:

@@ -417,7 +417,7 @@ def test_the_chart_of_a_curve_draws_the_measured_points_whatever_was_in_force() 
     above = [(float(v) - float(y)) / scale for y, v in ((y1, v1), (y2, v2), (y3, v3))]
     assert above == pytest.approx([4.0, 10.0, -20.0], abs=0.3)
     text = text_of(dataclasses.replace(plain(), commands=[plain().commands[0] | later])).replace(THIN, " ")
-    assert "largest error of the points 0.4 L/h" in text
+    assert "largest error of the points0.4 L/h" in text
     assert "maps its raw flow along a curve of 3 points, drawn from 22.0 L/h to 1 500 L/h" in text
 
 

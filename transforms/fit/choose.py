@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +17,11 @@ OFFSET, GAIN, LINE = 0, 1, 2
 
 @dataclass(frozen=True)
 class Choice:
-    """The chosen line of each meter and its index into `FORMS`."""
+    """The chosen line of each meter and its index into `FORMS`; ``full`` is the line with both parameters free."""
 
     index: npt.NDArray[np.int64]
     lines: Lines
+    full: Lines
 
 
 def choose_form(sums: Centred, significance: float) -> Choice:
@@ -44,13 +45,12 @@ def choose_form(sums: Centred, significance: float) -> Choice:
         for form, simple in ((OFFSET, offset), (GAIN, gain))
     }
     index = np.where(~refused[GAIN], GAIN, np.where(~refused[OFFSET], OFFSET, LINE))
-    # That a gain is not refused does not make the offset known to be zero: the slope is as sure as in the full line.
-    gain = replace(gain, a1_se=np.where(possible, np.fmax(gain.a1_se, line.a1_se), gain.a1_se))
     picked = {
         name: np.choose(index, [getattr(form, name) for form in (offset, gain, line)])
         for name in ("a1", "a1_se", "a2", "a2_se", "correlation", "chi2", "dof")
     }
-    return Choice(index, Lines(**{name: np.asarray(value, dtype=np.float64) for name, value in picked.items()}))
+    lines = Lines(**{name: np.asarray(value, dtype=np.float64) for name, value in picked.items()})
+    return Choice(index, lines, line)
 
 
 def _partial_f(sums: Centred, simple: Lines, line: Lines) -> Floats:

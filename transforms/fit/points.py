@@ -17,8 +17,8 @@ from transforms.fit.lines import Floats
 MOST_POINTS = 16
 #: cells of the grid on which the curvature is integrated
 _GRID = 256
-#: checks of the error within a piece; an odd number, so that its middle is one
-_CHECKS = 9
+#: checks of the error within a piece, while searching and for the final statement; odd, so that its middle is one
+_CHECKS, _FINAL_CHECKS = 9, 63
 
 
 @dataclass(frozen=True)
@@ -165,8 +165,12 @@ def _spread(curves: Curves, fit: npt.NDArray[np.bool_], most: int, tolerance: fl
         part = _quantiles(grid[open_], share[open_], count)
         part[:, 0], part[:, -1] = low[open_, 0], high[open_, 0]
         q[open_, :count] = part
-        error[open_], relative[open_] = _distance(curves, open_, part)
+        error[open_], relative[open_] = _distance(curves, open_, part, _CHECKS)
         open_ = open_[~(relative[open_] <= tolerance)]
+    used = (~np.isnan(q)).sum(axis=1)
+    for count in np.unique(used[fit]):
+        rows = np.flatnonzero(fit & (used == count))
+        error[rows], relative[rows] = _distance(curves, rows, q[rows, :count], _FINAL_CHECKS)
     return q, error, relative
 
 
@@ -191,7 +195,7 @@ def _quantiles(grid: Floats, share: Floats, count: int) -> Floats:
     return found
 
 
-def _distance(curves: Curves, rows: npt.NDArray[np.int64], q: Floats) -> tuple[Floats, Floats]:
+def _distance(curves: Curves, rows: npt.NDArray[np.int64], q: Floats, checks: int) -> tuple[Floats, Floats]:
     """Largest distance between the curves of these rows and their points, absolute and relative to q."""
     some = Curves(
         form=curves.form,
@@ -206,9 +210,9 @@ def _distance(curves: Curves, rows: npt.NDArray[np.int64], q: Floats) -> tuple[F
     value = some.at(q)
     error, relative = np.zeros(len(rows)), np.zeros(len(rows))
     low, run, rise = q[:, :-1], np.diff(q, axis=1), np.diff(value, axis=1)
-    shares = [np.full_like(run, t) for t in np.arange(1, _CHECKS + 1) / (_CHECKS + 1)]
+    shares = [np.full_like(run, t) for t in np.arange(1, checks + 1) / (checks + 1)]
     # The error over q is largest nearer the lower end; of a parabola, at the geometric mean of the two ends.
-    shares.append((np.sqrt(np.maximum(low, 0.0) * q[:, 1:]) - low) / run)
+    shares.append(np.maximum((np.sqrt(np.maximum(low, 0.0) * q[:, 1:]) - low) / run, 1e-3))
     for t in shares:
         place = low + t * run
         off = np.abs(some.at(place) - (value[:, :-1] + t * rise))

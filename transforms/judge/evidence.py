@@ -56,7 +56,7 @@ class Zones:
     ``error`` is relative, ``standard`` its standard uncertainty from the pairs alone, ``expanded`` the uncertainty at the
     policy's coverage factor with the reference's common uncertainty included. ``inside``, ``outside`` and ``open``
     (evidence that allows neither) exclude each other; where all three are false there is no evidence. ``p_within`` is
-    the one-sided P value of the observed error if the true one were just at the limit.
+    the one-sided P value of an error outside if the true one were just at the limit, 1 for the others.
     """
 
     n: Ints
@@ -132,7 +132,7 @@ def zone_errors(
         capable = enough & (expanded <= limit)
         inside = capable & (np.abs(error) + expanded <= limit)
         excess = (np.abs(error) - limit) / np.sqrt(standard**2 + common**2)
-        p_within = np.where(enough, student_survival(excess, dof), 1.0)
+        p_within = _p_of(excess, dof, outside)
     return Zones(
         n=count.astype(np.int64),
         volume=volume,
@@ -154,16 +154,30 @@ def bins_outside(
     scatter: Floats,
     dof: Floats,
     rules: Rules,
-) -> Bools:
-    """Whether any single flow bin is outside the permissible error of its zone, uncertainty counted, shape (meters,).
+) -> tuple[Bools, Floats]:
+    """Whether any single flow bin is outside the permissible error of its zone, and the P value of that.
 
-    For relations that bend: over a zone as wide as Q2 to Q3 they may read high and low and yet be right on average.
-    The parameters are those of `zone_errors`.
+    For relations whose error changes with the flow: over a zone as wide as Q2 to Q3 they may read high here and low there
+    and yet be right on average.
+    The parameters are those of `zone_errors`. Both results are of shape (meters,); the P value is one-sided, as in
+    `Zones`, with Bonferroni's correction for the bins.
     """
     limit = np.concatenate([np.repeat(model.mpe[z : z + 1], b.stop - b.start, axis=0) for z, b in enumerate(ZONES)])
     n, xx, xy = (moments.by_bin(name, FLOWING).astype(np.float64) for name in ("n", "sxx", "sxy"))
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.abs(xy / xx - 1)
         standard = np.sqrt(scatter / (weights[FLOWING] * xx))
-        expanded = np.hypot(student_quantile(rules.factor, dof) * standard, rules.factor / 2 * reference.uncertainty)
-        return np.asarray(((n >= rules.min_pairs) & (error - expanded > limit * rules.tolerance)).any(axis=0))
+        common = reference.uncertainty / 2
+        expanded = np.hypot(student_quantile(rules.factor, dof) * standard, rules.factor * common)
+        enough = n >= rules.min_pairs
+        beyond = enough & (error - expanded > limit * rules.tolerance)
+        excess = (error - limit * rules.tolerance) / np.hypot(standard, common)
+        p = _p_of(excess, dof, beyond).min(axis=0) * len(n)
+    return np.asarray(beyond.any(axis=0)), np.minimum(p, 1.0)
+
+
+def _p_of(excess: Floats, dof: Floats, where: Bools) -> Floats:
+    """One-sided P values of Student's t where asked for, 1 elsewhere."""
+    p = np.ones(excess.shape)
+    p[where] = student_survival(excess[where], np.broadcast_to(dof, excess.shape)[where])
+    return p

@@ -9,7 +9,9 @@ import numpy as np
 import polars as pl
 
 from transforms.fit import Choice, centre, choose_form
+from transforms.fit.choose import GAIN
 from transforms.fit.lines import Floats, Ints, Lines, residual_sum
+from transforms.judge.estimate import standard_errors, with_common, with_errors_in_both
 from transforms.judge.evidence import (
     FLOWING,
     Bools,
@@ -32,9 +34,10 @@ class Findings:
 
     ``choice`` holds the fitted lines with the uncertainty of the pairs alone, ``published`` the same with the reference's
     common uncertainty in it, as verdicts and commands state them. ``curved`` says that a line misses the means of the
-    flow bins, ``bent`` that moreover one of these bins is outside the permissible error. ``scatter`` is the weighted
-    variance of a pair about the meter's relation, as a multiple of the one expected, ``weights`` (bins, meters) the
-    inverse of that.
+    flow bins, ``bent`` that the error changes with the flow and is outside the permissible one in some bin. ``p_within``
+    is how likely a meter just at its limit would look so far off, corrected for the zones and bins looked at.
+    ``scatter`` is the weighted variance of a pair about the meter's relation, as a multiple of the one expected,
+    ``weights`` (bins, meters) the inverse of the latter.
     """
 
     flowing: Ints
@@ -47,7 +50,9 @@ class Findings:
     excessive: Bools
     curved: Bools
     curved_p: Floats
+    perhaps_curved: Bools
     bent: Bools
+    p_within: Floats
     drifting: Bools
     drift_p: Floats
     spread: Floats
@@ -89,9 +94,12 @@ def find(moments: Moments, model: Model, reference: Reference, policy: Policy) -
     with np.errstate(divide="ignore", invalid="ignore"):
         mean_expected = (sums["n"] * expected[FLOWING]).sum(axis=0) / n
     inverse = centre(sums, weights[FLOWING], 1.0, judge.prior_pairs)
-    plain = centre(sums, np.ones_like(weights[FLOWING]), mean_expected, judge.prior_pairs)
-    used = inverse if policy.fit.estimator == "weighted" else plain
+    ones = np.ones_like(weights[FLOWING])
+    plain = centre(sums, ones, mean_expected, judge.prior_pairs)
+    used, used_weights = (plain, ones) if policy.fit.estimator == "ordinary" else (inverse, weights[FLOWING])
     choice = choose_form(used, judge.form_significance)
+    if policy.fit.estimator == "errors_in_both":
+        choice, used_weights = with_errors_in_both(choice, sums, model, reference)
     lines = choice.lines
     # Goodness of fit is always told with weights: how much scatter is normal differs from bin to bin.
     told = replace(lines, chi2=residual_sum(inverse, lines.a1, lines.a2))
@@ -99,6 +107,9 @@ def find(moments: Moments, model: Model, reference: Reference, policy: Policy) -
     known = (moments, model, reference, weights, fit.scatter, fit.dof)
     rules = Rules(policy.evidence.min_zone_pairs, judge.coverage_factor, policy.tolerance)
     zones = zone_errors(*known, rules)
+    varies = fit.curved | (choice.index != GAIN)
+    outside, p_bins = bins_outside(*known, rules)
+    sure = standard_errors(choice, sums, used_weights, fit.scatter, model, reference)
     threshold, share = threshold_test(moments, model, policy.threshold.mode)
     mapping, excessive = mapping_test(told, judge.significance)
     drifting, spread, drift_p = drift_test(
@@ -115,14 +126,16 @@ def find(moments: Moments, model: Model, reference: Reference, policy: Policy) -
         flowing=n,
         zones=zones,
         choice=choice,
-        published=with_common(lines, level, reference),
+        published=with_common(sure, level, reference),
         threshold=threshold,
         share=share,
         mapping=mapping,
         excessive=excessive,
         curved=fit.curved,
         curved_p=fit.p,
-        bent=fit.curved & bins_outside(*known, rules),
+        perhaps_curved=fit.perhaps,
+        bent=varies & outside,
+        p_within=np.minimum(zones.p_within.min(axis=0) * len(zones.p_within), np.where(varies, p_bins, 1.0)),
         drifting=drifting,
         drift_p=drift_p,
         spread=spread,
@@ -133,23 +146,3 @@ def find(moments: Moments, model: Model, reference: Reference, policy: Policy) -
         r2=r2,
         residual=residual,
     )
-
-
-def with_common(lines: Lines, level: Floats, reference: Reference) -> Lines:
-    """Lines with the reference's common error in their uncertainty.
-
-    A reference that reads g times the true flow turns q' = a1 q + a2 into q' = (a1 / g) q + a2: the same for all pairs,
-    so it averages out over no window (GUM, 5.2). Where a1 is fixed at 1, the error goes into a2, at the mean flow.
-
-    Parameters
-    ----------
-    level
-        Weighted mean of the flows that the fit rests on.
-    """
-    relative = reference.uncertainty / 2
-    fixed = lines.a1_se == 0
-    a1_se = np.where(fixed, 0.0, np.hypot(lines.a1_se, relative * lines.a1))
-    a2_se = np.where(fixed, np.hypot(lines.a2_se, relative * level), lines.a2_se)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        shared = np.where(a1_se * a2_se > 0, lines.a1_se * lines.a2_se / (a1_se * a2_se), 0.0)
-    return replace(lines, a1_se=a1_se, a2_se=a2_se, correlation=lines.correlation * shared)

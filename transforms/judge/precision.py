@@ -82,17 +82,13 @@ def halves_uncertainty(moments: Moments, found: Findings) -> Floats:
 
 
 def marginal(found: Findings, policy: Policy) -> Bools:
-    """Whether a meter at the limit would show such a deviation too often: one-sided t test, Bonferroni over the zones.
+    """Whether a meter at the limit would show such a deviation too often: one-sided t test, Bonferroni over
+    the zones and flow bins.
 
     At the default of 1e-4 a million meters that stand exactly at their limit get at most a hundred commands a run; of
     meters further inside, whose deviation the test would need to overrate by several standard deviations, none.
     """
-    return np.asarray(chance_within(found) > policy.judge.command_significance)
-
-
-def chance_within(found: Findings) -> Floats:
-    """How often a meter at the limit shows such a deviation, at most: the least P value of its zones times their number."""
-    return np.asarray(found.zones.p_within.min(axis=0) * len(found.zones.p_within))
+    return np.asarray(found.p_within > policy.judge.command_significance)
 
 
 def pairs_needed(

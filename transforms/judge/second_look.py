@@ -16,6 +16,7 @@ import polars as pl
 from transforms.fit.lines import Floats, Ints
 from transforms.fit.points import MOST_POINTS
 from transforms.judge.curved import best_curve
+from transforms.judge.estimate import robust_lines
 from transforms.judge.evidence import Bools, Model, Reference
 from transforms.judge.findings import Findings
 from transforms.judge.samples import Samples, lay_out
@@ -24,6 +25,8 @@ from transforms.policy import Policy
 
 #: gives the pairs (`transforms.judge.samples.LOOKED`) of some meters, by their numbers
 Look = Callable[[Ints], pl.DataFrame]
+#: what is kept of a robust line
+ROBUST = ("a1", "a1_se", "a2", "a2_se", "correlation")
 #: this many meters of a bucket always get a second look
 ALWAYS = 1000
 
@@ -33,7 +36,7 @@ class SecondLook:
     """What the samples say, one entry per paired meter of the bucket; neutral for those not looked at.
 
     ``looked`` says whose samples were looked at. The others are as in `Kinds` and `Curved`; ``curved`` says that a curve
-    describes the meter.
+    describes the meter; ``robust`` holds the parameters of robust lines, NaN where the policy does not ask for them.
     """
 
     looked: Bools
@@ -55,6 +58,7 @@ class SecondLook:
     curve_q_meter: Floats
     curve_error: Floats
     curve_uncertainty: Floats
+    robust: dict[str, Floats]
 
     @staticmethod
     def none(meters: int) -> SecondLook:
@@ -68,6 +72,7 @@ class SecondLook:
             for name in ("dead", "change", "p_drift", "p_step", "curve_p", "curve_error", "curve_uncertainty")
         }
         arrays |= {name: points.copy() for name in ("curve_q", "curve_q_meter")}
+        arrays["robust"] = {name: flows.copy() for name in ROBUST}
         return SecondLook(**arrays)
 
 
@@ -116,12 +121,16 @@ def take_second_look(
 def _look_at(samples: Samples, result: SecondLook, found: Findings, q2: Floats, policy: Policy) -> None:
     judge = policy.judge
     rows = samples.meter_no
-    kinds = kinds_of(samples, judge.significance, judge.prior_pairs, judge.max_lag)
+    kinds = kinds_of(samples, ~found.mapping[rows], judge.significance, judge.prior_pairs, judge.max_lag)
     result.looked[rows] = True
     for one in fields(Kinds):
         getattr(result, one.name)[rows] = getattr(kinds, one.name)
+    if policy.fit.estimator == "robust":
+        lines = robust_lines(samples)
+        for name in ROBUST:
+            result.robust[name][rows] = getattr(lines, name)
     odd = kinds.stuck | kinds.dropout | kinds.skewed
-    bent = np.flatnonzero(~odd)
+    bent = np.flatnonzero(~odd & (found.perhaps_curved[rows] | ~found.mapping[rows]))
     if not len(bent):
         return
     some, mine = samples.pick(bent), rows[bent]

@@ -58,9 +58,19 @@ class Kinds:
     p_step: Floats
 
 
-def kinds_of(samples: Samples, significance: float, prior_dof: float, max_lag: int) -> Kinds:
-    """Carry out every test on some meters."""
-    lag, skewed = clock_test(samples, significance, prior_dof, max_lag)
+def kinds_of(samples: Samples, scattered: Bools, significance: float, prior_dof: float, max_lag: int) -> Kinds:
+    """Carry out every test on some meters.
+
+    Parameters
+    ----------
+    scattered
+        Which of them scatter more about their line than is normal, (meters,): a clock that is off makes that, so the
+        others need no look at their lags.
+    """
+    lag, skewed = np.zeros(len(scattered), dtype=np.int64), np.zeros(len(scattered), dtype=bool)
+    rows = np.flatnonzero(scattered)
+    if len(rows):
+        lag[rows], skewed[rows] = clock_test(samples.pick(rows), significance, prior_dof, max_lag)
     reverse = reverse_test(samples)
     frozen, dead, dropout = stillness(samples)
     drifting, step, changed_us, change, p_drift, p_step = change_test(samples, significance, prior_dof)
@@ -210,7 +220,7 @@ def change_test(
     span = np.maximum((samples.us * samples.there).max(axis=1, keepdims=True), 1)
     t = samples.us / span - 0.5
     n = samples.flowing.sum(axis=1)
-    _, whole = weighted_line(w, x, one, y=y)
+    whole = _line_chi2(np.stack([(w * part).sum(axis=1) for part in (one, x, y, x * x, x * y, y * y)]))
     moving, slow = weighted_line(w, x, one, x * t, t, y=y)
     before, sudden, moment = _best_split(samples)
     rest = prior_dof + n - 4.0

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
 from transforms.fit.lines import Floats
+from transforms.judge.estimate import with_robust
 from transforms.judge.evidence import FLOWING, ZONE_NAMES, Bools, Model, Reference
 from transforms.judge.findings import Findings, find, numbers_of
 from transforms.judge.ladder import Standing, blocked_by, climb, stand
@@ -170,6 +171,7 @@ def work_out(paired: pl.DataFrame, moments: Moments, policy: Policy, window: Win
     standing = stand(paired, moments, found, model, coverage, policy)
     whom = choose_whom(standing.doubtful, found, policy)
     second = take_second_look(whom, look, found, paired, model, reference, policy)
+    found = replace(found, published=with_robust(found.published, second.robust, found.choice.index, reference))
     verdict, reason, form = climb(standing, found, second, model, policy)
     return Worked(model, reference, found, n_pairs, coverage, standing, second, verdict, reason, form)
 
@@ -192,7 +194,7 @@ def _judge_paired(paired: pl.DataFrame, moments: Moments, policy: Policy, window
     }
     steady = verdict == "steady"
     columns["imprecise"] = steady & imprecise(moments, found, second, model, reference, form, policy)
-    columns["unproven"] = steady & unproven(moments, found, model, policy)
+    columns["unproven"] = steady & (unproven(moments, found, model, policy) | ~second.looked)
     columns["marginal"] = steady & marginal(found, policy)
     columns["pairs_needed"] = pl.Series(pairs_needed(standing, found, model, reference, reason, policy)).replace(
         0, None

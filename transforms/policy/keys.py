@@ -45,7 +45,9 @@ class ThresholdPolicy:
 @dataclass(frozen=True)
 class FitPolicy:
     estimator: str = _choice(
-        "weighted", ("ordinary", "weighted"), "how the parameters are estimated: with equal weights, or by flow bin"
+        "weighted",
+        ("ordinary", "weighted", "errors_in_both", "robust"),
+        "least squares with equal weights, by flow bin, with errors in both flows (York), or Huber's M-estimator",
     )
 
 
@@ -94,7 +96,7 @@ class JudgePolicy:
     significance: float = _number(1e-4, 0.0, 0.1, "chance of calling a steady relation unsteady", above=True)
     coverage_factor: float = _number(2.0, 1.0, 5.0, "k of the expanded uncertainties")
     prior_pairs: float = _number(
-        8.0,
+        2.0,
         0.0,
         1000.0,
         "how many pairs the registry's repeatability is worth where a meter's own scatter is estimated",

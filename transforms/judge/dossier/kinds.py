@@ -93,6 +93,8 @@ def _skew(worked: Worked, not_looked: str, policy: Policy, interval_us: int) -> 
         return SKEW.not_evaluated("the sampling interval is not known, or the policy's judge.max_lag is 0")
     if worked.second.reverse[0]:
         return SKEW.not_evaluated("not asked: a register that runs backwards makes lags meaningless")
+    if worked.found.mapping[0]:
+        return SKEW.not_evaluated("not asked: it scatters no more than is normal, and a clock that is off makes it")
     lag = int(worked.second.lag[0])
     if worked.second.skewed[0]:
         by = timedelta(microseconds=abs(lag) * interval_us)

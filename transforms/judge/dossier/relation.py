@@ -144,6 +144,8 @@ def _curve(worked: Worked, not_looked: str, policy: Policy) -> Check:
         return CURVE.not_evaluated(not_looked)
     if second.stuck[0] or second.dropout[0] or second.skewed[0]:
         return CURVE.not_evaluated("not asked: what the readings look like otherwise makes a curve meaningless")
+    if worked.found.mapping[0] and not worked.found.perhaps_curved[0]:
+        return CURVE.not_evaluated("not asked: a straight line leaves nothing for a curve to explain")
     p = float(second.curve_p[0])
     numbers: dict[str, float | str | None] = {"value": p, "limit": level}
     if not second.curved[0]:
