@@ -13,7 +13,7 @@ import polars as pl
 
 from flows.cycle import Context, parties_of
 from flows.settings import use_matplotlib_in
-from flows.situation import Known, look_around
+from flows.situation import Known, look_around, put_into_words
 from reports.explain import Before, Explanation
 from reports.wording import visible
 from transforms.decide.answers import guards_said
@@ -64,7 +64,7 @@ def explain(context: Context, code: str, until: datetime | None, length: timedel
     folder, manifest = (runs.folders[place], runs.manifests[place]) if place is not None else (None, None)
     issued_at = parse_time(manifest["issued_at"]) if manifest else window.end
     known = look_around(context.workspace, context.registry, window, issued_at)
-    dossier, pairs = _judge_again(context, lake, parties, code, window, known)
+    dossier, pairs = _judge_again(context, lake, replace(parties, changed=known.changed), code, window, known)
     said = _row(folder, code)
     command, order = _line(folder, "commands.jsonl", code), _line(folder, "work_orders.jsonl", code)
     withheld = [each["reason"] for each in (manifest or {}).get("withheld", []) if each["feature_code"] == code]
@@ -145,11 +145,8 @@ def _judge_again(
     mine = pl.col("feature_code") == code
     alone = replace(
         parties,
-        **{name: getattr(parties, name).filter(mine) for name in ("fleet", "devices", "claims")},
-        changed=known.changed.filter(mine),
+        **{name: getattr(parties, name).filter(mine) for name in ("fleet", "devices", "claims", "changed")},
     )
-    since = alone.changed["since"].to_list()
-    absent = known.absent.filter(mine)["reason"].to_list()
     policy = context.policy
     calibration = calibration_status(context.registry.flowmeters, policy, window)
     homes = [
@@ -171,8 +168,9 @@ def _judge_again(
             policy,
             window,
             look=lambda numbers: look_closer(con, window, numbers),
-            changed_at=since[0] if since else None,
-            absent=absent[0] if absent else None,
+            changed_at=next(iter(alone.changed["since"]), None),
+            absent=next(iter(known.absent.filter(mine)["reason"]), None),
+            overrule=lambda judged: put_into_words(known, judged),
         )
     return dossier, pairs
 
@@ -252,6 +250,8 @@ def write_page(workspace: Workspace, found: Explanation, file: Path | None) -> P
         digest = hashlib.sha256(found.feature_code.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         file = workspace.reports / f"explain_{digest}_{found.window.name}.html"
         file.parent.mkdir(parents=True, exist_ok=True)
+    elif file.is_dir() or not file.parent.is_dir():
+        raise UsageError(f"--html {file} names no file that can be written; name one in a folder that exists")
     staged = file.with_name(f".{file.name}.part")
     staged.write_text(page, encoding="utf-8")
     staged.replace(file)

@@ -48,7 +48,7 @@ class Known:
 
 
 def look_around(workspace: Workspace, registry: Registry, window: Window, now: datetime) -> Known:
-    """Read what earlier runs and the devices said, and fold it."""
+    """Read what earlier runs and the devices said, and fold it; nothing is written."""
     history = read_history(workspace, window)
     commands = history.lines("commands.jsonl")
     left = {command["command_id"]: command["feature_code"] for command in commands if command["state"] == "ready"}

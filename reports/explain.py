@@ -143,8 +143,9 @@ def _what_followed(given: Explanation) -> str:
         name = given.command["command_id"]
         if given.command["state"] == "held":
             return f"a command is held until a person approves ({visible(name)})"
+        what = "a command that takes an earlier one back" if given.command.get("undoes") else "a command"
         answer = f", {given.ack['status']} {moment(given.ack['at'])}" if given.ack else ", not answered yet"
-        return f"a command went out ({visible(name)}{answer})"
+        return f"{what} went out ({visible(name)}{answer})"
     if given.order is not None:
         also = "" if given.order["reason"] == given.verdict["reason"] else f": {sentence(given.order['reason'])}"
         return f"a work order asks for a visit ({visible(given.order['order_id'])}){also}"

@@ -14,7 +14,8 @@ from reports.terminal_plot import Zone, error_plot
 from reports.wording import percent, visible
 from transforms.judge.dossier import Check
 
-WIDTH = 100
+#: a screen; one with much to say may be a few lines longer
+WIDTH, HEIGHT = 100, 40
 WORDS = {"passed": "passed", "failed": "FAILED", "open": "open", "not_evaluated": "not evaluated"}
 _MARK, _NAME = 16, 25
 #: rungs on which what passed needs no numbers
@@ -33,12 +34,13 @@ def screen(given: Explanation) -> list[str]:
     lines += [line for note in caveats(given) for line in _wrapped(f"Note: {visible(note)}.")]
     for stage, checks in groupby(given.checks, key=lambda check: check.stage):
         lines += _rung(stage, list(checks))
-    lines += plot(given)
-    return [*lines, *_past(given)]
+    past = _past(given)
+    room = HEIGHT - len(lines) - len(past) - 3
+    return [*lines, *plot(given, height=9 if room >= 9 else 7), *past]
 
 
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, break_on_hyphens=False)
+def _wrapped(text: str, indent: int = 0) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent=" " * indent, break_on_hyphens=False)
 
 
 def _rung(stage: str, checks: list[Check]) -> list[str]:
@@ -46,9 +48,11 @@ def _rung(stage: str, checks: list[Check]) -> list[str]:
     title = f"{stage[:1].upper()}{stage[1:]}{'' if stage.startswith('what') else '?'}"
     reasons = {check.sentence if check.outcome == "not_evaluated" else "" for check in checks}
     if len(reasons) == 1 and "" not in reasons:
-        return _wrapped(f"{title}  not evaluated: {visible(reasons.pop())}")
-    lines = [title]
+        return _wrapped(f"{title}  not evaluated: {visible(reasons.pop().removeprefix('not asked: '))}", indent=4)
     brief = [check.name.partition(" (")[0] for check in checks if check.outcome == "passed" and stage in _BRIEF]
+    if len(brief) == len(checks):
+        return _wrapped(f"{title}  passed: {', '.join(brief)}", indent=4)
+    lines = [title]
     if brief:
         lines += _line(WORDS["passed"], "", ", ".join(brief))
     for check in checks:
@@ -73,7 +77,7 @@ def _line(mark: str, name: str, text: str) -> list[str]:
     )
 
 
-def plot(given: Explanation) -> list[str]:
+def plot(given: Explanation, height: int) -> list[str]:
     """The errors of the flowing pairs against flow."""
     least = given.limits.get("q1_lph", 0.0) or 0.0
     flowing = given.pairs.filter((pl.col("q_lph") >= max(least, 1e-9)) & pl.col("q_meter_lph").is_finite())
@@ -81,7 +85,7 @@ def plot(given: Explanation) -> list[str]:
         return ["", "No flowing pair to plot."]
     q, q_meter = (flowing[name].to_numpy().astype(np.float64) for name in ("q_lph", "q_meter_lph"))
     title = "Error (q' - q) / q against flow q; o one pair, 8 several, - permissible error"
-    return ["", title, *error_plot(q, q_meter, zones_of(given), height=9)]
+    return ["", title, *error_plot(q, q_meter, zones_of(given), height=height)]
 
 
 def zones_of(given: Explanation) -> list[Zone]:

@@ -147,7 +147,7 @@ def test_parameters_that_changed_within_the_window_are_named(small: Small) -> No
         "command_id": command["command_id"],
         "feature_code": "HIGH",
         "status": "applied",
-        "at": "2026-01-01T20:00:00Z",
+        "at": "2026-01-01T23:00:00Z",
     }
     (small.root / "raw" / "acks" / "a.jsonl").write_text(json.dumps(ack) + "\n")
     small.run(until="2026-01-02T00:00:00Z")
@@ -164,7 +164,7 @@ def test_parameters_that_changed_within_the_window_are_named(small: Small) -> No
     assert [each["verdict"] for each in answer["history"]] == ["steady", "inconclusive"]
     assert answer["history"][0]["sent"] == [command["command_id"]]
     before = told(small, "HIGH", "--until", NOON)
-    assert f"({command['command_id']}, applied 2026-01-01 20:00 UTC)" in before["sentence"]
+    assert f"({command['command_id']}, applied 2026-01-01 23:00 UTC)" in before["sentence"]
 
 
 def test_a_window_without_a_run_is_judged_and_nothing_is_written(ran: Small) -> None:
@@ -210,7 +210,7 @@ def test_the_screen_shows_sentence_checks_plot_and_past(ran: Small) -> None:
     lines = text.splitlines()
     assert lines[0].startswith("STEADY (")
     assert max(map(len, lines)) <= WIDTH
-    assert len(lines) <= 48
+    assert len(lines) <= 40
     assert "  FAILED        Error of indication Q2-Q3 " in text
     assert any(line.startswith("  not evaluated ") for line in lines)
     assert sum("|" in line and "%" in line for line in lines) == 3  # the plot's labelled rows

@@ -13,7 +13,7 @@ from transforms.decide.answers import guards_said
 from transforms.judge.dossier import SPEAKS_FOR, STAGES, Check, Question
 from transforms.judge.dossier.check import chance, percent, times
 from transforms.judge.dossier.kinds import what_it_looks_like
-from transforms.judge.dossier.prerequisites import BLOCKS, could_be_judged
+from transforms.judge.dossier.prerequisites import BLOCKS, could_be_judged, same_and_in_use
 from transforms.judge.dossier.relation import is_it_steady
 from transforms.judge.dossier.surety import sure_enough
 from transforms.policy import Policy
@@ -34,18 +34,8 @@ LIMITS = {"max_gain_change": 0.25, "max_offset_lph": 60.0}
 
 
 def prerequisites(blocked: str | None, **known: Any) -> dict[str, Check]:
-    calibrated, changed_at = known.pop("calibrated", True), known.pop("changed_at", None)
-    too_late = known.pop("too_late", False)
-    checks = could_be_judged(
-        {**LISTED, **known},
-        blocked,
-        None,
-        Policy(),
-        WINDOW,
-        calibrated=calibrated,
-        changed_at=changed_at,
-        too_late=too_late,
-    )
+    calibrated = known.pop("calibrated", True)
+    checks = could_be_judged({**LISTED, **known}, blocked, None, Policy(), WINDOW, calibrated=calibrated)
     return {check.key: check for check in checks}
 
 
@@ -101,11 +91,17 @@ def test_of_a_silent_meter_the_pairing_is_not_known() -> None:
     assert (checks["meter_reported"].outcome, checks["meter_reported"].value) == ("failed", 0.0)
 
 
-def test_new_parameters_within_the_window_are_named_with_their_time() -> None:
-    for too_late, outcome in ((False, "passed"), (True, "failed")):
-        checks = prerequisites(None, changed_at=datetime(2026, 1, 1, 5, tzinfo=UTC), too_late=too_late)
-        assert checks["unchanged"].outcome == outcome
-        assert "2026-01-01T05:00:00Z" in checks["unchanged"].sentence
+def test_a_meter_that_changed_is_named_with_the_time_and_judged_if_enough_is_left() -> None:
+    at = datetime(2026, 1, 1, 5, tzinfo=UTC)
+    outcomes = {reason: same_and_in_use(at, None, reason)[1] for reason in ("within_mpe", "parameters_changed")}
+    assert [check.outcome for check in outcomes.values()] == ["passed", "failed"]
+    assert all("2026-01-01T05:00:00Z" in check.sentence for check in outcomes.values())
+
+
+def test_a_meter_that_was_not_in_use_is_told_so() -> None:
+    in_use, _ = same_and_in_use(None, "decommissioned", "decommissioned")
+    assert (in_use.outcome, in_use.speaks_for) == ("failed", ("inconclusive",))
+    assert in_use.sentence == "the meter was taken out of use before the window"
 
 
 def test_nothing_is_asked_of_readings_that_do_not_count() -> None:
@@ -113,7 +109,7 @@ def test_nothing_is_asked_of_readings_that_do_not_count() -> None:
     checks = [
         *is_it_steady(None, None, why, why, Policy()),
         *what_it_looks_like(None, why, why, Policy(), WINDOW, 0),
-        *sure_enough(None, None, "inconclusive", Policy()),
+        *sure_enough(None, None, {"verdict": "inconclusive"}, Policy()),
     ]
     assert {check.outcome for check in checks} == {"not_evaluated"}
     assert {check.stage for check in checks} == set(STAGES[2:])
@@ -138,13 +134,16 @@ def test_a_held_command_was_stopped_by_the_breaker() -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", ["reference_suspect", "stale_window", "changed_since", "in_flight", "unconfirmed", "imprecise"]
+    "reason",
+    ["reference_suspect", "stale_window", "changed_since", "in_flight", "attempts_spent", "unconfirmed", "imprecise"],
 )
 def test_a_refusal_fails_one_guard_and_leaves_the_others_unasked(reason: str) -> None:
     guards = said("steady", withheld=[reason])
     failed = [key for key, check in guards.items() if check.outcome == "failed"]
-    assert failed == ([] if reason == "imprecise" else [reason])  # that one is the judge's own answer
-    assert {check.outcome for key, check in guards.items() if key != reason} == {"not_evaluated"}
+    assert failed == {"imprecise": [], "attempts_spent": ["attempts"]}.get(
+        reason, [reason]
+    )  # that one is the judge's own answer
+    assert {check.outcome for key, check in guards.items() if key not in failed} == {"not_evaluated"}
 
 
 def test_a_correction_beyond_the_limits_is_told_with_both_numbers() -> None:

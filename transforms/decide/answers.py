@@ -12,7 +12,7 @@ from transforms.reasons import sentence
 _STAGE = "may a command go out"
 _LIMITS = Question("limits", "Limits of gain and offset", "Is the correction within what the model allows?", _STAGE)
 _BREAKER = Question("breaker", "Fleet breaker", "Is the share of the fleet to be commanded small enough?", _STAGE)
-#: the guards whose answer is a reason under ``withheld`` in the manifest
+#: the guards whose answer is a reason under ``withheld`` in the manifest, or that of a work order
 _GUARDS = {
     "reference_suspect": Question(
         "reference_suspect", "References (binomial test)", "Do the references calibrated together look sound?", _STAGE
@@ -20,6 +20,8 @@ _GUARDS = {
     "stale_window": Question("stale_window", "Newest window", "Is there no later window that was judged?", _STAGE),
     "changed_since": Question("changed_since", "Parameters since", "Are the parameters still the same?", _STAGE),
     "in_flight": Question("in_flight", "One command at a time", "Is every earlier command answered or over?", _STAGE),
+    "attempts_spent": Question("attempts", "Attempts", "Are there attempts left?", _STAGE),
+    "no_answer": Question("answers", "Answers", "Can the meter be reached?", _STAGE),
     "unconfirmed": Question(
         "unconfirmed", "Confirmation", "Was it seen in as many windows as the policy asks?", _STAGE
     ),

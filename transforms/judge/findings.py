@@ -50,6 +50,7 @@ class Findings:
     excessive: Bools
     curved: Bools
     curved_p: Floats
+    perhaps_curved: Bools
     bent: Bools
     p_within: Floats
     drifting: Bools
@@ -132,6 +133,7 @@ def find(moments: Moments, model: Model, reference: Reference, policy: Policy) -
         excessive=excessive,
         curved=fit.curved,
         curved_p=fit.p,
+        perhaps_curved=fit.perhaps,
         bent=varies & outside,
         p_within=np.minimum(zones.p_within.min(axis=0) * len(zones.p_within), np.where(varies, p_bins, 1.0)),
         drifting=drifting,

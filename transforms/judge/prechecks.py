@@ -64,16 +64,22 @@ def mapping_test(lines: Lines, significance: float) -> tuple[Bools, Bools]:
     return np.asarray(passed), np.asarray(excessive)
 
 
+#: by how much more easily a curve is tried than a line is refused
+PERHAPS = 10.0
+
+
 @dataclass(frozen=True)
 class LackOfFit:
     """Whether a line misses the means of the flow bins, and the scatter left about the meter's own relation.
 
+    ``perhaps`` is the same at `PERHAPS` times the significance: worth trying a curve on the samples.
     ``scatter`` is the weighted variance of a pair, about the line or, where that is refused, about the bins' means,
     pooled with the one expected; ``dof`` its degrees of freedom. ``p`` is the P value of the F test, NaN where the flows
     fill too few bins to ask.
     """
 
     curved: Bools
+    perhaps: Bools
     scatter: Floats
     dof: Floats
     p: Floats
@@ -109,8 +115,9 @@ def lack_of_fit_test(
         curved = asked & (p < significance)
         about_line = (prior_dof + lines.chi2) / (prior_dof + np.maximum(lines.dof, 0.0))
         scatter = np.where(curved, (prior_dof + within) / (prior_dof + rest), about_line)
+        perhaps = asked & (p < PERHAPS * significance)
     dof = prior_dof + np.where(curved, rest, np.maximum(lines.dof, 0.0))
-    return LackOfFit(np.asarray(curved), scatter, dof, np.where(asked, p, np.nan))
+    return LackOfFit(np.asarray(curved), np.asarray(perhaps), scatter, dof, np.where(asked, p, np.nan))
 
 
 def drift_test(

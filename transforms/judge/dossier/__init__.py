@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,20 +12,12 @@ import polars as pl
 from transforms.judge.dossier.check import SPEAKS_FOR, STAGES, Check, Outcome, Question
 from transforms.judge.dossier.errors import is_it_off, what_it_would_take
 from transforms.judge.dossier.kinds import what_it_looks_like
-from transforms.judge.dossier.prerequisites import could_be_judged
+from transforms.judge.dossier.prerequisites import could_be_judged, same_and_in_use
 from transforms.judge.dossier.relation import is_it_steady
 from transforms.judge.dossier.surety import sure_enough
 from transforms.judge.ladder import blocked_by
 from transforms.judge.second_look import Look
-from transforms.judge.verdict import (
-    Worked,
-    judge_bucket,
-    judge_silent,
-    set_aside,
-    set_changed_aside,
-    with_references,
-    work_out,
-)
+from transforms.judge.verdict import Worked, judge_bucket, judge_silent, with_references, work_out
 from transforms.policy import Policy
 from transforms.reasons import sentence
 from transforms.summarise.moments import Moments
@@ -52,8 +45,10 @@ def dossier_of(
     policy: Policy,
     window: Window,
     look: Look,
+    *,
     changed_at: datetime | None = None,
     absent: str | None = None,
+    overrule: Callable[[pl.DataFrame], pl.DataFrame] = lambda judged: judged,
 ) -> Dossier:
     """Judge one meter and say everything that was asked on the way.
 
@@ -62,9 +57,11 @@ def dossier_of(
     meters, moments, fleet, calibration, policy, window, look
         As for `judge_bucket`, of a single meter: one row of ``meters``, or none if nothing was heard of a registered one.
     changed_at
-        When it became what it is now, if that was within the window: earlier readings must not be in the moments.
+        Since when it is what it is now, if its parameters changed or it was exchanged within the window.
     absent
-        Why the meter was not in use during the window, if so.
+        Why it was not in use, ``not_installed`` or ``decommissioned``, if it was not.
+    overrule
+        Puts the reasons into verdicts that only the situation tells, as the run does.
     """
     listed = with_references(meters.join(fleet, on="feature_code", how="left"), calibration, policy)
     if listed.is_empty():
@@ -76,30 +73,16 @@ def dossier_of(
         known = listed.row(0, named=True)
         blocked = listed.select(blocked_by()).item()
         worked, sums = _worked(listed, moments, policy, window, look)
-    codes = judged["feature_code"].to_list()
-    if absent is not None:
-        judged = set_aside(judged, codes, absent)
-    if changed_at is not None:
-        judged = set_changed_aside(judged, codes)
-    row = judged.row(0, named=True)
-    too_late = row["reason"] == "parameters_changed"
-    stopped = sentence(row["reason"]) if absent or too_late else _stopped(blocked, worked)
+    row = overrule(judged).row(0, named=True)
+    stopped = _stopped(row["reason"], blocked, worked, absent)
     not_looked = "" if worked is not None and worked.second.looked[0] else _not_looked(stopped)
     checks = [
-        *could_be_judged(
-            known,
-            blocked,
-            worked,
-            policy,
-            window,
-            calibrated=calibration is not None,
-            changed_at=changed_at,
-            too_late=too_late,
-        ),
+        *could_be_judged(known, blocked, worked, policy, window, calibrated=calibration is not None),
+        *same_and_in_use(changed_at, absent, row["reason"]),
         *is_it_off(worked, stopped, policy),
         *is_it_steady(worked, sums, stopped, not_looked, policy),
         *what_it_looks_like(worked, stopped, not_looked, policy, window, int(known.get("interval_us") or 0)),
-        *sure_enough(worked, sums, row["verdict"], policy),
+        *sure_enough(worked, sums, row, policy),
     ]
     open_question = worked is not None and row["reason"] in ("undecided", "no_flow")
     needs = what_it_would_take(worked, row["pairs_needed"], policy) if worked is not None and open_question else ""
@@ -115,8 +98,10 @@ def _worked(
     return work_out(listed, sums, policy, window, look), sums
 
 
-def _stopped(blocked: str | None, worked: Worked | None) -> str:
+def _stopped(reason: str, blocked: str | None, worked: Worked | None, absent: str | None) -> str:
     """Why the ladder ends before any error is looked at; empty where it does not."""
+    if absent is not None or reason == "parameters_changed":
+        return sentence(absent or reason)
     if blocked is not None:
         return sentence(blocked)
     if worked is None or worked.standing.short[0]:

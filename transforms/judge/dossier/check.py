@@ -118,6 +118,11 @@ def minus(text: str) -> str:
     return text.replace("-", "\u2212")
 
 
+def plain(value: float) -> str:
+    """A number to four digits, without an exponent where it is large."""
+    return minus(f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}")
+
+
 def chance(p: float) -> str:
     """A P value."""
     p = float(p)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from transforms.fit.choose import GAIN
 from transforms.judge.dossier.check import Check, Question, percent, times
 from transforms.judge.evidence import ZONE_NAMES
 from transforms.judge.ladder import SEEN, volume_with_evidence
@@ -54,12 +55,14 @@ def is_it_off(worked: Worked | None, stopped: str, policy: Policy) -> list[Check
             unit="%",
         )
     )
-    if not found.curved[0]:
-        checks.append(_BINS.not_evaluated("not asked: the relation is straight"))
+    if not found.curved[0] and found.choice.index[0] == GAIN:
+        checks.append(_BINS.not_evaluated("not asked: the error does not change with the flow"))
     elif found.bent[0]:
-        checks.append(_BINS.failed("the relation bends, and one flow bin is outside by itself", "steady", "unsteady"))
+        checks.append(
+            _BINS.failed("the error changes with the flow, and one flow bin is outside by itself", "steady", "unsteady")
+        )
     else:
-        checks.append(_BINS.passed("the relation bends, but no single flow bin is shown to be outside"))
+        checks.append(_BINS.passed("the error changes with the flow, but no single flow bin is shown to be outside"))
     return checks
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from transforms.judge.dossier.check import Check, Question, chance, percent
+from transforms.judge.dossier.check import Check, Question, chance, percent, times
 from transforms.judge.verdict import Worked
 from transforms.policy import Policy
 from transforms.windows import Window, iso
@@ -93,12 +93,14 @@ def _skew(worked: Worked, not_looked: str, policy: Policy, interval_us: int) -> 
         return SKEW.not_evaluated("the sampling interval is not known, or the policy's judge.max_lag is 0")
     if worked.second.reverse[0]:
         return SKEW.not_evaluated("not asked: a register that runs backwards makes lags meaningless")
+    if worked.found.mapping[0]:
+        return SKEW.not_evaluated("not asked: it scatters no more than is normal, and a clock that is off makes it")
     lag = int(worked.second.lag[0])
     if worked.second.skewed[0]:
         by = timedelta(microseconds=abs(lag) * interval_us)
         way = "after" if lag > 0 else "before"
         return SKEW.failed(
-            f"the meter comes {abs(lag)} sampling intervals ({by}) {way} the reference",
+            f"the meter comes {times(abs(lag), 'sampling interval')} ({by}) {way} the reference",
             *_counts(worked),
             value=lag,
             limit=0,

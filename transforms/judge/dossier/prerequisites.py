@@ -9,10 +9,12 @@ from typing import Any
 from transforms.judge.dossier.check import Check, Question, percent, times
 from transforms.judge.verdict import Worked
 from transforms.policy import Policy
+from transforms.reasons import sentence
 from transforms.windows import Window, iso
 
 STAGE = "can it be judged"
-_UNCHANGED = Question("unchanged", "Parameters unchanged", "Did its parameters stay the same?", STAGE)
+_UNCHANGED = Question("unchanged", "Same meter", "Is it the same, with the same parameters, for long enough?", STAGE)
+_IN_USE = Question("in_use", "In use", "Was the meter installed and not yet taken out of use?", STAGE)
 _PAIRS = Question("pairs", "Number of pairs", "Are there enough instants with both readings?", STAGE)
 _COVERAGE = Question("coverage", "Coverage", "Do they cover enough of the window?", STAGE)
 _FLOWING = Question("flowing", "Flowing pairs", "Did enough water flow?", STAGE)
@@ -42,8 +44,6 @@ def could_be_judged(
     window: Window,
     *,
     calibrated: bool,
-    changed_at: datetime | None,
-    too_late: bool,
 ) -> list[Check]:
     """The checks before any error is looked at.
 
@@ -58,22 +58,32 @@ def could_be_judged(
         The steps of the judgement, None where there were no pairs to work on.
     calibrated
         Whether there is a flowmeters.csv to look calibrations up in.
-    changed_at
-        When the meter became what it is now within the window, if it did.
-    too_late
-        Whether what it measured afterwards is too little to judge.
     """
-    checks = _blocks(listed, blocked, policy, window, calibrated)
-    checks += _counts(blocked, worked, policy)
+    return [*_blocks(listed, blocked, policy, window, calibrated), *_counts(blocked, worked, policy)]
+
+
+def same_and_in_use(changed_at: datetime | None, absent: str | None, reason: str) -> list[Check]:
+    """Whether the meter was in use, and the same for long enough.
+
+    Parameters
+    ----------
+    changed_at, absent
+        As for `transforms.judge.dossier.dossier_of`.
+    reason
+        The verdict's.
+    """
+    in_use = (
+        _IN_USE.failed(sentence(absent), "inconclusive") if absent else _IN_USE.passed("for all that meters.csv says")
+    )
     if changed_at is None:
-        changed = _UNCHANGED.passed("no ack tells of new parameters within the window")
-    elif too_late:
-        changed = _UNCHANGED.failed(
-            f"it changed at {iso(changed_at)}, within the window, and measured too little afterwards", "inconclusive"
-        )
-    else:
-        changed = _UNCHANGED.passed(f"it changed at {iso(changed_at)}; only what it measured afterwards is judged")
-    return [*checks, changed]
+        return [
+            in_use,
+            _UNCHANGED.passed("no answer tells of new parameters, meters.csv of no exchange, in the window"),
+        ]
+    told = f"changed at {iso(changed_at)}, and only what it measured from then on counts"
+    if reason == "parameters_changed":
+        return [in_use, _UNCHANGED.failed(f"{told}: too little to judge it by", "inconclusive")]
+    return [in_use, _UNCHANGED.passed(told)]
 
 
 def _blocks(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from transforms.fit.choose import GAIN, OFFSET
-from transforms.judge.dossier.check import Check, Question, chance, minus, percent, times
+from transforms.judge.dossier.check import Check, Question, chance, minus, percent, plain, times
 from transforms.judge.evidence import FLOWING
 from transforms.judge.verdict import Worked
 from transforms.policy import Policy
@@ -101,7 +101,7 @@ def _mapping(worked: Worked, policy: Policy) -> Check:
         return MAPPING.not_evaluated("too few pairs, or flows that never differ, leave nothing to test a line with")
     chi2 = ratio**2 * float(dof[0])
     limit = float(chi_square_limit(dof, policy.judge.significance)[0])
-    sentence = f"chi-square {chi2:.4g} ({int(dof[0])} dof), limit {limit:.4g}: scatter {ratio:.2f} × normal"
+    sentence = f"chi-square {plain(chi2)} ({int(dof[0])} dof), limit {plain(limit)}: scatter {ratio:.2f} × normal"
     if not found.mapping[0] and not found.excessive[0]:
         sentence = "the line fitted does not rise with the flow"
     if worked.second.curved[0] and not found.mapping[0]:
@@ -144,6 +144,8 @@ def _curve(worked: Worked, not_looked: str, policy: Policy) -> Check:
         return CURVE.not_evaluated(not_looked)
     if second.stuck[0] or second.dropout[0] or second.skewed[0]:
         return CURVE.not_evaluated("not asked: what the readings look like otherwise makes a curve meaningless")
+    if worked.found.mapping[0] and not worked.found.perhaps_curved[0]:
+        return CURVE.not_evaluated("not asked: a straight line leaves nothing for a curve to explain")
     p = float(second.curve_p[0])
     numbers: dict[str, float | str | None] = {"value": p, "limit": level}
     if not second.curved[0]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from transforms.judge.dossier.check import Check, Question, percent, times
-from transforms.judge.precision import expanded_after, halves_uncertainty, imprecise, marginal, unproven
+from transforms.judge.precision import expanded_after, halves_uncertainty
 from transforms.judge.verdict import Worked
 from transforms.policy import Policy
 from transforms.summarise.moments import Moments
@@ -23,15 +26,15 @@ UNPROVEN = Question(
 ALL = (IMPRECISE, MARGINAL, UNPROVEN)
 
 
-def sure_enough(worked: Worked | None, moments: Moments | None, verdict: str, policy: Policy) -> list[Check]:
-    """The three guards that the judge answers; asked of steady meters only."""
-    if worked is None or moments is None or verdict != "steady":
+def sure_enough(worked: Worked | None, moments: Moments | None, row: Mapping[str, Any], policy: Policy) -> list[Check]:
+    """The three guards that the judge answers, from the verdict's own ``row``; asked of steady meters only."""
+    if worked is None or moments is None or row["verdict"] != "steady":
         return [question.not_evaluated("not asked: only a steady deviation can be commanded away") for question in ALL]
     known = (moments, worked.found, worked.second, worked.model, worked.reference, worked.form, policy)
     limit = float(worked.model.mpe[1, 0]) * policy.tolerance
     left = float(expanded_after(*known)[0])
     first = IMPRECISE.told(
-        not imprecise(*known)[0],
+        not row["imprecise"],
         f"±{percent(left)} would remain; the limit is ±{percent(limit)}"
         if np.isfinite(left)
         else "the parameters' uncertainty is not known",
@@ -43,17 +46,17 @@ def sure_enough(worked: Worked | None, moments: Moments | None, verdict: str, po
     )
     p, level = float(worked.found.p_within[0]), policy.judge.command_significance
     second = MARGINAL.told(
-        not marginal(worked.found, policy)[0],
+        not row["marginal"],
         f"a meter at the limit shows this with a chance of {p:.2g}; a command needs less than {level:g}",
         (),
         ("no command",),
         value=p,
         limit=level,
     )
-    return [first, second, _proven(worked, moments, limit, policy)]
+    return [first, second, _proven(worked, moments, limit, bool(row["unproven"]), policy)]
 
 
-def _proven(worked: Worked, moments: Moments, limit: float, policy: Policy) -> Check:
+def _proven(worked: Worked, moments: Moments, limit: float, unproven: bool, policy: Policy) -> Check:
     n, wanted = int(worked.found.flowing[0]), policy.command.min_flowing
     between = float(halves_uncertainty(moments, worked.found)[0])
     halves = (
@@ -62,7 +65,7 @@ def _proven(worked: Worked, moments: Moments, limit: float, policy: Policy) -> C
         else "one half of the window saw no flow"
     )
     return UNPROVEN.told(
-        not unproven(moments, worked.found, worked.model, policy)[0],
+        not unproven,
         f"{times(n, 'flowing pair')} of {wanted} wanted; {halves}",
         (),
         ("no command",),
