@@ -25,6 +25,7 @@ from transforms.match import Parties, claims
 from transforms.outbox import commit, read_history, read_manifest, stage
 from transforms.policy import Policy
 from transforms.registry import Registry
+from transforms.signature import SigningKey
 from transforms.sql import connect, session
 from transforms.summarise import look_closer, summarise_bucket
 from transforms.windows import Window
@@ -38,7 +39,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Context:
-    """What a cycle works with: where, on whom, by which rules, how wide, and whom to tell about progress."""
+    """What a cycle works with: where, on whom, by which rules, how wide, whom to tell about progress, and what to sign with."""
 
     workspace: Workspace
     registry: Registry
@@ -46,6 +47,7 @@ class Context:
     workers: int
     version: str
     progress: Progress
+    signing_key: SigningKey | None = None
 
     def database(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB in memory that all workers of a step share."""
@@ -82,6 +84,8 @@ def run_cycle(
 ) -> tuple[IngestResult, list[Outcome]]:
     """Ingest what is new, then run each window that has no run in the outbox yet, oldest first."""
     context.workspace.scratch.mkdir(parents=True, exist_ok=True)
+    if context.signing_key is None:
+        context.progress("manifests will be unsigned: there is no signing key (meterwright outbox key makes one)")
     # While DuckDB parses, Python has time to import what the judgement will need.
     Thread(target=statistics.load, daemon=True).start()
     taken = ingest_dumps(context, engine)
@@ -117,7 +121,7 @@ def _commit_run(
         f"decide {window.name}",
         lambda: collect(workspace, context.registry, context.policy, lake, judged, window, now, context.version),
     )
-    staged = stage(workspace, run)
+    staged = stage(workspace, run, context.signing_key)
     return read_manifest(engine.step(f"outbox {window.name}", lambda: commit(workspace, staged, run.run_id)))
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from flows.cycle import Context
-from flows.settings import version, worker_count, workspace_root
+from flows.settings import signing_key, version, worker_count, workspace_root
 from reports.wording import visible
 from transforms.errors import UsageError
 from transforms.policy import load_policy
@@ -70,6 +70,7 @@ def make_context(folder: Path | None, workers: int | None) -> Context:
         workers=worker_count(workers),
         version=version(),
         progress=progress,
+        signing_key=signing_key(workspace.registry),
     )
 
 
