@@ -28,7 +28,7 @@ from transforms.registry import Registry
 from transforms.signature import SigningKey
 from transforms.sql import connect, session
 from transforms.summarise import look_closer, summarise_bucket
-from transforms.windows import Window
+from transforms.windows import Window, parse_time
 from transforms.workspace import Workspace
 
 #: megabytes of memory that DuckDB may take in all, shared by the workers
@@ -123,6 +123,13 @@ def _commit_run(
     )
     staged = stage(workspace, run, context.signing_key)
     return read_manifest(engine.step(f"outbox {window.name}", lambda: commit(workspace, staged, run.run_id)))
+
+
+def report_of(context: Context, manifest: dict[str, Any]) -> Path:
+    """Write the report of a run that is in the outbox, and return its page."""
+    start, end = parse_time(manifest["window_start"]), parse_time(manifest["window_end"])
+    lake = Lake.open(context.workspace)
+    return _report(context, lake, _parties(context, lake), Window(start, end - start), manifest)
 
 
 def _report(context: Context, lake: Lake, parties: Parties, window: Window, manifest: dict[str, Any]) -> Path:

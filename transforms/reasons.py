@@ -44,6 +44,8 @@ GUARD_REASONS: dict[str, str] = {
     "stale_window": "a later window has been judged already, so nothing is sent for this one",
     "changed_since": "the meter's parameters have changed since the window, which tells of the old ones",
     "in_flight": "an earlier command to this meter has not been answered yet",
+    "expired": "the command was held for longer than it would have had to be carried out",
+    "meter_exchanged": "the meter is no longer registered, or as another model",
 }
 
 #: why a raw row was set aside

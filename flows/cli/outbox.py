@@ -1,4 +1,4 @@
-"""Commands about the outbox: ``outbox key``, ``outbox verify``."""
+"""Commands about the outbox: ``outbox approve``, ``outbox key``, ``outbox verify``."""
 
 from __future__ import annotations
 
@@ -9,17 +9,57 @@ from typing import Any
 
 import click
 
-from flows.cli.common import json_option, open_workspace, show, workspace_option
-from flows.settings import KEY_FILE, PUBLIC_KEY_FILE, public_key
+from flows.approval import approve
+from flows.cli.common import json_option, make_context, moment, open_workspace, show, workers_option, workspace_option
+from flows.lock import hold
+from flows.settings import KEY_FILE, PUBLIC_KEY_FILE, login_name, public_key
 from reports.wording import visible
 from transforms.errors import UsageError
 from transforms.outbox.verify import Checked, Finding, Verified, verify
+from transforms.reasons import sentence
 from transforms.signature import SigningKey, read_public
+
+#: how many of a kind are named on the terminal
+LISTED = 20
+NAME_LENGTH = 100
 
 
 @click.group()
 def outbox() -> None:
     """What waits in the outbox, a person's word on held commands, and whether all is as it was written."""
+
+
+@outbox.command(name="approve")
+@click.argument("run_id", metavar="RUN")
+@workspace_option
+@click.option("--by", help="Who approves, for the record. Default: your login name.")
+@click.option("--now", "clock", help="The time of the approval. Default: the clock's.")
+@workers_option
+@json_option
+def approve_command(
+    run_id: str, folder: Path | None, by: str | None, clock: str | None, workers: int | None, as_json: bool
+) -> int:
+    """Release the held commands of RUN, once.
+
+    They leave as a new revision of RUN, with who released them and when. Commands of meters whose parameters have
+    changed since are dropped.
+    """
+    who = login_name() if by is None else by.strip()
+    if not who or len(who) > NAME_LENGTH or not who.isprintable():
+        raise UsageError(f"--by needs a name of at most {NAME_LENGTH} printable characters")
+    context = make_context(folder, workers)
+    with hold(context.workspace, "outbox approve"):
+        manifest, report = approve(context, run_id, who, moment(clock))
+    word = manifest["approved"]
+    lines = [f"{manifest['run_id']}: {word['released']} commands released by {visible(who)} at {word['at']}"]
+    if word["dropped"]:
+        lines.append(f"Dropped, not sent: {len(word['dropped'])}")
+        lines += [f"  {visible(e['feature_code'])}: {sentence(e['reason'])}" for e in word["dropped"][:LISTED]]
+        lines += [f"  ... and {len(word['dropped']) - LISTED} more"] if len(word["dropped"]) > LISTED else []
+    lines.append(f"Report: {report}")
+    result = {"run_id": manifest["run_id"], "approved": word, "counts": manifest["counts"], "report": str(report)}
+    show(result, lines, as_json=as_json)
+    return 0
 
 
 @outbox.command()
