@@ -1,4 +1,4 @@
-"""Commands about the outbox: ``outbox approve``, ``outbox key``, ``outbox verify``."""
+"""Commands about the outbox: ``list``, ``approve``, ``key``, ``verify``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ import click
 
 from flows.approval import approve
 from flows.cli.common import json_option, make_context, moment, open_workspace, show, workers_option, workspace_option
+from flows.cli.waiting import waiting_lines
 from flows.lock import hold
 from flows.settings import KEY_FILE, PUBLIC_KEY_FILE, login_name, public_key
 from reports.wording import visible
 from transforms.errors import UsageError
+from transforms.feedback import read_acks
+from transforms.outbox import read_history
 from transforms.outbox.verify import Checked, Finding, Verified, verify
+from transforms.outbox.waiting import waiting
 from transforms.reasons import sentence
 from transforms.signature import SigningKey, read_public
 
@@ -27,6 +31,19 @@ NAME_LENGTH = 100
 @click.group()
 def outbox() -> None:
     """What waits in the outbox, a person's word on held commands, and whether all is as it was written."""
+
+
+@outbox.command(name="list")
+@workspace_option
+@click.option("--all", "everything", is_flag=True, help=f"Show all, not only {LISTED} of a kind.")
+@click.option("--now", "clock", help="The time by which commands count as expired. Default: the clock's.")
+@json_option
+def list_command(folder: Path | None, everything: bool, clock: str | None, as_json: bool) -> int:
+    """What waits: runs held for approval, commands without an answer, and how each meter stands."""
+    workspace = open_workspace(folder)
+    found = waiting(read_history(workspace), read_acks(workspace).acks, moment(clock))
+    show(asdict(found), waiting_lines(found, None if everything else LISTED), as_json=as_json)
+    return 0
 
 
 @outbox.command(name="approve")
