@@ -24,6 +24,7 @@ from transforms.lake import Lake
 from transforms.match import Parties, claims
 from transforms.outbox import commit, read_history, read_manifest, stage
 from transforms.policy import Policy
+from transforms.private import open_to_others
 from transforms.registry import Registry
 from transforms.signature import SigningKey
 from transforms.sql import connect, session
@@ -84,8 +85,7 @@ def run_cycle(
 ) -> tuple[IngestResult, list[Outcome]]:
     """Ingest what is new, then run each window that has no run in the outbox yet, oldest first."""
     context.workspace.scratch.mkdir(parents=True, exist_ok=True)
-    if context.signing_key is None:
-        context.progress("manifests will be unsigned: there is no signing key (meterwright outbox key makes one)")
+    _say_what_is_unguarded(context)
     # While DuckDB parses, Python has time to import what the judgement will need.
     Thread(target=statistics.load, daemon=True).start()
     taken = ingest_dumps(context, engine)
@@ -94,6 +94,14 @@ def run_cycle(
     outcomes = [run_window(context, engine, lake, parties, window, now) for window in windows]
     shutil.rmtree(context.workspace.scratch, ignore_errors=True)
     return taken, outcomes
+
+
+def _say_what_is_unguarded(context: Context) -> None:
+    if context.signing_key is None:
+        context.progress("manifests will be unsigned: there is no signing key (meterwright outbox key makes one)")
+    terminals = context.workspace.registry / "terminals.csv"
+    if open_to_others(terminals):
+        context.progress(f"{terminals} holds phone numbers and others may read it; run: chmod 600 {terminals}")
 
 
 def run_window(

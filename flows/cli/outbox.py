@@ -20,6 +20,7 @@ from transforms.feedback import read_acks
 from transforms.outbox import read_history
 from transforms.outbox.verify import Checked, Finding, Verified, verify
 from transforms.outbox.waiting import waiting
+from transforms.private import OWNER_ONLY, USUAL
 from transforms.reasons import sentence
 from transforms.signature import SigningKey, read_public
 
@@ -90,8 +91,8 @@ def key(folder: Path | None, as_json: bool) -> int:
         if file.exists():
             raise UsageError(f"{file} is there already; a key is never overwritten, move it away first")
     made = SigningKey.new()
-    _write_new(private, made.pem(), 0o600)
-    _write_new(public, made.public_pem(), 0o644)
+    _write_new(private, made.pem(), OWNER_ONLY)
+    _write_new(public, made.public_pem(), USUAL)
     lines = [
         f"Signing key: {private} (keep it secret, and a copy elsewhere)",
         f"Public key:  {public}",

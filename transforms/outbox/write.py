@@ -14,14 +14,12 @@ from typing import Any
 import polars as pl
 
 from transforms.errors import MeterwrightError
+from transforms.private import write_new
 from transforms.schemas import EFFECTS, READINGS, VERDICTS
 from transforms.signature import SigningKey, sealed
 from transforms.workspace import Workspace
 
 MANIFEST_SCHEMA = "meterwright.manifest/1"
-
-#: files that hold phone numbers are readable by their owner only
-PRIVATE = frozenset({"notices.jsonl"})
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,7 @@ def _fresh(workspace: Workspace, run_id: str) -> Path:
 
 def _write_lists(folder: Path, lists: Mapping[str, list[dict[str, Any]]]) -> dict[str, int]:
     for name, items in lists.items():
-        _write_text(folder / name, _lines(items), private=name in PRIVATE)
+        write_new(folder / name, _lines(items))
     return {name: len(items) for name, items in lists.items()}
 
 
@@ -111,7 +109,7 @@ def _finish(
     """Write the manifest and see to it that all is on disk."""
     files = {name: {**_fingerprint(folder / name), "rows": rows[name]} for name in sorted(rows)}
     manifest = sealed({"schema": MANIFEST_SCHEMA, "run_id": run_id, **facts, "files": files}, key)
-    _write_text(folder / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_new(folder / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     for path in folder.iterdir():
         _sync(path)
     _sync(folder)
@@ -120,12 +118,6 @@ def _finish(
 
 def _lines(items: Iterable[Mapping[str, Any]]) -> str:
     return "".join(json.dumps(item, ensure_ascii=False, allow_nan=False) + "\n" for item in items)
-
-
-def _write_text(path: Path, text: str, *, private: bool = False) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o644)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:
