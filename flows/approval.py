@@ -34,11 +34,13 @@ def approve(context: Context, run_id: str, by: str, now: datetime) -> tuple[dict
     UsageError
         If the run cannot be approved; the message says why.
     MeterwrightError
-        If the run is not as it was written: a person's word is for what the run decided, not for what came after.
+        If the run is not as it was written, or signed by another key than ours: a person's word is for what the run
+        decided, not for what came after.
     """
     workspace = context.workspace
     manifest = check_approvable(workspace, run_id, now)
-    if altered := [finding for finding in verify(workspace, run_id).findings if finding.what != "unsigned"]:
+    keys = [context.signing_key.public] if context.signing_key else []
+    if altered := verify(workspace, run_id, keys).findings:
         raise MeterwrightError(
             f"outbox/{altered[0].run_id}/{altered[0].file} is not as it was written, so nothing is released; see: "
             f"meterwright outbox verify {run_id}"

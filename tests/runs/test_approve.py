@@ -9,7 +9,10 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -17,7 +20,6 @@ from typing import Any
 
 import pytest
 
-import flows.approval
 from flows.cli.main import main
 from tests.workspaces import Small, demand, noisy
 from transforms.feedback import read_acks
@@ -223,6 +225,16 @@ def test_an_altered_run_is_not_released(held: Small, capfd: pytest.CaptureFixtur
     assert f"outbox/{HELD}/commands.jsonl is not as it was written" in refused(held, capfd, code=1)
 
 
+def test_a_run_signed_by_another_or_no_longer_is_not_released(held: Small, capfd: pytest.CaptureFixture[str]) -> None:
+    key = held.root / "registry" / "signing_key.pem"
+    key.write_text(base64.b64encode(bytes(32)).decode())
+    assert f"outbox/{HELD}/manifest.json is not as it was written" in refused(held, capfd, code=1)
+    key.write_text(KEY)
+    manifest = held.folder(HELD) / "manifest.json"
+    manifest.write_text(json.dumps({**held.manifest(HELD), "signature": None}))
+    assert f"outbox/{HELD}/manifest.json is not as it was written" in refused(held, capfd, code=1)
+
+
 def test_meters_whose_parameters_changed_since_are_dropped(held: Small, capfd: pytest.CaptureFixture[str]) -> None:
     """The ack of an earlier command comes late, and says that it was applied before the window began."""
     acks = held.root / "raw" / "acks" / "a.jsonl"
@@ -274,25 +286,25 @@ def test_a_run_again_leaves_the_approval_alone(held: Small, capfd: pytest.Captur
     assert (held.root / "reports" / APPROVED / "index.html").is_file(), "a report that a kill has cost comes back"
 
 
-class Killed(BaseException):
-    """Stands for a process that ends between two steps."""
+KILLED = """
+import os, signal, sys
+import flows.approval
+from flows.cli.main import main
+flows.approval.commit = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+main(sys.argv[1:])
+"""
 
 
-def test_killed_between_stage_and_rename(held: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_between_stage_and_rename(held: Small, tmp_path: Path) -> None:
     shutil.copytree(held.root, tmp_path / "whole")
     whole = Small(tmp_path / "whole")
     assert approve(whole, HELD, NOON, "--by", "Ana") == 0
-
-    def die(*_: Any) -> Path:
-        raise Killed
-
     before = outbox(held)
-    with monkeypatch.context() as patched:
-        patched.setattr(flows.approval, "commit", die)
-        with pytest.raises(Killed):
-            approve(held, HELD, NOON, "--by", "Ana")
+    arguments = ["outbox", "approve", HELD, "--workspace", str(held.root), "--now", NOON, "--by", "Ana"]
+    dead = subprocess.run([sys.executable, "-c", KILLED, *arguments], capture_output=True, check=False)
+    assert dead.returncode == -signal.SIGKILL
     assert outbox(held) == before
     assert list((held.root / ".scratch").iterdir())
-    assert approve(held, HELD, NOON, "--by", "Ana") == 0
+    assert approve(held, HELD, NOON, "--by", "Ana") == 0, "and the lock of the dead is no hindrance"
     assert outbox(held) == outbox(whole)
     assert not (held.root / ".scratch").exists()
