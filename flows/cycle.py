@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from threading import Thread
@@ -15,13 +15,16 @@ import polars as pl
 
 from flows.engines import Engine
 from flows.findings import collect, run_of, to_markdown
-from flows.reporting import write_run_report
+from flows.reporting import load_charts, write_run_report
+from flows.situation import look_around
 from transforms import statistics
+from transforms.feedback import set_aside_acks
+from transforms.fingerprint import ReadAhead
 from transforms.fleet import fleet_table
 from transforms.ingest import IngestResult, ingest
 from transforms.judge import calibration_status, judge_bucket, judge_silent
 from transforms.lake import Lake
-from transforms.match import Parties, claims
+from transforms.match import CHANGED, Parties, claims
 from transforms.outbox import commit, read_history, read_manifest, stage
 from transforms.policy import Policy
 from transforms.private import open_to_others
@@ -40,7 +43,8 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Context:
-    """What a cycle works with: where, on whom, by which rules, how wide, whom to tell about progress, and what to sign with."""
+    """What a cycle works with: where, on whom, by which rules, how wide, whom to tell about progress, what is read ahead,
+    and what to sign with."""
 
     workspace: Workspace
     registry: Registry
@@ -48,6 +52,7 @@ class Context:
     workers: int
     version: str
     progress: Progress
+    ahead: ReadAhead | None = None
     signing_key: SigningKey | None = None
 
     def database(self) -> duckdb.DuckDBPyConnection:
@@ -76,8 +81,15 @@ def ingest_dumps(context: Context, engine: Engine) -> IngestResult:
             threads=context.workers,
             memory_mb=MEMORY_MB,
             progress=context.progress,
+            ahead=context.ahead,
         ),
     )
+
+
+def get_ready(context: Context) -> None:
+    """Import what a cycle needs only in its later steps, for callers who have to wait before it anyway."""
+    statistics.load()
+    load_charts(context.workspace)
 
 
 def run_cycle(
@@ -90,7 +102,7 @@ def run_cycle(
     Thread(target=statistics.load, daemon=True).start()
     taken = ingest_dumps(context, engine)
     lake = Lake.open(context.workspace)
-    parties = _parties(context, lake)
+    parties = parties_of(context, lake)
     outcomes = [run_window(context, engine, lake, parties, window, now) for window in windows]
     shutil.rmtree(context.workspace.scratch, ignore_errors=True)
     return taken, outcomes
@@ -124,10 +136,12 @@ def _commit_run(
 ) -> dict[str, Any]:
     """Carry one window from the lake to the outbox and return its manifest."""
     workspace = context.workspace
-    judged = _judge(context, engine, lake, parties, window)
+    known = look_around(workspace, context.registry, window, now)
+    set_aside_acks(workspace, known.acks)
+    judged = _judge(context, engine, lake, replace(parties, changed=known.changed), window)
     run = engine.step(
         f"decide {window.name}",
-        lambda: collect(workspace, context.registry, context.policy, lake, judged, window, now, context.version),
+        lambda: collect(context.registry, context.policy, lake, known, judged, window, now, context.version),
     )
     staged = stage(workspace, run, context.signing_key)
     return read_manifest(engine.step(f"outbox {window.name}", lambda: commit(workspace, staged, run.run_id)))
@@ -137,7 +151,7 @@ def report_of(context: Context, manifest: dict[str, Any]) -> Path:
     """Write the report of a run that is in the outbox, and return its page."""
     start, end = parse_time(manifest["window_start"]), parse_time(manifest["window_end"])
     lake = Lake.open(context.workspace)
-    return _report(context, lake, _parties(context, lake), Window(start, end - start), manifest)
+    return _report(context, lake, parties_of(context, lake), Window(start, end - start), manifest)
 
 
 def _report(context: Context, lake: Lake, parties: Parties, window: Window, manifest: dict[str, Any]) -> Path:
@@ -148,7 +162,8 @@ def _report(context: Context, lake: Lake, parties: Parties, window: Window, mani
         )
 
 
-def _parties(context: Context, lake: Lake) -> Parties:
+def parties_of(context: Context, lake: Lake) -> Parties:
+    """Who is who in the registry and the lake, and who is said to watch whom."""
     registry = context.registry
     devices = lake.devices()
     return Parties(
@@ -157,6 +172,7 @@ def _parties(context: Context, lake: Lake) -> Parties:
         claims=claims(devices, registry.pairs),
         instants=_instants(devices, registry),
         settled=context.policy.reference.settled,
+        changed=pl.DataFrame(schema=CHANGED),
     )
 
 

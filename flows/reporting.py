@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,13 @@ from transforms.sql import session
 from transforms.summarise import list_pairs
 from transforms.windows import Window, parse_time
 from transforms.workspace import Workspace
+
+
+def load_charts(workspace: Workspace) -> None:
+    """Import what draws the charts; without this the first report does so."""
+    use_matplotlib_in(workspace.cache)
+    for name in ("figure", "backends.backend_svg"):
+        importlib.import_module(f"matplotlib.{name}")
 
 
 def write_run_report(

@@ -6,6 +6,7 @@ They come from `scipy.special`, which takes a third of a second to import and is
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,8 @@ def load() -> Any:
 def student_quantile(factor: float, dof: Floats) -> Floats:
     """Student's t at the one-sided probability that ``factor`` standard deviations have in a normal distribution."""
     special = load()
-    return np.asarray(special.stdtrit(np.maximum(dof, 1.0), special.ndtr(factor)))
+    probability = special.ndtr(factor)
+    return _by_value(np.maximum(dof, 1.0), lambda some: special.stdtrit(some, probability))
 
 
 def student_survival(t: Floats, dof: Floats) -> Floats:
@@ -38,10 +40,17 @@ def f_survival(f: Floats, dof_between: Floats | float, dof_within: Floats) -> Fl
 
 def chi_square_limit(dof: Floats, significance: float) -> Floats:
     """The value that a chi-square variable exceeds with the given probability; dof below 1 are taken as 1."""
-    return np.asarray(load().chdtri(np.maximum(dof, 1.0), significance))
+    special = load()
+    return _by_value(np.maximum(dof, 1.0), lambda some: special.chdtri(some, significance))
 
 
 def binomial_survival(successes: Floats, trials: Floats, probability: Floats) -> Floats:
     """The chance of at least so many successes: P value of the one-sided binomial test, 1 for none."""
     found = load().bdtrc(np.maximum(successes - 1, 0), trials.astype(np.int64), probability)
     return np.where(successes > 0, found, 1.0)
+
+
+def _by_value(values: Floats, function: Callable[[Floats], Floats]) -> Floats:
+    """A costly function of many values of which few differ, as degrees of freedom do."""
+    few, which = np.unique(values, return_inverse=True)
+    return np.asarray(function(few)[which.reshape(values.shape)])

@@ -1,4 +1,7 @@
-"""What every command shares: options, the workspace, the context of a cycle, and how results are printed."""
+"""What every command shares: options, the workspace, the context of a cycle, and how results are printed.
+
+What computes is imported where a command needs it: by then the dumps are being read already, and ``--help`` is quick.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,19 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from flows.cycle import Context
 from flows.settings import signing_key, version, worker_count, workspace_root
 from reports.wording import visible
 from transforms.errors import UsageError
-from transforms.policy import load_policy
-from transforms.registry import load_registry
+from transforms.fingerprint import ReadAhead
 from transforms.windows import parse_time
 from transforms.workspace import Workspace
+
+if TYPE_CHECKING:
+    from flows.cycle import Context
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -60,16 +64,23 @@ def open_workspace(folder: Path | None) -> Workspace:
     return workspace
 
 
-def make_context(folder: Path | None, workers: int | None) -> Context:
-    """Load registry and policy and put together what a cycle works with."""
+def make_context(folder: Path | None, workers: int | None, *, reads_dumps: bool = True) -> Context:
+    """Load registry and policy and put together what a cycle works with; begin with the dumps if they are wanted."""
     workspace = open_workspace(folder)
+    workers_meant = worker_count(workers)
+    ahead = ReadAhead(workspace) if reads_dumps else None
+    from flows.cycle import Context
+    from transforms.policy import load_policy
+    from transforms.registry import load_registry
+
     return Context(
         workspace=workspace,
         registry=load_registry(workspace.registry),
         policy=load_policy(workspace.registry / "policy.toml"),
-        workers=worker_count(workers),
+        workers=workers_meant,
         version=version(),
         progress=progress,
+        ahead=ahead,
         signing_key=signing_key(workspace.registry),
     )
 

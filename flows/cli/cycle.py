@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,15 +19,16 @@ from flows.cli.common import (
     workers_option,
     workspace_option,
 )
-from flows.cycle import Context, Outcome, ingest_dumps, run_cycle
 from flows.engines import ENGINES, make_engine
 from flows.lock import hold
 from reports.wording import visible
 from transforms.errors import UsageError
-from transforms.ingest import IngestResult
-from transforms.outbox import read_history
 from transforms.reasons import sentence
 from transforms.windows import Window, check_length, iso, newest_complete, parse_span, windows_between
+
+if TYPE_CHECKING:
+    from flows.cycle import Context, Outcome
+    from transforms.ingest import IngestResult
 
 #: how many dumps or faults of a kind are named on the terminal
 LISTED = 20
@@ -40,6 +41,8 @@ LISTED = 20
 def ingest(folder: Path | None, workers: int | None, as_json: bool) -> int:
     """Bring new raw dumps into the lake."""
     context = make_context(folder, workers)
+    from flows.cycle import ingest_dumps
+
     with hold(context.workspace, "ingest"), make_engine("plain", context.workers, context.workspace.root) as engine:
         taken = engine.run("ingest", lambda e: ingest_dumps(context, e))
     show(_intake(taken), _intake_lines(taken), as_json=as_json)
@@ -103,6 +106,8 @@ def serve(folder: Path | None, length: str, delay: str, workers: int | None) -> 
 
 def _due(context: Context, every: timedelta) -> tuple[Context, list[Window]]:
     """All windows since the newest one that has a run; just the newest complete one in a new workspace."""
+    from transforms.outbox import read_history
+
     now = moment(None)
     context = _with_window(context, every)
     last = read_history(context.workspace, Window(now, every)).newest_end()
@@ -114,10 +119,14 @@ def execute(
     context: Context, engine_name: str, windows: list[Window], now: datetime
 ) -> tuple[IngestResult, list[Outcome]]:
     """Hold the workspace and run the cycle on the engine named."""
+    from flows.cycle import get_ready, run_cycle
+
     with (
         hold(context.workspace, "run"),
         make_engine(engine_name, context.workers, context.workspace.root) as engine,
     ):
+        if engine_name == "prefect":
+            get_ready(context)  # in the time that its server takes to start
         return engine.run("meterwright cycle", lambda e: run_cycle(context, e, windows, now))
 
 

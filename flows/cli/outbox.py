@@ -5,24 +5,20 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from flows.approval import approve
 from flows.cli.common import json_option, make_context, moment, open_workspace, show, workers_option, workspace_option
-from flows.cli.waiting import waiting_lines
-from flows.lock import hold
 from flows.settings import KEY_FILE, PUBLIC_KEY_FILE, login_name, public_key
 from reports.wording import visible
 from transforms.errors import UsageError
-from transforms.feedback import read_acks
-from transforms.outbox import read_history
-from transforms.outbox.verify import Checked, Finding, Verified, verify
-from transforms.outbox.waiting import waiting
 from transforms.private import OWNER_ONLY, USUAL
 from transforms.reasons import sentence
 from transforms.signature import SigningKey, read_public
+
+if TYPE_CHECKING:
+    from transforms.outbox.verify import Checked, Finding, Verified
 
 #: how many of a kind are named on the terminal
 LISTED = 20
@@ -41,8 +37,16 @@ def outbox() -> None:
 @json_option
 def list_command(folder: Path | None, everything: bool, clock: str | None, as_json: bool) -> int:
     """What waits: runs held for approval, commands without an answer, and how each meter stands."""
+    from flows.cli.waiting import waiting_lines
+    from flows.situation import installed
+    from transforms.feedback import read_acks
+    from transforms.outbox import read_history
+    from transforms.outbox.waiting import waiting
+    from transforms.registry import load_registry
+
     workspace = open_workspace(folder)
-    found = waiting(read_history(workspace), read_acks(workspace).acks, moment(clock))
+    since = installed(load_registry(workspace.registry))
+    found = waiting(read_history(workspace), read_acks(workspace).acks, since, moment(clock))
     show(asdict(found), waiting_lines(found, None if everything else LISTED), as_json=as_json)
     return 0
 
@@ -62,10 +66,13 @@ def approve_command(
     They leave as a new revision of RUN, with who released them and when. Commands of meters whose parameters have
     changed since are dropped.
     """
+    from flows.approval import approve
+    from flows.lock import hold
+
     who = login_name() if by is None else by.strip()
     if not who or len(who) > NAME_LENGTH or not who.isprintable():
         raise UsageError(f"--by needs a name of at most {NAME_LENGTH} printable characters")
-    context = make_context(folder, workers)
+    context = make_context(folder, workers, reads_dumps=False)
     with hold(context.workspace, "outbox approve"):
         manifest, report = approve(context, run_id, who, moment(clock))
     word = manifest["approved"]
@@ -125,6 +132,8 @@ def verify_command(run_id: str | None, folder: Path | None, given: tuple[str, ..
 
     Ends with 0 if all is as it was written, with 1 if something is not, and names what was altered.
     """
+    from transforms.outbox.verify import verify
+
     workspace = open_workspace(folder)
     if given:
         expected = {_public_key(text) for text in given}

@@ -9,9 +9,7 @@ import click
 from flows.cli.common import json_option, moment, open_workspace, progress, show, workspace_option
 from flows.settings import workspace_root
 from transforms.errors import UsageError
-from transforms.policy import load_policy
 from transforms.private import write_new
-from transforms.registry.templates import templates
 from transforms.windows import iso, parse_span
 from transforms.workspace import STREAMS, Workspace
 
@@ -21,6 +19,8 @@ from transforms.workspace import STREAMS, Workspace
 @json_option
 def init(folder: Path | None, as_json: bool) -> int:
     """Make an empty workspace with commented registry templates. Files that exist are left as they are."""
+    from transforms.registry.templates import templates
+
     workspace = Workspace(workspace_root(folder))
     for place in (workspace.registry, *(workspace.raw / name for name in (*STREAMS, "acks", "images"))):
         place.mkdir(parents=True, exist_ok=True)
@@ -47,6 +47,8 @@ def init(folder: Path | None, as_json: bool) -> int:
 @json_option
 def policy(folder: Path | None, as_json: bool) -> int:
     """Show the policy in force: each key, its value, and where the value comes from."""
+    from transforms.policy import load_policy
+
     workspace = open_workspace(folder)
     rules = load_policy(workspace.registry / "policy.toml")
     rows = rules.rows()

@@ -48,7 +48,10 @@ def _command(command: Mapping[str, Any]) -> list[str]:
 def _meter(meter: Mapping[str, Any]) -> list[str]:
     since = f" since {meter['changed_at']}" if meter["changed_at"] else ""
     ack, effect = meter["last_ack"], meter["last_effect"]
-    told = [f"{meter['attempts']} sent", f"last ack: {ack['status']} at {ack['at']}" if ack else "no ack"]
+    told = [
+        f"{meter['attempts']} sent since it was last in order",
+        f"last ack: {ack['status']} at {ack['at']}" if ack else "no ack",
+    ]
     if effect:
         told.append(f"effect: {effect['effect']}")
     return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -176,7 +177,7 @@ class PrefectEngine:
     @contextmanager
     def _at_server(self) -> Iterator[None]:
         """Make Prefect talk with our temporary server, if we have one, for the time of the block."""
-        import prefect  # noqa: F401  # takes as long as the server does, so before waiting for that
+        _import_all()
         from prefect.settings import (
             PREFECT_API_URL,
             PREFECT_CLIENT_MAX_RETRIES,
@@ -204,6 +205,12 @@ class PrefectEngine:
         drain(_DRAIN_TIMEOUT_S)
         if ended and self._server and self._flow_run:
             self._server.wait_until_recorded(self._flow_run, self._tasks, _DRAIN_TIMEOUT_S)
+
+
+def _import_all() -> None:
+    """Import what a flow run will need of Prefect, which otherwise waits for its first use: time that the server needs too."""
+    for name in ("main", "flow_engine", "task_engine", "task_runners", "runtime.flow_run", "artifacts"):
+        importlib.import_module(f"prefect.{name}")
 
 
 def _url_in_force() -> str | None:

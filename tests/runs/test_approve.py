@@ -40,9 +40,12 @@ ENDS = ["2026-01-01T12:00:00Z", "2026-01-02T00:00:00Z", "2026-01-02T12:00:00Z"]
 NOON = "2026-01-02T06:00:00Z"
 CODES = [f"WM-{k:02d}" for k in range(21)]
 OFF = CODES[:4]
-PHONE = "+64215550101"
+PHONE, OTHER_PHONE = "+64215550101", "+64215550102"
 POLICY = '[report]\nplots = 0\n[command]\nexpires = "24h"\n'
-TERMINALS = f"feature_code,terminal_id,channel,language\nWM-00,{PHONE},sms,en\nWM-20,{PHONE},sms,en\n"
+TERMINALS = (
+    "feature_code,terminal_id,channel,language\n"
+    f"WM-00,{PHONE},sms,en\nWM-01,{OTHER_PHONE},sms,en\nWM-20,{PHONE},sms,en\n"
+)
 KEY = base64.b64encode(bytes(range(32))).decode()
 
 
@@ -158,7 +161,8 @@ def test_customers_are_told_of_what_leaves_and_nothing_twice(held: Small) -> Non
     assert visit["kind"] == "visit"
     assert approve(held) == 0
     (told,) = held.lines("notices.jsonl", APPROVED)
-    (command,) = [c for c in held.lines("commands.jsonl", APPROVED) if c["feature_code"] == "WM-00"]
+    assert told["terminal_id"] == OTHER_PHONE, "to the first one a notice of the same kind is still open"
+    (command,) = [c for c in held.lines("commands.jsonl", APPROVED) if c["feature_code"] == "WM-01"]
     assert (told["kind"], told["command_id"]) == ("self_maintenance", command["command_id"])
     assert (told["not_before"], told["expires_at"]) == (NOON, "2026-01-03T06:00:00Z")
     file = held.folder(APPROVED) / "notices.jsonl"
@@ -174,7 +178,7 @@ def test_the_report_tells_of_it(held: Small) -> None:
     assert "4 get new parameters" in page
     assert "badge held" not in page
     assert f"meterwright outbox approve {HELD} --now {NOON}" in page
-    assert PHONE not in page
+    assert PHONE not in page and OTHER_PHONE not in page
 
 
 def test_json(held: Small, capfd: pytest.CaptureFixture[str]) -> None:
@@ -246,18 +250,19 @@ def test_meters_whose_parameters_changed_since_are_dropped(held: Small, capfd: p
     assert new["approved"]["dropped"] == [{"feature_code": "WM-00", "reason": "changed_since"}]
     assert {"feature_code": "WM-00", "reason": "changed_since"} in new["withheld"]
     assert (new["counts"]["commands"], new["counts"]["withheld"]) == (3, len(new["withheld"]))
-    assert held.lines("notices.jsonl", APPROVED) == []
+    assert [notice["feature_code"] for notice in held.lines("notices.jsonl", APPROVED)] == ["WM-01"]
     assert "1 no longer held good" in (held.root / "reports" / APPROVED / "index.html").read_text()
 
 
-def test_meters_that_left_the_registry_are_dropped(held: Small) -> None:
+def test_meters_that_left_or_were_exchanged_are_dropped(held: Small) -> None:
     meters = held.root / "registry" / "meters.csv"
-    meters.write_text(meters.read_text().replace("WM-01,T-R160\n", ""))
-    terminals = held.root / "registry" / "terminals.csv"
-    terminals.write_text(TERMINALS)
+    rows = [f"{code},T-R160,," for code in CODES if code != "WM-01"]
+    rows[CODES.index("WM-03") - 1] = "WM-03,T-R160,2026-01-02,"
+    rows[CODES.index("WM-02") - 1] = "WM-02,T-R160,,2026-01-02"
+    meters.write_text("\n".join(["feature_code,model,installed_on,removed_on", *rows, ""]))
     assert approve(held) == 0
     dropped = held.manifest(APPROVED)["approved"]["dropped"]
-    assert dropped == [{"feature_code": "WM-01", "reason": "meter_exchanged"}]
+    assert dropped == [{"feature_code": code, "reason": "meter_exchanged"} for code in OFF[1:]]
 
 
 def test_the_window_after_goes_by_what_was_released(held: Small) -> None:

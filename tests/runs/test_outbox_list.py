@@ -89,7 +89,7 @@ def test_commands_from_leaving_to_their_answer(small: Small, capfd: pytest.Captu
     assert "In flight, not answered yet: 3" in text
     line = "  WM-00: sequence 1, linear, issued 2026-01-01T12:00:00Z, expires 2026-01-04T12:00:00Z\n"
     assert line + f"    {first['command_id']} {correction(first['correction'])}\n" in text
-    assert "  WM-00: uses its raw flow unchanged\n    1 sent; no ack\n" in text
+    assert "  WM-00: uses its raw flow unchanged\n    1 sent since it was last in order; no ack\n" in text
     ack(small, first, "applied", "2026-01-01T13:00:00Z")
     ack(small, second, "failed", "2026-01-01T13:30:00Z")
     found, text = listed(small, capfd, "2026-01-01T12:59:00Z")
@@ -111,7 +111,7 @@ def test_commands_from_leaving_to_their_answer(small: Small, capfd: pytest.Captu
     assert meters["WM-01"]["in_force"] == {"gain": 1.0, "offset_lph": 0.0}
     assert (meters["WM-01"]["last_ack"]["status"], meters["WM-02"]["last_ack"]) == ("failed", None)
     assert f"  WM-00: {correction(first['correction'])} since 2026-01-01T13:00:00Z\n" in text
-    assert "    1 sent; last ack: failed at 2026-01-01T13:30:00Z\n" in text
+    assert "    1 sent since it was last in order; last ack: failed at 2026-01-01T13:30:00Z\n" in text
 
 
 def test_an_effect_is_shown_where_a_run_has_judged_one(small: Small, capfd: pytest.CaptureFixture[str]) -> None:
@@ -126,7 +126,7 @@ def test_an_effect_is_shown_where_a_run_has_judged_one(small: Small, capfd: pyte
     found, text = listed(small, capfd, "2026-01-01T12:00:00Z")
     effect = {"command_id": "c-1", "effect": "cured", "volume_error_before": 0.08, "volume_error_after": 0.001}
     assert found["meters"][0]["last_effect"] == effect
-    assert "1 sent; no ack; effect: cured" in text
+    assert "1 sent since it was last in order; no ack; effect: cured" in text
 
 
 def test_long_lists_are_cut_and_lines_fit(small: Small, capfd: pytest.CaptureFixture[str]) -> None:

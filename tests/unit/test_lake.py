@@ -16,8 +16,9 @@ import polars as pl
 import pytest
 
 from tests.ingesting import frame, readings, registry
+from transforms import digests
 from transforms.errors import LakeError, RegistryError
-from transforms.ingest import IngestResult, digests, ingest, run, store
+from transforms.ingest import IngestResult, ingest, run, store
 from transforms.ingest.devices import bucket_count
 from transforms.ingest.discover import glob_pattern
 from transforms.lake import Lake
@@ -471,7 +472,7 @@ def test_old_dumps_are_not_read_again(workspace: Workspace) -> None:
     os.utime(path, (1, 1))
     with patch.object(digests, "_COARSEST", -10_000_000_000):
         take(workspace)
-        with patch.object(run, "digest", side_effect=AssertionError("read again")):
+        with patch.object(run, "fingerprint", side_effect=AssertionError("read again")):
             assert take(workspace).skipped == 1
         path.write_text(f"{HEADER}\n{row('WM-1', 0, 2)}\n")
         os.utime(path, (1, 1))

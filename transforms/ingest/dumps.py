@@ -7,10 +7,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from transforms.fingerprint import TextFacts
 from transforms.ingest.accounts import DumpAccount
 from transforms.ingest.discover import Candidate
 from transforms.ingest.fields import FileFaultError, names_read
-from transforms.ingest.text import TextFacts, header_line, unpack
+from transforms.ingest.text import header_line, unpack
 
 
 @dataclass

@@ -5,17 +5,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import duckdb
 
+from transforms.digests import Digests, state_of
+from transforms.fingerprint import Fingerprint, ReadAhead, fingerprint
 from transforms.ingest.accounts import DumpAccount, IngestResult
 from transforms.ingest.devices import bucket_count as buckets_for
 from transforms.ingest.devices import load_devices, number_new, number_registered
-from transforms.ingest.digests import Digests, state_of
 from transforms.ingest.discover import Candidate, discover
 from transforms.ingest.dumps import Dump, prepare
 from transforms.ingest.fields import check_patterns
@@ -31,7 +31,6 @@ from transforms.ingest.store import (
     write_devices,
     write_parts,
 )
-from transforms.ingest.text import TextFacts, digest
 from transforms.lake import Lake, LakeFile, lake_file
 from transforms.registry import Registry
 from transforms.sql import connect
@@ -52,6 +51,7 @@ def ingest(
     memory_mb: int = 1200,
     progress: Callable[[str], None] | None = None,
     bucket_count: int | None = None,
+    ahead: ReadAhead | None = None,
 ) -> IngestResult:
     """Bring every new dump below raw/ into the lake.
 
@@ -74,6 +74,8 @@ def ingest(
         Told a sentence now and then.
     bucket_count : int, optional
         Number of hash buckets of a lake that is made now; by default it follows from the number of registered meters.
+    ahead : ReadAhead, optional
+        What was begun with before.
 
     Raises
     ------
@@ -91,7 +93,7 @@ def ingest(
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     accounts: list[DumpAccount] = []
-    intake = _Intake(lake, candidates, threads)
+    intake = _Intake(lake, candidates, threads, ahead)
     try:
         con = connect(threads=threads, memory_mb=memory_mb, spill=scratch / "spill")
         try:
@@ -124,11 +126,12 @@ def ingest(
 class _Intake:
     """The dumps that the lake does not have yet, in batches; digests are made ahead of the batch that needs them."""
 
-    def __init__(self, lake: Lake, candidates: Sequence[Candidate], threads: int) -> None:
+    def __init__(self, lake: Lake, candidates: Sequence[Candidate], threads: int, ahead: ReadAhead | None) -> None:
         self._known = {(dump["stream"], dump["source"], dump["sha256"]) for dump in lake.dumps}
         self._digests = Digests(lake.root)
         self._candidates = candidates
         self._threads = threads
+        self._ahead = ahead
         self.skipped = 0
         self.unreadable: list[tuple[str, str]] = []
 
@@ -149,7 +152,7 @@ class _Intake:
     def _new_dumps(self) -> Iterator[Dump]:
         with ThreadPoolExecutor(self._threads) as pool:
             waiting = iter(self._candidates)
-            ahead: list[tuple[Candidate, Future[_Digest]]] = []
+            ahead: list[tuple[Candidate, Future[Fingerprint]]] = []
             while True:
                 for one in islice(waiting, 2 * self._threads - len(ahead)):
                     ahead.append((one, pool.submit(self._digest, one)))
@@ -167,27 +170,20 @@ class _Intake:
                     self.skipped += 1
                     continue
                 self._known.add(key)
-                yield Dump(0, one, found.sha256, found.state[0], found.facts)
+                yield Dump(0, one, found.sha256, found.size, found.facts)
 
-    def _digest(self, one: Candidate) -> _Digest:
-        """The digest of a file that may be a dump; one that the lake has is not read if it has not changed."""
-        state = state_of(one.path)
+    def _digest(self, one: Candidate) -> Fingerprint:
+        """The fingerprint of a file that may be a dump; one that the lake has is not read if it has not changed."""
         noted = self._digests.known(one.file, one.path)
         if noted is not None and (one.stream, one.source_name, noted) in self._known:
-            return _Digest(state, noted, None)
-        sha256, size, facts = digest(one.path, count=is_text(one))
-        return _Digest([size, *state[1:]], sha256, facts)
+            return Fingerprint(state_of(one.path), noted, None)
+        if is_text(one) and self._ahead and (taken := self._ahead.take(one.path)):
+            return taken
+        return fingerprint(one.path, count=is_text(one))
 
     def close(self) -> None:
         """Keep the digests for the next ingest."""
         self._digests.save()
-
-
-@dataclass(frozen=True)
-class _Digest:
-    state: list[int]
-    sha256: str
-    facts: TextFacts | None
 
 
 def is_text(candidate: Candidate) -> bool:

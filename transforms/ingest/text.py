@@ -1,82 +1,21 @@
-"""Text: a dump's bytes as lines of UTF-8, whatever they were packed in, with their digest and a count of the lines."""
+"""Text: a dump's bytes as lines of UTF-8, whatever they were packed in, with a count of the lines."""
 
 from __future__ import annotations
 
 import codecs
-import hashlib
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+from transforms.fingerprint import LineCounter, TextFacts
+
 _CHUNK: Final = 1 << 20
 _PACKED_CHUNK: Final = 1 << 16
 _BOM: Final = codecs.BOM_UTF8
 #: stands where bytes were no text in the stated encoding
 REPLACEMENT: Final = "\ufffd"
-
-
-@dataclass(frozen=True)
-class TextFacts:
-    """What one pass over the bytes of a text shows.
-
-    Attributes
-    ----------
-    lines : int
-        Number of lines, a last one without line break included, blank ones at the end not.
-    plain : bool
-        Whether the text holds neither a NUL nor a carriage return outside CR LF, so that lines are what they seem.
-    """
-
-    lines: int
-    plain: bool
-
-
-class LineCounter:
-    """Counts lines and looks for odd bytes while chunks pass by."""
-
-    def __init__(self) -> None:
-        self._breaks = 0
-        self._odd = False
-        self._returns = 0
-        self._pairs = 0
-        self._tail = b""
-        self._trailing_breaks = 0
-        self._size = 0
-
-    def update(self, chunk: bytes) -> None:
-        if not chunk:
-            return
-        self._size += len(chunk)
-        self._breaks += chunk.count(b"\n")
-        self._odd = self._odd or b"\0" in chunk
-        if b"\r" in chunk:
-            self._returns += chunk.count(b"\r")
-            self._pairs += chunk.count(b"\r\n")
-        if self._tail.endswith(b"\r") and chunk.startswith(b"\n"):
-            self._pairs += 1
-        kept = chunk.rstrip(b"\r\n")
-        ending = chunk[len(kept) :].count(b"\n")
-        self._trailing_breaks = ending if kept else self._trailing_breaks + ending
-        self._tail = chunk[-1:]
-
-    def facts(self) -> TextFacts:
-        unfinished = int(self._size > 0 and self._tail != b"\n")
-        blank_end = max(0, self._trailing_breaks - 1)
-        return TextFacts(self._breaks + unfinished - blank_end, not self._odd and self._returns == self._pairs)
-
-
-def digest(path: Path, *, count: bool) -> tuple[str, int, TextFacts | None]:
-    """The SHA-256 of a file, its size, and, where its bytes are text, what its lines are like."""
-    sha, counter, size = hashlib.sha256(), LineCounter(), 0
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            sha.update(chunk)
-            size += len(chunk)
-            if count:
-                counter.update(chunk)
-    return sha.hexdigest(), size, counter.facts() if count else None
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class Zones:
     ``error`` is relative, ``standard`` its standard uncertainty from the pairs alone, ``expanded`` the uncertainty at the
     policy's coverage factor with the reference's common uncertainty included. ``inside``, ``outside`` and ``open``
     (evidence that allows neither) exclude each other; where all three are false there is no evidence. ``p_within`` is
-    the one-sided P value of the observed error if the true one were just at the limit.
+    the one-sided P value of an error outside if the true one were just at the limit, 1 for the others.
     """
 
     n: Ints
@@ -132,7 +132,7 @@ def zone_errors(
         capable = enough & (expanded <= limit)
         inside = capable & (np.abs(error) + expanded <= limit)
         excess = (np.abs(error) - limit) / np.sqrt(standard**2 + common**2)
-        p_within = np.where(enough, student_survival(excess, dof), 1.0)
+        p_within = _p_of(excess, dof, outside)
     return Zones(
         n=count.astype(np.int64),
         volume=volume,
@@ -170,7 +170,14 @@ def bins_outside(
         common = reference.uncertainty / 2
         expanded = np.hypot(student_quantile(rules.factor, dof) * standard, rules.factor * common)
         enough = n >= rules.min_pairs
-        outside = (enough & (error - expanded > limit * rules.tolerance)).any(axis=0)
+        beyond = enough & (error - expanded > limit * rules.tolerance)
         excess = (error - limit * rules.tolerance) / np.hypot(standard, common)
-        p = np.where(enough, student_survival(excess, dof), 1.0).min(axis=0) * len(n)
-    return np.asarray(outside), np.minimum(p, 1.0)
+        p = _p_of(excess, dof, beyond).min(axis=0) * len(n)
+    return np.asarray(beyond.any(axis=0)), np.minimum(p, 1.0)
+
+
+def _p_of(excess: Floats, dof: Floats, where: Bools) -> Floats:
+    """One-sided P values of Student's t where asked for, 1 elsewhere."""
+    p = np.ones(excess.shape)
+    p[where] = student_survival(excess[where], np.broadcast_to(dof, excess.shape)[where])
+    return p

@@ -119,7 +119,7 @@ def weighted_line(weights: Floats, *columns: Floats, y: Floats) -> tuple[Floats,
     Returns
     -------
     coefficients : ndarray
-        Shape (meters, columns); columns that the data do not determine get zero.
+        Shape (meters, columns); what the data do not determine is as small as can be.
     chi2 : ndarray
         Weighted sum of squared residuals, (meters,).
     """
@@ -127,9 +127,10 @@ def weighted_line(weights: Floats, *columns: Floats, y: Floats) -> tuple[Floats,
     design = np.stack([root * column for column in columns], axis=-1)
     size = np.sqrt((design**2).sum(axis=1, keepdims=True))
     scaled = design / np.where(size > 0, size, 1.0)
-    # The normal equations of columns of unit length: well enough conditioned for telling models apart.
-    gram = scaled.transpose(0, 2, 1) @ scaled
+    # The normal equations of columns of unit length, with a trace of ridge in place of a pseudo-inverse: columns that
+    # depend on each other share the coefficient, and for telling models apart twelve digits are plenty.
+    gram = scaled.transpose(0, 2, 1) @ scaled + 1e-12 * np.eye(len(columns))
     right = (scaled * (root * y)[..., None]).sum(axis=1)
-    found = (np.linalg.pinv(gram, rcond=1e-10, hermitian=True) @ right[..., None])[..., 0]
+    found = np.linalg.solve(gram, right[..., None])[..., 0]
     residual = root * y - (scaled * found[:, None, :]).sum(axis=-1)
     return found / np.where(size[:, 0] > 0, size[:, 0], 1.0), (residual**2).sum(axis=1)

@@ -74,6 +74,7 @@ def release(
     commands: list[dict[str, Any]],
     states: Mapping[str, MeterState],
     models: Mapping[str, str],
+    installed: Mapping[str, datetime],
     run_id: str,
     now: datetime,
 ) -> Release:
@@ -86,7 +87,9 @@ def release(
     states
         What the windows before it and the acks until now say of each meter.
     models
-        Feature code -> model of the meters that are registered now.
+        Feature code -> model of the meters that are in use now.
+    installed
+        Feature code -> when the meter that carries it now was installed, where that is known.
     run_id
         The new revision.
 
@@ -104,7 +107,9 @@ def release(
             continue
         code = command["feature_code"]
         state = states.get(code, MeterState())
-        reason = _outdated(command, state, built_on.get(code), models.get(code), start, now)
+        since = installed.get(code)
+        same = models.get(code) == command["model"] and (since is None or since <= start)
+        reason = _outdated(command, state, built_on.get(code), start, now) if same else "meter_exchanged"
         if reason:
             dropped.append({"feature_code": code, "reason": reason})
             continue
@@ -126,15 +131,12 @@ def _outdated(
     command: Mapping[str, Any],
     state: MeterState,
     built_on: Mapping[str, Any] | None,
-    model: str | None,
     start: datetime,
     now: datetime,
 ) -> str | None:
     """Why a held command no longer holds."""
     if parse_time(command["expires_at"]) <= now:
         return "expired"
-    if model != command["model"]:
-        return "meter_exchanged"
     if state.pending:
         return "in_flight"
     # An ack may come long after it was given, so what was in force when the command was composed is compared as well.

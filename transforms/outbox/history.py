@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any
 import polars as pl
 
 from transforms.errors import MeterwrightError, UsageError
+from transforms.schemas import VERDICTS
 from transforms.windows import Window, iso, parse_time
 from transforms.workspace import Workspace
 
@@ -47,12 +48,11 @@ class History:
 
     def lines(self, name: str) -> list[dict[str, Any]]:
         """All lines of one of the runs' JSON Lines files that count, each with its run's ``window_start``."""
-        found = []
-        for number, (folder, manifest) in enumerate(zip(self.folders, self.manifests, strict=True)):
-            older = self.older[number] if self.older else ()
-            for line in _lines_that_count([*older, folder], name):
-                found.append({**line, "window_start": manifest["window_start"]})
-        return found
+        return [
+            {**line, "window_start": manifest["window_start"]}
+            for revisions, manifest in self._revisions()
+            for line in _lines_that_count(revisions, name)
+        ]
 
     def previous(self) -> pl.DataFrame | None:
         """Verdicts of the newest earlier run."""
@@ -74,6 +74,53 @@ class History:
             .collect()
         )
         return {code: iso(start) for code, start in newest.iter_rows()}
+
+    def effects(self) -> dict[str, str]:
+        """Command id -> effect, as earlier runs judged it; the first word counts."""
+        files = [folder / "effects.parquet" for folder, m in self._runs() if m["counts"].get("effect")]
+        if not files:
+            return {}
+        found = pl.concat([pl.read_parquet(file, columns=["command_id", "effect"], glob=False) for file in files])
+        return dict(found.unique("command_id", keep="first", maintain_order=True).iter_rows())
+
+    def verdicts_behind(self, commands: pl.DataFrame) -> pl.DataFrame:
+        """The verdict that each of some commands rests on: ``command_id`` and the verdict's columns.
+
+        Parameters
+        ----------
+        commands : DataFrame
+            ``command_id``, ``feature_code``, ``window_start`` (ISO text).
+        """
+        wanted = set(commands["window_start"].to_list())
+        found = [
+            pl.read_parquet(folder / "verdicts.parquet", glob=False).join(
+                commands.filter(pl.col("window_start") == manifest["window_start"]).select(
+                    "command_id", "feature_code"
+                ),
+                on="feature_code",
+            )
+            for folder, manifest in self._runs()
+            if manifest["window_start"] in wanted
+        ]
+        empty = pl.DataFrame(schema={**VERDICTS, "command_id": pl.String})
+        return pl.concat([empty, *found], how="diagonal").unique("command_id", keep="last", maintain_order=True)
+
+    def notices_since(self, moment: datetime) -> list[dict[str, Any]]:
+        """The notices of windows whose newest revision was made after some moment."""
+        return [
+            notice
+            for revisions, manifest in self._revisions()
+            if parse_time(manifest["issued_at"]) > moment and (len(revisions) > 1 or manifest["counts"]["notices"])
+            for notice in _lines_that_count(revisions, "notices.jsonl")
+        ]
+
+    def _revisions(self) -> Iterator[tuple[list[Path], dict[str, Any]]]:
+        """Each window's folders, oldest revision first, and the manifest of its newest one."""
+        for number, (folder, manifest) in enumerate(self._runs()):
+            yield [*(self.older[number] if self.older else ()), folder], manifest
+
+    def _runs(self) -> Iterator[tuple[Path, dict[str, Any]]]:
+        return zip(self.folders, self.manifests, strict=True)
 
     def steady_streak(self, window: Window, judged: pl.DataFrame, wanted: int) -> dict[str, int]:
         """In how many windows in a row, this one included, each meter was steadily off to the same side.

@@ -5,7 +5,6 @@ Nothing here is stored: it is read from the runs and the acks each time.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +24,8 @@ class Waiting:
     ``held``: ``run_id, commands, issued_at, expires_at, approvable``, and ``why`` where it is not approvable any more.
     ``in_flight`` and ``expired``: ``feature_code, command_id, sequence, run_id, issued_at, expires_at, form,
     correction`` of commands that were never answered.
-    ``meters``: for each meter that ever got a command ``feature_code, sequence, attempts`` (commands that left),
+    ``meters``: for each meter that ever got a command ``feature_code, sequence, attempts`` (commands that left since it was last
+    cured),
     ``in_force`` (a correction), ``changed_at, last_ack`` (``command_id, status, at``) and ``last_effect``
     (``command_id, effect, volume_error_before, volume_error_after``), null where there is none.
     """
@@ -36,7 +36,9 @@ class Waiting:
     meters: list[dict[str, Any]]
 
 
-def waiting(history: History, acks: Iterable[Mapping[str, Any]], now: datetime) -> Waiting:
+def waiting(
+    history: History, acks: Iterable[Mapping[str, Any]], installed: Mapping[str, datetime], now: datetime
+) -> Waiting:
     """Put together what waits at an instant.
 
     Parameters
@@ -44,15 +46,21 @@ def waiting(history: History, acks: Iterable[Mapping[str, Any]], now: datetime) 
     history
         All runs.
     acks
-        Acks as they came; those dated after ``now`` have not come yet.
+        Acks as they came; those to no command that left count for nothing, and those dated after ``now`` have not come
+        yet.
+    installed
+        Feature code -> when the meter that carries it now was installed, where that is known.
     """
-    acks = sorted((ack for ack in acks if parse_time(ack["at"]) <= now), key=lambda ack: parse_time(ack["at"]))
     commands = history.lines("commands.jsonl")
-    states = fold_commands(commands, acks, now)
     left = {command["command_id"]: command for command in commands if command["state"] == "ready"}
+    meant = {name: command["feature_code"] for name, command in left.items()}
+    timely = (
+        ack for ack in acks if meant.get(ack["command_id"]) == ack["feature_code"] and parse_time(ack["at"]) <= now
+    )
+    acks = sorted(timely, key=lambda ack: parse_time(ack["at"]))
+    states = fold_commands(commands, acks, now, history.effects(), installed)
     answered = {ack["command_id"] for ack in acks}
-    attempts = Counter(command["feature_code"] for command in left.values())
-    last_acks = {left[ack["command_id"]]["feature_code"]: ack for ack in acks if ack["command_id"] in left}
+    last_acks = {ack["feature_code"]: ack for ack in acks}
     effects = _last_effects(history)
     in_flight, expired, meters = [], [], []
     for code, state in sorted(states.items()):
@@ -66,7 +74,7 @@ def waiting(history: History, acks: Iterable[Mapping[str, Any]], now: datetime) 
             {
                 "feature_code": code,
                 "sequence": state.sequence,
-                "attempts": attempts[code],
+                "attempts": len(state.attempts),
                 "in_force": state.in_force.to_json(),
                 "changed_at": iso(state.changed_at) if state.changed_at else None,
                 "last_ack": {key: ack[key] for key in ("command_id", "status", "at")} if ack else None,

@@ -28,6 +28,7 @@ class Run:
 
     run_id: str
     verdicts: pl.DataFrame
+    effects: pl.DataFrame
     commands: list[dict[str, Any]]
     notices: list[dict[str, Any]]
     work_orders: list[dict[str, Any]]
@@ -43,7 +44,7 @@ def stage(workspace: Workspace, run: Run, key: SigningKey | None = None) -> Path
     tables = {
         "verdicts.parquet": (run.verdicts, VERDICTS),
         "readings.parquet": (pl.DataFrame(schema=READINGS), READINGS),
-        "effects.parquet": (pl.DataFrame(schema=EFFECTS), EFFECTS),
+        "effects.parquet": (run.effects, EFFECTS),
     }
     lists = {"commands.jsonl": run.commands, "notices.jsonl": run.notices, "work_orders.jsonl": run.work_orders}
     rows = {}
@@ -117,7 +118,8 @@ def _finish(
 
 
 def _lines(items: Iterable[Mapping[str, Any]]) -> str:
-    return "".join(json.dumps(item, ensure_ascii=False, allow_nan=False) + "\n" for item in items)
+    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode  # `json.dumps` would make one for each line
+    return "".join(encode(item) + "\n" for item in items)
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:
