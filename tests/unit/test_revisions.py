@@ -119,3 +119,16 @@ def test_of_several_ends_the_latest_by_window_and_revision_is_taken(tmp_path: Pa
     head = read_history(Workspace(tmp_path), window(5)).head
     assert head is not None
     assert head["run_id"] == window(1).run_id(10)
+
+
+def test_notices_of_every_revision_have_left(tmp_path: Path) -> None:
+    for revision, issued in [(1, "2026-01-01T12:00:00Z"), (2, "2026-01-01T18:00:00Z")]:
+        folder = Workspace(tmp_path).run(write(tmp_path, 0, revision, []))
+        (folder / "notices.jsonl").write_text(json.dumps({"notice_id": f"n{revision}"}) + "\n")
+        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest |= {"issued_at": issued, "counts": {"notices": 1}}
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+    history = read_history(Workspace(tmp_path))
+    since = parse_time("2026-01-01T15:00:00Z")
+    assert [notice["notice_id"] for notice in history.notices_since(since)] == ["n1", "n2"]
+    assert history.notices_since(parse_time("2026-01-01T18:00:00Z")) == []
