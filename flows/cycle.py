@@ -27,10 +27,12 @@ from transforms.lake import Lake
 from transforms.match import CHANGED, Parties, claims
 from transforms.outbox import commit, read_history, read_manifest, stage
 from transforms.policy import Policy
+from transforms.private import open_to_others
 from transforms.registry import Registry
+from transforms.signature import SigningKey
 from transforms.sql import connect, session
 from transforms.summarise import look_closer, summarise_bucket
-from transforms.windows import Window
+from transforms.windows import Window, parse_time
 from transforms.workspace import Workspace
 
 #: megabytes of memory that DuckDB may take in all, shared by the workers
@@ -41,7 +43,8 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Context:
-    """What a cycle works with: where, on whom, by which rules, how wide, whom to tell about progress, what is read ahead."""
+    """What a cycle works with: where, on whom, by which rules, how wide, whom to tell about progress, what is read ahead,
+    and what to sign with."""
 
     workspace: Workspace
     registry: Registry
@@ -50,6 +53,7 @@ class Context:
     version: str
     progress: Progress
     ahead: ReadAhead | None = None
+    signing_key: SigningKey | None = None
 
     def database(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB in memory that all workers of a step share."""
@@ -93,6 +97,7 @@ def run_cycle(
 ) -> tuple[IngestResult, list[Outcome]]:
     """Ingest what is new, then run each window that has no run in the outbox yet, oldest first."""
     context.workspace.scratch.mkdir(parents=True, exist_ok=True)
+    _say_what_is_unguarded(context)
     # While DuckDB parses, Python has time to import what the judgement will need.
     Thread(target=statistics.load, daemon=True).start()
     taken = ingest_dumps(context, engine)
@@ -101,6 +106,14 @@ def run_cycle(
     outcomes = [run_window(context, engine, lake, parties, window, now) for window in windows]
     shutil.rmtree(context.workspace.scratch, ignore_errors=True)
     return taken, outcomes
+
+
+def _say_what_is_unguarded(context: Context) -> None:
+    if context.signing_key is None:
+        context.progress("manifests will be unsigned: there is no signing key (meterwright outbox key makes one)")
+    terminals = context.workspace.registry / "terminals.csv"
+    if open_to_others(terminals):
+        context.progress(f"{terminals} holds phone numbers and others may read it; run: chmod 600 {terminals}")
 
 
 def run_window(
@@ -130,8 +143,15 @@ def _commit_run(
         f"decide {window.name}",
         lambda: collect(context.registry, context.policy, lake, known, judged, window, now, context.version),
     )
-    staged = stage(workspace, run)
+    staged = stage(workspace, run, context.signing_key)
     return read_manifest(engine.step(f"outbox {window.name}", lambda: commit(workspace, staged, run.run_id)))
+
+
+def report_of(context: Context, manifest: dict[str, Any]) -> Path:
+    """Write the report of a run that is in the outbox, and return its page."""
+    start, end = parse_time(manifest["window_start"]), parse_time(manifest["window_end"])
+    lake = Lake.open(context.workspace)
+    return _report(context, lake, parties_of(context, lake), Window(start, end - start), manifest)
 
 
 def _report(context: Context, lake: Lake, parties: Parties, window: Window, manifest: dict[str, Any]) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -14,20 +15,20 @@ from transforms.decide import Decision, decide
 from transforms.feedback import sentence_of
 from transforms.fleet import fleet_table
 from transforms.lake import Lake
-from transforms.outbox import History, Run, read_manifest
+from transforms.outbox import History, Run, newest_revision
 from transforms.policy import Policy
 from transforms.registry import Registry
+from transforms.state import MeterState
 from transforms.windows import Window, iso, parse_time
 from transforms.workspace import Workspace
 
-#: the only revision that is made so far
+#: the revision of a window's first run; approval of held commands makes later ones
 REVISION = 1
 
 
 def run_of(workspace: Workspace, window: Window) -> dict[str, Any] | None:
-    """The manifest of the window's run, if the outbox has one."""
-    folder = workspace.run(window.run_id(REVISION))
-    return read_manifest(folder) if folder.exists() else None
+    """The manifest of the window's run, if the outbox has one: that of its newest revision."""
+    return newest_revision(workspace, window)
 
 
 def collect(
@@ -64,8 +65,16 @@ def collect(
         "rows": _rows(inputs),
         "inputs": inputs,
         "feedback": {"acks": len(known.acks.acks), "refused": len(known.acks.refused), "faults": faults},
+        "composed_with": _composed_with(decision, known.states),
+        "previous": known.history.head,
     }
     return Run(run_id, judged, effects, decision.commands, notices, decision.work_orders, facts)
+
+
+def _composed_with(decision: Decision, states: Mapping[str, MeterState]) -> dict[str, Any]:
+    """For each held command the correction in force that it builds on: approval asks whether that is still so."""
+    held = (command["feature_code"] for command in decision.commands if command["state"] == "held")
+    return {code: states.get(code, MeterState()).in_force.to_json() for code in held}
 
 
 def _counts(judged: pl.DataFrame, decision: Decision, effects: pl.DataFrame, notices: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,7 +20,8 @@ from transforms.workspace import Workspace
 def hold(workspace: Workspace, purpose: str) -> Iterator[None]:
     """Hold the workspace for the time of the block.
 
-    The kernel lets the lock go when its holder ends, however it ends, so there is nothing to take over by force.
+    The kernel lets the lock go when its holder ends, however it ends, so there is nothing to take over by force. The
+    file stays, empty: only while a holder lives, or after it was killed, does a note in it say who.
 
     Raises
     ------
@@ -32,7 +34,7 @@ def hold(workspace: Workspace, purpose: str) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise WorkspaceBusyError(_holder(os.pread(descriptor, 4096, 0))) from None
+            raise WorkspaceBusyError(_holder(descriptor)) from None
         note = {
             "pid": os.getpid(),
             "host": socket.gethostname(),
@@ -41,15 +43,23 @@ def hold(workspace: Workspace, purpose: str) -> Iterator[None]:
         }
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(note).encode(), 0)
-        yield
+        try:
+            yield
+        finally:
+            os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 
 
-def _holder(note: bytes) -> str:
+def _holder(descriptor: int) -> str:
+    """Who holds the workspace, by the note in the lock file. A holder that has just come may not have written it yet."""
+    for _ in range(10):
+        if note := os.pread(descriptor, 4096, 0):
+            break
+        time.sleep(0.05)
     try:
         holder = json.loads(note)
         who = f"process {holder['pid']} on {holder['host']} ({holder['purpose']}, since {holder['since']})"
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         who = "another process"
     return f"{who} holds the workspace; wait until it is done and run again"

@@ -37,19 +37,47 @@ def notices_of(
         "done": [effect for effect in situation.effects.values() if effect["effect"] == "cured"],
         "visit": [order for order in decision.work_orders if order["order_id"] not in known_orders],
     }
+    return _to_terminals(registry, policy, subjects, _earlier(known, policy, now), now, now + policy.command.expires)
+
+
+def notices_of_release(
+    registry: Registry,
+    policy: Policy,
+    known: Known,
+    own: Sequence[Mapping[str, Any]],
+    released: Sequence[Mapping[str, Any]],
+    now: datetime,
+) -> list[dict[str, Any]]:
+    """The notices that go with held commands as they are released; ``own`` are those that left with their run."""
+    end = max(parse_time(command["expires_at"]) for command in released)
+    earlier = [*_earlier(known, policy, now), *own]
+    return _to_terminals(registry, policy, {"self_maintenance": released}, earlier, now, end)
+
+
+def _earlier(known: Known, policy: Policy, now: datetime) -> list[dict[str, Any]]:
+    return known.history.notices_since(now - policy.command.expires)
+
+
+def _to_terminals(
+    registry: Registry,
+    policy: Policy,
+    subjects: Mapping[str, Sequence[Mapping[str, Any]]],
+    earlier: Sequence[Mapping[str, Any]],
+    now: datetime,
+    end: datetime,
+) -> list[dict[str, Any]]:
+    """Notices on some subjects, by kind, to the terminals concerned, where none on the same is open among earlier ones."""
     told = {item["feature_code"] for items in subjects.values() for item in items}
-    if not told:
+    if registry.terminals is None or not told:
         return []
     terminals = defaultdict(list)
     for row in registry.terminals.filter(pl.col("feature_code").is_in(told)).iter_rows(named=True):
         terminals[row["feature_code"]].append({**row, "language": row["language"] or policy.languages})
-    end = now + policy.command.expires
-    earlier = known.history.notices_since(now - policy.command.expires)
     said = {notice["notice_id"] for notice in earlier}
     open_ = {(n["terminal_id"], n["kind"]) for n in earlier if parse_time(n["expires_at"]) > now}
     found = []
     for kind in KINDS:
-        for notice in notices_for(kind, subjects[kind], terminals, now, end):
+        for notice in notices_for(kind, subjects.get(kind, ()), terminals, now, end):
             purpose = (notice["terminal_id"], kind)
             if notice["notice_id"] not in said and purpose not in open_:
                 open_.add(purpose)

@@ -7,12 +7,18 @@ Nothing else in Meterwright reads environment variables. Prefect reads its own w
 from __future__ import annotations
 
 import os
+import pwd
+import stat
 from pathlib import Path
 
 from transforms.errors import UsageError
+from transforms.signature import SigningKey, read_public
 
 WORKSPACE_VARIABLE = "METERWRIGHT_WORKSPACE"
 WORKERS_VARIABLE = "METERWRIGHT_WORKERS"
+KEY_VARIABLE = "METERWRIGHT_SIGNING_KEY"
+KEY_FILE_VARIABLE = "METERWRIGHT_SIGNING_KEY_FILE"
+KEY_FILE, PUBLIC_KEY_FILE = "signing_key.pem", "public_key.pem"
 SERVER_START_TIMEOUT_S = 90
 """Seconds that a temporary Prefect server may take: the first start creates a database, 20 s and more."""
 
@@ -52,6 +58,58 @@ def worker_count(given: int | None = None) -> int:
         origin = "--workers" if given is not None else WORKERS_VARIABLE
         raise UsageError(f"{origin} is {named!r}; write a whole number from 1 to {_MAX_WORKERS}")
     return count
+
+
+def signing_key(registry: Path) -> SigningKey | None:
+    """What manifests are signed with: METERWRIGHT_SIGNING_KEY, else the file that METERWRIGHT_SIGNING_KEY_FILE names,
+    else ``signing_key.pem`` of the registry, else nothing.
+
+    Raises
+    ------
+    UsageError
+        If there is no usable key where one is named, or others than its owner may read the file.
+    """
+    text = os.environ.get(KEY_VARIABLE)
+    if text:
+        return SigningKey.read(text, KEY_VARIABLE)
+    named = os.environ.get(KEY_FILE_VARIABLE)
+    file = Path(named).expanduser() if named else registry / KEY_FILE
+    if not named and not file.exists():
+        return None
+    return SigningKey.read(_private_text(file), str(file))
+
+
+def public_key(registry: Path) -> str | None:
+    """The public key that signatures are expected to be by: that of the signing key in the environment, else
+    ``public_key.pem`` of the registry, else that of the registry's signing key."""
+    file = registry / PUBLIC_KEY_FILE
+    if not os.environ.get(KEY_VARIABLE) and not os.environ.get(KEY_FILE_VARIABLE) and file.exists():
+        return read_public(file.read_text(encoding="ascii", errors="replace"), str(file))
+    key = signing_key(registry)
+    return key.public if key else None
+
+
+def _private_text(file: Path) -> str:
+    """The text of a file that only its owner may be able to read."""
+    try:
+        with file.open(encoding="ascii", errors="replace") as opened:
+            mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
+            if mode & 0o077:
+                raise UsageError(
+                    f"{file} holds the signing key, but others than its owner have access to it (mode {mode:04o}); "
+                    f"run: chmod 600 {file}"
+                )
+            return opened.read()
+    except OSError as error:
+        raise UsageError(f"the signing key {file} cannot be read: {error.strerror}") from None
+
+
+def login_name() -> str:
+    """Who runs this process, by the system's own account and not by what the environment says."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # an account without a name, as in some containers
+        return f"uid {os.getuid()}"
 
 
 def version() -> str:

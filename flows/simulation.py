@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from transforms.errors import UsageError
+from transforms.private import write_new
 from transforms.simulate import (
     NONE,
     SHARES,
@@ -97,7 +98,7 @@ def simulate_workspace(
     workspace = Workspace(target)
     workspace.registry.mkdir(parents=True)
     for name, text in registry_files(fleet).items():
-        (workspace.registry / name).write_text(text, encoding="utf-8", newline="\n")
+        write_new(workspace.registry / name, text)
     written = write_dumps(fleet, workspace.raw, [form], defects, progress)
     written.truth.write_parquet(target / TRUTH)
     files = sorted(file for file in workspace.raw.rglob("*") if file.is_file())

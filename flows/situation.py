@@ -53,7 +53,7 @@ def look_around(workspace: Workspace, registry: Registry, window: Window, now: d
     commands = history.lines("commands.jsonl")
     left = {command["command_id"]: command["feature_code"] for command in commands if command["state"] == "ready"}
     acks = for_commands(read_acks(workspace), left)
-    states = fold_commands(commands, acks.acks, now, history.effects(), _installed(registry))
+    states = fold_commands(commands, acks.acks, now, history.effects(), installed(registry))
     return Known(history, acks, states, _changed(states, registry, window), _absent(registry, window))
 
 
@@ -92,10 +92,17 @@ def new_faults(known: Known, sentences: list[str]) -> list[str]:
     return [sentence for sentence in sentences if sentence not in said]
 
 
-def _installed(registry: Registry) -> dict[str, datetime]:
+def installed(registry: Registry) -> dict[str, datetime]:
     """When the meter that carries each feature code now was installed, where meters.csv says so."""
     dated = registry.meters.filter(pl.col("installed_on").is_not_null()).select("feature_code", "installed_on")
     return {code: datetime.combine(day, time.min, UTC) for code, day in dated.iter_rows()}
+
+
+def models_in_use(registry: Registry, now: datetime) -> dict[str, str]:
+    """Feature code -> model of the meters that are in use at an instant."""
+    removed = pl.col("removed_on").cast(UTC_US)
+    there = registry.meters.filter(removed.is_null() | (removed > now)).select("feature_code", "model")
+    return dict(there.iter_rows())
 
 
 def _changed(states: Mapping[str, MeterState], registry: Registry, window: Window) -> pl.DataFrame:

@@ -66,13 +66,14 @@ def render_run(report: RunReport) -> str:
         "title": f"Run {report.manifest['run_id']}",
         "span": span(start, end),
         "what_happened": _what_happened(tiles, len(commands), held, report.verdicts.height),
-        "needs": _needs(suspects, held, orders, rows, waiting),
+        "needs": _needs(report.manifest, suspects, held, orders, rows, waiting),
         "tiles": tiles,
         "n_meters": count(report.verdicts.height, "meter"),
         "changes": sections.changes(report.verdicts, report.previous),
         "fleet": fleet_charts(report.verdicts, report.limits),
         "commands": _capped(commands, len(cards)),
         "command_cards": cards,
+        "approved": _approved(report.manifest),
         "withheld": sections.withheld(report.manifest),
         "suspects": suspects,
         "orders": _capped(orders, len(visits)),
@@ -144,6 +145,7 @@ def _sent(commands: int, held: int) -> str:
 
 
 def _needs(
+    manifest: Mapping[str, Any],
     suspects: Sequence[Mapping[str, str]],
     held: int,
     orders: Sequence[Mapping[str, Any]],
@@ -164,8 +166,8 @@ def _needs(
         needs.append(
             {
                 "what": f"Look at the references and the dumps: {count(held, 'command')} held, because so many at once "
-                "are rarely the meters' own fault. Nothing was sent.",
-                "say": "",
+                "are rarely the meters' own fault. Nothing was sent. If all is well with them, release the commands with",
+                "say": f"meterwright outbox approve {manifest['run_id']}",
                 "anchor": "commands",
             }
         )
@@ -187,6 +189,7 @@ def _provenance(manifest: Mapping[str, Any], start: datetime, end: datetime) -> 
     facts = [
         ("run", manifest["run_id"], ""),
         ("revision", manifest.get("revision"), ""),
+        *_approval(manifest),
         ("issued at", moment(manifest.get("issued_at")), ""),
         ("Meterwright", manifest.get("code_version"), ""),
         ("policy", manifest.get("policy_digest"), "digest"),
@@ -197,6 +200,26 @@ def _provenance(manifest: Mapping[str, Any], start: datetime, end: datetime) -> 
         facts += [(str(name), version, "") for name, version in sorted(versions.items())]
     length = Window(start, end - start).name.rpartition("_")[2]
     words = ["meterwright", "run", "--window", length, "--until", str(manifest["window_end"])]
+    if manifest.get("approved"):
+        words = ["meterwright", "outbox", "approve", str(manifest["approved"]["of"])]
     if manifest.get("issued_at"):
         words += ["--now", str(manifest["issued_at"])]
     return {"facts": [fact for fact in facts if fact[1] not in (None, "")], "command": " ".join(words)}
+
+
+def _approval(manifest: Mapping[str, Any]) -> list[tuple[str, Any, str]]:
+    """Who released the commands of this run, if they were held."""
+    word = manifest.get("approved")
+    if not word:
+        return []
+    return [("approved by", word["by"], ""), ("approved at", moment(word["at"]), ""), ("approval of", word["of"], "")]
+
+
+def _approved(manifest: Mapping[str, Any]) -> str:
+    """The approval in a sentence, empty for a run that needed none."""
+    word = manifest.get("approved")
+    if not word:
+        return ""
+    dropped = f"; {number(len(word['dropped']))} no longer held good and were dropped" if word["dropped"] else ""
+    released = count(word["released"], "command")
+    return f"{released} held by run {word['of']}, released by {word['by']} at {moment(word['at'])}{dropped}."

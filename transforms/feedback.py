@@ -76,7 +76,7 @@ def set_aside_acks(workspace: Workspace, found: Acks) -> None:
     target = workspace.quarantine / "acks.jsonl"
     if not found.refused and not target.exists():
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = target.with_suffix(".tmp")
     draft.write_text("".join(json.dumps(item, ensure_ascii=False) + "\n" for item in found.refused), encoding="utf-8")
     draft.replace(target)

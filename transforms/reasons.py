@@ -48,6 +48,8 @@ GUARD_REASONS: dict[str, str] = {
     "attempts_spent": "as many commands as the policy allows have not cured the meter",
     "no_answer": "commands expire unanswered time after time: the meter or its gateway cannot be reached",
     "in_flight": "an earlier command to this meter has not been answered yet",
+    "expired": "the command was held for longer than it would have had to be carried out",
+    "meter_exchanged": "the meter is no longer in use, or was exchanged or registered anew",
 }
 
 #: why a raw row was set aside

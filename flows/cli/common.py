@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from flows.settings import version, worker_count, workspace_root
+from flows.settings import signing_key, version, worker_count, workspace_root
 from reports.wording import visible
 from transforms.errors import UsageError
 from transforms.fingerprint import ReadAhead
@@ -64,11 +64,11 @@ def open_workspace(folder: Path | None) -> Workspace:
     return workspace
 
 
-def make_context(folder: Path | None, workers: int | None) -> Context:
-    """Load registry and policy and put together what a cycle works with."""
+def make_context(folder: Path | None, workers: int | None, *, reads_dumps: bool = True) -> Context:
+    """Load registry and policy and put together what a cycle works with; begin with the dumps if they are wanted."""
     workspace = open_workspace(folder)
     workers_meant = worker_count(workers)
-    ahead = ReadAhead(workspace)
+    ahead = ReadAhead(workspace) if reads_dumps else None
     from flows.cycle import Context
     from transforms.policy import load_policy
     from transforms.registry import load_registry
@@ -81,6 +81,7 @@ def make_context(folder: Path | None, workers: int | None) -> Context:
         version=version(),
         progress=progress,
         ahead=ahead,
+        signing_key=signing_key(workspace.registry),
     )
 
 

@@ -218,10 +218,12 @@ def _outcome_lines(outcomes: list[Outcome]) -> list[str]:
         )
     faults = [fault for outcome in outcomes if outcome.fresh for fault in outcome.manifest["feedback"]["faults"]]
     lines += _some([f"{fault}; the ack was left aside" for fault in dict.fromkeys(faults)])
-    if any(outcome.manifest["counts"]["held"] for outcome in outcomes):
+    held = [outcome.manifest["run_id"] for outcome in outcomes if outcome.manifest["counts"]["held"]]
+    if held:
         lines.append(
             "Commands are HELD: too much of the fleet would be commanded at once. Look at the reference first."
         )
+        lines.append(f"If all is well with it, release them with: meterwright outbox approve {held[-1]}")
     if outcomes:
         lines.append(f"Report: {outcomes[-1].report}")
     return lines

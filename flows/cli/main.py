@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from flows.cli import cycle, explain, setting_up
+from flows.cli import cycle, explain, outbox, setting_up
 from flows.engines.signals import exit_code, terminable
 from flows.settings import version
 from transforms.errors import MeterwrightError, PolicyError, RegistryError, UsageError, WorkspaceBusyError
@@ -33,6 +33,7 @@ for command in (
     cycle.run,
     cycle.serve,
     explain.explain,
+    outbox.outbox,
 ):
     meterwright.add_command(command)
 

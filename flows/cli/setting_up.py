@@ -9,6 +9,7 @@ import click
 from flows.cli.common import json_option, moment, open_workspace, progress, show, workspace_option
 from flows.settings import workspace_root
 from transforms.errors import UsageError
+from transforms.private import write_new
 from transforms.windows import iso, parse_span
 from transforms.workspace import STREAMS, Workspace
 
@@ -29,7 +30,7 @@ def init(folder: Path | None, as_json: bool) -> int:
         if path.exists():
             kept.append(name)
         else:
-            path.write_text(text, encoding="utf-8")
+            write_new(path, text)
             written.append(name)
     lines = [
         f"Workspace: {workspace.root}",

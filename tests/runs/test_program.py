@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -205,16 +208,30 @@ def test_one_run_at_a_time(ready: Small, capfd: pytest.CaptureFixture[str]) -> N
     ) as other:
         assert other.stdout
         assert other.stdout.readline() == "held\n"
-        for command in (["run", "--engine", "plain", "--until", "2026-01-01T12:00:00Z"], ["ingest"]):
+        approve = ["outbox", "approve", "20260101T000000Z_12h_r1"]
+        for command in (["run", "--engine", "plain", "--until", "2026-01-01T12:00:00Z"], ["ingest"], approve):
             code, out, err = call(capfd, *command, "--workspace", ready.root)
             assert (code, out) == (5, "")
             assert f"process {other.pid} on " in err
-            assert "(audit, since " in err
+            assert re.search(r"\(audit, since 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ\) holds the workspace", err)
+            assert socket.gethostname() in err
         assert not (ready.root / "outbox").exists()
         assert not (ready.root / "lake").exists()
         assert call(capfd, "policy", "--workspace", ready.root)[0] == 0, "reading is no run"
         other.kill()
+    assert str(other.pid) in (ready.root / ".lock").read_text(), "killed, it left its note behind"
     assert run(capfd, ready.root)[0] == 0, "a lock dies with its holder"
+    assert (ready.root / ".lock").read_bytes() == b""
+
+
+def test_a_holder_that_has_not_said_who_it_is(ready: Small, capfd: pytest.CaptureFixture[str]) -> None:
+    with (ready.root / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for note in ("", "[]", "{"):
+            (ready.root / ".lock").write_text(note)
+            code, _, err = run(capfd, ready.root)
+            assert code == 5
+            assert "another process holds the workspace" in err
 
 
 def test_a_damaged_outbox_is_a_failure_with_a_remedy(ready: Small, capfd: pytest.CaptureFixture[str]) -> None:

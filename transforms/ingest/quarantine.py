@@ -57,7 +57,8 @@ def set_aside(
     wanting = [dump for dump in dumps if dump.reasons]
     if not wanting:
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    # Rows stand here as they came, and nobody knows what a file that landed in raw/ by mistake holds.
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     con.execute("CREATE OR REPLACE TEMP TABLE reason_names (number UTINYINT, reason VARCHAR)")
     con.executemany("INSERT INTO reason_names VALUES (?, ?)", list(enumerate(REASONS)))
     for dump in wanting:

@@ -1,6 +1,16 @@
 """Outbox: what a run leaves for the outside, as one folder that appears whole or not at all."""
 
-from transforms.outbox.history import History, read_history, read_lines, read_manifest
-from transforms.outbox.write import Run, commit, stage
+from transforms.outbox.history import History, newest_revision, read_history, read_lines, read_manifest
+from transforms.outbox.write import Run, commit, stage, stage_revision
 
-__all__ = ["History", "Run", "commit", "read_history", "read_lines", "read_manifest", "stage"]
+__all__ = [
+    "History",
+    "Run",
+    "commit",
+    "newest_revision",
+    "read_history",
+    "read_lines",
+    "read_manifest",
+    "stage",
+    "stage_revision",
+]

@@ -1,9 +1,17 @@
-"""History: what earlier runs said, read back from the outbox, which is the only record."""
+"""History: what earlier runs said, read back from the outbox, which is the only record.
+
+A window may have several revisions. Which of them counts is decided here and nowhere else: of verdicts, work orders
+and all else the newest; of what leaves, commands and notices, all of them, each id once, because what has left cannot
+be taken back by leaving it out. The newest revision says how a command stands, except that one that was ready once is
+never merely held again.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,26 +24,35 @@ from transforms.schemas import VERDICTS
 from transforms.windows import Window, iso, parse_time
 from transforms.workspace import Workspace
 
+#: files of things that leave, and the key that tells one from another
+LEAVING = {"commands.jsonl": "command_id", "notices.jsonl": "notice_id"}
+
+_RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z_[0-9]+[hms]_r([1-9][0-9]*)")
+
 
 @dataclass(frozen=True)
 class History:
     """The runs before a window, oldest first, and what they hold.
 
-    ``later`` is true if the outbox already has a run for a later window. Of windows that begin together, which happens
-    where the length was changed, the longer one is the later.
+    ``folders`` and ``manifests`` are those of each window's newest revision, ``older`` the folders of its revisions
+    before that. ``later`` is true if the outbox already has a run for a later window. Of windows that begin together,
+    which happens where the length was changed, the longer one is the later. ``head`` is the end of the chain of all
+    runs, as the next manifest names it in ``previous``: see `chain_end`.
     """
 
     folders: tuple[Path, ...]
     manifests: tuple[dict[str, Any], ...]
     later: bool
+    older: tuple[tuple[Path, ...], ...] = ()
+    head: dict[str, str] | None = None
 
     def lines(self, name: str) -> list[dict[str, Any]]:
-        """All lines of one of the runs' JSON Lines files, each with its run's ``window_start``."""
-        found = []
-        for folder, manifest in zip(self.folders, self.manifests, strict=True):
-            for line in read_lines(folder / name):
-                found.append({**line, "window_start": manifest["window_start"]})
-        return found
+        """All lines of one of the runs' JSON Lines files that count, each with its run's ``window_start``."""
+        return [
+            {**line, "window_start": manifest["window_start"]}
+            for revisions, manifest in self._revisions()
+            for line in _lines_that_count(revisions, name)
+        ]
 
     def previous(self) -> pl.DataFrame | None:
         """Verdicts of the newest earlier run."""
@@ -89,13 +106,18 @@ class History:
         return pl.concat([empty, *found], how="diagonal").unique("command_id", keep="last", maintain_order=True)
 
     def notices_since(self, moment: datetime) -> list[dict[str, Any]]:
-        """The notices of runs that were made after some moment."""
+        """The notices of windows whose newest revision was made after some moment."""
         return [
             notice
-            for folder, manifest in self._runs()
-            if parse_time(manifest["issued_at"]) > moment and manifest["counts"]["notices"]
-            for notice in read_lines(folder / "notices.jsonl")
+            for revisions, manifest in self._revisions()
+            if parse_time(manifest["issued_at"]) > moment and (len(revisions) > 1 or manifest["counts"]["notices"])
+            for notice in _lines_that_count(revisions, "notices.jsonl")
         ]
+
+    def _revisions(self) -> Iterator[tuple[list[Path], dict[str, Any]]]:
+        """Each window's folders, oldest revision first, and the manifest of its newest one."""
+        for number, (folder, manifest) in enumerate(self._runs()):
+            yield [*(self.older[number] if self.older else ()), folder], manifest
 
     def _runs(self) -> Iterator[tuple[Path, dict[str, Any]]]:
         return zip(self.folders, self.manifests, strict=True)
@@ -129,25 +151,74 @@ class History:
         return {(dump["stream"], dump["sha256"]) for manifest in self.manifests for dump in manifest["inputs"]}
 
 
-def read_history(workspace: Workspace, window: Window) -> History:
-    """Read the manifests of the runs of earlier windows.
+def read_history(workspace: Workspace, window: Window | None = None) -> History:
+    """Read the manifests of the runs of earlier windows; of all windows if none is given.
 
     Raises
     ------
     MeterwrightError
         If a run's manifest is missing or unreadable: the outbox was tampered with.
     """
-    found = []
-    later = False
-    for folder in sorted(workspace.outbox.glob("*_r*")) if workspace.outbox.exists() else []:
+    runs = []
+    for folder in run_folders(workspace):
         manifest = read_manifest(folder)
-        span = _span(manifest)
-        if span < (window.start, window.end):
-            found.append((span, int(manifest["revision"]), folder, manifest))
-        elif span > (window.start, window.end):
-            later = True
-    found.sort(key=lambda item: item[:2])
-    return History(tuple(f[2] for f in found), tuple(f[3] for f in found), later)
+        runs.append((_span(manifest), int(manifest["revision"]), folder, manifest))
+    runs.sort(key=lambda run: run[:2])
+    own = (window.start, window.end) if window else None
+    by_window: dict[tuple[datetime, datetime], list[tuple[Path, dict[str, Any]]]] = {}
+    for span, _, folder, manifest in runs:
+        if own is None or span < own:
+            by_window.setdefault(span, []).append((folder, manifest))
+    return History(
+        folders=tuple(revisions[-1][0] for revisions in by_window.values()),
+        manifests=tuple(revisions[-1][1] for revisions in by_window.values()),
+        later=own is not None and any(span > own for span, *_ in runs),
+        older=tuple(tuple(folder for folder, _ in revisions[:-1]) for revisions in by_window.values()),
+        head=chain_end([(folder, manifest) for _, _, folder, manifest in runs]),
+    )
+
+
+def newest_revision(workspace: Workspace, window: Window) -> dict[str, Any] | None:
+    """The manifest of a window's newest revision, None if the window has no run."""
+    folders = (folder for folder in run_folders(workspace) if folder.name.rpartition("_r")[0] == window.name)
+    return max((read_manifest(folder) for folder in folders), key=lambda found: int(found["revision"]), default=None)
+
+
+def run_folders(workspace: Workspace) -> list[Path]:
+    """The folders of all runs, in the order of their names."""
+    if not workspace.outbox.is_dir():
+        return []
+    return sorted(path for path in workspace.outbox.iterdir() if is_run_id(path.name))
+
+
+def is_run_id(name: str) -> bool:
+    """Whether a name could be that of a run's folder."""
+    return _RUN_ID.fullmatch(name) is not None
+
+
+def chain_end(runs: Sequence[tuple[Path, dict[str, Any]]]) -> dict[str, str] | None:
+    """The run that was committed last: each run names the one before it, and this one is named by none.
+
+    So the chain follows the order of commits, also where a revision of an old window comes after newer windows. Should
+    more than one run be unnamed, which only tampering or a restored backup does, the latest by window and revision is
+    taken.
+
+    Parameters
+    ----------
+    runs
+        Folders and manifests of all runs, ordered by window and revision.
+
+    Returns
+    -------
+    dict or None
+        ``run_id`` and ``manifest_sha256``, the digest of the bytes of its manifest.json; None where there is no run.
+    """
+    named = {str(link.get("run_id")) for _, manifest in runs if isinstance(link := manifest.get("previous"), dict)}
+    ends = [folder for folder, _ in runs if folder.name not in named]
+    if not ends:
+        return None
+    digest = hashlib.sha256((ends[-1] / "manifest.json").read_bytes()).hexdigest()
+    return {"run_id": ends[-1].name, "manifest_sha256": digest}
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -173,6 +244,20 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def read_lines(file: Path) -> list[dict[str, Any]]:
     """All lines of a JSON Lines file of the outbox. Only a line feed ends a line: names may hold other separators."""
     return [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
+
+
+def _lines_that_count(revisions: Sequence[Path], name: str) -> list[dict[str, Any]]:
+    """The lines of a window's revisions, oldest first, by the rule on top of this module."""
+    key = LEAVING.get(name)
+    if key is None or len(revisions) == 1:
+        return read_lines(revisions[-1] / name)
+    counting: dict[str, dict[str, Any]] = {}
+    for folder in revisions:
+        for line in read_lines(folder / name):
+            before = counting.get(line[key])
+            if before is None or not (before.get("state") == "ready" and line.get("state") == "held"):
+                counting[line[key]] = line
+    return list(counting.values())
 
 
 def _span(manifest: dict[str, Any]) -> tuple[datetime, datetime]:

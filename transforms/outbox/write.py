@@ -13,13 +13,13 @@ from typing import Any
 
 import polars as pl
 
+from transforms.errors import MeterwrightError
+from transforms.private import write_new
 from transforms.schemas import EFFECTS, READINGS, VERDICTS
+from transforms.signature import SigningKey, sealed
 from transforms.workspace import Workspace
 
 MANIFEST_SCHEMA = "meterwright.manifest/1"
-
-#: files that hold phone numbers are readable by their owner only
-PRIVATE = frozenset({"notices.jsonl"})
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Run:
     facts: Mapping[str, Any]
 
 
-def stage(workspace: Workspace, run: Run) -> Path:
-    """Write a run's files into a folder of their own beside the outbox and return it; a left-over one is replaced."""
-    folder = workspace.scratch / f"outbox-{run.run_id}"
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
+def stage(workspace: Workspace, run: Run, key: SigningKey | None = None) -> Path:
+    """Write a run's files into a folder of their own beside the outbox and return it; a left-over one is replaced.
+
+    The manifest is signed if there is a key.
+    """
+    folder = _fresh(workspace, run.run_id)
     tables = {
         "verdicts.parquet": (run.verdicts, VERDICTS),
         "readings.parquet": (pl.DataFrame(schema=READINGS), READINGS),
@@ -51,16 +51,34 @@ def stage(workspace: Workspace, run: Run) -> Path:
     for name, (frame, schema) in tables.items():
         frame.select(pl.col(column).cast(kind) for column, kind in schema.items()).write_parquet(folder / name)
         rows[name] = frame.height
-    for name, items in lists.items():
-        _write_text(folder / name, _lines(items), private=name in PRIVATE)
-        rows[name] = len(items)
-    files = {name: {**_fingerprint(folder / name), "rows": rows[name]} for name in sorted(rows)}
-    manifest = {"schema": MANIFEST_SCHEMA, "run_id": run.run_id, **run.facts, "files": files, "signature": None}
-    _write_text(folder / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-    for path in folder.iterdir():
-        _sync(path)
-    _sync(folder)
-    return folder
+    rows |= _write_lists(folder, lists)
+    return _finish(folder, run.run_id, run.facts, rows, key)
+
+
+def stage_revision(
+    workspace: Workspace,
+    run_id: str,
+    of: Path,
+    lists: Mapping[str, list[dict[str, Any]]],
+    facts: Mapping[str, Any],
+    key: SigningKey | None = None,
+) -> Path:
+    """Stage a run that has the files of an earlier revision, byte for byte, except those in ``lists``.
+
+    Raises
+    ------
+    MeterwrightError
+        If a file of the earlier revision is not what its manifest says.
+    """
+    folder = _fresh(workspace, run_id)
+    known = json.loads((of / "manifest.json").read_text(encoding="utf-8"))["files"]
+    rows = _write_lists(folder, lists)
+    for name in sorted(set(known) - set(lists)):
+        shutil.copyfile(of / name, folder / name)
+        if _fingerprint(folder / name) != {part: known[name][part] for part in ("sha256", "bytes")}:
+            raise MeterwrightError(f"outbox/{of.name}/{name} was altered; see: meterwright outbox verify {of.name}")
+        rows[name] = known[name]["rows"]
+    return _finish(folder, run_id, facts, rows, key)
 
 
 def commit(workspace: Workspace, staged: Path, run_id: str) -> Path:
@@ -72,15 +90,36 @@ def commit(workspace: Workspace, staged: Path, run_id: str) -> Path:
     return target
 
 
+def _fresh(workspace: Workspace, run_id: str) -> Path:
+    folder = workspace.scratch / f"outbox-{run_id}"
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _write_lists(folder: Path, lists: Mapping[str, list[dict[str, Any]]]) -> dict[str, int]:
+    for name, items in lists.items():
+        write_new(folder / name, _lines(items))
+    return {name: len(items) for name, items in lists.items()}
+
+
+def _finish(
+    folder: Path, run_id: str, facts: Mapping[str, Any], rows: Mapping[str, int], key: SigningKey | None
+) -> Path:
+    """Write the manifest and see to it that all is on disk."""
+    files = {name: {**_fingerprint(folder / name), "rows": rows[name]} for name in sorted(rows)}
+    manifest = sealed({"schema": MANIFEST_SCHEMA, "run_id": run_id, **facts, "files": files}, key)
+    write_new(folder / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    for path in folder.iterdir():
+        _sync(path)
+    _sync(folder)
+    return folder
+
+
 def _lines(items: Iterable[Mapping[str, Any]]) -> str:
     encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode  # `json.dumps` would make one for each line
     return "".join(encode(item) + "\n" for item in items)
-
-
-def _write_text(path: Path, text: str, *, private: bool = False) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o644)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:
