@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -16,6 +17,7 @@ import polars as pl
 from flows.engines import Engine
 from flows.findings import collect, run_of, to_markdown
 from flows.reporting import load_charts, write_run_report
+from flows.revising import LookedAt, revise, windows_to_reopen
 from flows.situation import look_around
 from transforms import statistics
 from transforms.feedback import set_aside_acks
@@ -103,7 +105,10 @@ def run_cycle(
     taken = ingest_dumps(context, engine)
     lake = Lake.open(context.workspace)
     parties = parties_of(context, lake)
+    revised = _revise(context, engine, lake, parties, now)
     outcomes = [run_window(context, engine, lake, parties, window, now) for window in windows]
+    again = {outcome.manifest["run_id"] for outcome in revised}
+    outcomes = revised + [outcome for outcome in outcomes if outcome.manifest["run_id"] not in again]
     shutil.rmtree(context.workspace.scratch, ignore_errors=True)
     return taken, outcomes
 
@@ -114,6 +119,30 @@ def _say_what_is_unguarded(context: Context) -> None:
     terminals = context.workspace.registry / "terminals.csv"
     if open_to_others(terminals):
         context.progress(f"{terminals} holds phone numbers and others may read it; run: chmod 600 {terminals}")
+
+
+def _revise(context: Context, engine: Engine, lake: Lake, parties: Parties, now: datetime) -> list[Outcome]:
+    """Judge anew the windows that late dumps belong to, and commit a revision of those in which a verdict changed."""
+    outcomes = []
+    workspace = context.workspace
+
+    looked_at = LookedAt(workspace)
+    for window, manifest in windows_to_reopen(workspace, lake, context.policy, now, looked_at):
+        own = replace(context, policy=context.policy.with_window(window.length))
+        context.progress(f"{window.name}: late readings came, judging it anew")
+        known = look_around(workspace, context.registry, window, now)
+        judged = _judge(own, engine, lake, replace(parties, changed=known.changed), window)
+        run = revise(
+            workspace, context.registry, own.policy, lake, known, judged, window, manifest, now, context.version
+        )
+        if run is None:
+            looked_at.note(manifest, lake)
+            continue
+        staged = stage(workspace, run, context.signing_key)
+        revised = read_manifest(engine.step(f"outbox {window.name}", partial(commit, workspace, staged, run.run_id)))
+        engine.step(f"report {window.name}", partial(_report, context, lake, parties, window, revised))
+        outcomes.append(Outcome(revised, workspace.report(revised["run_id"]) / "index.html", fresh=True))
+    return outcomes
 
 
 def run_window(

@@ -22,7 +22,7 @@ from transforms.state import MeterState
 from transforms.windows import Window, iso, parse_time
 from transforms.workspace import Workspace
 
-#: the revision of a window's first run; approval of held commands makes later ones
+#: the revision of a window's first run; approval of held commands and late readings make later ones
 REVISION = 1
 
 
@@ -40,12 +40,13 @@ def collect(
     window: Window,
     now: datetime,
     version: str,
+    revision: int = REVISION,
 ) -> Run:
     """Decide what follows from the verdicts and gather everything that the run says."""
     judged = put_into_words(known, judged)
     effects = effects_of(known, judged)
     situation = situation_of(known, judged, effects, window, policy)
-    run_id = window.run_id(REVISION)
+    run_id = window.run_id(revision)
     limits = fleet_table(registry).select("feature_code", "max_gain_change", "max_offset_lph")
     decision = decide(judged, limits, policy, window, run_id, now, situation)
     notices = notices_of(registry, policy, known, decision, situation, now)
@@ -54,7 +55,7 @@ def collect(
     facts = {
         "window_start": iso(window.start),
         "window_end": iso(window.end),
-        "revision": REVISION,
+        "revision": revision,
         "issued_at": iso(now),
         "code_version": version,
         "policy_digest": policy.digest,

@@ -43,6 +43,7 @@ GUARD_REASONS: dict[str, str] = {
     "at fault than the meters",
     "breaker": "too large a share of the fleet would be commanded at once: the reference or the dumps are likelier at fault",
     "unconfirmed": "the deviation has not yet been seen in as many windows as the policy asks for",
+    "late_data": "the readings that tell of it came late; the newest window decides whether a command goes out",
     "stale_window": "a later window has been judged already, so nothing is sent for this one",
     "changed_since": "the meter's parameters have changed since the window, which tells of the old ones",
     "attempts_spent": "as many commands as the policy allows have not cured the meter",

@@ -133,7 +133,7 @@ def _after(
         status=status,
         at=answer["at"] if answer else command["expires_at"] if status == "expired" else None,
         effect=effects.get(name),
-        undoes=command.get("undoes"),
+        undoes=command.get("undoes") or command.get("withdraws"),
     )
     after = replace(
         before,

@@ -1,0 +1,143 @@
+"""Late readings: windows whose dumps have grown since their run are judged anew, and revised where a verdict changed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from flows.findings import collect
+from flows.situation import Known, installed
+from transforms.canonical import digest_of
+from transforms.decide.withdraw import withdraw
+from transforms.feedback import for_commands, read_acks
+from transforms.lake import Lake
+from transforms.outbox import Run, read_history, read_lines
+from transforms.policy import Policy
+from transforms.registry import Registry
+from transforms.state import MeterState, fold_commands
+from transforms.windows import Window, parse_time
+from transforms.workspace import Workspace
+
+#: what makes a verdict another one
+TOLD = ("feature_code", "verdict", "reason", "form")
+
+
+class LookedAt:
+    """Which late dumps a window was judged anew with to no effect. Only a note: without it they are looked at again."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._file = workspace.cache / "late.json"
+        try:
+            noted = json.loads(self._file.read_bytes())
+        except (FileNotFoundError, ValueError):
+            noted = {}
+        self._noted: dict[str, str] = noted if isinstance(noted, dict) else {}
+
+    def has(self, manifest: dict[str, Any], lake: Lake) -> bool:
+        return self._noted.get(manifest["run_id"]) == _digest(manifest, lake)
+
+    def note(self, manifest: dict[str, Any], lake: Lake) -> None:
+        self._noted[manifest["run_id"]] = _digest(manifest, lake)
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        draft = self._file.with_suffix(".tmp")
+        draft.write_text(json.dumps(self._noted, sort_keys=True), encoding="utf-8")
+        draft.replace(self._file)
+
+
+def windows_to_reopen(
+    workspace: Workspace, lake: Lake, policy: Policy, now: datetime, looked_at: LookedAt
+) -> list[tuple[Window, dict[str, Any]]]:
+    """The windows within the lateness horizon that have readings which their newest run did not know, oldest first."""
+    found = []
+    for manifest in read_history(workspace).manifests:
+        start, end = _span(manifest)
+        if not now - policy.lateness <= end <= now:
+            continue
+        seen = {(dump["stream"], dump["source"] or "", dump["sha256"]) for dump in manifest["inputs"]}
+        if not _dumps(manifest, lake) <= seen and not looked_at.has(manifest, lake):
+            found.append((Window(start, end - start), manifest))
+    return found
+
+
+def _span(manifest: dict[str, Any]) -> tuple[datetime, datetime]:
+    return parse_time(manifest["window_start"]), parse_time(manifest["window_end"])
+
+
+def _dumps(manifest: dict[str, Any], lake: Lake) -> set[tuple[str, str, str]]:
+    """The dumps that by now hold readings of a run's window."""
+    start, end = _span(manifest)
+    return {
+        (dump["stream"], dump["source"] or "", dump["sha256"])
+        for dump in lake.dumps
+        if dump["min_ts"] is not None and parse_time(dump["min_ts"]) < end and parse_time(dump["max_ts"]) >= start
+    }
+
+
+def _digest(manifest: dict[str, Any], lake: Lake) -> str:
+    return digest_of({"dumps": sorted(map(list, _dumps(manifest, lake)))}, "d")
+
+
+def revise(
+    workspace: Workspace,
+    registry: Registry,
+    policy: Policy,
+    lake: Lake,
+    known: Known,
+    judged: pl.DataFrame,
+    window: Window,
+    manifest: dict[str, Any],
+    now: datetime,
+    version: str,
+) -> Run | None:
+    """The next revision of a window that was judged anew if any verdict changed, else None.
+
+    A revision sends no new corrections: those are for the newest window, which knows what was sent since. It takes back
+    what the window would no longer send, and notes what cannot be taken back.
+    """
+    folder = workspace.run(manifest["run_id"])
+    revision = int(manifest["revision"]) + 1
+    run = collect(registry, policy, lake, known, judged, window, now, version, revision=revision)
+    before = pl.read_parquet(folder / "verdicts.parquet", columns=list(TOLD), glob=False)
+    changed = run.verdicts.select(TOLD).join(before, on=TOLD, how="anti", nulls_equal=True)
+    gone = before.join(run.verdicts.select(TOLD), on=TOLD, how="anti", nulls_equal=True)
+    if changed.is_empty() and gone.is_empty():
+        return None
+    sent, states = _everything_sent(workspace, registry, window, now)
+    taken_back = withdraw(sent, run.verdicts, states, run.run_id, now)
+    late = {command["feature_code"] for command in run.commands}
+    withheld = [*run.facts["withheld"], *({"feature_code": code, "reason": "late_data"} for code in sorted(late))]
+    counts = {
+        **run.facts["counts"],
+        "commands": len(taken_back.commands),
+        "held": 0,
+        "withheld": len(withheld),
+        "notices": 0,
+        "changed_verdicts": max(changed.height, gone.height),
+    }
+    facts = {
+        **run.facts,
+        "counts": counts,
+        "withheld": withheld,
+        "composed_with": {},
+        "revises": manifest["run_id"],
+        "noted": taken_back.noted,
+    }
+    return replace(run, commands=taken_back.commands, notices=[], facts=facts)
+
+
+def _everything_sent(
+    workspace: Workspace, registry: Registry, window: Window, now: datetime
+) -> tuple[list[dict[str, Any]], dict[str, MeterState]]:
+    """The window's own commands, and the state of the meters over all windows."""
+    history = read_history(workspace)
+    commands = history.lines("commands.jsonl")
+    left = {command["command_id"]: command["feature_code"] for command in commands if command["state"] == "ready"}
+    acks = for_commands(read_acks(workspace), left)
+    states = fold_commands(commands, acks.acks, now, history.effects(), installed(registry))
+    names = {folder.name for folder in workspace.outbox.iterdir() if folder.name.rpartition("_r")[0] == window.name}
+    own = {line["command_id"] for name in names for line in read_lines(workspace.run(name) / "commands.jsonl")}
+    return [command for command in commands if command["command_id"] in own], states

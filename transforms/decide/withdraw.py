@@ -1,0 +1,98 @@
+"""Withdrawals: commands that a window would no longer send, now that late readings have told more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from transforms.canonical import digest_of
+from transforms.decide.commands import COMMAND_SCHEMA
+from transforms.state import MeterState
+from transforms.windows import iso
+
+
+@dataclass(frozen=True)
+class Withdrawal:
+    """Superseding commands that take earlier ones back, and what of the others can only be noted.
+
+    ``noted`` lists ``feature_code``, ``command_id``, ``status`` of commands that were answered or expired already.
+    """
+
+    commands: list[dict[str, Any]]
+    noted: list[dict[str, Any]]
+
+
+def withdraw(
+    sent: Iterable[Mapping[str, Any]],
+    judged: pl.DataFrame,
+    states: Mapping[str, MeterState],
+    run_id: str,
+    issued_at: datetime,
+) -> Withdrawal:
+    """Take back what a window sent to meters that it no longer finds steady.
+
+    A command still in flight is followed by one with the next sequence and the correction that is in force, so that it
+    does no harm whichever the meter hears first or last. One that was answered already is noted: the windows after it
+    tell what it did.
+
+    Parameters
+    ----------
+    sent
+        The window's commands that left, each id once.
+    judged
+        Its verdicts as they are now.
+    states
+        All that is known of the meters by now, over all windows.
+    """
+    steady = set(judged.filter(pl.col("verdict") == "steady")["feature_code"].to_list())
+    commands: list[dict[str, Any]] = []
+    noted: list[dict[str, Any]] = []
+    for command in sorted(sent, key=lambda c: (c["feature_code"], c["sequence"])):
+        code = command["feature_code"]
+        if code in steady or command["state"] != "ready" or command.get("withdraws"):
+            continue
+        state = states[code]
+        if state.pending == command["command_id"]:
+            commands.append(_taking_back(command, state, run_id, issued_at))
+            continue
+        status = next((a.status for a in state.attempts if a.command_id == command["command_id"]), "cured")
+        noted.append({"feature_code": code, "command_id": command["command_id"], "status": status})
+    return Withdrawal(commands, noted)
+
+
+def _taking_back(command: Mapping[str, Any], state: MeterState, run_id: str, issued_at: datetime) -> dict[str, Any]:
+    lifetime = _span(command)
+    about = {
+        "feature_code": command["feature_code"],
+        "model": command["model"],
+        "sequence": state.sequence + 1,
+        "supersedes": command["command_id"],
+    }
+    span = {name: command[name] for name in ("window_start", "window_end")}
+    measured = ("form", "a1", "a1_se", "a2", "a2_se", "q_min_lph", "q_max_lph")
+    content = {
+        **{name: command[name] for name in measured},
+        "withdraws": command["command_id"],
+        "procedure": command["procedure"],
+        "correction": state.in_force.to_json(),
+    }
+    return {
+        "schema": COMMAND_SCHEMA,
+        "command_id": digest_of({"schema": COMMAND_SCHEMA, **about, **span, **content}, "c"),
+        **about,
+        "run_id": run_id,
+        **span,
+        "issued_at": iso(issued_at),
+        "expires_at": iso(issued_at + lifetime),
+        "state": "ready",
+        **content,
+    }
+
+
+def _span(command: Mapping[str, Any]) -> Any:
+    """How long the command taken back was to wait for its answer."""
+    return datetime.fromisoformat(command["expires_at"]) - datetime.fromisoformat(command["issued_at"])
