@@ -118,6 +118,10 @@ def _counts(judged: pl.DataFrame, decision: Decision, notices: int) -> dict[str,
         "withheld": len(decision.withheld),
         "notices": notices,
         "work_orders": len(decision.work_orders),
+        "second_look": {
+            "flagged": int(judged["doubtful"].sum()),
+            "looked_at": int(judged["looked_at"].sum()),
+        },
     }
 
 

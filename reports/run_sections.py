@@ -167,6 +167,23 @@ def ack_faults(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {"n": number(len(faults)), "shown": faults[:MOST_CODES], "more": _more(len(faults) - MOST_CODES)}
 
 
+def second_look(manifest: Mapping[str, Any]) -> str:
+    """How many meters were looked at reading by reading, and whether some that wanted it were left out."""
+    look = (manifest.get("counts") or {}).get("second_look")
+    if not look:
+        return ""
+    flagged, looked = _whole(look.get("flagged")), _whole(look.get("looked_at"))
+    if not flagged:
+        return "The sums over the window settled every meter; no single readings had to be looked at."
+    if looked == flagged:
+        return f"The sums over the window left {count(flagged, 'meter')} in doubt, which were looked at reading by reading."
+    return (
+        f"The sums over the window left {count(flagged, 'meter')} in doubt. Only {number(looked)} of them, the farthest "
+        f"off, were looked at reading by reading; the other {number(flagged - looked)} get no command. The policy's "
+        "judge.second_look_share sets how many may be looked at."
+    )
+
+
 def _whole(value: object) -> int:
     return int(finite(value) or 0)
 

@@ -222,6 +222,13 @@ def _outcome_lines(outcomes: list[Outcome]) -> list[str]:
         lines.append(
             "Commands are HELD: too much of the fleet would be commanded at once. Look at the reference first."
         )
+    looks = [outcome.manifest["counts"].get("second_look") for outcome in outcomes]
+    left_out = sum(look["flagged"] - look["looked_at"] for look in looks if look)
+    if left_out:
+        lines.append(
+            f"{left_out:,} meters wanted a look at their single readings and got none, so they get no command: more of the "
+            "fleet was in doubt than judge.second_look_share allows."
+        )
     if outcomes:
         lines.append(f"Report: {outcomes[-1].report}")
     return lines

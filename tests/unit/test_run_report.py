@@ -15,7 +15,7 @@ import pytest
 
 from reports import wording
 from reports.run import RunReport, render_run
-from reports.run_sections import accounting, changes, inconclusive, verdict_counts
+from reports.run_sections import accounting, changes, inconclusive, second_look, verdict_counts
 from tests.run_report_fixture import COMMANDED, HOSTILE, ORDERED, digest, fake_report, hostile_report
 from transforms.reasons import sentence
 
@@ -481,3 +481,19 @@ def test_importing_the_report_loads_nothing_heavy() -> None:
     asked = "import sys, reports.run; print(sorted({'matplotlib', 'jinja2', 'scipy', 'pandas'} & set(sys.modules)))"
     said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ({}, ""),
+        ({"second_look": {"flagged": 0, "looked_at": 0}}, "settled every meter"),
+        ({"second_look": {"flagged": 1, "looked_at": 1}}, "left 1 meter in doubt, which"),
+        ({"second_look": {"flagged": 1300, "looked_at": 1000}}, f"Only 1{THIN}000 of them"),
+        ({"second_look": {"flagged": 1300, "looked_at": 1000}}, "the other 300 get no command"),
+    ],
+)
+def test_how_many_got_a_second_look(counts: dict[str, object], words: str) -> None:
+    said = second_look({"counts": counts})
+    assert words in said
+    assert bool(said) == bool(counts)
