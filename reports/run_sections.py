@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from reports.undecided import more_flow
 from reports.wording import NOTHING, count, finite, number, percent, share, visible
 from transforms.reasons import sentence
 
@@ -120,6 +121,7 @@ def inconclusive(verdicts: pl.DataFrame) -> list[dict[str, Any]]:
             "code": reason,
             "sentence": sentence(reason),
             "remedy": REMEDIES.get(reason, ""),
+            "flow": more_flow(verdicts, reason),
             **codes(frame.filter(pl.col("reason") == reason)),
         }
         for reason, _ in _tally(frame, "reason")

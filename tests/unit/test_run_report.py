@@ -497,3 +497,21 @@ def test_how_many_got_a_second_look(counts: dict[str, object], words: str) -> No
     said = second_look({"counts": counts})
     assert words in said
     assert bool(said) == bool(counts)
+
+
+@pytest.mark.parametrize(
+    ("reason", "evidence", "words"),
+    [
+        ("step", {"changed_at": "2026-01-01T06:37:30Z"}, "It changed at about 2026-01-01 06:37:30 UTC."),
+        ("clock_skew", {"lag_s": 2700.0}, f"It comes 45{THIN}min after the reference."),
+        ("clock_skew", {"lag_s": -900.0}, f"It comes 15{THIN}min before the reference."),
+        ("dropout", {"dead_share": 0.375}, f"It shows nothing at 37.5{THIN}% of the instants at which water flows."),
+    ],
+)
+def test_a_work_order_says_the_number_that_belongs_to_its_reason(
+    reason: str, evidence: dict[str, object], words: str
+) -> None:
+    order = plain().work_orders[0] | {"reason": reason, "evidence": evidence | {"a1": 7.77, "n_flowing": 28}}
+    said = text_of(dataclasses.replace(plain(), work_orders=[order]))
+    assert words in said
+    assert "7.77" not in said
