@@ -268,7 +268,9 @@ def _detail(order: Mapping[str, Any]) -> str:
         return f"It changed at about {moment(given['changed_at'])}."
     if reason == "clock_skew" and lag:
         return f"It comes {number(abs(lag) / 60)}{THIN}min {'after' if lag > 0 else 'before'} the reference."
-    if reason in ("dropout", "stuck") and dead:
+    if reason == "dropout" and dead:
+        return f"It misses {percent(dead, plus=False)} of them."
+    if reason == "stuck" and dead:
         return f"It shows nothing at {percent(dead, plus=False)} of the instants at which water flows."
     return ""
 

@@ -505,7 +505,7 @@ def test_how_many_got_a_second_look(counts: dict[str, object], words: str) -> No
         ("step", {"changed_at": "2026-01-01T06:37:30Z"}, "It changed at about 2026-01-01 06:37:30 UTC."),
         ("clock_skew", {"lag_s": 2700.0}, f"It comes 45{THIN}min after the reference."),
         ("clock_skew", {"lag_s": -900.0}, f"It comes 15{THIN}min before the reference."),
-        ("dropout", {"dead_share": 0.375}, f"It shows nothing at 37.5{THIN}% of the instants at which water flows."),
+        ("dropout", {"dead_share": 0.375}, f"It misses 37.5{THIN}% of them."),
     ],
 )
 def test_a_work_order_says_the_number_that_belongs_to_its_reason(
