@@ -181,8 +181,8 @@ def second_look(manifest: Mapping[str, Any]) -> str:
         return f"The sums over the window left {count(flagged, 'meter')} in doubt, which were looked at reading by reading."
     return (
         f"The sums over the window left {count(flagged, 'meter')} in doubt. Only {number(looked)} of them, the farthest "
-        f"off, were looked at reading by reading; the other {number(flagged - looked)} get no command. The policy's "
-        "judge.second_look_share sets how many may be looked at."
+        f"off, were looked at reading by reading; the other {number(flagged - looked)} get no command from "
+        "this window alone. The policy's judge.second_look_share sets how many may be looked at."
     )
 
 

@@ -226,8 +226,8 @@ def _outcome_lines(outcomes: list[Outcome]) -> list[str]:
     left_out = sum(look["flagged"] - look["looked_at"] for look in looks if look)
     if left_out:
         lines.append(
-            f"{left_out:,} meters wanted a look at their single readings and got none, so they get no command: more of the "
-            "fleet was in doubt than judge.second_look_share allows."
+            f"{left_out:,} meters wanted a look at their single readings and got none, so this window alone gives them no "
+            "command: more of the fleet was in doubt than judge.second_look_share allows."
         )
     if outcomes:
         lines.append(f"Report: {outcomes[-1].report}")

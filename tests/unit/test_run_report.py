@@ -490,7 +490,7 @@ def test_importing_the_report_loads_nothing_heavy() -> None:
         ({"second_look": {"flagged": 0, "looked_at": 0}}, "settled every meter"),
         ({"second_look": {"flagged": 1, "looked_at": 1}}, "left 1 meter in doubt, which"),
         ({"second_look": {"flagged": 1300, "looked_at": 1000}}, f"Only 1{THIN}000 of them"),
-        ({"second_look": {"flagged": 1300, "looked_at": 1000}}, "the other 300 get no command"),
+        ({"second_look": {"flagged": 1300, "looked_at": 1000}}, "the other 300 get no command from this window alone"),
     ],
 )
 def test_how_many_got_a_second_look(counts: dict[str, object], words: str) -> None:

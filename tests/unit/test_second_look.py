@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
 import pytest
 
+from flows.cli.cycle import _outcome_lines
+from flows.cycle import Outcome
 from transforms.judge import second_look
 from transforms.judge.second_look import ROBUST, SecondLook, choose_whom, take_second_look
 from transforms.policy import Policy
@@ -69,3 +72,17 @@ def test_not_looked_at_is_neutral() -> None:
     assert np.isnan(none.dead).all()
     assert np.isnan(none.curve_q).all()
     assert set(none.robust) == set(ROBUST)
+
+
+def test_the_terminal_says_when_some_were_left_out(tmp_path: Path) -> None:
+    def said(flagged: int, looked_at: int) -> str:
+        counts = {"verdict": {"healthy": 1}, "commands": 0, "held": 0, "work_orders": 0}
+        manifest = {
+            "run_id": "R",
+            "feedback": {"faults": []},
+            "counts": {**counts, "second_look": {"flagged": flagged, "looked_at": looked_at}},
+        }
+        return "\n".join(_outcome_lines([Outcome(manifest, tmp_path, fresh=True)]))
+
+    assert "1,500 meters wanted a look at their single readings and got none" in said(2500, 1000)
+    assert "wanted a look" not in said(700, 700)
