@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from threading import Thread
@@ -16,13 +16,15 @@ import polars as pl
 from flows.engines import Engine
 from flows.findings import collect, run_of, to_markdown
 from flows.reporting import load_charts, write_run_report
+from flows.situation import look_around
 from transforms import statistics
+from transforms.feedback import set_aside_acks
 from transforms.fingerprint import ReadAhead
 from transforms.fleet import fleet_table
 from transforms.ingest import IngestResult, ingest
 from transforms.judge import calibration_status, judge_bucket, judge_silent
 from transforms.lake import Lake
-from transforms.match import Parties, claims
+from transforms.match import CHANGED, Parties, claims
 from transforms.outbox import commit, read_history, read_manifest, stage
 from transforms.policy import Policy
 from transforms.registry import Registry
@@ -95,7 +97,7 @@ def run_cycle(
     Thread(target=statistics.load, daemon=True).start()
     taken = ingest_dumps(context, engine)
     lake = Lake.open(context.workspace)
-    parties = _parties(context, lake)
+    parties = parties_of(context, lake)
     outcomes = [run_window(context, engine, lake, parties, window, now) for window in windows]
     shutil.rmtree(context.workspace.scratch, ignore_errors=True)
     return taken, outcomes
@@ -121,10 +123,12 @@ def _commit_run(
 ) -> dict[str, Any]:
     """Carry one window from the lake to the outbox and return its manifest."""
     workspace = context.workspace
-    judged = _judge(context, engine, lake, parties, window)
+    known = look_around(workspace, context.registry, window, now)
+    set_aside_acks(workspace, known.acks)
+    judged = _judge(context, engine, lake, replace(parties, changed=known.changed), window)
     run = engine.step(
         f"decide {window.name}",
-        lambda: collect(workspace, context.registry, context.policy, lake, judged, window, now, context.version),
+        lambda: collect(context.registry, context.policy, lake, known, judged, window, now, context.version),
     )
     staged = stage(workspace, run)
     return read_manifest(engine.step(f"outbox {window.name}", lambda: commit(workspace, staged, run.run_id)))
@@ -138,7 +142,8 @@ def _report(context: Context, lake: Lake, parties: Parties, window: Window, mani
         )
 
 
-def _parties(context: Context, lake: Lake) -> Parties:
+def parties_of(context: Context, lake: Lake) -> Parties:
+    """Who is who in the registry and the lake, and who is said to watch whom."""
     registry = context.registry
     devices = lake.devices()
     return Parties(
@@ -147,6 +152,7 @@ def _parties(context: Context, lake: Lake) -> Parties:
         claims=claims(devices, registry.pairs),
         instants=_instants(devices, registry),
         settled=context.policy.reference.settled,
+        changed=pl.DataFrame(schema=CHANGED),
     )
 
 

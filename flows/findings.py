@@ -8,16 +8,15 @@ from typing import Any
 
 import polars as pl
 
-from transforms.decide import Decision, Situation, decide
-from transforms.feedback import read_acks
+from flows.notifying import notices_of
+from flows.situation import Known, effects_of, new_faults, put_into_words, situation_of
+from transforms.decide import Decision, decide
+from transforms.feedback import sentence_of
 from transforms.fleet import fleet_table
-from transforms.judge import set_aside
 from transforms.lake import Lake
-from transforms.notices import notices_for
-from transforms.outbox import History, Run, read_history, read_manifest
+from transforms.outbox import History, Run, read_manifest
 from transforms.policy import Policy
 from transforms.registry import Registry
-from transforms.state import fold_commands, fold_orders
 from transforms.windows import Window, iso, parse_time
 from transforms.workspace import Workspace
 
@@ -32,27 +31,25 @@ def run_of(workspace: Workspace, window: Window) -> dict[str, Any] | None:
 
 
 def collect(
-    workspace: Workspace,
     registry: Registry,
     policy: Policy,
     lake: Lake,
+    known: Known,
     judged: pl.DataFrame,
     window: Window,
     now: datetime,
     version: str,
 ) -> Run:
     """Decide what follows from the verdicts and gather everything that the run says."""
-    history = read_history(workspace, window)
-    acks = read_acks(workspace)
-    states = fold_commands(history.lines("commands.jsonl"), acks.acks, now)
-    changed = [code for code, s in states.items() if s.changed_at and window.start <= s.changed_at < window.end]
-    judged = set_aside(judged, changed, "parameters_changed")
-    situation = _situation(history, states, judged, window, policy)
+    judged = put_into_words(known, judged)
+    effects = effects_of(known, judged)
+    situation = situation_of(known, judged, effects, window, policy)
     run_id = window.run_id(REVISION)
     limits = fleet_table(registry).select("feature_code", "max_gain_change", "max_offset_lph")
     decision = decide(judged, limits, policy, window, run_id, now, situation)
-    notices = _notices(registry, policy, decision, situation, now)
-    inputs = _inputs(lake, history, window)
+    notices = notices_of(registry, policy, known, decision, situation, now)
+    inputs = _inputs(lake, known.history, window)
+    faults = new_faults(known, [sentence_of(item) for item in known.acks.refused])
     facts = {
         "window_start": iso(window.start),
         "window_end": iso(window.end),
@@ -61,58 +58,26 @@ def collect(
         "code_version": version,
         "policy_digest": policy.digest,
         "registry_digest": registry.digest,
-        "counts": _counts(judged, decision, len(notices)),
+        "counts": _counts(judged, decision, effects, len(notices)),
         "withheld": decision.withheld,
         "suspect_references": decision.suspects,
         "rows": _rows(inputs),
         "inputs": inputs,
-        "feedback": {"acks": len(acks.acks), "faults": acks.faults},
+        "feedback": {"acks": len(known.acks.acks), "refused": len(known.acks.refused), "faults": faults},
     }
-    return Run(run_id, judged, decision.commands, notices, decision.work_orders, facts)
+    return Run(run_id, judged, effects, decision.commands, notices, decision.work_orders, facts)
 
 
-def _situation(
-    history: History, states: dict[str, Any], judged: pl.DataFrame, window: Window, policy: Policy
-) -> Situation:
-    orders = history.lines("work_orders.jsonl")
-    healthy = history.healthy_since(sorted({order["feature_code"] for order in orders}))
-    wanted = max(policy.confirm_windows, policy.command.prove_windows)
-    return Situation(
-        states=states,
-        episodes=fold_orders(orders, healthy),
-        confirmed=history.steady_streak(window, judged, wanted),
-        stale=history.later,
-    )
-
-
-def _notices(
-    registry: Registry, policy: Policy, decision: Decision, situation: Situation, now: datetime
-) -> list[dict[str, Any]]:
-    """Customers are told of commands that leave, and once of each visit to come."""
-    if registry.terminals is None:
-        return []
-    end = now + policy.command.expires
-    leaving = [command for command in decision.commands if command["state"] == "ready"]
-    known = {episode.order_id for episode in situation.episodes.values()}
-    visits = [order for order in decision.work_orders if order["order_id"] not in known]
-    told = {item["feature_code"] for item in (*leaving, *visits)}
-    terminals = defaultdict(list)
-    for row in registry.terminals.filter(pl.col("feature_code").is_in(told)).iter_rows(named=True):
-        terminals[row["feature_code"]].append({**row, "language": row["language"] or policy.languages})
-    found = notices_for("self_maintenance", leaving, terminals, now, end)
-    found += notices_for("visit", visits, terminals, now, end)
-    return sorted(found, key=lambda notice: (notice["feature_code"], notice["kind"], notice["notice_id"]))
-
-
-def _counts(judged: pl.DataFrame, decision: Decision, notices: int) -> dict[str, Any]:
-    def tally(column: str) -> dict[str, int]:
-        return dict(judged.group_by(column).len().sort(column).iter_rows())
+def _counts(judged: pl.DataFrame, decision: Decision, effects: pl.DataFrame, notices: int) -> dict[str, Any]:
+    def tally(column: str, frame: pl.DataFrame = judged) -> dict[str, int]:
+        return dict(frame.group_by(column).len().sort(column).iter_rows())
 
     held = sum(command["state"] == "held" for command in decision.commands)
     return {
         "meters": judged.height,
         "verdict": tally("verdict"),
         "reason": tally("reason"),
+        "effect": tally("effect", effects),
         "commands": len(decision.commands) - held,
         "held": held,
         "withheld": len(decision.withheld),

@@ -86,6 +86,10 @@ class Small:
     def lines(self, name: str, run_id: str = "20260101T000000Z_12h_r1") -> list[dict[str, Any]]:
         return [json.loads(line) for line in (self.folder(run_id) / name).read_text().splitlines()]
 
+    def effects(self, run: str | None = None) -> list[dict[str, Any]]:
+        """The rows of effects.parquet of a run."""
+        return pl.read_parquet(self.folder(run) / "effects.parquet").to_dicts()
+
     def manifest(self, run_id: str = "20260101T000000Z_12h_r1") -> dict[str, Any]:
         return json.loads((self.folder(run_id) / "manifest.json").read_text())
 

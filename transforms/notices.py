@@ -25,6 +25,26 @@ TEXTS: dict[str, dict[str, str]] = {
         "de": "Ihr Wasserzähler {meter} prüft und justiert sich zwischen {begin} und {end} (UTC) selbst. Ein Besuch "
         "ist nicht nötig. Bitte entnehmen Sie kein Wasser, solange die Anzeige des Zählers die Prüfung meldet.",
     },
+    "photo_request": {
+        "en": "Your water meter {meter} has adjusted itself. Please send us a photo or a short video of its display by {end} "
+        "(UTC), so that we can see that all is well.",
+        "zh": "您的水表 {meter} 已完成自动调整。请在 {end}（UTC 时间）前发送一张水表显示屏的照片或一段短视频，"
+        "以便我们确认水表工作正常。",
+        "es": "Su contador de agua {meter} se ha ajustado. Envíenos por favor antes del {end} (UTC) una foto o un vídeo breve "
+        "de su pantalla, para que veamos que todo está en orden.",
+        "fr": "Votre compteur d'eau {meter} s'est ajusté. Merci de nous envoyer avant le {end} (UTC) une photo ou une courte "
+        "vidéo de son écran, afin que nous voyions que tout va bien.",
+        "de": "Ihr Wasserzähler {meter} hat sich justiert. Bitte senden Sie uns bis {end} (UTC) ein Foto oder kurzes Video der "
+        "Anzeige, damit wir sehen, dass alles in Ordnung ist.",
+    },
+    "done": {
+        "en": "Your water meter {meter} has finished checking itself and measures correctly. Thank you; there is nothing more "
+        "for you to do.",
+        "zh": "您的水表 {meter} 已完成自检，计量准确。感谢您的配合，您无需再做任何操作。",
+        "es": "Su contador de agua {meter} ha terminado de revisarse y mide correctamente. Gracias; no tiene que hacer nada más.",
+        "fr": "Votre compteur d'eau {meter} a terminé son contrôle et mesure correctement. Merci; vous n'avez plus rien à faire.",
+        "de": "Ihr Wasserzähler {meter} hat die Prüfung beendet und misst richtig. Vielen Dank; Sie müssen nichts weiter tun.",
+    },
     "visit": {
         "en": "Your water meter {meter} needs to be looked at by a technician. We will contact you to agree on a time.",
         "zh": "您的水表 {meter} 需要技术人员上门检查，我们将与您联系约定时间。",
@@ -55,9 +75,9 @@ def notices_for(
     Parameters
     ----------
     kind : str
-        ``self_maintenance`` or ``visit``.
+        A key of `TEXTS`.
     subjects : sequence of mapping
-        Commands, or work orders: what the notice is about.
+        Commands, effects or work orders: what the notice is about.
     terminals : mapping
         Feature code -> terminals (``terminal_id``, ``channel``, ``language``).
     begin, end : datetime

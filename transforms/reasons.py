@@ -21,6 +21,8 @@ VERDICT_REASONS: dict[str, str] = {
     "no_flow": "too little water flowed to judge the meter",
     "undecided": "the evidence neither puts the meter inside nor outside the permissible error",
     "parameters_changed": "the meter's parameters changed within the window",
+    "not_installed": "the meter was installed after the window",
+    "decommissioned": "the meter was taken out of use before the window",
     "reference_expired": "the reference flowmeter was not calibrated within the permitted time before the window's end",
     "reference_missing": "no reference flowmeter reported for this meter",
     "reference_unregistered": "the reference flowmeter is not in flowmeters.csv, so nothing shows that it is calibrated",
@@ -43,6 +45,8 @@ GUARD_REASONS: dict[str, str] = {
     "unconfirmed": "the deviation has not yet been seen in as many windows as the policy asks for",
     "stale_window": "a later window has been judged already, so nothing is sent for this one",
     "changed_since": "the meter's parameters have changed since the window, which tells of the old ones",
+    "attempts_spent": "as many commands as the policy allows have not cured the meter",
+    "no_answer": "commands expire unanswered time after time: the meter or its gateway cannot be reached",
     "in_flight": "an earlier command to this meter has not been answered yet",
 }
 

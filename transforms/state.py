@@ -1,4 +1,4 @@
-"""State of the fleet's parameters: the fold of what was sent and what was answered, never stored a second time."""
+"""State of the fleet's parameters: the fold of what was sent and what came back, never stored a second time."""
 
 from __future__ import annotations
 
@@ -12,19 +12,61 @@ from transforms.windows import parse_time
 
 
 @dataclass(frozen=True)
-class MeterState:
-    """One meter as its commands and acks tell.
+class Attempt:
+    """One command that left, and what became of it.
 
-    ``in_force`` is the correction last known to be applied, ``changed_at`` when; ``pending`` the command that is
-    neither answered nor expired; ``sequence`` the highest ever used.
+    ``status`` is ``applied``, ``rejected``, ``failed``, ``expired`` or ``in_flight``; ``at`` when that was said, ``effect``
+    what the first judgeable window after it showed, None where that is still open.
+    """
+
+    command_id: str
+    sequence: int
+    window_start: str
+    issued_at: str
+    status: str
+    at: str | None = None
+    effect: str | None = None
+    undoes: str | None = None
+
+    def told(self) -> dict[str, Any]:
+        """As a work order's evidence tells it."""
+        return {name: value for name, value in self.__dict__.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class MeterState:
+    """One meter as its commands, acks and effects tell.
+
+    ``in_force`` is the correction last known to be applied, ``before`` the one that it replaced, ``changed_at`` when;
+    ``pending`` the command that is neither answered nor expired; ``sequence`` the highest ever used. ``awaiting`` is the
+    applied command whose effect no window has shown yet. ``attempts`` are the commands since the meter was last cured,
+    oldest first, undoing ones included.
     """
 
     sequence: int = 0
     in_force: Correction = field(default_factory=Correction)
+    before: Correction = field(default_factory=Correction)
     changed_at: datetime | None = None
     last_command: str | None = None
     pending: str | None = None
     pending_until: datetime | None = None
+    awaiting: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def tried(self) -> int:
+        """How many commands were answered since the meter was last cured, undoing ones left out."""
+        return sum(a.undoes is None and a.status in ("applied", "rejected", "failed") for a in self.attempts)
+
+    @property
+    def unanswered(self) -> int:
+        """How many commands in a row expired without an answer, up to now."""
+        count = 0
+        for attempt in reversed(self.attempts):
+            if attempt.status != "expired":
+                break
+            count += 1
+        return count
 
 
 @dataclass(frozen=True)
@@ -37,12 +79,24 @@ class Episode:
 
 
 def fold_commands(
-    commands: Iterable[Mapping[str, Any]], acks: Iterable[Mapping[str, Any]], now: datetime
+    commands: Iterable[Mapping[str, Any]],
+    acks: Iterable[Mapping[str, Any]],
+    now: datetime,
+    effects: Mapping[str, str] | None = None,
+    installed: Mapping[str, datetime] | None = None,
 ) -> dict[str, MeterState]:
     """Fold commands, in the order they were issued, with the acks that came back by ``now``.
 
     Held commands have not left and change nothing but the sequence. Of several acks to one command the earliest
-    counts, so an ack that arrives twice does no harm.
+    counts, so an ack that arrives twice does no harm; one from the future is left for later.
+
+    Parameters
+    ----------
+    effects : mapping
+        Command id -> effect, as earlier runs judged it.
+    installed : mapping
+        Feature code -> when the meter that carries it now was installed. Commands issued before that went to another
+        device: of them only the sequence counts, and the new meter starts with no correction.
     """
     answers: dict[str, Mapping[str, Any]] = {}
     for ack in sorted(acks, key=lambda a: (parse_time(a["at"]), a["status"])):
@@ -52,22 +106,52 @@ def fold_commands(
     for command in sorted(commands, key=lambda c: (c["feature_code"], c["sequence"])):
         code = command["feature_code"]
         before = states.get(code, MeterState())
-        after = replace(before, sequence=command["sequence"])
-        if command["state"] == "ready":
-            answer = answers.get(command["command_id"])
-            expires = parse_time(command["expires_at"])
-            after = replace(after, last_command=command["command_id"], pending=None, pending_until=None)
-            if answer is None:
-                if expires > now:
-                    after = replace(after, pending=command["command_id"], pending_until=expires)
-            elif answer["status"] == "applied":
-                after = replace(
-                    after,
-                    in_force=Correction.from_json(command["correction"]),
-                    changed_at=parse_time(answer["at"]),
-                )
-        states[code] = after
+        since = (installed or {}).get(code)
+        if command["state"] != "ready" or (since is not None and parse_time(command["issued_at"]) < since):
+            states[code] = replace(before, sequence=command["sequence"])
+            continue
+        states[code] = _after(before, command, answers.get(command["command_id"]), now, effects or {})
     return states
+
+
+def _after(
+    before: MeterState,
+    command: Mapping[str, Any],
+    answer: Mapping[str, Any] | None,
+    now: datetime,
+    effects: Mapping[str, str],
+) -> MeterState:
+    """The state after one more command that left, and its answer."""
+    name = command["command_id"]
+    expires = parse_time(command["expires_at"])
+    status = answer["status"] if answer else "in_flight" if expires > now else "expired"
+    attempt = Attempt(
+        command_id=name,
+        sequence=command["sequence"],
+        window_start=command.get("window_start", ""),
+        issued_at=command["issued_at"],
+        status=status,
+        at=answer["at"] if answer else command["expires_at"] if status == "expired" else None,
+        effect=effects.get(name),
+        undoes=command.get("undoes"),
+    )
+    after = replace(
+        before,
+        sequence=command["sequence"],
+        last_command=name,
+        pending=name if status == "in_flight" else None,
+        pending_until=expires if status == "in_flight" else None,
+        attempts=() if attempt.effect == "cured" else (*before.attempts, attempt),
+    )
+    if answer is None or status != "applied":
+        return after
+    return replace(
+        after,
+        in_force=Correction.from_json(command["correction"]),
+        before=before.in_force,
+        changed_at=parse_time(answer["at"]),
+        awaiting=None if attempt.effect or attempt.undoes else name,
+    )
 
 
 def fold_orders(orders: Iterable[Mapping[str, Any]], healthy_since: Mapping[str, str]) -> dict[str, Episode]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from flows.cli import cycle, setting_up
+from flows.cli import cycle, explain, setting_up
 from flows.engines.signals import exit_code, terminable
 from flows.settings import version
 from transforms.errors import MeterwrightError, PolicyError, RegistryError, UsageError, WorkspaceBusyError
@@ -25,7 +25,15 @@ def meterwright() -> None:
     """
 
 
-for command in (setting_up.init, setting_up.policy, setting_up.simulate, cycle.ingest, cycle.run, cycle.serve):
+for command in (
+    setting_up.init,
+    setting_up.policy,
+    setting_up.simulate,
+    cycle.ingest,
+    cycle.run,
+    cycle.serve,
+    explain.explain,
+):
     meterwright.add_command(command)
 
 

@@ -89,17 +89,116 @@ def test_a_refused_command_is_followed_by_the_next_sequence(small: Small, status
     assert again["correction"] == pytest.approx(only(small, 0)["correction"])
 
 
-def test_the_window_in_which_parameters_changed_is_not_judged(small: Small) -> None:
+def test_the_window_in_which_parameters_changed_is_judged_on_its_later_part(small: Small) -> None:
+    """The ack comes at 12:50: the interval that ends at 13:00 began before it and counts for nothing either."""
     fill(small, off(1.08), off(1.08)[:4] + TRUE[4:], TRUE)
     run(small, 0)
     ack(small, only(small, 0), "2026-01-01T12:50:00Z")
     run(small, 1)
     run(small, 2)
     row = small.verdicts(RUNS[1])["WM-1"]
-    assert (row["verdict"], row["reason"], row["form"]) == ("inconclusive", "parameters_changed", None)
-    assert small.manifest(RUNS[1])["counts"]["reason"] == {"parameters_changed": 1}
+    assert (row["verdict"], row["reason"]) == ("healthy", "within_mpe")
+    assert row["n_pairs"] == 48 - 5
+    (effect,) = small.effects(RUNS[1])
+    assert (effect["command_id"], effect["effect"]) == (only(small, 0)["command_id"], "cured")
+    assert effect["volume_error_before"] == pytest.approx(0.08, abs=0.005)
+    assert effect["volume_error_after"] == pytest.approx(0.0, abs=0.005)
+    assert small.manifest(RUNS[1])["counts"]["effect"] == {"cured": 1}
+    assert small.effects(RUNS[2]) == [], "an effect is told once"
     assert small.lines("work_orders.jsonl", RUNS[1]) == []
     assert small.verdicts(RUNS[2])["WM-1"]["verdict"] == "healthy"
+
+
+def test_a_window_whose_later_part_is_too_short_is_not_judged(small: Small) -> None:
+    fill(small, off(1.08), off(1.08)[:32] + TRUE[32:], TRUE)
+    run(small, 0)
+    ack(small, only(small, 0), "2026-01-01T20:00:00Z")
+    run(small, 1)
+    run(small, 2)
+    row = small.verdicts(RUNS[1])["WM-1"]
+    assert (row["verdict"], row["reason"], row["form"]) == ("inconclusive", "parameters_changed", None)
+    assert small.effects(RUNS[1]) == []
+    assert [effect["effect"] for effect in small.effects(RUNS[2])] == ["cured"]
+
+
+def test_a_command_that_made_it_worse_is_undone_at_once(small: Small) -> None:
+    fill(small, off(1.08), off(1.2), off(1.08))
+    run(small, 0)
+    first = only(small, 0)
+    ack(small, first, "2026-01-01T12:00:01Z")
+    run(small, 1)
+    assert [effect["effect"] for effect in small.effects(RUNS[1])] == ["worse"]
+    undo = only(small, 1)
+    assert (undo["undoes"], undo["sequence"], undo["supersedes"]) == (first["command_id"], 2, first["command_id"])
+    assert undo["correction"] == {"gain": 1.0, "offset_lph": 0.0}
+    ack(small, undo, "2026-01-02T00:00:01Z")
+    run(small, 2)
+    assert small.effects(RUNS[2]) == [], "undoing is no attempt of its own"
+    again = only(small, 2)
+    assert again["sequence"] == 3
+    assert again["correction"] == pytest.approx(first["correction"], abs=0.5)
+
+
+@pytest.mark.parametrize(("shown", "effect"), [(off(1.04), "improved"), (off(1.08), "no_effect")])
+def test_a_command_that_did_not_cure_is_followed_by_the_next(small: Small, shown: list[float], effect: str) -> None:
+    fill(small, off(1.08), shown)
+    run(small, 0)
+    ack(small, only(small, 0), "2026-01-01T12:00:01Z")
+    run(small, 1)
+    assert [row["effect"] for row in small.effects(RUNS[1])] == [effect]
+    assert (only(small, 1)["sequence"], "undoes" in only(small, 1)) == (2, False)
+
+
+def test_after_so_many_attempts_a_person_goes_and_is_told_all(small: Small) -> None:
+    fill(small, *[off(1.08)] * 3, policy_toml="max_attempts = 2\n")
+    for number in range(3):
+        run(small, number)
+        if number < 2:
+            ack(small, only(small, number), f"2026-01-0{1 + number // 1}T{12 - 12 * number:02}:00:01Z")
+    assert small.lines("commands.jsonl", RUNS[2]) == []
+    order = only(small, 2, "work_orders.jsonl")
+    assert order["reason"] == "attempts_spent"
+    told = order["evidence"]["attempts"]
+    assert [(one["sequence"], one["status"], one.get("effect")) for one in told] == [
+        (1, "applied", "no_effect"),
+        (2, "applied", None),
+    ]
+
+
+def test_a_meter_that_never_answers_gets_a_visit(small: Small) -> None:
+    fill(small, *[off(1.08)] * 4, policy_toml='max_attempts = 2\n[command]\nexpires = "6h"\n')
+    for number in range(3):
+        run(small, number)
+    assert [only(small, number)["sequence"] for number in range(2)] == [1, 2]
+    assert small.lines("commands.jsonl", RUNS[2]) == []
+    assert only(small, 2, "work_orders.jsonl")["reason"] == "no_answer"
+
+
+def test_a_meter_that_was_exchanged_starts_without_a_correction(small: Small) -> None:
+    fill(small, off(1.08), TRUE, off(0.92))
+    run(small, 0)
+    ack(small, only(small, 0), "2026-01-01T12:00:01Z")
+    run(small, 1)
+    meters = small.root / "registry" / "meters.csv"
+    meters.write_text("feature_code,model,installed_on\nWM-1,T-R160,2026-01-02\n")
+    run(small, 2)
+    fresh = only(small, 2)
+    assert fresh["sequence"] == 2
+    assert fresh["correction"]["gain"] == pytest.approx(1 / 0.92, rel=0.005)
+
+
+def test_a_meter_taken_out_of_use_and_one_not_yet_installed_are_not_judged(small: Small) -> None:
+    small.registry(["WM-1", "WM-2"])
+    (small.root / "registry" / "meters.csv").write_text(
+        "feature_code,model,installed_on,removed_on\nWM-1,T-R160,,2026-01-01\nWM-2,T-R160,2026-02-01,\n"
+    )
+    small.dump("meter", {"WM-1": off(1.08), "WM-2": off(1.08)}).dump("flowmeter", {"WM-1": Q, "WM-2": Q})
+    run(small, 0)
+    assert {code: row["reason"] for code, row in small.verdicts().items()} == {
+        "WM-1": "decommissioned",
+        "WM-2": "not_installed",
+    }
+    assert small.lines("commands.jsonl") == []
 
 
 @pytest.mark.parametrize(("a1", "a2"), [(1.06, 0.0), (0.94, 7.0), (1.0, -15.0)])
@@ -107,11 +206,10 @@ def test_the_next_command_is_absolute_though_the_error_was_seen_through_the_firs
     small: Small, a1: float, a2: float
 ) -> None:
     """The meter, corrected, drifts on: what it shows is wrong by a1, a2, and its raw flow by both errors together."""
-    raw = [off(1.08, 6.0)] * 2
-    fill(small, *raw)
+    fill(small, off(1.08, 6.0), TRUE)
     run(small, 0)
     first = only(small, 0)
-    ack(small, first, "2026-01-01T12:05:00Z")
+    ack(small, first, "2026-01-01T12:00:00Z")
     drifted = [
         (a1 * v + a2 - first["correction"]["offset_lph"]) / first["correction"]["gain"] if v else 0.0 for v in TRUE
     ]
@@ -156,13 +254,13 @@ def test_an_ack_from_the_future_is_left_for_later(small: Small) -> None:
 
 
 def test_acks_that_come_twice_in_several_files_count_once(small: Small) -> None:
-    fill(small, *[off(1.08)] * 2, TRUE)
+    fill(small, off(1.08), TRUE, TRUE)
     run(small, 0)
     for name in ("a.jsonl", "b.jsonl"):
         ack(small, only(small, 0), "2026-01-01T12:00:01Z", name=name)
         ack(small, only(small, 0), "2026-01-02T12:00:00Z", "failed", name=name)
     assert run(small, 1) == 0
-    assert small.verdicts(RUNS[1])["WM-1"]["reason"] == "parameters_changed"
+    assert [effect["effect"] for effect in small.effects(RUNS[1])] == ["cured"]
     assert run(small, 2) == 0
     assert small.verdicts(RUNS[2])["WM-1"]["verdict"] == "healthy"
 
@@ -170,7 +268,7 @@ def test_acks_that_come_twice_in_several_files_count_once(small: Small) -> None:
 def test_acks_that_cannot_be_read_are_named_and_the_others_count(
     small: Small, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fill(small, *[off(1.08)] * 2)
+    fill(small, off(1.08), TRUE, TRUE)
     run(small, 0)
     folder = small.root / "raw" / "acks"
     folder.mkdir()
@@ -182,14 +280,16 @@ def test_acks_that_cannot_be_read_are_named_and_the_others_count(
         json.dumps({**good, "status": "done"}),
         json.dumps({**good, "at": "2026-01-01T12:00:00"}),
         json.dumps({**good, "command_id": 7}),
+        json.dumps(good),
+        json.dumps({**good, "command_id": only(small, 0)["command_id"], "feature_code": "WM-2"}),
         "",
     ]
     (folder / "bad.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "latin.jsonl").write_bytes(b'{"detail": "\xe9"}\n')
-    ack(small, only(small, 0), "2026-01-01T12:05:00Z")
+    ack(small, only(small, 0), "2026-01-01T12:00:00Z")
     capsys.readouterr()
     assert run(small, 1) == 3
-    assert small.verdicts(RUNS[1])["WM-1"]["reason"] == "parameters_changed"
+    assert [effect["effect"] for effect in small.effects(RUNS[1])] == ["cured"]
     feedback = small.manifest(RUNS[1])["feedback"]
     assert feedback["acks"] == 1
     assert feedback["faults"] == [
@@ -199,10 +299,17 @@ def test_acks_that_cannot_be_read_are_named_and_the_others_count(
         "raw/acks/bad.jsonl line 4: status is none of applied, rejected, failed",
         "raw/acks/bad.jsonl line 5: at is not a time in ISO 8601 with Z",
         "raw/acks/bad.jsonl line 6: command_id is missing or no text",
+        "raw/acks/bad.jsonl line 7: command_id is that of no command sent",
+        "raw/acks/bad.jsonl line 8: feature_code is not that of the command",
         "raw/acks/latin.jsonl line 1: is not JSON",
     ]
     out = capsys.readouterr().out
     assert all(fault in out for fault in feedback["faults"])
+    kept = [json.loads(line) for line in (small.root / "quarantine" / "acks.jsonl").read_text().splitlines()]
+    assert [f"{one['file']} line {one['line']}: {one['reason']}" for one in kept] == feedback["faults"]
+    assert run(small, 2) == 0, "a fault is told once"
+    assert small.manifest(RUNS[2])["feedback"]["faults"] == []
+    assert small.manifest(RUNS[2])["feedback"]["refused"] == len(kept)
 
 
 def test_two_windows_must_agree_where_the_policy_asks_for_it(small: Small) -> None:
@@ -270,7 +377,7 @@ def test_a_work_order_keeps_its_id_until_the_meter_was_healthy(small: Small) -> 
     assert later["since"] == STARTS[3]
     assert later["order_id"] != first["order_id"]
     told = [len(small.lines("notices.jsonl", RUNS[number])) for number in range(4)]
-    assert told == [1, 0, 0, 1], "the customer is told once of each visit"
+    assert told == [1, 0, 0, 0], "the customer is told once of each visit, and not again while that notice is open"
 
 
 def test_a_window_without_evidence_does_not_close_a_work_order(small: Small) -> None:

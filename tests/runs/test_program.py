@@ -251,7 +251,7 @@ def test_a_new_workspace_waits_for_its_meters(tmp_path: Path, capfd: pytest.Capt
     assert "no meters" in out
     small = Small(root)
     with (root / "registry" / "meters.csv").open("a") as file:
-        file.write("WM-1,T-R160,SN-1,2024-05-01,Main Street 1\n")
+        file.write("WM-1,T-R160,SN-1,2024-05-01,,Main Street 1\n")
     with (root / "registry" / "models.toml").open("a") as file:
         file.write(MODEL)
     small.dump("meter", {"WM-1": SCATTER * 2}).dump("flowmeter", {"WM-1": Q * 2})

@@ -21,7 +21,9 @@ COMMAND: dict[str, Any] = {
     "correction": {"gain": 0.924869, "offset_lph": -3.9307},
 }
 ORDER: dict[str, Any] = {"feature_code": CODE, "order_id": "w-0123", "reason": "scatter", "evidence": {"a1": 1.08}}
-SUBJECTS = {"self_maintenance": COMMAND, "visit": ORDER}
+EFFECT: dict[str, Any] = {"feature_code": CODE, "command_id": "c-0123", "effect": "cured", "volume_error_after": 0.001}
+APPLIED: dict[str, Any] = {"feature_code": CODE, "command_id": "c-0123"}
+SUBJECTS = {"self_maintenance": COMMAND, "photo_request": APPLIED, "done": EFFECT, "visit": ORDER}
 KEYS = [
     "schema", "notice_id", "terminal_id", "channel", "language", "feature_code", "command_id", "kind", "text",
     "parameters", "not_before", "expires_at",

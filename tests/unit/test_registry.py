@@ -66,6 +66,7 @@ def test_the_two_required_files_are_enough(folder: Path) -> None:
         "model": ["DN20 R160"] * 2,
         "serial": [None, None],
         "installed_on": [None, None],
+        "removed_on": [None, None],
         "site": [None, None],
     }
     assert registry.meters.schema["installed_on"] == pl.Date
@@ -92,8 +93,8 @@ def test_everything_that_can_be_said(folder: Path) -> None:
     )
     registry = load_registry(folder)
     assert registry.meters.rows() == [
-        ("WM-1", "DN20 R160", None, None, None),
-        ("WM-2", "DN20 R160", "S2", date(2020, 2, 29), "3, High St"),
+        ("WM-1", "DN20 R160", None, None, None, None),
+        ("WM-2", "DN20 R160", "S2", date(2020, 2, 29), None, "3, High St"),
     ]
     model = registry.models["DN20 R160"]
     assert (model.proportion, model.repeatability, model.resolution) == (1.0, 0.5, 0.1)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.correction import Correction
-from transforms.state import Episode, MeterState, fold_commands, fold_orders
+from transforms.state import Attempt, Episode, MeterState, fold_commands, fold_orders
 from transforms.windows import parse_time
 
 CODE = "WM-1"
@@ -37,6 +37,10 @@ def ack(
     return {"command_id": f"c-{code}-{sequence}", "feature_code": code, "status": status, "at": at}
 
 
+def attempt(status: str, at: str | None, effect: str | None = None) -> Attempt:
+    return Attempt("c-WM-1-1", 1, "", "2026-01-01T12:00:00Z", status, at, effect)
+
+
 def fold(commands: list[dict[str, Any]], acks: list[dict[str, Any]], now: datetime = NOW) -> MeterState:
     return fold_commands(commands, acks, now)[CODE]
 
@@ -53,6 +57,8 @@ def test_applied() -> None:
         in_force=Correction(0.91, -1.0),
         changed_at=parse_time("2026-01-01T12:05:00Z"),
         last_command="c-WM-1-1",
+        awaiting="c-WM-1-1",
+        attempts=(attempt("applied", "2026-01-01T12:05:00Z"),),
     )
 
 
@@ -66,15 +72,26 @@ def test_a_curve_that_was_applied_is_in_force() -> None:
 
 @pytest.mark.parametrize("status", ["rejected", "failed"])
 def test_refused_changes_nothing_but_the_sequence(status: str) -> None:
-    assert fold([command()], [ack(status=status)]) == MeterState(sequence=1, last_command="c-WM-1-1")
+    assert fold([command()], [ack(status=status)]) == MeterState(
+        sequence=1, last_command="c-WM-1-1", attempts=(attempt(status, "2026-01-01T12:05:00Z"),)
+    )
 
 
 def test_unanswered_is_pending_until_it_expires() -> None:
     until = parse_time("2026-01-04T12:00:00Z")
-    waiting = MeterState(sequence=1, last_command="c-WM-1-1", pending="c-WM-1-1", pending_until=until)
+    waiting = MeterState(
+        sequence=1,
+        last_command="c-WM-1-1",
+        pending="c-WM-1-1",
+        pending_until=until,
+        attempts=(attempt("in_flight", None),),
+    )
     assert fold([command()], []) == waiting
     assert fold([command()], [], parse_time("2026-01-04T11:59:59Z")) == waiting
-    assert fold([command()], [], until) == MeterState(sequence=1, last_command="c-WM-1-1")
+    expired = fold([command()], [], until)
+    assert (expired.pending, expired.pending_until) == (None, None)
+    assert expired.attempts == (attempt("expired", "2026-01-04T12:00:00Z"),)
+    assert (expired.tried, expired.unanswered) == (0, 1)
 
 
 def test_an_answer_after_the_end_still_counts() -> None:
@@ -229,3 +246,27 @@ def test_how_long_a_need_stays_open(
     orders: list[dict[str, Any]], healthy: dict[str, str], episode: Episode | None
 ) -> None:
     assert fold_orders(orders, healthy).get(CODE) == episode
+
+
+def test_what_was_cured_is_no_attempt_any_more() -> None:
+    state = fold_commands([command()], [ack()], NOW, {"c-WM-1-1": "cured"})[CODE]
+    assert (state.awaiting, state.attempts, state.tried) == (None, (), 0)
+    assert state.in_force == Correction(0.91, -1.0)
+    more = fold_commands([command(), command(2)], [ack(), ack(2)], NOW, {"c-WM-1-1": "improved"})[CODE]
+    assert (more.awaiting, more.tried) == ("c-WM-1-2", 2)
+    assert more.before == Correction(0.91, -1.0)
+    assert [one.effect for one in more.attempts] == ["improved", None]
+
+
+def test_undoing_is_no_attempt_and_its_effect_is_not_asked() -> None:
+    undo = command(2, undoes="c-WM-1-1", correction={"gain": 1.0, "offset_lph": 0.0})
+    state = fold_commands([command(), undo], [ack(), ack(2)], NOW, {"c-WM-1-1": "worse"})[CODE]
+    assert (state.awaiting, state.tried, state.in_force) == (None, 1, Correction())
+
+
+def test_a_new_meter_under_the_same_code_knows_nothing_of_the_old_ones_commands() -> None:
+    installed = {CODE: parse_time("2026-01-02T00:00:00Z")}
+    later = command(2, issued_at="2026-01-02T12:00:00Z")
+    state = fold_commands([command(), later], [ack()], NOW, {}, installed)[CODE]
+    assert (state.sequence, state.in_force, state.pending) == (2, Correction(), "c-WM-1-2")
+    assert [one.sequence for one in state.attempts] == [2]

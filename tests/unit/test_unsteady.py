@@ -143,7 +143,7 @@ def test_scatter_is_no_change() -> None:
     rng = np.random.default_rng(9)
     q = _flow(rng, 200)
     samples = samples_of(every_quarter_hour(200), q, _read(q, rng, noise=0.15), KIND)
-    drifting, step, _, _ = change_test(samples, SIGNIFICANCE, PRIOR)
+    drifting, step, *_ = change_test(samples, SIGNIFICANCE, PRIOR)
     assert not (drifting | step).any()
 
 
@@ -152,7 +152,8 @@ def test_a_handful_of_pairs_says_nothing(pairs: int) -> None:
     q = np.full((2, pairs), 300.0)
     q[:, 1:] = 500.0
     samples: Any = samples_of(every_quarter_hour(2, pairs), q, q * 1.4, KIND)
-    drifting, step, changed, change = change_test(samples, SIGNIFICANCE, PRIOR)
+    drifting, step, changed, change, p_drift, p_step = change_test(samples, SIGNIFICANCE, PRIOR)
     assert not (drifting | step).any()
     assert not changed.any()
     assert np.isfinite(change).all()
+    assert np.isnan([p_drift, p_step]).all()  # not asked is not the same as passed

@@ -1,5 +1,6 @@
 """Decide: what follows from the verdicts. Commands that pass every guard, work orders for what needs a person."""
 
 from transforms.decide.commands import Decision, Situation, decide
+from transforms.decide.effects import awaited, judge_effects
 
-__all__ = ["Decision", "Situation", "decide"]
+__all__ = ["Decision", "Situation", "awaited", "decide", "judge_effects"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +20,7 @@ COMMAND_SCHEMA = "meterwright.command/1"
 ORDER_SCHEMA = "meterwright.work_order/1"
 
 #: how soon somebody must go, by reason; others are normal
-PRIORITIES = {"beyond_limits": "high", "not_increasing": "high", "stuck": "high"}
+PRIORITIES = {"beyond_limits": "high", "attempts_spent": "high", "not_increasing": "high", "stuck": "high"}
 
 #: numbers of a verdict that a work order carries as evidence
 EVIDENCE = (
@@ -46,13 +46,15 @@ class Situation:
     """What a decision rests on beside the verdicts.
 
     ``confirmed`` holds, for meters steady now, in how many windows in a row (this one included) they were. ``stale``
-    is true for a window older than one already judged: then nothing is sent.
+    is true for a window older than one already judged: then nothing is sent. ``effects`` holds, by feature code, what
+    this window showed of the command applied last (`transforms.schemas.EFFECTS`).
     """
 
     states: Mapping[str, MeterState]
     episodes: Mapping[str, Episode]
     confirmed: Mapping[str, int]
     stale: bool
+    effects: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,17 @@ def decide(
     absent = [pl.lit(None, kind).alias(name) for name, kind in OPTIONAL.items() if name not in judged.columns]
     judged = judged.with_columns(absent).select("feature_code", "model", "reason", *EVIDENCE, *OPTIONAL)
     suspects = suspect_references(judged, policy)
-    steady = judged.filter(pl.col("verdict") == "steady").join(limits, on="feature_code").sort("feature_code")
     commands: list[dict[str, Any]] = []
     orders: list[dict[str, Any]] = []
     withheld: list[dict[str, str]] = []
+    made_worse = _made_worse(situation, suspects.meters)
+    for row in (
+        judged.filter(pl.col("feature_code").is_in(sorted(made_worse))).sort("feature_code").iter_rows(named=True)
+    ):
+        state = situation.states[row["feature_code"]]
+        commands.append(_command(row, state, state.before, policy, window, run_id, issued_at, undoes=state.awaiting))
+    off = judged.filter(~pl.col("feature_code").is_in(sorted(made_worse)))
+    steady = off.filter(pl.col("verdict") == "steady").join(limits, on="feature_code").sort("feature_code")
     for row in steady.iter_rows(named=True):
         code = row["feature_code"]
         state = situation.states.get(code, MeterState())
@@ -116,12 +125,17 @@ def decide(
         if unsure or _beyond(row, correction):
             orders.append(_order(row, "beyond_limits", window, situation, _limits(row, correction)))
             continue
+        spent = _spent(state, policy)
+        if spent:
+            history = {"attempts": [attempt.told() for attempt in state.attempts]}
+            orders.append(_order(row, spent, window, situation, history))
+            continue
         guard = _guard(row, state, policy, situation)
         if guard:
             withheld.append({"feature_code": code, "reason": guard})
             continue
         commands.append(_command(row, state, correction, policy, window, run_id, issued_at))
-    unsteady = judged.filter(pl.col("verdict") == "unsteady").sort("feature_code")
+    unsteady = off.filter(pl.col("verdict") == "unsteady").sort("feature_code")
     if situation.stale:
         withheld += [{"feature_code": code, "reason": "stale_window"} for code in unsteady["feature_code"]]
         unsteady = unsteady.clear()
@@ -132,6 +146,24 @@ def decide(
     rank = {"high": 0, "normal": 1, "low": 2}
     orders.sort(key=lambda order: (rank[order["priority"]], order["feature_code"]))
     return Decision(commands, orders, withheld, held, suspects.batches)
+
+
+def _made_worse(situation: Situation, suspect: frozenset[str]) -> set[str]:
+    """The meters whose last command is undone now: it made them worse, and neither reference nor window is in doubt."""
+    if situation.stale:
+        return set()
+    return {
+        code
+        for code, effect in situation.effects.items()
+        if effect["effect"] == "worse" and code not in suspect and not situation.states[code].pending
+    }
+
+
+def _spent(state: MeterState, policy: Policy) -> str | None:
+    """Why no further command is of use to a meter, if so."""
+    if state.tried >= policy.max_attempts:
+        return "attempts_spent"
+    return "no_answer" if state.unanswered >= policy.max_attempts else None
 
 
 def _outdated(state: MeterState, window: Window, situation: Situation) -> str | None:
@@ -195,7 +227,9 @@ def _command(
     window: Window,
     run_id: str,
     issued_at: datetime,
+    undoes: str | None = None,
 ) -> dict[str, Any]:
+    """A command with an absolute correction; ``undoes`` names the command that it takes back."""
     measured = {name: rounded(row[name]) for name in ("a1", "a1_se", "a2", "a2_se", "q_min_lph", "q_max_lph")}
     about = {
         "feature_code": row["feature_code"],
@@ -205,9 +239,9 @@ def _command(
     }
     span = {"window_start": iso(window.start), "window_end": iso(window.end)}
     content = {
-        "form": row["form"],
+        "form": row["form"] or ("curve" if correction.points else "linear"),
         **measured,
-        **_curve(row, correction),
+        **({"undoes": undoes} if undoes else _curve(row, correction)),
         "procedure": ["pause", "apply", "self_test", "report"],
         "correction": correction.to_json(),
     }

@@ -40,6 +40,8 @@ class Curved:
         flow, of the pairs alone; beyond the flows seen with what the end segment misses of the curve.
     fitted
         The curve at each pair, (meters, pairs).
+    p
+        P value of the partial F test against the line; NaN where no curve fits and has an inverse.
     """
 
     found: Bools
@@ -48,6 +50,7 @@ class Curved:
     error: Floats
     uncertainty: Floats
     fitted: Floats
+    p: Floats
 
 
 def best_curve(samples: Samples, q2: Floats, significance: float, form_significance: float) -> Curved:
@@ -83,7 +86,7 @@ def best_curve(samples: Samples, q2: Floats, significance: float, form_significa
         p = f_survival(f, np.maximum(more, 1), dof)
         straight = line.chi2 + (line.n - line.dof) * np.log(line.n)
     found = np.isfinite(best) & (best < straight) & (p < form_significance)
-    return _delivered(candidates, chosen, np.asarray(found), samples)
+    return _delivered(candidates, chosen, np.asarray(found), samples, np.where(np.isfinite(best), p, np.nan))
 
 
 def _criterion(curve: Curves, significance: float) -> Floats:
@@ -95,7 +98,7 @@ def _criterion(curve: Curves, significance: float) -> Floats:
     return np.where(usable & np.isfinite(value), value, np.inf)
 
 
-def _delivered(candidates: list[Curves], chosen: np.ndarray, found: Bools, samples: Samples) -> Curved:
+def _delivered(candidates: list[Curves], chosen: np.ndarray, found: Bools, samples: Samples, p: Floats) -> Curved:
     meters = len(chosen)
     q, q_meter = (np.full((meters, MOST_POINTS), np.nan) for _ in range(2))
     error, uncertainty = np.full(meters, np.nan), np.full(meters, np.nan)
@@ -115,4 +118,4 @@ def _delivered(candidates: list[Curves], chosen: np.ndarray, found: Bools, sampl
             relative = np.hypot(mine.standard_uncertainty(flows, observed=False), missed) / flows
         uncertainty[rows] = np.nanmax(relative, axis=1)
         fitted[rows] = mine.at(samples.x[rows])
-    return Curved(found, q, q_meter, error, uncertainty, fitted)
+    return Curved(found, q, q_meter, error, uncertainty, fitted, p)

@@ -49,10 +49,12 @@ class Findings:
     mapping: Bools
     excessive: Bools
     curved: Bools
+    curved_p: Floats
     perhaps_curved: Bools
     bent: Bools
     p_within: Floats
     drifting: Bools
+    drift_p: Floats
     spread: Floats
     stuck: Bools
     scatter_ratio: Floats
@@ -110,7 +112,9 @@ def find(moments: Moments, model: Model, reference: Reference, policy: Policy) -
     sure = standard_errors(choice, sums, used_weights, fit.scatter, model, reference)
     threshold, share = threshold_test(moments, model, policy.threshold.mode)
     mapping, excessive = mapping_test(told, judge.significance)
-    drifting, spread = drift_test(moments, weights, told, judge.significance, model.mpe[1] * policy.tolerance / 2)
+    drifting, spread, drift_p = drift_test(
+        moments, weights, told, judge.significance, model.mpe[1] * policy.tolerance / 2
+    )
     residual_squares = residual_sum(plain, lines.a1, lines.a2)
     with np.errstate(divide="ignore", invalid="ignore"):
         total = plain.yy - plain.y**2 / plain.w
@@ -128,10 +132,12 @@ def find(moments: Moments, model: Model, reference: Reference, policy: Policy) -
         mapping=mapping,
         excessive=excessive,
         curved=fit.curved,
+        curved_p=fit.p,
         perhaps_curved=fit.perhaps,
         bent=varies & outside,
         p_within=np.minimum(zones.p_within.min(axis=0) * len(zones.p_within), np.where(varies, p_bins, 1.0)),
         drifting=drifting,
+        drift_p=drift_p,
         spread=spread,
         stuck=stuck_test(moments, model),
         scatter_ratio=np.sqrt(ratio),

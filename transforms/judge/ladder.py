@@ -15,6 +15,9 @@ from transforms.judge.second_look import SecondLook
 from transforms.policy import Policy
 from transforms.summarise.moments import Moments
 
+#: share of the flowing volume that the zones with evidence must hold before a meter is called healthy
+SEEN = 0.5
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -63,14 +66,19 @@ def blocked_by() -> pl.Expr:
     )
 
 
+def volume_with_evidence(found: Findings) -> Floats:
+    """Flowing volume in the zones that are evidence, in the units of the moments."""
+    zones = found.zones
+    return np.asarray(np.where(zones.inside | zones.outside | zones.open, zones.volume, 0.0).sum(axis=0))
+
+
 def stand(
     paired: pl.DataFrame, moments: Moments, found: Findings, model: Model, coverage: Floats, policy: Policy
 ) -> Standing:
     """The first rungs: everything that the moments decide."""
     zones, need = found.zones, policy.evidence
     blocked = paired.select(blocked_by()).to_series().to_numpy()
-    evidence = zones.inside | zones.outside | zones.open
-    seen = np.where(evidence, zones.volume, 0.0).sum(axis=0) >= 0.5 * zones.volume.sum(axis=0)
+    seen = volume_with_evidence(found) >= SEEN * zones.volume.sum(axis=0)
     outside = np.asarray(zones.outside.any(axis=0) | found.bent)
     healthy = np.asarray(~outside & ~zones.open.any(axis=0) & zones.inside.any(axis=0) & seen & ~found.stuck)
     short = np.asarray((moments.total("n") < need.min_pairs) | (coverage < need.min_coverage))

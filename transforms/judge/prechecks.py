@@ -74,13 +74,15 @@ class LackOfFit:
 
     ``perhaps`` is the same at `PERHAPS` times the significance: worth trying a curve on the samples.
     ``scatter`` is the weighted variance of a pair, about the line or, where that is refused, about the bins' means,
-    pooled with the one expected; ``dof`` its degrees of freedom.
+    pooled with the one expected; ``dof`` its degrees of freedom. ``p`` is the P value of the F test, NaN where the flows
+    fill too few bins to ask.
     """
 
     curved: Bools
     perhaps: Bools
     scatter: Floats
     dof: Floats
+    p: Floats
 
 
 def lack_of_fit_test(
@@ -109,18 +111,18 @@ def lack_of_fit_test(
         rest = np.maximum(lines.dof - more, 0.0)
         f = (between / more) / ((prior_dof + within) / (prior_dof + rest))
         p = f_survival(f, more, prior_dof + rest)
-        curved = (more >= 1) & (rest + prior_dof >= 1) & (p < significance)
+        asked = (more >= 1) & (rest + prior_dof >= 1)
+        curved = asked & (p < significance)
         about_line = (prior_dof + lines.chi2) / (prior_dof + np.maximum(lines.dof, 0.0))
         scatter = np.where(curved, (prior_dof + within) / (prior_dof + rest), about_line)
-    perhaps = (more >= 1) & (rest + prior_dof >= 1) & (p < PERHAPS * significance)
-    return LackOfFit(
-        np.asarray(curved), np.asarray(perhaps), scatter, prior_dof + np.where(curved, rest, np.maximum(lines.dof, 0.0))
-    )
+        perhaps = asked & (p < PERHAPS * significance)
+    dof = prior_dof + np.where(curved, rest, np.maximum(lines.dof, 0.0))
+    return LackOfFit(np.asarray(curved), np.asarray(perhaps), scatter, dof, np.where(asked, p, np.nan))
 
 
 def drift_test(
     moments: Moments, weights: Floats, lines: Lines, significance: float, least: Floats
-) -> tuple[Bools, Floats]:
+) -> tuple[Bools, Floats, Floats]:
     """Does the relation change from one part of the window to the next?
 
     One-way analysis of variance of the residuals about the fitted line over the parts of the window, once for parts
@@ -132,6 +134,8 @@ def drift_test(
     drifting : ndarray of bool
     spread : ndarray of float
         Difference between the largest and the smallest error of a part after the line is taken out, relative.
+    p : ndarray
+        The smaller of the two P values; compared with half the significance.
     """
     w = weights[FLOWING]
     n, sx, sy, sxx, sxy = (
@@ -148,8 +152,9 @@ def drift_test(
     largest = np.where(used, error, -np.inf).max(axis=0)
     smallest = np.where(used, error, np.inf).min(axis=0)
     spread = np.where(groups >= 2, largest - smallest, 0.0)
-    drifting = (np.minimum(amount, factor) < significance / 2) & (spread > least)
-    return np.asarray(drifting), np.asarray(spread, dtype=np.float64)
+    p = np.minimum(amount, factor)
+    drifting = (p < significance / 2) & (spread > least)
+    return np.asarray(drifting), np.asarray(spread, dtype=np.float64), np.asarray(p)
 
 
 def _analysis_of_variance(weight: Floats, total: Floats, used: Bools, lines: Lines) -> Floats:

@@ -28,6 +28,21 @@ def corrected_uncertainty(moments: Moments, found: Findings, model: Model) -> Fl
         return np.asarray(np.sqrt(np.maximum(square, 0.0)) / (lines.a1 * flows))
 
 
+def expanded_after(
+    moments: Moments,
+    found: Findings,
+    second: SecondLook,
+    model: Model,
+    reference: Reference,
+    form: np.ndarray,
+    policy: Policy,
+) -> Floats:
+    """Expanded uncertainty of the corrected flow, relative, for each meter's form."""
+    line = corrected_uncertainty(moments, found, model).max(axis=0)
+    curve = np.hypot(second.curve_uncertainty, reference.uncertainty / 2)
+    return np.asarray(policy.judge.coverage_factor * np.where(form == "curve", curve, line))
+
+
 def imprecise(
     moments: Moments,
     found: Findings,
@@ -41,11 +56,8 @@ def imprecise(
 
     The expanded uncertainty of the corrected flow must be smaller than the permissible error between Q2 and Q4.
     """
-    line = corrected_uncertainty(moments, found, model).max(axis=0)
-    curve = np.hypot(second.curve_uncertainty, reference.uncertainty / 2)
-    uncertainty = np.where(form == "curve", curve, line)
-    limit = model.mpe[1] * policy.tolerance
-    return np.asarray(~(policy.judge.coverage_factor * uncertainty <= limit))
+    expanded = expanded_after(moments, found, second, model, reference, form, policy)
+    return np.asarray(~(expanded <= model.mpe[1] * policy.tolerance))
 
 
 def unproven(moments: Moments, found: Findings, model: Model, policy: Policy) -> Bools:
@@ -56,12 +68,17 @@ def unproven(moments: Moments, found: Findings, model: Model, policy: Policy) ->
     both halves of the window: the standard uncertainty of the difference between the halves' errors must be less than
     half the permissible error.
     """
+    few = found.flowing < policy.command.min_flowing
+    return np.asarray(few | ~(halves_uncertainty(moments, found) <= model.mpe[1] * policy.tolerance / 2))
+
+
+def halves_uncertainty(moments: Moments, found: Findings) -> Floats:
+    """Standard uncertainty of the difference between the errors of the window's halves, relative; infinite or NaN if a
+    half saw no flow."""
     parts = (found.weights[FLOWING] * moments.values["sxx"][:, FLOWING]).sum(axis=1)
     halves = parts[: len(parts) // 2].sum(axis=0), parts[len(parts) // 2 :].sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        difference = np.sqrt(found.scatter * (1 / halves[0] + 1 / halves[1]))
-    few = found.flowing < policy.command.min_flowing
-    return np.asarray(few | ~(difference <= model.mpe[1] * policy.tolerance / 2))
+        return np.asarray(np.sqrt(found.scatter * (1 / halves[0] + 1 / halves[1])))
 
 
 def marginal(found: Findings, policy: Policy) -> Bools:

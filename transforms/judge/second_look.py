@@ -25,6 +25,8 @@ from transforms.policy import Policy
 
 #: gives the pairs (`transforms.judge.samples.LOOKED`) of some meters, by their numbers
 Look = Callable[[Ints], pl.DataFrame]
+#: by how much more easily a curve is tried on the samples than a line is refused by the moments
+PERHAPS = 10.0
 #: what is kept of a robust line
 ROBUST = ("a1", "a1_se", "a2", "a2_se", "correlation")
 #: this many meters of a bucket always get a second look
@@ -50,7 +52,10 @@ class SecondLook:
     dead: Floats
     changed_us: Ints
     change: Floats
+    p_drift: Floats
+    p_step: Floats
     curved: Bools
+    curve_p: Floats
     curve_q: Floats
     curve_q_meter: Floats
     curve_error: Floats
@@ -64,7 +69,10 @@ class SecondLook:
         points = np.full((meters, MOST_POINTS), np.nan)
         arrays: dict[str, Any] = {one.name: np.zeros(meters, dtype=bool) for one in fields(SecondLook)}
         arrays |= {name: numbers.copy() for name in ("lag", "changed_us")}
-        arrays |= {name: flows.copy() for name in ("dead", "change", "curve_error", "curve_uncertainty")}
+        arrays |= {
+            name: flows.copy()
+            for name in ("dead", "change", "p_drift", "p_step", "curve_p", "curve_error", "curve_uncertainty")
+        }
         arrays |= {name: points.copy() for name in ("curve_q", "curve_q_meter")}
         arrays["robust"] = {name: flows.copy() for name in ROBUST}
         return SecondLook(**arrays)
@@ -124,12 +132,12 @@ def _look_at(samples: Samples, result: SecondLook, found: Findings, q2: Floats, 
         for name in ROBUST:
             result.robust[name][rows] = getattr(lines, name)
     odd = kinds.stuck | kinds.dropout | kinds.skewed
-    bent = np.flatnonzero(~odd & (found.perhaps_curved[rows] | ~found.mapping[rows]))
+    bent = np.flatnonzero(~odd & ((found.curved_p[rows] < PERHAPS * judge.form_significance) | ~found.mapping[rows]))
     if not len(bent):
         return
     some, mine = samples.pick(bent), rows[bent]
     curve = best_curve(some, q2[mine], judge.significance, judge.form_significance)
-    result.curved[mine] = curve.found
+    result.curved[mine], result.curve_p[mine] = curve.found, curve.p
     for name in ("q", "q_meter", "error", "uncertainty"):
         getattr(result, f"curve_{name}")[mine] = getattr(curve, name)
     # Whether the relation changes is asked anew of what the curve leaves over.
@@ -137,7 +145,10 @@ def _look_at(samples: Samples, result: SecondLook, found: Findings, q2: Floats, 
     if len(fitting):
         left = some.pick(fitting)
         straightened = replace(left, y=left.y - curve.fitted[fitting] + left.x)
-        drifting, step, changed_us, change = change_test(straightened, judge.significance, judge.prior_pairs)
+        drifting, step, changed_us, change, p_drift, p_step = change_test(
+            straightened, judge.significance, judge.prior_pairs
+        )
         where = mine[fitting]
         result.drifting[where], result.step[where] = drifting, step
         result.changed_us[where], result.change[where] = changed_us, change
+        result.p_drift[where], result.p_step[where] = p_drift, p_step

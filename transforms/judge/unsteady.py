@@ -40,6 +40,8 @@ class Kinds:
         When a step happened, since the window's start [us].
     change
         By how much the relative error moves: over the window for a drift, at once for a step.
+    p_drift, p_step
+        P values of the two, NaN where there are too few pairs to ask.
     """
 
     stuck: Bools
@@ -52,6 +54,8 @@ class Kinds:
     dead: Floats
     changed_us: Ints
     change: Floats
+    p_drift: Floats
+    p_step: Floats
 
 
 def kinds_of(samples: Samples, scattered: Bools, significance: float, prior_dof: float, max_lag: int) -> Kinds:
@@ -69,7 +73,7 @@ def kinds_of(samples: Samples, scattered: Bools, significance: float, prior_dof:
         lag[rows], skewed[rows] = clock_test(samples.pick(rows), significance, prior_dof, max_lag)
     reverse = reverse_test(samples)
     frozen, dead, dropout = stillness(samples)
-    drifting, step, changed_us, change = change_test(samples, significance, prior_dof)
+    drifting, step, changed_us, change, p_drift, p_step = change_test(samples, significance, prior_dof)
     skewed &= ~reverse
     stuck = frozen & ~skewed
     return Kinds(
@@ -83,6 +87,8 @@ def kinds_of(samples: Samples, scattered: Bools, significance: float, prior_dof:
         dead=dead,
         changed_us=changed_us,
         change=change,
+        p_drift=p_drift,
+        p_step=p_step,
     )
 
 
@@ -189,7 +195,9 @@ def clock_test(samples: Samples, significance: float, prior_dof: float, max_lag:
     return np.asarray(np.where(skewed, lag, 0)), np.asarray(skewed)
 
 
-def change_test(samples: Samples, significance: float, prior_dof: float) -> tuple[Bools, Bools, Ints, Floats]:
+def change_test(
+    samples: Samples, significance: float, prior_dof: float
+) -> tuple[Bools, Bools, Ints, Floats, Floats, Floats]:
     """Drift or step: does the relation change within the window, slowly or at once?
 
     Three descriptions of the flowing pairs are compared: one line for all; a line whose gain and offset move evenly with
@@ -204,6 +212,8 @@ def change_test(samples: Samples, significance: float, prior_dof: float) -> tupl
         Time of the best moment, half way between the pairs around it [us].
     change : ndarray of float
         Change of the error, relative to the flow.
+    p_drift, p_step : ndarray
+        P values, NaN where there are too few pairs to ask.
     """
     w, x, y = samples.weights, samples.x, samples.y
     one = np.ones_like(x)
@@ -224,12 +234,14 @@ def change_test(samples: Samples, significance: float, prior_dof: float) -> tupl
         # The scatter beyond what is normal, and how much of it the better description takes away.
         beyond = whole - (n - 2)
         explained = (whole - np.minimum(slow, sudden)) / np.maximum(beyond, 1.0)
-    enough = (n >= 2 * SIDE + 2) & (scale > 0) & (explained > EXPLAINS)
+    asked = (n >= 2 * SIDE + 2) & (scale > 0)
+    enough = asked & (explained > EXPLAINS)
     drifting = enough & (p_slow < significance) & (slow <= sudden)
     step = enough & (p_sudden < significance) & (sudden < slow)
     # A slow change is at times told a little better by a step; then both are significant and the p values decide.
     change = np.where(step, before, moved)
-    return np.asarray(drifting), np.asarray(step), np.where(step, moment, 0), np.nan_to_num(change)
+    p_drift, p_step = np.where(asked, p_slow, np.nan), np.where(asked, np.minimum(p_sudden, 1.0), np.nan)
+    return np.asarray(drifting), np.asarray(step), np.where(step, moment, 0), np.nan_to_num(change), p_drift, p_step
 
 
 def _best_split(samples: Samples) -> tuple[Floats, Floats, Ints]:

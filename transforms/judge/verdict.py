@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
 from transforms.fit.lines import Floats
 from transforms.judge.estimate import with_robust
-from transforms.judge.evidence import FLOWING, ZONE_NAMES, Bools, Model
+from transforms.judge.evidence import FLOWING, ZONE_NAMES, Bools, Model, Reference
 from transforms.judge.findings import Findings, find, numbers_of
-from transforms.judge.ladder import blocked_by, climb, stand
+from transforms.judge.ladder import Standing, blocked_by, climb, stand
 from transforms.judge.precision import imprecise, marginal, pairs_needed, unproven
 from transforms.judge.second_look import Look, SecondLook, choose_whom, take_second_look
 from transforms.policy import Policy
@@ -68,7 +68,7 @@ def judge_bucket(
     DataFrame
         Columns `JUDGED`, one row per meter given, sorted by feature code.
     """
-    listed = _with_references(meters.join(fleet, on="feature_code", how="left"), calibration, policy)
+    listed = with_references(meters.join(fleet, on="feature_code", how="left"), calibration, policy)
     paired = listed.filter(pl.col("meter_no").is_not_null()).sort("meter_no")
     columns = {"feature_code": paired["feature_code"].to_list()}
     found = pl.DataFrame(columns, schema={"feature_code": pl.String})
@@ -95,6 +95,14 @@ def judge_silent(fleet: pl.DataFrame, seen: pl.DataFrame, window: Window) -> pl.
     return _complete(verdicts, silent, window)
 
 
+def set_changed_aside(judged: pl.DataFrame, codes: Sequence[str]) -> pl.DataFrame:
+    """The same verdicts; meters that changed within the window and measured too little afterwards say so."""
+    short = judged.filter(
+        pl.col("feature_code").is_in(list(codes)) & pl.col("reason").is_in(["too_few_pairs", "no_flow"])
+    )
+    return set_aside(judged, short["feature_code"].to_list(), "parameters_changed")
+
+
 def set_aside(judged: pl.DataFrame, codes: Sequence[str], reason: str) -> pl.DataFrame:
     """The same verdicts with some meters made inconclusive for a reason that their readings cannot tell."""
     if not codes:
@@ -107,7 +115,9 @@ def set_aside(judged: pl.DataFrame, codes: Sequence[str], reason: str) -> pl.Dat
     )
 
 
-def _with_references(listed: pl.DataFrame, calibration: pl.DataFrame | None, policy: Policy) -> pl.DataFrame:
+def with_references(listed: pl.DataFrame, calibration: pl.DataFrame | None, policy: Policy) -> pl.DataFrame:
+    """Meters with what is known of their references: ``reference_valid``, ``reference_known``, ``reference_uncertainty``
+    and ``calibrated_on``."""
     if calibration is None:
         return listed.with_columns(
             reference_valid=pl.lit(True),
@@ -144,7 +154,24 @@ def _complete(verdicts: pl.DataFrame, listed: pl.DataFrame, window: Window) -> p
     )
 
 
-def _judge_paired(paired: pl.DataFrame, moments: Moments, policy: Policy, window: Window, look: Look) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Worked:
+    """All steps from the moments of paired meters to their verdicts, arrays over the meters."""
+
+    model: Model
+    reference: Reference
+    found: Findings
+    n_pairs: np.ndarray
+    coverage: Floats
+    standing: Standing
+    second: SecondLook
+    verdict: np.ndarray
+    reason: np.ndarray
+    form: np.ndarray
+
+
+def work_out(paired: pl.DataFrame, moments: Moments, policy: Policy, window: Window, look: Look) -> Worked:
+    """Judge the paired meters, one step after the other."""
     model, reference = numbers_of(paired, policy)
     found = find(moments, model, reference, policy)
     n_pairs = moments.total("n")
@@ -155,14 +182,21 @@ def _judge_paired(paired: pl.DataFrame, moments: Moments, policy: Policy, window
     second = take_second_look(whom, look, found, paired, model, reference, policy)
     found = replace(found, published=with_robust(found.published, second.robust, found.choice.index, reference))
     verdict, reason, form = climb(standing, found, second, model, policy)
+    return Worked(model, reference, found, n_pairs, coverage, standing, second, verdict, reason, form)
+
+
+def _judge_paired(paired: pl.DataFrame, moments: Moments, policy: Policy, window: Window, look: Look) -> pl.DataFrame:
+    worked = work_out(paired, moments, policy, window, look)
+    model, reference, found, standing = worked.model, worked.reference, worked.found, worked.standing
+    second, verdict, reason, form = worked.second, worked.verdict, worked.reason, worked.form
     columns: dict[str, object] = {
         "feature_code": paired["feature_code"].to_list(),
         "calibrated_on": paired["calibrated_on"],
         "verdict": verdict.tolist(),
         "form": form.tolist(),
         "reason": reason.tolist(),
-        "n_pairs": n_pairs,
-        "coverage": coverage,
+        "n_pairs": worked.n_pairs,
+        "coverage": worked.coverage,
         "doubtful": standing.doubtful,
         "looked_at": second.looked,
         **_measured(moments, found, model, verdict, policy),

@@ -1,7 +1,7 @@
 """Match: which flowmeter watches which meter, and which of their readings belong to the same instant."""
 
-from transforms.match.bucket import METERS, Matched, Parties, match_bucket
+from transforms.match.bucket import CHANGED, METERS, Matched, Parties, match_bucket
 from transforms.match.claims import claims
 from transforms.match.pairing import Pairing, resolve
 
-__all__ = ["METERS", "Matched", "Pairing", "Parties", "claims", "match_bucket", "resolve"]
+__all__ = ["CHANGED", "METERS", "Matched", "Pairing", "Parties", "claims", "match_bucket", "resolve"]

@@ -34,6 +34,8 @@ class Parties:
         ``device_no`` of the flowmeters whose signal is momentary.
     settled : float
         The largest relative change at which two momentary readings still tell the mean between them.
+    changed : DataFrame
+        `CHANGED`: meters of which only what they measured from some moment on counts.
     """
 
     fleet: pl.DataFrame
@@ -41,6 +43,7 @@ class Parties:
     claims: pl.DataFrame
     instants: pl.DataFrame
     settled: float
+    changed: pl.DataFrame
 
     def split(self, buckets: int) -> list[Parties]:
         """The parties of each bucket; every feature code that the lake knows is at home in exactly one of them.
@@ -68,10 +71,14 @@ class Parties:
                 claims=parts["claims"].get((bucket,), self.claims.clear()),
                 instants=self.instants,
                 settled=self.settled,
+                changed=self.changed,
             )
             for bucket in range(buckets)
         ]
 
+
+#: meters that are not the same all window, and since when they are what they are now
+CHANGED: dict[str, pl.DataType | type[pl.DataType]] = {"feature_code": pl.String, "since": UTC_US}
 
 METERS: dict[str, pl.DataType | type[pl.DataType]] = {
     "feature_code": pl.String,
@@ -110,7 +117,7 @@ def match_bucket(con: duckdb.DuckDBPyConnection, lake: Lake, bucket: int, window
     buckets = sorted({bucket, *parties.claims["bucket"].unique().to_list()})
     flowmeters = _load(con, lake, "flowmeter", buckets, window, parties.instants, parties.settled)
     pairing = resolve(parties.claims, flowmeters, window)
-    matched = Matched(*_watch(con, parties.devices, meters, flowmeters, pairing, parties.fleet))
+    matched = Matched(*_watch(con, parties, meters, flowmeters, pairing))
     con.execute(statement("transforms.match", "paired.sql").format(validity=_validity(window, matched.watched)))
     return matched
 
@@ -143,14 +150,13 @@ def _load(
 
 def _watch(
     con: duckdb.DuckDBPyConnection,
-    devices: pl.DataFrame,
+    parties: Parties,
     meters: pl.DataFrame,
     flowmeters: pl.DataFrame,
     pairing: Pairing,
-    fleet: pl.DataFrame,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Register the table ``watched`` of meters with a flowmeter, find stragglers' partners, and list all meters."""
-    reported = devices.select("feature_code", meter_device="device_no").join(
+    reported = parties.devices.select("feature_code", meter_device="device_no").join(
         meters.rename({"device_no": "meter_device", "n": "n_meter", "fingerprint": "meter_print"}).drop(
             "first_ts", "last_ts"
         ),
@@ -177,11 +183,13 @@ def _watch(
     )
     watched = (
         listed.filter(pl.col("meter_device").is_not_null() & pl.col("flowmeter_device").is_not_null())
-        .join(fleet, on="feature_code")
+        .join(parties.fleet, on="feature_code")
         .sort("feature_code")
         .with_row_index("meter_no")
         .with_columns(pl.col("meter_no").cast(pl.Int32))
     )
+    if not parties.changed.is_empty():
+        watched = _since(watched, parties.changed)
     columns = [
         "meter_no",
         "meter_device",
@@ -225,6 +233,17 @@ def _watch(
         .select(pl.col(name).cast(kind) for name, kind in METERS.items())
     )
     return everyone, watched
+
+
+def _since(watched: pl.DataFrame, changed: pl.DataFrame) -> pl.DataFrame:
+    """The same, valid only from when a meter was changed on: the first interval counts that began after that."""
+    interval = pl.coalesce("interval_us", "reference_us").fill_null(0).cast(pl.Duration("us"))
+    return (
+        watched.join(changed, on="feature_code", how="left")
+        .with_columns(valid_from=pl.max_horizontal("valid_from", pl.col("since") + interval))
+        .drop("since")
+        .sort("meter_no")
+    )
 
 
 def _validity(window: Window, watched: pl.DataFrame) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from transforms.errors import MeterwrightError, UsageError
+from transforms.schemas import VERDICTS
 from transforms.windows import Window, iso, parse_time
 from transforms.workspace import Workspace
 
@@ -55,6 +57,48 @@ class History:
             .collect()
         )
         return {code: iso(start) for code, start in newest.iter_rows()}
+
+    def effects(self) -> dict[str, str]:
+        """Command id -> effect, as earlier runs judged it; the first word counts."""
+        files = [folder / "effects.parquet" for folder, m in self._runs() if m["counts"].get("effect")]
+        if not files:
+            return {}
+        found = pl.concat([pl.read_parquet(file, columns=["command_id", "effect"], glob=False) for file in files])
+        return dict(found.unique("command_id", keep="first", maintain_order=True).iter_rows())
+
+    def verdicts_behind(self, commands: pl.DataFrame) -> pl.DataFrame:
+        """The verdict that each of some commands rests on: ``command_id`` and the verdict's columns.
+
+        Parameters
+        ----------
+        commands : DataFrame
+            ``command_id``, ``feature_code``, ``window_start`` (ISO text).
+        """
+        wanted = set(commands["window_start"].to_list())
+        found = [
+            pl.read_parquet(folder / "verdicts.parquet", glob=False).join(
+                commands.filter(pl.col("window_start") == manifest["window_start"]).select(
+                    "command_id", "feature_code"
+                ),
+                on="feature_code",
+            )
+            for folder, manifest in self._runs()
+            if manifest["window_start"] in wanted
+        ]
+        empty = pl.DataFrame(schema={**VERDICTS, "command_id": pl.String})
+        return pl.concat([empty, *found], how="diagonal").unique("command_id", keep="last", maintain_order=True)
+
+    def notices_since(self, moment: datetime) -> list[dict[str, Any]]:
+        """The notices of runs that were made after some moment."""
+        return [
+            notice
+            for folder, manifest in self._runs()
+            if parse_time(manifest["issued_at"]) > moment and manifest["counts"]["notices"]
+            for notice in read_lines(folder / "notices.jsonl")
+        ]
+
+    def _runs(self) -> Iterator[tuple[Path, dict[str, Any]]]:
+        return zip(self.folders, self.manifests, strict=True)
 
     def steady_streak(self, window: Window, judged: pl.DataFrame, wanted: int) -> dict[str, int]:
         """In how many windows in a row, this one included, each meter was steadily off to the same side.

@@ -28,6 +28,7 @@ class Run:
 
     run_id: str
     verdicts: pl.DataFrame
+    effects: pl.DataFrame
     commands: list[dict[str, Any]]
     notices: list[dict[str, Any]]
     work_orders: list[dict[str, Any]]
@@ -43,7 +44,7 @@ def stage(workspace: Workspace, run: Run) -> Path:
     tables = {
         "verdicts.parquet": (run.verdicts, VERDICTS),
         "readings.parquet": (pl.DataFrame(schema=READINGS), READINGS),
-        "effects.parquet": (pl.DataFrame(schema=EFFECTS), EFFECTS),
+        "effects.parquet": (run.effects, EFFECTS),
     }
     lists = {"commands.jsonl": run.commands, "notices.jsonl": run.notices, "work_orders.jsonl": run.work_orders}
     rows = {}

@@ -30,7 +30,7 @@ class Registry:
     Attributes
     ----------
     meters
-        ``feature_code, model, serial, installed_on (Date), site``.
+        ``feature_code, model, serial, installed_on (Date), removed_on (Date), site``.
     models
         The models by name.
     pairs

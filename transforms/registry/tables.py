@@ -22,8 +22,8 @@ _LANGUAGE: Final = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"
 
 
 def read_meters(file: Path, faults: Faults) -> pl.DataFrame | None:
-    """Read meters.csv: ``row, feature_code, model, serial, installed_on (Date), site``."""
-    table = read_csv(file, Layout(("feature_code", "model"), ("serial", "installed_on", "site")), faults)
+    """Read meters.csv: ``row, feature_code, model, serial, installed_on (Date), removed_on (Date), site``."""
+    table = read_csv(file, Layout(("feature_code", "model"), ("serial", "installed_on", "removed_on", "site")), faults)
     if table is None:
         return None
     name = file_name(file)
@@ -37,6 +37,7 @@ def read_meters(file: Path, faults: Faults) -> pl.DataFrame | None:
             *_identifier("model"),
             *_identifier("serial"),
             _date("installed_on", "feature_code"),
+            _date("removed_on", "feature_code"),
         ],
     )
     faults.add_rows(
@@ -45,7 +46,7 @@ def read_meters(file: Path, faults: Faults) -> pl.DataFrame | None:
         lambda bad: f"the feature code is already in row {bad['first']}; it must name one meter, remove one row",
         "feature_code",
     )
-    return table.with_columns(_as_date("installed_on"))
+    return table.with_columns(_as_date("installed_on"), _as_date("removed_on"))
 
 
 def check_models(meters: pl.DataFrame, name: str, known: frozenset[str], faults: Faults) -> None:

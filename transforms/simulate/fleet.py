@@ -103,6 +103,10 @@ class Fleet:
         """Minimum flow rate of each meter [L/h], (meters,)."""
         return np.asarray([model.q1 for model in self.models])[self.kind]
 
+    def instruments(self, rows: slice = slice(None)) -> tuple[Instruments, Instruments]:
+        """What the meters and the references add to the flow they see."""
+        return _instruments(self.models, self.kind[rows], self.plan)
+
     def blocks(self) -> Iterator[Block]:
         """All readings, in blocks of bounded size: meter by meter within a group of dumps, then the next group."""
         start = self.truth["register_start_l"]
@@ -154,7 +158,7 @@ class Fleet:
             by_meter[here] = each.meter(at_meter[here], truth, hours, rng)
             by_reference[here] = each.reference(used, truth, hours, rng)
         by_reference *= self.truth["reference_gain"][rows, None]
-        meters, references = _instruments(self.models, self.kind[rows], self.plan)
+        meters, references = self.instruments(rows)
         meter, reference = meters.read(by_meter, at_meter, rng), references.read(by_reference, flow, rng)
         for each, here, truth in present:
             if (forced := each.forced(flow[here], truth, hours, rng)) is not None:

@@ -1,0 +1,66 @@
+"""Whom a run tells what: notices to the terminals of the meters that something happens to."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from flows.situation import Known
+from transforms.decide import Decision, Situation
+from transforms.notices import notices_for
+from transforms.policy import Policy
+from transforms.registry import Registry
+from transforms.windows import parse_time
+
+#: a question for a photo, and word that all is done, stay open for as long as a command would
+KINDS = ("self_maintenance", "photo_request", "done", "visit")
+
+
+def notices_of(
+    registry: Registry, policy: Policy, known: Known, decision: Decision, situation: Situation, now: datetime
+) -> list[dict[str, Any]]:
+    """The notices of a run, sorted; at most one open notice for each terminal and purpose.
+
+    Customers are told of commands that leave, asked for a photo once parameters were applied, told when it is done, and
+    once of each visit to come.
+    """
+    if registry.terminals is None or situation.stale:
+        return []
+    known_orders = {episode.order_id for episode in situation.episodes.values()}
+    subjects: dict[str, Sequence[Mapping[str, Any]]] = {
+        "self_maintenance": [command for command in decision.commands if command["state"] == "ready"],
+        "photo_request": _applied(known),
+        "done": [effect for effect in situation.effects.values() if effect["effect"] == "cured"],
+        "visit": [order for order in decision.work_orders if order["order_id"] not in known_orders],
+    }
+    told = {item["feature_code"] for items in subjects.values() for item in items}
+    if not told:
+        return []
+    terminals = defaultdict(list)
+    for row in registry.terminals.filter(pl.col("feature_code").is_in(told)).iter_rows(named=True):
+        terminals[row["feature_code"]].append({**row, "language": row["language"] or policy.languages})
+    end = now + policy.command.expires
+    earlier = known.history.notices_since(now - policy.command.expires)
+    said = {notice["notice_id"] for notice in earlier}
+    open_ = {(n["terminal_id"], n["kind"]) for n in earlier if parse_time(n["expires_at"]) > now}
+    found = []
+    for kind in KINDS:
+        for notice in notices_for(kind, subjects[kind], terminals, now, end):
+            purpose = (notice["terminal_id"], kind)
+            if notice["notice_id"] not in said and purpose not in open_:
+                open_.add(purpose)
+                found.append(notice)
+    return sorted(found, key=lambda notice: (notice["feature_code"], notice["kind"], notice["notice_id"]))
+
+
+def _applied(known: Known) -> list[dict[str, Any]]:
+    """Commands that were applied and whose effect is still open: a photo of the display would show what is in force."""
+    return [
+        {"feature_code": code, "command_id": state.awaiting}
+        for code, state in sorted(known.states.items())
+        if state.awaiting is not None
+    ]

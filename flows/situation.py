@@ -1,0 +1,126 @@
+"""What a run must know before it judges: earlier runs, answers of devices, and the state that follows from both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from typing import Any
+
+import polars as pl
+
+from transforms.decide import Situation, awaited, judge_effects
+from transforms.feedback import Acks, for_commands, read_acks
+from transforms.judge import set_aside, set_changed_aside
+from transforms.outbox import History, read_history
+from transforms.policy import Policy
+from transforms.registry import Registry
+from transforms.schemas import UTC_US
+from transforms.state import MeterState, fold_commands, fold_orders
+from transforms.windows import Window
+from transforms.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Known:
+    """Everything known before a window is judged.
+
+    Attributes
+    ----------
+    history
+        The runs of earlier windows.
+    acks
+        The answers of the devices, and those that could not be used.
+    states
+        Feature code -> state of each meter that was ever commanded.
+    changed
+        ``feature_code``, ``since``: meters that are not the same all window, because parameters were applied or the
+        meter was exchanged; only what they measured from then on is judged.
+    absent
+        ``feature_code``, ``reason`` of meters that were not yet, or no longer, in use during the window.
+    """
+
+    history: History
+    acks: Acks
+    states: Mapping[str, MeterState]
+    changed: pl.DataFrame
+    absent: pl.DataFrame
+
+
+def look_around(workspace: Workspace, registry: Registry, window: Window, now: datetime) -> Known:
+    """Read what earlier runs and the devices said, and fold it; nothing is written."""
+    history = read_history(workspace, window)
+    commands = history.lines("commands.jsonl")
+    left = {command["command_id"]: command["feature_code"] for command in commands if command["state"] == "ready"}
+    acks = for_commands(read_acks(workspace), left)
+    states = fold_commands(commands, acks.acks, now, history.effects(), _installed(registry))
+    return Known(history, acks, states, _changed(states, registry, window), _absent(registry, window))
+
+
+def put_into_words(known: Known, judged: pl.DataFrame) -> pl.DataFrame:
+    """The verdicts with the reasons that only the situation tells."""
+    for (reason,), group in known.absent.group_by("reason", maintain_order=True):
+        judged = set_aside(judged, group["feature_code"].to_list(), str(reason))
+    return set_changed_aside(judged, known.changed["feature_code"].to_list())
+
+
+def effects_of(known: Known, judged: pl.DataFrame) -> pl.DataFrame:
+    """What the commands that were applied before this window did."""
+    waiting = awaited(known.states)
+    return judge_effects(waiting, judged, known.history.verdicts_behind(waiting))
+
+
+def situation_of(
+    known: Known, judged: pl.DataFrame, effects: pl.DataFrame, window: Window, policy: Policy
+) -> Situation:
+    """What a decision rests on beside the verdicts."""
+    orders = known.history.lines("work_orders.jsonl")
+    healthy = known.history.healthy_since(sorted({order["feature_code"] for order in orders}))
+    wanted = max(policy.confirm_windows, policy.command.prove_windows)
+    return Situation(
+        states=known.states,
+        episodes=fold_orders(orders, healthy),
+        confirmed=known.history.steady_streak(window, judged, wanted),
+        stale=known.history.later,
+        effects={row["feature_code"]: row for row in effects.iter_rows(named=True)},
+    )
+
+
+def new_faults(known: Known, sentences: list[str]) -> list[str]:
+    """Those of some sentences that no earlier run has said already."""
+    said = {fault for manifest in known.history.manifests for fault in manifest["feedback"]["faults"]}
+    return [sentence for sentence in sentences if sentence not in said]
+
+
+def _installed(registry: Registry) -> dict[str, datetime]:
+    """When the meter that carries each feature code now was installed, where meters.csv says so."""
+    dated = registry.meters.filter(pl.col("installed_on").is_not_null()).select("feature_code", "installed_on")
+    return {code: datetime.combine(day, time.min, UTC) for code, day in dated.iter_rows()}
+
+
+def _changed(states: Mapping[str, MeterState], registry: Registry, window: Window) -> pl.DataFrame:
+    rows: list[tuple[str, Any]] = [
+        (code, state.changed_at)
+        for code, state in states.items()
+        if state.changed_at and window.start <= state.changed_at < window.end
+    ]
+    day = pl.col("installed_on").cast(UTC_US)
+    exchanged = registry.meters.filter((day > window.start) & (day < window.end)).select("feature_code", day)
+    rows += exchanged.rows()
+    frame = pl.DataFrame(rows, schema={"feature_code": pl.String, "since": UTC_US}, orient="row")
+    return frame.group_by("feature_code").agg(pl.col("since").max()).sort("feature_code")
+
+
+def _absent(registry: Registry, window: Window) -> pl.DataFrame:
+    begins, ends = (pl.col(name).cast(UTC_US) for name in ("installed_on", "removed_on"))
+    return (
+        registry.meters.select(
+            "feature_code",
+            reason=pl.when(begins >= window.end)
+            .then(pl.lit("not_installed"))
+            .when(ends <= window.start)
+            .then(pl.lit("decommissioned")),
+        )
+        .filter(pl.col("reason").is_not_null())
+        .sort("feature_code")
+    )

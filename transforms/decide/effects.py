@@ -1,0 +1,82 @@
+"""Effects: what the first judgeable window after a command was applied says about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from transforms.schemas import EFFECTS, UTC_US
+from transforms.state import MeterState
+
+#: columns of a verdict that an effect is judged by
+SEEN = ("feature_code", "verdict", "volume_error", "uncertainty_q2_q3", "uncertainty_q1_q2", "uncertainty_q3_q4")
+
+
+def awaited(states: Mapping[str, MeterState]) -> pl.DataFrame:
+    """Applied commands whose effect is still open: ``feature_code, command_id, sequence, applied_at, window_start``."""
+    rows = []
+    for code, state in states.items():
+        if state.awaiting is None:
+            continue
+        attempt = next(a for a in reversed(state.attempts) if a.command_id == state.awaiting)
+        rows.append((code, attempt.command_id, attempt.sequence, state.changed_at, attempt.window_start))
+    schema: dict[str, Any] = {
+        "feature_code": pl.String,
+        "command_id": pl.String,
+        "sequence": pl.Int64,
+        "applied_at": UTC_US,
+        "window_start": pl.String,
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def judge_effects(open_commands: pl.DataFrame, judged: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
+    """What each open command did, where this window can tell.
+
+    ``cured``: the meter is healthy. Otherwise the sizes of the volume errors before and after are compared:
+    ``improved`` or ``worse`` if they differ by more than their expanded uncertainties together (root of the sum of
+    squares), else ``no_effect``. A window that cannot be judged says nothing, and the next one is asked.
+
+    Parameters
+    ----------
+    open_commands : DataFrame
+        From `awaited`.
+    judged : DataFrame
+        This window's verdicts; readings from before a change are not in them.
+    before : DataFrame
+        ``command_id`` and the columns `SEEN` but the feature code: the verdict that each command rests on.
+
+    Returns
+    -------
+    DataFrame
+        `EFFECTS`, sorted by feature code.
+    """
+    known = (
+        open_commands.join(judged.select(SEEN), on="feature_code")
+        .filter(pl.col("verdict") != "inconclusive")
+        .join(before.select("command_id", *SEEN[1:]), on="command_id", how="left", suffix="_before")
+    )
+    size, was = pl.col("volume_error").abs(), pl.col("volume_error_before").abs()
+    doubt = (_expanded("") ** 2 + _expanded("_before") ** 2).sqrt()
+    effect = (
+        pl.when(pl.col("verdict") == "healthy")
+        .then(pl.lit("cured"))
+        .when(size - was > doubt)
+        .then(pl.lit("worse"))
+        .when(was - size > doubt)
+        .then(pl.lit("improved"))
+        .otherwise(pl.lit("no_effect"))
+    )
+    return (
+        known.with_columns(effect=effect, volume_error_after=pl.col("volume_error"))
+        .select(pl.col(name).cast(kind) for name, kind in EFFECTS.items())
+        .sort("feature_code")
+    )
+
+
+def _expanded(suffix: str) -> pl.Expr:
+    """The smallest expanded uncertainty of a flow zone: that of the zone with the most evidence."""
+    zones = [pl.col(f"uncertainty_{zone}{suffix}") for zone in ("q1_q2", "q2_q3", "q3_q4")]
+    return pl.min_horizontal(zones).fill_null(0.0)
