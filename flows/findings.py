@@ -93,6 +93,10 @@ def _counts(judged: pl.DataFrame, decision: Decision, effects: pl.DataFrame, not
         "withheld": len(decision.withheld),
         "notices": notices,
         "work_orders": len(decision.work_orders),
+        "second_look": {
+            "flagged": int(judged["doubtful"].sum()),
+            "looked_at": int(judged["looked_at"].sum()),
+        },
     }
 
 

@@ -60,6 +60,8 @@ def simulate_workspace(
     dump: timedelta = timedelta(hours=12),
     shares: Mapping[str, float] = SHARES,
     sources: Mapping[str, float] = SOURCES,
+    reference_noise: float = 0.003,
+    outliers: float = 0.0,
     defects: Defects = USUAL,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
@@ -69,7 +71,7 @@ def simulate_workspace(
     ----------
     target
         The folder.
-    meters, days, interval, seed, start, dump, shares, sources
+    meters, days, interval, seed, start, dump, shares, sources, reference_noise, outliers
         See ``transforms.simulate.Plan``.
     form
         One of ``FORMS``.
@@ -93,7 +95,7 @@ def simulate_workspace(
         raise UsageError(f"{form!r} is not a form of a dump; use one of {', '.join(FORMS)}")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"{target} is not an empty folder; simulate never overwrites, so name a new one")
-    plan = Plan(meters, days, start, interval, seed, dump, dict(shares), dict(sources))
+    plan = Plan(meters, days, start, interval, seed, dump, dict(shares), dict(sources), reference_noise, outliers)
     fleet = Fleet.draw(plan)
     workspace = Workspace(target)
     workspace.registry.mkdir(parents=True)

@@ -80,6 +80,7 @@ def render_run(report: RunReport) -> str:
         "order_cards": visits,
         "inconclusive": waiting,
         "rows": rows,
+        "second_look": sections.second_look(report.manifest),
         "ack_faults": sections.ack_faults(report.manifest),
         "issued_at": moment(report.manifest.get("issued_at")),
         "provenance": _provenance(report.manifest, start, end),

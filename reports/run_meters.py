@@ -11,7 +11,19 @@ import polars as pl
 
 from reports.charts import VERDICT_COLOURS, FleetErrors, MeterSamples, difference_chart, fleet_chart, mapping_chart
 from reports.svg import drawing
-from reports.wording import NOTHING, THIN, correction, deviation, evidence, finite, flow, number, percent, visible
+from reports.wording import (
+    NOTHING,
+    THIN,
+    correction,
+    deviation,
+    evidence,
+    finite,
+    flow,
+    moment,
+    number,
+    percent,
+    visible,
+)
 from transforms.reasons import sentence
 
 if TYPE_CHECKING:
@@ -19,6 +31,8 @@ if TYPE_CHECKING:
 
 #: a page stays readable and small with this many pairs of charts, whatever it is given
 MOST_CHARTED = 60
+#: reasons for which one line through all readings says nothing
+NO_LINE = ("stuck", "dropout", "clock_skew", "reverse_flow", "step")
 
 
 def fleet_charts(verdicts: pl.DataFrame, limits: pl.DataFrame) -> dict[str, Any] | None:
@@ -72,8 +86,10 @@ class _Fleet:
         parts = clean.sort("feature_code", "timestamp", "q_lph", "q_meter_lph").partition_by("feature_code")
         self.samples = {part["feature_code"][0]: part for part in parts}
 
-    def charts(self, code: str, key: str, command: Mapping[str, Any] | None) -> dict[str, Any] | None:
-        """Both charts of a meter as SVG, None if it has no samples."""
+    def charts(
+        self, code: str, key: str, command: Mapping[str, Any] | None, *, lined: bool = True
+    ) -> dict[str, Any] | None:
+        """Both charts of a meter as SVG, None if it has no samples; ``lined`` says whether a fitted line tells anything."""
         from markupsafe import Markup
 
         part = self.samples.get(code)
@@ -92,7 +108,7 @@ class _Fleet:
             mpe_low=finite(limit.get("mpe_low")),
             mpe_high=finite(limit.get("mpe_high")),
             band=None if band[0] is None or band[1] is None else (band[0], band[1]),
-            line=_line(command or self.verdicts.get(code, {})),
+            line=_line(command or self.verdicts.get(code, {})) if lined else None,
             curve=_curve(command),
         )
         who = f"meter {visible(code)}"
@@ -224,7 +240,8 @@ def order_cards(
         for place, order in enumerate(orders, start=1):
             code = order["feature_code"]
             wanted = code not in commanded and charted < most
-            charts = fleet.charts(code, f"w{place}", None) if wanted else None
+            lined = order["reason"] not in NO_LINE
+            charts = fleet.charts(code, f"w{place}", None, lined=lined) if wanted else None
             charted += charts is not None
             verdict = fleet.verdicts.get(code, {})
             said = sentence(order["reason"])
@@ -235,8 +252,32 @@ def order_cards(
                     "order": order,
                     "said": f"{said[:1].upper()}{said[1:]}.",
                     "model": verdict.get("model") or "",
-                    "evidence": evidence(order.get("evidence") or {}),
+                    "detail": _detail(order),
+                    "evidence": evidence(_telling(order)),
                     "charts": charts,
                 }
             )
     return cards
+
+
+def _detail(order: Mapping[str, Any]) -> str:
+    """When, by how long or how often: the number that belongs to the reason, as a sentence."""
+    given = order.get("evidence") or {}
+    reason, lag, dead = order["reason"], finite(given.get("lag_s")), finite(given.get("dead_share"))
+    if reason == "step" and given.get("changed_at"):
+        return f"It changed at about {moment(given['changed_at'])}."
+    if reason == "clock_skew" and lag:
+        return f"It comes {number(abs(lag) / 60)}{THIN}min {'after' if lag > 0 else 'before'} the reference."
+    if reason == "dropout" and dead:
+        return f"It misses {percent(dead, plus=False)} of them."
+    if reason == "stuck" and dead:
+        return f"It shows nothing at {percent(dead, plus=False)} of the instants at which water flows."
+    return ""
+
+
+def _telling(order: Mapping[str, Any]) -> dict[str, Any]:
+    """The evidence without what the sentence has said, and without a line where none fits."""
+    told = {"lag_s", "changed_at", "dead_share"} if order["reason"] in NO_LINE else {"dead_share"}
+    if order["reason"] in NO_LINE:
+        told |= {"a1", "a1_se", "a2", "a2_se", "r2"}
+    return {key: value for key, value in (order.get("evidence") or {}).items() if key not in told}

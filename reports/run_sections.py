@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from reports.undecided import more_flow
 from reports.wording import NOTHING, count, finite, number, percent, share, visible
 from transforms.reasons import sentence
 
@@ -120,6 +121,7 @@ def inconclusive(verdicts: pl.DataFrame) -> list[dict[str, Any]]:
             "code": reason,
             "sentence": sentence(reason),
             "remedy": REMEDIES.get(reason, ""),
+            "flow": more_flow(verdicts, reason),
             **codes(frame.filter(pl.col("reason") == reason)),
         }
         for reason, _ in _tally(frame, "reason")
@@ -165,6 +167,23 @@ def ack_faults(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Sentences about acks that could not be read, capped."""
     faults = [str(fault) for fault in (manifest.get("feedback") or {}).get("faults") or []]
     return {"n": number(len(faults)), "shown": faults[:MOST_CODES], "more": _more(len(faults) - MOST_CODES)}
+
+
+def second_look(manifest: Mapping[str, Any]) -> str:
+    """How many meters were looked at reading by reading, and whether some that wanted it were left out."""
+    look = (manifest.get("counts") or {}).get("second_look")
+    if not look:
+        return ""
+    flagged, looked = _whole(look.get("flagged")), _whole(look.get("looked_at"))
+    if not flagged:
+        return "The sums over the window settled every meter; no single readings had to be looked at."
+    if looked == flagged:
+        return f"The sums over the window left {count(flagged, 'meter')} in doubt, which were looked at reading by reading."
+    return (
+        f"The sums over the window left {count(flagged, 'meter')} in doubt. Only {number(looked)} of them, the farthest "
+        f"off, were looked at reading by reading; the other {number(flagged - looked)} get no command from "
+        "this window alone. The policy's judge.second_look_share sets how many may be looked at."
+    )
 
 
 def _whole(value: object) -> int:

@@ -252,4 +252,6 @@ def _measured(key: str, value: float, *, whole: bool) -> str:
         return percent(value, plus="error" in key)
     if whole:
         return number(value)
+    if key.endswith("_ratio"):
+        return number(value, 1)
     return number(value, 4 if abs(value) < 10 else 1)

@@ -224,6 +224,13 @@ def _outcome_lines(outcomes: list[Outcome]) -> list[str]:
             "Commands are HELD: too much of the fleet would be commanded at once. Look at the reference first."
         )
         lines.append(f"If all is well with it, release them with: meterwright outbox approve {held[-1]}")
+    looks = [outcome.manifest["counts"].get("second_look") for outcome in outcomes]
+    left_out = sum(look["flagged"] - look["looked_at"] for look in looks if look)
+    if left_out:
+        lines.append(
+            f"{left_out:,} meters wanted a look at their single readings and got none, so this window alone gives them no "
+            "command: more of the fleet was in doubt than judge.second_look_share allows."
+        )
     if outcomes:
         lines.append(f"Report: {outcomes[-1].report}")
     return lines

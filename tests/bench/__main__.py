@@ -15,7 +15,17 @@ from pathlib import Path
 from tests.bench.session import Session, say
 
 #: modules of this package, in the order in which they run; each has ``run(session)``, which prints its tables
-BENCHMARKS = ("fleet", "scaling", "pandas_loop", "startup", "confusion", "year")
+BENCHMARKS = (
+    "fleet",
+    "judging",
+    "scaling",
+    "pandas_loop",
+    "startup",
+    "confusion",
+    "estimators",
+    "detectability",
+    "year",
+)
 FULL, QUICK = 100_000, 10_000
 
 #: variables of ours and of Prefect's: a setting of the person who measures must not change what is measured

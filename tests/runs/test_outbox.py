@@ -150,6 +150,8 @@ def test_the_manifests_counts_are_those_of_the_files(done: Small) -> None:
     frame = pl.read_parquet(done.folder() / "verdicts.parquet")
     assert counts["meters"] == frame.height
     assert counts["verdict"] == dict(frame.group_by("verdict").len().iter_rows())
+    # two commanded meters and one that scatters are in doubt, so their readings are looked at one by one
+    assert counts["second_look"] == {"flagged": 3, "looked_at": 3}
     assert counts["reason"] == dict(frame.group_by("reason").len().iter_rows())
     assert (counts["commands"], counts["held"], counts["withheld"]) == (2, 0, 0)
     assert counts["work_orders"] == len(done.lines("work_orders.jsonl")) == 1

@@ -15,7 +15,7 @@ import pytest
 
 from reports import wording
 from reports.run import RunReport, render_run
-from reports.run_sections import accounting, changes, inconclusive, verdict_counts
+from reports.run_sections import accounting, changes, inconclusive, second_look, verdict_counts
 from tests.run_report_fixture import COMMANDED, HOSTILE, ORDERED, digest, fake_report, hostile_report
 from transforms.reasons import sentence
 
@@ -481,3 +481,37 @@ def test_importing_the_report_loads_nothing_heavy() -> None:
     asked = "import sys, reports.run; print(sorted({'matplotlib', 'jinja2', 'scipy', 'pandas'} & set(sys.modules)))"
     said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ({}, ""),
+        ({"second_look": {"flagged": 0, "looked_at": 0}}, "settled every meter"),
+        ({"second_look": {"flagged": 1, "looked_at": 1}}, "left 1 meter in doubt, which"),
+        ({"second_look": {"flagged": 1300, "looked_at": 1000}}, f"Only 1{THIN}000 of them"),
+        ({"second_look": {"flagged": 1300, "looked_at": 1000}}, "the other 300 get no command from this window alone"),
+    ],
+)
+def test_how_many_got_a_second_look(counts: dict[str, object], words: str) -> None:
+    said = second_look({"counts": counts})
+    assert words in said
+    assert bool(said) == bool(counts)
+
+
+@pytest.mark.parametrize(
+    ("reason", "evidence", "words"),
+    [
+        ("step", {"changed_at": "2026-01-01T06:37:30Z"}, "It changed at about 2026-01-01 06:37:30 UTC."),
+        ("clock_skew", {"lag_s": 2700.0}, f"It comes 45{THIN}min after the reference."),
+        ("clock_skew", {"lag_s": -900.0}, f"It comes 15{THIN}min before the reference."),
+        ("dropout", {"dead_share": 0.375}, f"It misses 37.5{THIN}% of them."),
+    ],
+)
+def test_a_work_order_says_the_number_that_belongs_to_its_reason(
+    reason: str, evidence: dict[str, object], words: str
+) -> None:
+    order = plain().work_orders[0] | {"reason": reason, "evidence": evidence | {"a1": 7.77, "n_flowing": 28}}
+    said = text_of(dataclasses.replace(plain(), work_orders=[order]))
+    assert words in said
+    assert "7.77" not in said

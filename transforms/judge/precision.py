@@ -94,23 +94,25 @@ def marginal(found: Findings, policy: Policy) -> Bools:
 def pairs_needed(
     standing: Standing, found: Findings, model: Model, reference: Reference, reason: np.ndarray, policy: Policy
 ) -> Ints:
-    """How many flowing pairs would settle an open question, at the error and scatter seen so far; 0 where none would.
+    """How many flowing pairs in all would settle an open question, at the error, the scatter and the mix of flows seen so
+    far; 0 where none would, or where that cannot be told.
 
-    For `no_flow` those that the policy asks for. For `undecided` those after which the expanded uncertainty of the zone
-    with the most volume is smaller than the distance from its error to the limit; with an error nearer to the limit
-    than the reference itself is known, no amount of flow is enough.
+    For `no_flow` those that the policy asks for. For `undecided` those after which the expanded uncertainty of every zone
+    that keeps the question open is smaller than the distance from its error to the limit. Such are the zones whose error
+    allows neither answer, and the one with the most volume if it is too unsure to be evidence. With an error nearer to
+    the limit than the reference itself is known, no amount of flow is enough.
     """
     zones, factor = found.zones, policy.judge.coverage_factor
-    main = np.argmax(zones.volume, axis=0)
-    here = np.arange(len(main))
-    n = zones.n[main, here]
-    limit = model.mpe[main, here] * policy.tolerance
+    limit = model.mpe * policy.tolerance
+    main = np.arange(len(zones.n))[:, None] == np.argmax(zones.volume, axis=0)
+    blocking = zones.open | (main & ~zones.inside & ~zones.outside)
     with np.errstate(divide="ignore", invalid="ignore"):
-        single = zones.standard[main, here] ** 2 * n
-        room = (limit - np.abs(zones.error[main, here])) ** 2 - (factor * reference.uncertainty / 2) ** 2
-        wanted = np.where(room > 0, factor**2 * single / room, 0.0)
-    wanted = np.where(np.isfinite(wanted) & (wanted < 1e6), wanted, 0.0)
-    undecided = (reason == "undecided") & (n >= policy.evidence.min_zone_pairs)
-    found_pairs = np.where(undecided & (wanted > 0), np.maximum(np.ceil(wanted), n + 1), 0.0)
+        single = zones.standard**2 * zones.n
+        room = (limit - np.abs(zones.error)) ** 2 - (factor * reference.uncertainty / 2) ** 2
+        wanted = factor**2 * single / room * (found.flowing / zones.n)
+    possible = (zones.n >= policy.evidence.min_zone_pairs) & (room > 0) & (wanted < 1e6)
+    most = np.where(blocking & possible, wanted, 0.0).max(axis=0)
+    settled = (reason == "undecided") & blocking.any(axis=0) & ~(blocking & ~possible).any(axis=0)
+    found_pairs = np.where(settled, np.maximum(np.ceil(most), found.flowing + 1), 0.0)
     least = np.where(reason == "no_flow", policy.evidence.min_flowing, 0)
     return np.where(standing.dry, least, found_pairs).astype(np.int64)

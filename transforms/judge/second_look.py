@@ -84,7 +84,7 @@ def choose_whom(wanted: Bools, found: Findings, policy: Policy) -> Ints:
     most = max(ALWAYS, int(policy.judge.second_look_share * len(wanted)))
     if len(numbers) <= most:
         return numbers
-    badness = np.nan_to_num(np.nanmax(np.abs(found.zones.error[:, numbers]), axis=0))
+    badness = np.nan_to_num(np.abs(found.zones.error[:, numbers])).max(axis=0)
     return np.sort(numbers[np.argsort(-badness, kind="stable")[:most]])
 
 

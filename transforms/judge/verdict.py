@@ -29,6 +29,7 @@ EXTRAS: dict[str, pl.DataType | type[pl.DataType]] = {
     "marginal": pl.Boolean,
     "unproven": pl.Boolean,
     "calibrated_on": pl.Date,
+    "doubtful": pl.Boolean,
     "looked_at": pl.Boolean,
 }
 JUDGED = {**VERDICTS, **EXTRAS}
@@ -196,6 +197,7 @@ def _judge_paired(paired: pl.DataFrame, moments: Moments, policy: Policy, window
         "reason": reason.tolist(),
         "n_pairs": worked.n_pairs,
         "coverage": worked.coverage,
+        "doubtful": standing.doubtful,
         "looked_at": second.looked,
         **_measured(moments, found, model, verdict, policy),
         **_looked(second, paired, model, window, form == "curve"),

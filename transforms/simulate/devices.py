@@ -65,6 +65,9 @@ MODELS: tuple[MeterModel, ...] = (
     MeterModel("US-DN15-R250", 2500.0, 250.0, 1, (4.0, 60.0), 0.10, repeatability=0.006, noise=0.005),
 )
 
+#: an outlying reading scatters by this many times the noise (Tukey's contaminated normal distribution)
+OUTLYING = 4.0
+
 #: what a meter resolves before its register counts it [L/h]
 REGISTER_RESOLUTION_LPH = 0.001
 
@@ -93,11 +96,14 @@ class Instruments:
         Flow [L/h] below which the instrument shows zero.
     resolution
         Step of the reading [L/h].
+    outliers
+        Share of the readings that scatter by `OUTLYING` times the noise.
     """
 
     noise: Array
     cutoff: Array
     resolution: Array
+    outliers: float = 0.0
 
     def read(self, shown: Array, flow: Array, rng: np.random.Generator) -> Array:
         """Readings [L/h] for what the instruments make of the flow: zero flow reads zero, NaN stays NaN.
@@ -109,7 +115,10 @@ class Instruments:
         flow
             The true flow [L/h], of the same shape: the cut-off acts on it.
         """
-        noisy = shown * (1.0 + self.noise[:, None] * rng.standard_normal(shown.shape))
+        scatter = self.noise[:, None] * rng.standard_normal(shown.shape)
+        if self.outliers:
+            scatter *= np.where(rng.random(shown.shape) < self.outliers, OUTLYING, 1.0)
+        noisy = shown * (1.0 + scatter)
         seen = np.where(np.abs(flow) >= self.cutoff[:, None], noisy, shown * 0.0)
         steps = np.rint(seen / self.resolution[:, None])
         # the rounding keeps 12.3 from being written as 12.300000000000001

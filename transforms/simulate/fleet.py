@@ -25,8 +25,8 @@ from transforms.simulate.registers import Registers
 BLOCK_READINGS = 1_500_000
 #: dumps that are written side by side; more of them make another block of time
 BLOCK_DUMPS = 32
-#: repeatability of a clamp-on reference, and the uncertainty (k = 2) that its calibration states: both relative
-REFERENCE_NOISE, REFERENCE_UNCERTAINTY = 0.003, 0.005
+#: uncertainty (k = 2) that the calibration of a clamp-on reference states, relative
+REFERENCE_UNCERTAINTY = 0.005
 REFERENCE_RESOLUTION_LPH = 0.1
 #: registers stand anywhere below this when the simulation begins [L]
 REGISTER_START_L = 2_000_000
@@ -105,7 +105,7 @@ class Fleet:
 
     def instruments(self, rows: slice = slice(None)) -> tuple[Instruments, Instruments]:
         """What the meters and the references add to the flow they see."""
-        return _instruments(self.models, self.kind[rows])
+        return _instruments(self.models, self.kind[rows], self.plan)
 
     def blocks(self) -> Iterator[Block]:
         """All readings, in blocks of bounded size: meter by meter within a group of dumps, then the next group."""
@@ -235,11 +235,11 @@ def _kinds(models: Sequence[MeterModel], kind: Indices) -> Kinds:
     return Kinds(*columns.T)
 
 
-def _instruments(models: Sequence[MeterModel], kind: Indices) -> tuple[Instruments, Instruments]:
+def _instruments(models: Sequence[MeterModel], kind: Indices, plan: Plan) -> tuple[Instruments, Instruments]:
     """The meters, whose registers count finely whatever step they show, and the references."""
     steps = [REGISTER_RESOLUTION_LPH if model.register_l else model.resolution for model in models]
     rows = [(model.noise, model.q1, step) for model, step in zip(models, steps, strict=True)]
     noise, q1, resolution = np.array(rows)[kind].T
-    meters = Instruments(noise, q1 / 4.0, resolution)
+    meters = Instruments(noise, q1 / 4.0, resolution, plan.outliers)
     same = np.ones(len(kind))
-    return meters, Instruments(REFERENCE_NOISE * same, q1 / 8.0, REFERENCE_RESOLUTION_LPH * same)
+    return meters, Instruments(plan.reference_noise * same, q1 / 8.0, REFERENCE_RESOLUTION_LPH * same)

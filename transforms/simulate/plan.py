@@ -32,6 +32,10 @@ class Plan:
         Share of the fleet per behaviour; normalised to one.
     sources
         Share of the fleet per source of demand (``houses.SOURCES``); normalised to one.
+    reference_noise
+        Repeatability of the references: relative standard deviation of a reading.
+    outliers
+        Share of the meters' readings that scatter far more than the others, see ``devices.OUTLYING``.
     """
 
     meters: int
@@ -42,6 +46,8 @@ class Plan:
     dump: timedelta = timedelta(hours=12)
     shares: Mapping[str, float] = field(default_factory=lambda: dict(SHARES))
     sources: Mapping[str, float] = field(default_factory=lambda: dict(SOURCES))
+    reference_noise: float = 0.003
+    outliers: float = 0.0
 
     def __post_init__(self) -> None:
         minute = timedelta(minutes=1)
@@ -62,6 +68,8 @@ class Plan:
                 self.dump < self.interval or bool(self.dump % max(self.interval, minute)),
                 f"a dump of {self.dump} does not hold whole intervals of {self.interval}",
             ),
+            (self.reference_noise < 0.0, f"a reference noise of {self.reference_noise}: it cannot be negative"),
+            (not 0.0 <= self.outliers <= 1.0, f"outliers {self.outliers}: a share lies between 0 and 1"),
             *_share_faults("behaviour", self.shares, BEHAVIOURS),
             *_share_faults("source of demand", self.sources, SOURCES),
         ]

@@ -1,0 +1,121 @@
+"""Precision: what is known too badly to act on, and how much flow an open question would take."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.judging import WINDOW_US, Judged, Kind, judge_moments
+from transforms.judge.estimate import with_common
+from transforms.judge.precision import corrected_uncertainty, imprecise, marginal, pairs_needed, unproven
+from transforms.judge.second_look import SecondLook
+from transforms.policy import Policy
+
+KIND = Kind()
+POLICY = Policy()
+
+
+def _meters(
+    deviation: float, pairs: int, meters: int = 200, *, seed: int = 1, spread: float = 12.0, until: float = 1.0
+) -> Judged:
+    """Meters off by one share, at flows around 300 L/h, over the first part of the window."""
+    rng = np.random.default_rng(seed)
+    shape = (meters, pairs)
+    q = 300.0 * spread ** rng.uniform(-0.5, 0.5, shape)
+    x = q * (1 + 0.005 * rng.standard_normal(shape))
+    y = np.rint(q * (1 + deviation) * (1 + 0.01 * rng.standard_normal(shape)))
+    us = np.tile((np.linspace(0, 0.99 * until, pairs) * WINDOW_US).astype(np.int64), (meters, 1))
+    return judge_moments(us, x, y, KIND, POLICY)
+
+
+def _needed(judged: Judged) -> np.ndarray:
+    return pairs_needed(judged.standing, judged.found, judged.model, judged.reference, judged.reason, POLICY)
+
+
+def test_only_open_questions_take_more_flow() -> None:
+    judged = _meters(0.012, 12)
+    needed = _needed(judged)
+    undecided = judged.reason == "undecided"
+    assert 20 < undecided.sum() < 180
+    assert not needed[~undecided].any()
+    assert (needed[undecided & (needed > 0)] > 12).all()
+
+
+def test_as_many_pairs_as_were_asked_for_settle_most_of_them() -> None:
+    judged = _meters(0.006, 8, meters=600)
+    needed = _needed(judged)
+    few = needed[(needed > 8) & (needed <= 40)]
+    assert len(few) > 50
+    later = _meters(0.006, int(np.quantile(few, 0.9)), meters=600, seed=2)
+    assert (later.reason == "within_mpe").mean() > 0.9 > (judged.reason == "within_mpe").mean()
+
+
+def test_no_flow_settles_what_lies_closer_to_the_limit_than_the_reference_is_known() -> None:
+    judged = _meters(0.02, 2000, meters=20)
+    assert set(judged.reason) == {"undecided"}
+    assert not _needed(judged).any()
+
+
+def test_a_dry_meter_needs_what_the_policy_asks_for() -> None:
+    judged = _meters(0.0, 3, meters=5)
+    dry = replace(judged.standing, dry=np.ones(5, dtype=bool))
+    reason = np.full(5, "no_flow", dtype=object)
+    told = pairs_needed(dry, judged.found, judged.model, judged.reference, reason, POLICY)
+    assert told.tolist() == [POLICY.evidence.min_flowing] * 5
+
+
+def test_marginal_until_a_meter_at_the_limit_would_hardly_ever_show_it() -> None:
+    at_limit, beyond = _meters(0.02, 40, meters=2000), _meters(0.06, 40)
+    called = at_limit.standing.outside & ~marginal(at_limit.found, POLICY)
+    assert not called.any()
+    assert not marginal(beyond.found, POLICY).any()
+
+
+def test_water_in_one_half_of_the_window_proves_nothing() -> None:
+    early, all_day, few = _meters(0.06, 40, until=0.5), _meters(0.06, 40), _meters(0.06, 19)
+    assert unproven(early.moments, early.found, early.model, POLICY).all()
+    assert not unproven(all_day.moments, all_day.found, all_day.model, POLICY).any()
+    assert unproven(few.moments, few.found, few.model, POLICY).all()
+
+
+def test_flows_that_hardly_vary_leave_the_parameters_imprecise() -> None:
+    def told(judged: Judged) -> np.ndarray:
+        none = SecondLook.none(len(judged.reason))
+        form = np.full(len(judged.reason), "linear", dtype=object)
+        return imprecise(judged.moments, judged.found, none, judged.model, judged.reference, form, POLICY)
+
+    assert told(_meters(0.06, 30, spread=1.05)).mean() >= 0.98
+    assert not told(_meters(0.06, 30)).any()
+
+
+def test_uncertainty_of_the_corrected_flow_is_that_of_the_inverse() -> None:
+    judged = _meters(0.06, 40, meters=3)
+    lines = judged.found.published
+    mean = judged.moments.total("sxx", slice(1, 7)) / judged.moments.total("sx", slice(1, 7))
+    told = corrected_uncertainty(judged.moments, judged.found, judged.model)[0]
+    for row in range(3):
+        cross = lines.correlation[row] * lines.a1_se[row] * lines.a2_se[row]
+        covariance = np.array([[lines.a1_se[row] ** 2, cross], [cross, lines.a2_se[row] ** 2]])
+        gradient = np.array([mean[row], 1.0]) / lines.a1[row]
+        assert told[row] == pytest.approx(np.sqrt(gradient @ covariance @ gradient) / mean[row])
+
+
+def test_the_common_error_of_a_fixed_slope_goes_into_the_offset() -> None:
+    judged = _meters(0.06, 40, meters=2)
+    lines = judged.found.choice.full
+    fixed = replace(lines, a1=np.ones(2), a1_se=np.zeros(2), correlation=np.zeros(2))
+    told = with_common(fixed, np.array([1e5, 2e5]), judged.reference)
+    assert told.a1_se.tolist() == [0.0, 0.0]
+    assert told.a2_se == pytest.approx(np.hypot(lines.a2_se, 0.0025 * np.array([1e5, 2e5])))
+
+
+def test_the_common_error_weakens_the_correlation_and_leaves_the_covariance() -> None:
+    judged = _meters(0.06, 40, meters=2)
+    before = judged.found.choice.full
+    after = with_common(before, np.zeros(2), judged.reference)
+    assert (after.a1_se > before.a1_se).all()
+    assert after.a2_se == pytest.approx(before.a2_se)
+    covariance = [lines.correlation * lines.a1_se * lines.a2_se for lines in (before, after)]
+    assert covariance[0] == pytest.approx(covariance[1])
