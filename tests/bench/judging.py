@@ -39,7 +39,7 @@ def measure_judging(root: Path, repetitions: int) -> Judged:
     import polars as pl
 
     from flows.cli.common import make_context
-    from flows.cycle import _parties, ingest_dumps
+    from flows.cycle import ingest_dumps, parties_of
     from flows.engines.plain import PlainEngine
     from transforms import statistics
     from transforms.judge import calibration_status, judge_bucket
@@ -58,7 +58,7 @@ def measure_judging(root: Path, repetitions: int) -> Judged:
     with PlainEngine(WORKERS) as engine:
         engine.run("ingest", lambda e: ingest_dumps(context, e))
         lake = Lake.open(context.workspace)
-        own = _parties(context, lake).split(lake.n_buckets)
+        own = parties_of(context, lake).split(lake.n_buckets)
         calibration = calibration_status(context.registry.flowmeters, policy, window)
         buckets = range(lake.n_buckets)
         summaries, samples, fetch_s = [], [], 0.0
