@@ -45,6 +45,7 @@ def test_the_promised_defaults() -> None:
         "breaker.min_meters": 20,
         "command.expires": "72h",
         "command.min_flowing": 20,
+        "command.min_reach": 0.05,
         "command.prove_windows": 3,
         "evidence.min_pairs": 6,
         "evidence.min_flowing": 6,

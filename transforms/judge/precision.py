@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from transforms.fit.lines import Floats, Ints
+from transforms.fleet import SCALE
 from transforms.judge.curved import BEYOND
 from transforms.judge.evidence import FLOWING, Bools, Model, Reference
 from transforms.judge.findings import Findings
@@ -66,10 +67,17 @@ def unproven(moments: Moments, found: Findings, model: Model, policy: Policy) ->
     A meter that drifts, or changed at noon, looks steady while water flows in one part of the window only; a curve looks
     straight while few flows are seen. So a command wants ``command.min_flowing`` flowing pairs, and enough of them in
     both halves of the window: the standard uncertainty of the difference between the halves' errors must be less than
-    half the permissible error.
+    half the permissible error. And the largest flow must reach ``command.min_reach`` of Q3: what holds for a dripping tap
+    need not hold for a bath.
     """
     few = found.flowing < policy.command.min_flowing
+    few |= reach(moments) < policy.command.min_reach
     return np.asarray(few | ~(halves_uncertainty(moments, found) <= model.mpe[1] * policy.tolerance / 2))
+
+
+def reach(moments: Moments) -> Floats:
+    """The largest flow seen, as a share of Q3."""
+    return np.asarray(moments.total("x_max", FLOWING) / SCALE)
 
 
 def halves_uncertainty(moments: Moments, found: Findings) -> Floats:

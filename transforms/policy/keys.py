@@ -63,6 +63,9 @@ class BreakerPolicy:
 class CommandPolicy:
     expires: timedelta = field(default=timedelta(hours=72), metadata=_says("how long a command waits for its answer"))
     min_flowing: int = _number(20, 3, 100_000, "flowing pairs that a command wants in one window, or see prove_windows")
+    min_reach: float = _number(
+        0.05, 0.0, 1.0, "share of Q3 that the largest flow of the window must reach for a command, or see prove_windows"
+    )
     prove_windows: int = _number(
         3, 2, 100, "windows in a row, off to the same side, that prove a relation which one window shows too little of"
     )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from transforms.judge.dossier.check import Check, Question, percent, times
-from transforms.judge.precision import expanded_after, halves_uncertainty
+from transforms.judge.precision import expanded_after, halves_uncertainty, reach
 from transforms.judge.verdict import Worked
 from transforms.policy import Policy
 from transforms.summarise.moments import Moments
@@ -58,6 +58,7 @@ def sure_enough(worked: Worked | None, moments: Moments | None, row: Mapping[str
 
 def _proven(worked: Worked, moments: Moments, limit: float, unproven: bool, policy: Policy) -> Check:
     n, wanted = int(worked.found.flowing[0]), policy.command.min_flowing
+    seen = max(0.0, float(reach(moments)[0]))
     between = float(halves_uncertainty(moments, worked.found)[0])
     halves = (
         f"the window's halves compare to ±{percent(between)} ({percent(limit / 2)} is needed)"
@@ -66,7 +67,8 @@ def _proven(worked: Worked, moments: Moments, limit: float, unproven: bool, poli
     )
     return UNPROVEN.told(
         not unproven,
-        f"{times(n, 'flowing pair')} of {wanted} wanted; {halves}",
+        f"{times(n, 'flowing pair')} of {wanted} wanted; flows up to {percent(seen)} of Q3, "
+        f"{percent(policy.command.min_reach)} wanted; {halves}",
         (),
         ("no command",),
         value=n,
