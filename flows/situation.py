@@ -77,10 +77,11 @@ def situation_of(
     orders = known.history.lines("work_orders.jsonl")
     healthy = known.history.healthy_since(sorted({order["feature_code"] for order in orders}))
     wanted = max(policy.confirm_windows, policy.command.prove_windows)
+    changed = {code: state.changed_at for code, state in known.states.items() if state.changed_at}
     return Situation(
         states=known.states,
         episodes=fold_orders(orders, healthy),
-        confirmed=known.history.steady_streak(window, judged, wanted),
+        confirmed=known.history.steady_streak(window, judged, wanted, changed),
         stale=known.history.later,
         effects={row["feature_code"]: row for row in effects.iter_rows(named=True)},
     )

@@ -330,6 +330,26 @@ def test_a_healthy_window_in_between_starts_the_count_anew(small: Small) -> None
     assert only(small, 3)["sequence"] == 1
 
 
+def test_a_window_that_cannot_be_judged_neither_counts_nor_interrupts(small: Small) -> None:
+    fill(small, off(1.08), [None] * 48, off(1.08), policy_toml="confirm_windows = 2\n")
+    for number in range(3):
+        run(small, number)
+    assert withheld(small, 0) == ["unconfirmed"]
+    assert small.verdicts(RUNS[1])["WM-1"]["verdict"] == "inconclusive"
+    assert only(small, 2)["sequence"] == 1
+
+
+def test_windows_before_a_change_of_parameters_prove_nothing_of_what_came_after(small: Small) -> None:
+    fill(small, off(1.08), off(1.08), off(1.04), off(1.04), policy_toml="confirm_windows = 2\n")
+    run(small, 0)
+    run(small, 1)
+    ack(small, only(small, 1), "2026-01-02T00:00:00Z")
+    run(small, 2)
+    run(small, 3)
+    assert withheld(small, 2) == ["unconfirmed"], "the two windows before were another meter's, so to speak"
+    assert only(small, 3)["sequence"] == 2
+
+
 TERMINAL = "feature_code,terminal_id,channel,language\nWM-1,+64215550101,sms,en\n"
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +26,9 @@ from transforms.workspace import Workspace
 
 #: files of things that leave, and the key that tells one from another
 LEAVING = {"commands.jsonl": "command_id", "notices.jsonl": "notice_id"}
+
+#: how many windows back, at most, it is asked whether a meter was steady: a week of windows of twelve hours
+LOOK_BACK = 14
 
 _RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z_[0-9]+[hms]_r([1-9][0-9]*)")
 
@@ -122,28 +125,47 @@ class History:
     def _runs(self) -> Iterator[tuple[Path, dict[str, Any]]]:
         return zip(self.folders, self.manifests, strict=True)
 
-    def steady_streak(self, window: Window, judged: pl.DataFrame, wanted: int) -> dict[str, int]:
+    def steady_streak(
+        self, window: Window, judged: pl.DataFrame, wanted: int, changed: Mapping[str, datetime]
+    ) -> dict[str, int]:
         """In how many windows in a row, this one included, each meter was steadily off to the same side.
+
+        Windows that could not be judged neither count nor interrupt; at most `LOOK_BACK` windows are looked at.
 
         Parameters
         ----------
         judged : DataFrame
             This window's verdicts.
         wanted : int
-            How many windows to look back to, this one included.
+            How many windows are enough to know.
+        changed : mapping
+            Feature code -> when its parameters changed last: windows that began before tell of another meter.
         """
         runs = {_span(manifest): folder for folder, manifest in zip(self.folders, self.manifests, strict=True)}
-        alive = _sides(judged)
-        streak = dict.fromkeys(alive["feature_code"].to_list(), 1)
-        for back in range(1, wanted):
-            folder = runs.get((window.start - back * window.length, window.end - back * window.length))
+        alive = _sides(judged).filter(pl.col("verdict") == "steady").with_columns(count=1)
+        since = pl.DataFrame(
+            {"feature_code": list(changed), "since": list(changed.values())},
+            schema={"feature_code": pl.String, "since": pl.Datetime("us", "UTC")},
+        )
+        alive = alive.join(since, on="feature_code", how="left").drop("verdict")
+        streak = dict(alive.select("feature_code", "count").iter_rows())
+        for back in range(1, LOOK_BACK):
+            start = window.start - back * window.length
+            folder = runs.get((start, start + window.length))
+            alive = alive.filter((pl.col("count") < wanted) & (pl.col("since").is_null() | (pl.col("since") <= start)))
             if folder is None or alive.is_empty():
                 break
             columns = ["feature_code", "verdict", "volume_error"]
-            before = pl.read_parquet(folder / "verdicts.parquet", columns=columns, glob=False)
-            alive = alive.join(_sides(before), on=["feature_code", "high"], how="semi")
-            for code in alive["feature_code"]:
-                streak[code] = back + 1
+            before = _sides(pl.read_parquet(folder / "verdicts.parquet", columns=columns, glob=False))
+            steady = (pl.col("verdict") == "steady") & (pl.col("high") == pl.col("high_before"))
+            silent = pl.col("verdict").is_null() | (pl.col("verdict") == "inconclusive")
+            alive = (
+                alive.join(before, on="feature_code", how="left", suffix="_before")
+                .with_columns(agrees=steady.fill_null(False), silent=silent)
+                .filter(pl.col("agrees") | pl.col("silent"))
+                .select("feature_code", "high", "since", count=pl.col("count") + pl.col("agrees").cast(pl.Int32))
+            )
+            streak.update(alive.select("feature_code", "count").iter_rows())
         return streak
 
     def dumps_named(self) -> set[tuple[str, str]]:
@@ -265,6 +287,5 @@ def _span(manifest: dict[str, Any]) -> tuple[datetime, datetime]:
 
 
 def _sides(verdicts: pl.DataFrame) -> pl.DataFrame:
-    """The steady meters, and whether each reads high."""
-    steady = verdicts.filter((pl.col("verdict") == "steady") & pl.col("volume_error").is_not_null())
-    return steady.select("feature_code", high=pl.col("volume_error") > 0)
+    """Each meter's verdict, and whether it reads high."""
+    return verdicts.select("feature_code", "verdict", high=pl.col("volume_error") > 0)

@@ -67,7 +67,10 @@ class CommandPolicy:
         0.05, 0.0, 1.0, "share of Q3 that the largest flow of the window must reach for a command, or see prove_windows"
     )
     prove_windows: int = _number(
-        3, 2, 100, "windows in a row, off to the same side, that prove a relation which one window shows too little of"
+        3,
+        2,
+        100,
+        "windows, off to the same side and none healthy in between, that prove a relation which one window shows too little of",
     )
 
 
