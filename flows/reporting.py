@@ -69,6 +69,7 @@ def write_run_report(
             samples=_samples(lake, parties, Window(start, end - start), wanted, database),
             previous=previous.select("feature_code", "verdict", "reason") if previous is not None else None,
             limits=limits,
+            effects=pl.read_parquet(folder / "effects.parquet", glob=False),
         )
     )
     staged = workspace.scratch / f"report-{manifest['run_id']}"

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
 import polars as pl
 
+from reports import aftermath
 from reports import run_sections as sections
 from reports.page import render_page
 from reports.run_meters import MOST_CHARTED, command_cards, fleet_charts, order_cards
 from reports.wording import count, instant, moment, number, span
+from transforms.schemas import EFFECTS
 from transforms.windows import Window
 
 _Record = TypeVar("_Record", bound=Mapping[str, Any])
@@ -28,7 +30,7 @@ class RunReport:
     ``samples`` holds pairs (`transforms.schemas.PAIRS`) of the meters that get charts, ``limits`` the columns
     ``feature_code, mpe_low, mpe_high, band_low, band_high, q1, q2, q3, q4``: the permissible error from Q1 to Q2
     (``mpe_low``) and from Q2 to Q4 (``mpe_high``), tolerance counted. ``previous`` holds ``feature_code,
-    verdict, reason`` of the previous run, None for the first.
+    verdict, reason`` of the previous run, None for the first. ``effects`` are those told in this window.
     """
 
     manifest: dict[str, Any]
@@ -38,6 +40,7 @@ class RunReport:
     samples: pl.DataFrame
     previous: pl.DataFrame | None
     limits: pl.DataFrame
+    effects: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=EFFECTS))
 
 
 def render_run(report: RunReport) -> str:
@@ -76,6 +79,8 @@ def render_run(report: RunReport) -> str:
         "approved": _approved(report.manifest),
         "withheld": sections.withheld(report.manifest),
         "suspects": suspects,
+        "effects": aftermath.effects(report.effects),
+        "revision": aftermath.revision(report.manifest),
         "orders": _capped(orders, len(visits)),
         "order_cards": visits,
         "inconclusive": waiting,

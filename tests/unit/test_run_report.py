@@ -18,6 +18,7 @@ from reports.run import RunReport, render_run
 from reports.run_sections import accounting, changes, inconclusive, second_look, verdict_counts
 from tests.run_report_fixture import COMMANDED, HOSTILE, ORDERED, digest, fake_report, hostile_report
 from transforms.reasons import sentence
+from transforms.schemas import EFFECTS
 
 VOID = {"meta", "br", "img", "link", "hr", "input"}
 THIN, MINUS = wording.THIN, wording.MINUS
@@ -515,3 +516,27 @@ def test_a_work_order_says_the_number_that_belongs_to_its_reason(
     said = text_of(dataclasses.replace(plain(), work_orders=[order]))
     assert words in said
     assert "7.77" not in said
+
+
+def test_effects_and_late_readings_are_told_the_worst_first() -> None:
+    at = datetime(2026, 1, 1, 13, tzinfo=UTC)
+    told = pl.DataFrame(
+        [
+            ("WM-2", "c-2", 1, at, "cured", 0.08, 0.001),
+            ("WM-<1>", "c-1", 2, at, "worse", 0.04, 0.11),
+        ],
+        schema=EFFECTS,
+        orient="row",
+    )
+    report = plain()
+    noted = [{"feature_code": "WM-3", "command_id": digest("gone"), "status": "applied"}]
+    counts = {**report.manifest["counts"], "commands": 2, "changed_verdicts": 3}
+    manifest = {**report.manifest, "revises": "20260101T000000Z_12h_r1", "noted": noted, "counts": counts}
+    text = text_of(dataclasses.replace(report, effects=told, manifest=manifest)).replace(THIN, " ")
+    assert "1 meter worse; 1 meter cured" in text
+    assert text.index("WM-<1> worse +4.00 % +11.0 %") < text.index("WM-2 cured +8.00 % +0.10 %")
+    assert "Readings that came late gave 3 meters another verdict; 2 commands still in flight are taken back." in text
+    assert "WM-3: command" in text
+    assert "but was applied already" in text
+    assert "What became of earlier commands" not in text_of(report)
+    assert "Late readings" not in text_of(report)
