@@ -534,7 +534,8 @@ def test_effects_and_late_readings_are_told_the_worst_first() -> None:
     manifest = {**report.manifest, "revises": "20260101T000000Z_12h_r1", "noted": noted, "counts": counts}
     text = text_of(dataclasses.replace(report, effects=told, manifest=manifest)).replace(THIN, " ")
     assert "1 meter worse; 1 meter cured" in text
-    assert text.index("WM-<1> worse +4.00 % +11.0 %") < text.index("WM-2 cured +8.00 % +0.10 %")
+    table = text[text.index("What became of earlier commands") :]
+    assert table.index("WM-<1>worse+4.00 %+11.0 %") < table.index("WM-2cured+8.00 %+0.10 %")
     assert "Readings that came late gave 3 meters another verdict; 2 commands still in flight are taken back." in text
     assert "WM-3: command" in text
     assert "but was applied already" in text
