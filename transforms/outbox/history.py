@@ -83,7 +83,7 @@ class History:
         files = [folder / "effects.parquet" for folder, m in self._runs() if m["counts"].get("effect")]
         if not files:
             return {}
-        found = pl.concat([pl.read_parquet(file, columns=["command_id", "effect"], glob=False) for file in files])
+        found = pl.scan_parquet(files, glob=False).select("command_id", "effect").collect()
         return dict(found.unique("command_id", keep="first", maintain_order=True).iter_rows())
 
     def verdicts_behind(self, commands: pl.DataFrame) -> pl.DataFrame:
