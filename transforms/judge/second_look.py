@@ -34,7 +34,7 @@ ALWAYS = 1000
 
 
 @dataclass(frozen=True)
-class SecondLook:
+class SecondLook(Kinds):
     """What the samples say, one entry per paired meter of the bucket; neutral for those not looked at.
 
     ``looked`` says whose samples were looked at. The others are as in `Kinds` and `Curved`; ``curved`` says that a curve
@@ -42,18 +42,6 @@ class SecondLook:
     """
 
     looked: Bools
-    stuck: Bools
-    dropout: Bools
-    reverse: Bools
-    skewed: Bools
-    drifting: Bools
-    step: Bools
-    lag: Ints
-    dead: Floats
-    changed_us: Ints
-    change: Floats
-    p_drift: Floats
-    p_step: Floats
     curved: Bools
     curve_p: Floats
     curve_q: Floats
