@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.browser.devtools import Chromium, find_chromium
-from tests.browser.test_run_report_browser import DESK, LEFT_OUT, PHONE, STICKS_OUT
+from tests.browser.devtools import Chromium
+from tests.browser.pages import DESK, PHONE, STICKS_OUT
 from tests.runs.test_hostile_names import NAMES, write
 from tests.workspaces import output
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Chromium]:
-    path = find_chromium()
-    if path is None:
-        warnings.warn(LEFT_OUT, stacklevel=1)
-        pytest.skip(LEFT_OUT)
-    profile = Path(tempfile.mkdtemp())
-    try:
-        with Chromium(path, profile) as chromium:
-            yield chromium
-    finally:
-        shutil.rmtree(profile, ignore_errors=True)  # helpers of the browser may still be writing
 
 
 @pytest.fixture(scope="module", params=[9, 19, 0], ids=["markup", "long", "scatter"])

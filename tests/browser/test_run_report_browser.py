@@ -3,41 +3,16 @@
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from reports.run import render_run
-from tests.browser.devtools import NAMES, Chromium, find_chromium
+from tests.browser.devtools import Chromium
+from tests.browser.pages import DESK, PHONE, STICKS_OUT
 from tests.run_report_fixture import fake_report, hostile_report
 
 pytestmark = pytest.mark.browser
-DESK, PHONE = 1280, 390
-LEFT_OUT = f"browser tests left out: no Chromium on this machine (looked for {', '.join(NAMES)})"
-
-#: elements whose right edge lies outside the window, other than inside a table that scrolls by itself
-STICKS_OUT = """[...document.querySelectorAll('body *')]
-  .filter(e => !e.closest('.scroll table') && e.getClientRects().length)
-  .filter(e => e.getBoundingClientRect().right > innerWidth + 0.5)
-  .map(e => e.tagName + '.' + e.getAttribute('class') + ' ' + e.textContent.slice(0, 40))"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Chromium]:
-    path = find_chromium()
-    if path is None:
-        warnings.warn(LEFT_OUT, stacklevel=1)  # stands in pytest's summary, which does not list skips
-        pytest.skip(LEFT_OUT)
-    profile = Path(tempfile.mkdtemp())
-    try:
-        with Chromium(path, profile) as chromium:
-            yield chromium
-    finally:
-        shutil.rmtree(profile, ignore_errors=True)  # helpers of the browser may still be writing
 
 
 @pytest.fixture(scope="module", params=["plain", "hostile"])

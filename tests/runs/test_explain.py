@@ -134,7 +134,7 @@ def test_an_undecided_meter_is_told_how_far_it_is_from_a_verdict(small: Small) -
     assert close["needs"].startswith("no amount of flow from Q2 to Q3 would settle it: the error is ")
     assert outcomes(close)["error_q2_q3"] == "open"
     needed = more["numbers"]["pairs_needed"]
-    assert more["needs"] == f"about {needed} flowing pairs from Q2 to Q3 would settle it; it has 6"
+    assert more["needs"] == f"about {needed} flowing pairs in all would settle it; it has 6"
 
 
 def test_parameters_that_changed_within_the_window_are_named(small: Small) -> None:

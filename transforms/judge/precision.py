@@ -7,7 +7,7 @@ import numpy as np
 from transforms.fit.lines import Floats, Ints
 from transforms.fleet import SCALE
 from transforms.judge.curved import BEYOND
-from transforms.judge.evidence import FLOWING, Bools, Model, Reference
+from transforms.judge.evidence import FLOWING, Bools, Model, Reference, Zones
 from transforms.judge.findings import Findings
 from transforms.judge.ladder import Standing
 from transforms.judge.second_look import SecondLook
@@ -99,6 +99,13 @@ def marginal(found: Findings, policy: Policy) -> Bools:
     return np.asarray(found.p_within > policy.judge.command_significance)
 
 
+def keep_open(zones: Zones) -> Bools:
+    """The zones that keep a question open, shape (3, meters): those that allow neither answer, and the one with the most
+    volume if it is too unsure to be evidence."""
+    main = np.arange(len(zones.n))[:, None] == np.argmax(zones.volume, axis=0)
+    return np.asarray(zones.open | (main & ~zones.inside & ~zones.outside))
+
+
 def pairs_needed(
     standing: Standing, found: Findings, model: Model, reference: Reference, reason: np.ndarray, policy: Policy
 ) -> Ints:
@@ -106,14 +113,12 @@ def pairs_needed(
     far; 0 where none would, or where that cannot be told.
 
     For `no_flow` those that the policy asks for. For `undecided` those after which the expanded uncertainty of every zone
-    that keeps the question open is smaller than the distance from its error to the limit. Such are the zones whose error
-    allows neither answer, and the one with the most volume if it is too unsure to be evidence. With an error nearer to
+    that keeps the question open (`keep_open`) is smaller than the distance from its error to the limit. With an error nearer to
     the limit than the reference itself is known, no amount of flow is enough.
     """
     zones, factor = found.zones, policy.judge.coverage_factor
     limit = model.mpe * policy.tolerance
-    main = np.arange(len(zones.n))[:, None] == np.argmax(zones.volume, axis=0)
-    blocking = zones.open | (main & ~zones.inside & ~zones.outside)
+    blocking = keep_open(zones)
     with np.errstate(divide="ignore", invalid="ignore"):
         single = zones.standard**2 * zones.n
         room = (limit - np.abs(zones.error)) ** 2 - (factor * reference.uncertainty / 2) ** 2

@@ -8,6 +8,7 @@ from transforms.fit.choose import GAIN
 from transforms.judge.dossier.check import Check, Question, percent, times
 from transforms.judge.evidence import ZONE_NAMES
 from transforms.judge.ladder import SEEN, volume_with_evidence
+from transforms.judge.precision import keep_open
 from transforms.judge.verdict import Worked
 from transforms.policy import Policy
 
@@ -98,19 +99,30 @@ def what_it_would_take(worked: Worked, needed: int | None, policy: Policy) -> st
             f"about {times(policy.evidence.min_flowing, 'flowing pair')} would let it be judged; "
             f"it has {int(found.flowing[0])}"
         )
-    zones = found.zones
-    main = int(np.argmax(zones.volume[:, 0]))
-    between, n = _BETWEEN[ZONE_NAMES[main]], int(zones.n[main, 0])
     if needed:
-        return f"about {times(needed, 'flowing pair')} from {between} would settle it; it has {n}"
-    if n < policy.evidence.min_zone_pairs:
-        return f"more flow from {between}, where most of the water went: it has {times(n, 'pair')} there"
-    limit = float(worked.model.mpe[main, 0]) * policy.tolerance
-    room = abs(limit - abs(float(zones.error[main, 0])))
-    known = policy.judge.coverage_factor * float(worked.reference.uncertainty[0]) / 2
+        return f"about {times(needed, 'flowing pair')} in all would settle it; it has {int(found.flowing[0])}"
+    zones = found.zones
+    few = zones.n[:, 0] < policy.evidence.min_zone_pairs
+    blocking = [int(zone) for zone in np.flatnonzero(keep_open(zones)[:, 0])]
+    if not blocking:  # each zone with evidence is inside, but together they hold too little of the water
+        unsure = np.where(zones.inside[:, 0], -1.0, zones.volume[:, 0])
+        blocking = [int(np.argmax(unsure))]
+    # of the zones that keep it open, one that no flow settles or that holds too few pairs to tell
+    main = min(blocking, key=lambda zone: (not few[zone], _room(worked, zone, policy)[0]))
+    between, n = _BETWEEN[ZONE_NAMES[main]], int(zones.n[main, 0])
+    if few[main]:
+        return f"more flow from {between}: it has {times(n, 'pair')} there"
+    room, known = _room(worked, main, policy)
     if room <= known:
         return (
             f"no amount of flow from {between} would settle it: the error is {percent(room)} from the limit, and the "
             f"reference itself is known to ±{percent(known)} only; a better reference or the next windows may"
         )
-    return f"from {between}, where most of the water went, it would take more flow than a window can hold"
+    return f"from {between} it would take more flow than a window can hold"
+
+
+def _room(worked: Worked, zone: int, policy: Policy) -> tuple[float, float]:
+    """How far a zone's error is from its limit, and how well the reference is known, both relative."""
+    limit = float(worked.model.mpe[zone, 0]) * policy.tolerance
+    known = policy.judge.coverage_factor * float(worked.reference.uncertainty[0]) / 2
+    return abs(limit - abs(float(worked.found.zones.error[zone, 0]))), known
