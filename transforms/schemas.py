@@ -79,3 +79,116 @@ PAIRS: dict[str, pl.DataType | type[pl.DataType]] = {
     "q_lph": pl.Float64,
     "q_meter_lph": pl.Float64,
 }
+
+#: one meter in one window of an audit: its verdict, and what the statistics over many windows rest on
+AUDIT_WINDOWS: dict[str, pl.DataType | type[pl.DataType]] = {
+    **VERDICTS,
+    "volume_l": pl.Float64,  # through the reference, over all pairs
+    "meter_volume_l": pl.Float64,  # through the meter, over the same pairs
+    "error": pl.Float64,  # weighted gain less one over flowing pairs
+    "error_se": pl.Float64,  # its standard error, random part only
+    "reference_uncertainty": pl.Float64,  # relative, k = 1, common to all windows of one calibration
+    "calibrated_on": pl.Date,
+}
+
+#: moments of one meter in one window and flow bin, the parts summed; flows in millionths of the model's Q3
+AUDIT_MOMENTS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "feature_code": pl.String,
+    "window_start": UTC_US,
+    "bin": pl.Int8,
+    "n": pl.Int64,
+    "sx": pl.Int64,
+    "sy": pl.Int64,
+    "sxx": pl.Int64,
+    "sxy": pl.Int64,
+    "syy": pl.Int64,
+    "interval_s": pl.Float64,
+}
+
+#: a stretch of time over which a meter's relation to its reference stays one and the same
+REGIMES: dict[str, pl.DataType | type[pl.DataType]] = {
+    "feature_code": pl.String,
+    "regime": pl.Int64,  # from 1 in order of time
+    "begins": UTC_US,
+    "begins_low": UTC_US,
+    "begins_high": UTC_US,
+    "ends": UTC_US,
+    "form": pl.String,  # healthy, offset, linear, unsteady, or null where nothing can be said
+    "a1": pl.Float64,
+    "a1_se": pl.Float64,
+    "a2": pl.Float64,
+    "a2_se": pl.Float64,
+    "volume_error": pl.Float64,
+    "volume_error_low": pl.Float64,
+    "volume_error_high": pl.Float64,
+    "drift_per_month": pl.Float64,
+    "n_windows": pl.Int64,
+    "volume_l": pl.Float64,
+    "misregistered_l": pl.Float64,
+    "misregistered_low_l": pl.Float64,
+    "misregistered_high_l": pl.Float64,
+}
+
+#: one meter over a whole audit. Mis-registered litres are the meter's less the reference's: below zero, the customer was
+#: billed too little. `_low` and `_high` bound a 95 % interval that holds the reference's common error
+AUDIT_METERS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "feature_code": pl.String,
+    "model": pl.String,
+    "site": pl.String,
+    "flowmeter_id": pl.String,
+    "installed_on": pl.Date,
+    "n_windows": pl.Int64,
+    "n_healthy": pl.Int64,
+    "n_steady": pl.Int64,
+    "n_unsteady": pl.Int64,
+    "n_inconclusive": pl.Int64,
+    "n_regimes": pl.Int64,
+    "volume_l": pl.Float64,
+    "misregistered_l": pl.Float64,
+    "misregistered_low_l": pl.Float64,
+    "misregistered_high_l": pl.Float64,
+    "under_l": pl.Float64,  # the part of windows that registered too little, at or above 0
+    "over_l": pl.Float64,  # the part of windows that registered too much, at or above 0
+    "volume_error": pl.Float64,
+    "drift_per_month": pl.Float64,
+    "drift_low": pl.Float64,
+    "drift_high": pl.Float64,
+    "crosses_on": pl.Date,  # when the permissible error will be crossed, or was
+    "crosses_low": pl.Date,
+    "crosses_high": pl.Date,
+    "error_q1_q2": pl.Float64,
+    "uncertainty_q1_q2": pl.Float64,
+    "error_q2_q3": pl.Float64,
+    "uncertainty_q2_q3": pl.Float64,
+    "error_q3_q4": pl.Float64,
+    "uncertainty_q3_q4": pl.Float64,
+    "weighted_error": pl.Float64,  # by this customer's own consumption profile
+    "weighted_error_low": pl.Float64,
+    "weighted_error_high": pl.Float64,
+    "one_sign": pl.String,  # high, low, mixed, or null: whether all zone errors favour one party
+    "on_verification": pl.String,  # inside, outside, open
+    "in_service": pl.String,  # inside, outside, open
+    "flagged": pl.Boolean,
+    "flag": pl.String,  # why, a reason code
+    "under_billed": pl.Float64,  # money, null without a tariff
+    "over_billed": pl.Float64,
+    "currency": pl.String,
+}
+
+#: the fleet of an audit, cut by one property
+AUDIT_FLEET: dict[str, pl.DataType | type[pl.DataType]] = {
+    "by": pl.String,  # model, age, size, site
+    "group": pl.String,
+    "n_meters": pl.Int64,
+    "n_judged": pl.Int64,
+    "n_flagged": pl.Int64,
+    "n_outside": pl.Int64,
+    "median_error": pl.Float64,
+    "median_drift_per_month": pl.Float64,
+    "drift_low": pl.Float64,
+    "drift_high": pl.Float64,
+    "volume_l": pl.Float64,
+    "misregistered_l": pl.Float64,
+    "misregistered_low_l": pl.Float64,
+    "misregistered_high_l": pl.Float64,
+}
