@@ -20,7 +20,7 @@ from transforms.sources import Source
 from transforms.workspace import Workspace
 
 #: of a larger text file that is only tried, so much is taken from its beginning [bytes]
-_TASTE = 8 << 20
+_TASTE = 256 << 10
 _EVER = (datetime(1999, 1, 1, tzinfo=UTC), datetime(2101, 1, 1, tzinfo=UTC))
 
 

@@ -14,16 +14,12 @@ from reports.wording import visible
 from transforms.errors import UsageError
 
 if TYPE_CHECKING:
-    import polars as pl
-
-    from flows.trying import Trial
     from transforms.policy import Policy
     from transforms.registry import Registry
     from transforms.sources import Source
     from transforms.workspace import Workspace
 
 _SHOWN = 10
-_EXAMPLES = 3
 
 
 @click.group()
@@ -65,14 +61,15 @@ def try_file(
     after: list[str] = []
     counts: dict[str, Any] = {}
     if proposed:
+        from flows.cli.tried import accounts, first_rows
         from flows.trying import trial
 
         with trial(
             workspace, registry, proposed, [(file, place)], absurd_flow_lph=_absurd(registry, policy),
             threads=worker_count(workers), taste=True,
         ) as tried:  # fmt: skip
-            after = _rows(tried.readings)
-            counts = _accounts(tried)
+            after = first_rows(tried.readings)
+            counts = accounts(tried)
     if write and proposed:
         _append(workspace, text, {source.name for source in proposed})
     told = {
@@ -90,11 +87,7 @@ def try_file(
         f"The first lines of {file.name}:",
         *(f"  {line[:160]}" for line in before),
         "",
-        *(
-            [f"Read so, {_sum(counts)}; the first readings, in UTC, L/h and L:", *(f"  {line}" for line in after)]
-            if after
-            else []
-        ),
+        *_after(counts, after),
         "",
     ]
     show(told, [visible(line) for line in lines] + text.splitlines(), as_json=as_json)
@@ -111,6 +104,7 @@ def check(
     folder: Path | None, names: tuple[str, ...], files: tuple[Path, ...], workers: int | None, as_json: bool
 ) -> int:
     """Carry out the mappings of sources.toml on FILES, or on all that they claim, without ingesting anything."""
+    from flows.cli.tried import accounts, spans, told
     from flows.trying import trial
     from transforms.ingest.discover import discover
 
@@ -133,12 +127,23 @@ def check(
     with trial(
         workspace, registry, chosen, laid, absurd_flow_lph=_absurd(registry, policy), threads=worker_count(workers)
     ) as tried:
-        counts, lines = _accounts(tried), _told(tried, registry)
-        facts = {"rows": counts, "dumps": [asdict(one) for one in tried.accounts], "readings": _spans(tried, registry)}
+        counts, lines = accounts(tried), told(tried, registry)
+        facts = {"rows": counts, "dumps": [asdict(one) for one in tried.accounts], "readings": spans(tried, registry)}
         unread = sorted(set(claimed) - {one.file for one in tried.accounts})
     lines += [visible(f"{name}: no source claims it; look at the globs") for name in unread]
     show({**facts, "unclaimed": unread}, lines, as_json=as_json)
     return 3 if counts["quarantined"] or unread else 0
+
+
+def _after(counts: dict[str, Any], rows: list[str]) -> list[str]:
+    if not counts:
+        return []
+    from flows.cli.tried import in_words
+
+    return [
+        f"Read so, of its beginning: {in_words(counts)}. The first readings, in UTC, L/h and L:",
+        *(f"  {row}" for row in rows),
+    ]
 
 
 def _known(folder: Path | None) -> tuple[Workspace, Registry, Policy]:
@@ -185,114 +190,3 @@ def _append(workspace: Workspace, text: str, names: set[str]) -> None:
     draft = file.with_suffix(".toml.tmp")
     draft.write_text(before + gap + text, encoding="utf-8")
     draft.replace(file)
-
-
-def _accounts(tried: Trial) -> dict[str, Any]:
-    reasons: dict[str, int] = {}
-    for one in tried.accounts:
-        for reason, count in one.reasons.items():
-            reasons[reason] = reasons.get(reason, 0) + count
-    total = {
-        key: sum(getattr(one, key) for one in tried.accounts)
-        for key in ("read", "accepted", "duplicate", "quarantined")
-    }
-    return {**total, "reasons": dict(sorted(reasons.items()))}
-
-
-def _sum(counts: dict[str, Any]) -> str:
-    return (
-        f"{counts['read']:,} rows = {counts['accepted']:,} accepted + {counts['duplicate']:,} duplicate + "
-        f"{counts['quarantined']:,} quarantined"
-    )
-
-
-def _rows(readings: pl.DataFrame) -> list[str]:
-    return [
-        " ".join(
-            str(value)
-            for value in (
-                row["stream"], row["feature_code"] or "-", row["flowmeter_id"] or "", f"{row['timestamp']:%Y-%m-%dT%H:%M:%SZ}",
-                "" if row["flow_lph"] is None else f"{row['flow_lph']:g} L/h",
-                "" if row["volume_l"] is None else f"{row['volume_l']:.12g} L",
-            )
-            if value != ""
-        )
-        for stream in readings.partition_by("stream", maintain_order=True)
-        for row in stream.head(_SHOWN).iter_rows(named=True)
-    ]  # fmt: skip
-
-
-def _told(tried: Trial, registry: Registry) -> list[str]:
-    """The accounting and the ranges, for people."""
-    lines = []
-    for one in tried.accounts:
-        lines.append(visible(f"{one.file}, source {one.source or '(plain columns)'}, {one.stream}: {_sum(vars(one))}"))
-        aside = (
-            tried.quarantined.filter(tried.quarantined["file"] == one.file)
-            if one.reasons
-            else tried.quarantined.clear()
-        )
-        for reason, count in one.reasons.items():
-            lines.append(f"  {count:,} {reason}")
-            for row in aside.filter(aside["reason"] == reason).head(_EXAMPLES).iter_rows(named=True):
-                where = "" if row["line"] is None else f"line {row['line']}: "
-                lines.append(
-                    visible(
-                        f"    {where}{row['row'][:120]}  ({row['detail']})"
-                        if row["detail"]
-                        else f"    {where}{row['row'][:120]}"
-                    )
-                )
-    for span in _spans(tried, registry):
-        flows = "" if span["largest_flow_lph"] is None else f"; flows up to {span['largest_flow_lph']:,.6g} L/h"
-        limit = (
-            "" if span["q4_lph"] is None or not flows else f", the registered models' Q4 up to {span['q4_lph']:,.6g}"
-        )
-        lines.append(
-            f"{span['stream']}: {span['devices']:,} devices ({span['registered']:,} of their feature codes registered), "
-            f"{span['from']} to {span['to']}, usually every {span['interval_s']:g} s{flows}{limit}"
-        )
-    pairs = _pairs(tried.readings)
-    if pairs is not None:
-        lines.append(f"{pairs:,} instants have a reading of the meter and of its flowmeter")
-    return lines
-
-
-def _spans(tried: Trial, registry: Registry) -> list[dict[str, Any]]:
-    """What stands in each stream: devices, times, interval, the largest flow beside the models' Q4."""
-    import polars as pl
-
-    q4 = max((model.q4 for model in registry.models.values()), default=None)
-    known = registry.meters["feature_code"].implode()
-    found = []
-    for rows in tried.readings.partition_by("stream", maintain_order=True):
-        device = ["feature_code", "flowmeter_id"]
-        step = pl.col("timestamp").diff().over(device).dt.total_microseconds()
-        hours = step / 3.6e9
-        flow = pl.coalesce("flow_lph", pl.col("volume_l").diff().over(device) / hours)
-        numbers = rows.select(interval=step.median() / 1e6, top=flow.filter(flow.is_finite()).max()).row(0)
-        codes = rows["feature_code"].drop_nulls().unique()
-        found.append(
-            {
-                "stream": rows["stream"][0],
-                "devices": rows.select(device).n_unique(),
-                "registered": int(codes.is_in(known).sum()),
-                "from": f"{rows['timestamp'].min():%Y-%m-%dT%H:%M:%SZ}",
-                "to": f"{rows['timestamp'].max():%Y-%m-%dT%H:%M:%SZ}",
-                "interval_s": numbers[0] or 0.0,
-                "largest_flow_lph": numbers[1],
-                "q4_lph": q4,
-            }
-        )
-    return found
-
-
-def _pairs(readings: pl.DataFrame) -> int | None:
-    """How many instants of a feature code both streams have; None where only one stream is there."""
-    import polars as pl
-
-    key = ["feature_code", "timestamp"]
-    streams = {frame["stream"][0]: frame.select(key).unique() for frame in readings.partition_by("stream")}
-    if len(streams) < 2:
-        return None
-    return streams["meter"].join(streams["flowmeter"].filter(pl.col("feature_code").is_not_null()), on=key).height

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import product
 from typing import Final
@@ -55,15 +56,20 @@ def agree(
     raw = carried / moved
     rated = sorted(
         (
-            (abs(np.log(raw * FLOW_TO_LPH[f] / VOLUME_TO_L[v])), flow_units.index(f) + volume_units.index(v), f, v)
-            for f, v in product(flow_units, volume_units)
-            if (f in _AMERICAN) == (v in _AMERICAN)
+            (
+                abs(math.log(raw * FLOW_TO_LPH[of] / VOLUME_TO_L[by])),
+                flow_units.index(of) + volume_units.index(by),
+                of,
+                by,
+            )
+            for of, by in product(flow_units, volume_units)
+            if (of in _AMERICAN) == (by in _AMERICAN)
         ),
     )
     if not rated:
         return None
     best = rated[0]
-    near = [(distance, place, f, v) for distance, place, f, v in rated if distance < best[0] + 1e-9]
-    _, _, f, v = min(near, key=lambda one: one[1])
-    rivals = [f"{a} and {b}" for distance, _, a, b in rated if distance < best[0] + 0.2 and (a, b) != (f, v)]
-    return Agreement(f, v, raw * FLOW_TO_LPH[f] / VOLUME_TO_L[v], rivals[:3])
+    near = [one for one in rated if one[0] < best[0] + 1e-9]
+    _, _, of, by = min(near, key=lambda one: one[1])
+    rivals = [f"{a} and {b}" for distance, _, a, b in rated if distance < best[0] + 0.2 and (a, b) != (of, by)]
+    return Agreement(of, by, raw * FLOW_TO_LPH[of] / VOLUME_TO_L[by], rivals[:3])

@@ -12,7 +12,7 @@ _DELIMITERS: Final = (",", ";", "\t", "|")
 _SKIP_LIMIT: Final = 60
 _LINES: Final = 5_000
 #: a number in any of the ways that exports write one
-NUMBER: Final = re.compile(r"[+-]?(\d{1,3}([ '., ]\d{3})+|\d+)?([.,]\d+)?([eE][+-]?\d+)?")
+NUMBER: Final = re.compile(r"[+-]?(\d{1,3}([ '.,\u00a0\u202f]\d{3})+|\d+)?([.,]\d+)?([eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -106,11 +106,7 @@ def _numbers(rows: list[list[str]], delimiter: str) -> tuple[str, str | None, li
             return ".", ",", []
         doubts = ["all commas in numbers stand before three digits: they might separate thousands"] if triples else []
         return ",", None, doubts
-    spaced = [text for text in fields if re.search(r"\d[ ' ]\d{3}", text)]
-    if spaced:
-        return (
-            ("," if commas else "."),
-            Counter(re.search(r"[ ' ]", text)[0] for text in spaced).most_common(1)[0][0],
-            [],
-        )  # type: ignore[index]
+    gaps = [found[1] for text in fields if (found := re.search(r"\d([ '\u00a0\u202f])\d{3}", text))]
+    if gaps:
+        return ("," if commas else "."), Counter(gaps).most_common(1)[0][0], []
     return ".", None, []

@@ -68,8 +68,8 @@ def propose(
     )
     if looked.format == "rle":
         keys = {"stream": stream or "meter", "glob": file, "format": "rle"}
-        doubts = {} if stream else {"stream": "run-length frames look alike in both streams; say which one this is"}
-        return Proposal([Proposed(base, keys, doubts)], ["each line is a run-length frame"], [])
+        unsure = {} if stream else {"stream": "run-length frames look alike in both streams; say which one this is"}
+        return Proposal([Proposed(base, keys, unsure)], ["each line is a run-length frame"], [])
     columns = profiles(looked.table, looked.dialect)
     reasons, doubts = list(looked.reasons), list(looked.dialect.doubts if looked.dialect else [])
     stamps = find_stamps(columns)

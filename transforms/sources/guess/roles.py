@@ -119,7 +119,7 @@ def _names_things(column: Profile, rows: int) -> bool:
     if column.is_number:
         return named and column.whole and not set(column.words) & (_REGISTER_WORDS | _FLOW_WORDS | _NOT_WATER)
     known = column.texts.drop_nulls()
-    return int(known.str.len_chars().max() or 0) <= 64 and (named or column.distinct > 1)
+    return bool((known.str.len_chars() <= 64).all()) and (named or column.distinct > 1)
 
 
 def _is_register(column: Profile, order: np.ndarray, groups: np.ndarray) -> bool:

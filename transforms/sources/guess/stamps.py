@@ -57,7 +57,7 @@ def find_stamps(columns: list[Profile]) -> Stamps | None:
         f"{date}{gap}{clock}{zone}" for date, gap, clock, zone in product(_DATES, (" ", "T", ""), _CLOCKS, _ZONES)
     ]
     for column in columns:
-        if column.filled > _ENOUGH and (found := _best((column,), patterns)):
+        if column.filled > _ENOUGH and _looks_dated(column) and (found := _best((column,), patterns)):
             return found
     return _split(columns)
 
@@ -121,6 +121,15 @@ def _split(columns: list[Profile]) -> Stamps | None:
     return None
 
 
+def _looks_dated(column: Profile) -> bool:
+    """Whether a text could hold a date and a time of day at all: enough digits, and no number unless of a fixed length."""
+    first = next(iter(column.texts.drop_nulls()), "")
+    digits = sum(letter.isdigit() for letter in first)
+    if column.is_number:
+        return column.texts.drop_nulls().str.len_chars().unique().to_list() in ([12], [14])
+    return digits >= 5
+
+
 def _padded(column: Profile) -> bool:
     """Whether numbers could be times of day without colons: all of one length, four or six digits."""
     lengths = column.texts.drop_nulls().str.len_chars().unique().to_list()
@@ -132,7 +141,7 @@ def _reads(column: Profile, patterns: list[tuple[str, str, str]]) -> bool:
     known = column.texts.drop_nulls().head(50)
     if known.is_empty() or column.filled < _ENOUGH or not known.str.contains(r"\d").all():
         return False
-    return any(_parse(before + known + behind, pattern).null_count() == 0 for pattern, before, behind in patterns)
+    return any(bool(_parse(before + known + behind, one).null_count() == 0) for one, before, behind in patterns)
 
 
 def _best(columns: tuple[Profile, ...], patterns: list[str], behind: str = "") -> Stamps | None:
@@ -143,7 +152,10 @@ def _best(columns: tuple[Profile, ...], patterns: list[str], behind: str = "") -
     frame = pl.DataFrame({str(k): column.texts for k, column in enumerate(columns)})
     texts = frame.select(pl.concat_str(pl.all(), separator=" ")).to_series() + behind
     few = texts.drop_nulls().head(20)
-    fitting = [pattern for pattern in patterns if _parse(few, pattern).null_count() == 0]
+    first = next(iter(few), "")
+    # most patterns are out of the question by a mark between their parts that the text does not have
+    possible = [pattern for pattern in patterns if all(mark in first for mark in set(pattern) & set("/:,"))]
+    fitting = [pattern for pattern in possible if _parse(few, pattern).null_count() == 0]
     rated = []
     for pattern in fitting:
         instants = _seconds(_parse(texts, pattern))
