@@ -5,42 +5,51 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from unittest.mock import patch
 
 import polars as pl
 import pytest
 
 from tests.ingesting import readings, registry
-from transforms.ingest import ingest
+from transforms.ingest import IngestResult, ingest, stage
 from transforms.lake import Lake
 from transforms.reasons import QUARANTINE_REASONS
-from transforms.sources import Column, Source
+from transforms.sources import Choice, Column, Source, read_sources
 from transforms.workspace import Workspace
 
 DUMPS = Path(__file__).parent.parent / "dumps"
 CASES = sorted(path.name.removesuffix(".json") for path in DUMPS.glob("*.json"))
 
 
-def _source(given: dict[str, Any]) -> Source:
-    columns = {
-        name: Column(**{**column, "names": tuple(column.get("names", ()))})
-        for name, column in given.get("columns", {}).items()
-    }
-    return Source(**{**given, "name": "vendor", "glob": "vendor/*", "columns": columns})
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def _sources(case: str, folder: Path) -> tuple[Source, ...]:
+    """The mapping that lies beside a dump, read as sources.toml is read."""
+    if not (DUMPS / f"{case}.toml").exists():
+        return ()
+    (folder / "registry").mkdir(parents=True)
+    shutil.copyfile(DUMPS / f"{case}.toml", folder / "registry" / "sources.toml")
+    return read_sources(folder / "registry" / "sources.toml")
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_dump(case: str, tmp_path: Path) -> None:
     expected = json.loads((DUMPS / f"{case}.json").read_text(encoding="utf-8"))
     workspace = Workspace(tmp_path)
-    sources = (_source(expected["source"]),) if "source" in expected else ()
+    sources = _sources(case, tmp_path)
     folder = workspace.raw / ("vendor" if sources else expected["stream"])
     folder.mkdir(parents=True)
     shutil.copyfile(DUMPS / case, folder / case)
 
-    result = ingest(workspace, registry(sources=sources), absurd_flow_lph=10_000.0, threads=2, memory_mb=400)
+    def taken() -> IngestResult:
+        known = registry(sources=sources)
+        return ingest(workspace, known, absurd_flow_lph=10_000.0, threads=2, memory_mb=400, not_after=NOW)
+
+    result = taken()
 
     (dump,) = result.new_dumps
     counts = {key: getattr(dump, key) for key in ("read", "accepted", "duplicate", "quarantined", "reasons")}
@@ -48,6 +57,7 @@ def test_dump(case: str, tmp_path: Path) -> None:
     assert dump.read == dump.accepted + dump.duplicate + dump.quarantined
     assert dump.reasons.keys() <= QUARANTINE_REASONS.keys()
     assert dump.note == expected.get("note")
+    assert dump.others == expected.get("others", 0)
     assert (dump.stream, dump.source) == (expected["stream"], "vendor" if sources else None)
     if "readings" in expected:
         wanted = [
@@ -70,10 +80,31 @@ def test_dump(case: str, tmp_path: Path) -> None:
 
     # the same raw folder once more adds nothing
     ledger = (workspace.lake / "ledger.json").read_bytes()
-    again = ingest(workspace, registry(sources=sources), absurd_flow_lph=10_000.0, threads=2, memory_mb=400)
+    again = taken()
     assert (again.new_dumps, again.skipped) == ((), 1)
     assert (workspace.lake / "ledger.json").read_bytes() == ledger
     assert Lake.open(workspace).dumps[0]["file"] == f"{folder.name}/{case}"
+
+
+def test_the_careful_way_reads_mapped_dumps_alike(tmp_path: Path) -> None:
+    cases = [case for case in CASES if (DUMPS / f"{case}.toml").exists() and case.endswith(".csv")]
+    mapped = [
+        replace(source, name=f"s{number}", glob=f"vendor/{case}")
+        for number, case in enumerate(cases)
+        for source in _sources(case, tmp_path / case)
+    ]
+    outcomes = []
+    for quick in (True, False):
+        workspace = Workspace(tmp_path / str(quick))
+        (workspace.raw / "vendor").mkdir(parents=True)
+        for case in cases:
+            shutil.copyfile(DUMPS / case, workspace.raw / "vendor" / case)
+        with patch.object(stage, "_may_be_quick", stage._may_be_quick if quick else lambda _: False):
+            known = registry(sources=mapped)
+            result = ingest(workspace, known, absurd_flow_lph=10_000.0, threads=1, memory_mb=400, not_after=NOW)
+        outcomes.append((result, readings(workspace)))
+    assert len(outcomes[0][0].new_dumps) == len(cases)
+    assert outcomes[0] == outcomes[1]
 
 
 def test_every_reason_has_a_dump() -> None:
@@ -122,6 +153,40 @@ def test_groundwater_recordings(tmp_path: Path) -> None:
     }
     registers = [volume for code, *_, volume in readings(workspace) if code == "K37-3110" and volume is not None]
     assert (min(registers), max(registers)) == (214_357_000.0, 258_347_000.0)
+
+
+def test_one_content_under_two_names_that_tell_something_is_two_dumps(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    (workspace.raw / "vendor").mkdir(parents=True)
+    for code in ("WM-1", "WM-2"):
+        (workspace.raw / "vendor" / f"{code}.csv").write_text("ts,q\n2026-01-01T00:00:00Z,0\n2026-01-01T00:15:00Z,x\n")
+    columns = {"feature_code": Column(file=r"(WM-\d+)"), "timestamp": Column(("ts",)), "flow_lph": Column(("q",))}
+    known = registry(sources=[Source("vendor", "meter", "vendor/*", "csv", columns=columns)])
+    first = ingest(workspace, known, absurd_flow_lph=1e4, threads=1, memory_mb=400)
+    assert [(dump.read, dump.accepted, dump.quarantined) for dump in first.new_dumps] == [(2, 1, 1), (2, 1, 1)]
+    assert [row[0] for row in readings(workspace)] == ["WM-1", "WM-2"]
+    assert len(list(workspace.quarantine.glob("*.parquet"))) == 2
+    assert ingest(workspace, known, absurd_flow_lph=1e4, threads=1, memory_mb=400).new_dumps == ()
+
+
+def test_several_sources_share_the_rows_of_one_file(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    (workspace.raw / "vendor").mkdir(parents=True)
+    rows = ["id,ts,v,kind", "A,2026-01-01T00:00:00Z,1,water", "A,2026-01-01T00:00:00Z,9,clamp", "A,x,1,water"]
+    (workspace.raw / "vendor" / "all.csv").write_text("\n".join(rows) + "\n")
+    columns = {"feature_code": Column(("id",)), "timestamp": Column(("ts",)), "flow_lph": Column(("v",))}
+    known = registry(
+        sources=[
+            Source(stream, stream, "vendor/*", "csv", columns=columns, where=Choice("kind", (kind,)))
+            for stream, kind in (("meter", "water"), ("flowmeter", "clamp"))
+        ]
+    )
+    result = ingest(workspace, known, absurd_flow_lph=1e4, threads=1, memory_mb=400)
+    assert [(one.source, one.read, one.accepted, one.reasons, one.others) for one in result.new_dumps] == [
+        ("flowmeter", 1, 1, {}, 2),
+        ("meter", 2, 1, {"bad_timestamp": 1}, 1),
+    ]
+    assert [row[3] for row in readings(workspace)] == [1.0, 9.0]
 
 
 def test_household_recording(tmp_path: Path) -> None:

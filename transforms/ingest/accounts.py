@@ -27,6 +27,8 @@ class DumpAccount:
         Quarantined rows by reason code.
     note : str or None
         What is remarkable about the file as a whole, e.g. ``empty_file``.
+    others : int
+        Rows that the source leaves to other sources of the same file; they are not among those read.
     min_ts, max_ts : str or None
         First and last stamp of the readable rows, ISO 8601 UTC.
     """
@@ -42,6 +44,7 @@ class DumpAccount:
     quarantined: int
     reasons: dict[str, int] = field(default_factory=dict)
     note: str | None = None
+    others: int = 0
     min_ts: str | None = None
     max_ts: str | None = None
 

@@ -11,7 +11,7 @@ import duckdb
 from transforms.ingest.careful import read_carefully
 from transforms.ingest.dumps import Dump
 from transforms.ingest.lines import KEPT
-from transforms.ingest.rules import NUMBER, REASONS
+from transforms.ingest.rules import NUMBER, REASONS, Limits
 from transforms.ingest.store import sync
 from transforms.sql import quote
 
@@ -45,13 +45,15 @@ _SAFE = "CASE WHEN regexp_matches({cell}, '^[=+@\\t\\r-]') THEN chr(39) || {cell
 
 def name_of(dump: Dump) -> str:
     """The name, without ending, of a dump's files in quarantine: nothing in it comes from the data."""
-    source = dump.candidate.source_name
-    suffix = "" if source is None else "-" + hashlib.sha256(source.encode()).hexdigest()[:8]
+    one = dump.candidate
+    # a dump whose name tells something is another dump under another name
+    parts = [part for part in (one.source_name, one.told_by_name) if part is not None]
+    suffix = "-" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8] if parts else ""
     return f"{dump.sha256[:16]}-{dump.candidate.stream}{suffix}"
 
 
 def set_aside(
-    con: duckdb.DuckDBPyConnection, folder: Path, dumps: Sequence[Dump], *, refused: bool, absurd_flow_lph: float
+    con: duckdb.DuckDBPyConnection, folder: Path, dumps: Sequence[Dump], *, refused: bool, limits: Limits
 ) -> None:
     """Write the table ``bad``, and the readings of the table ``refused``, as Parquet and as CSV for each dump."""
     wanting = [dump for dump in dumps if dump.reasons]
@@ -63,7 +65,7 @@ def set_aside(
     con.executemany("INSERT INTO reason_names VALUES (?, ?)", list(enumerate(REASONS)))
     for dump in wanting:
         if refused and dump.reasons["conflicting"]:
-            _find_refused(con, dump, absurd_flow_lph)
+            _find_refused(con, dump, limits)
         rows = _OUT.format(file=quote(dump.candidate.file), dump=dump.number)
         con.execute(f"CREATE OR REPLACE TEMP TABLE aside AS {rows}")
         safe = ", ".join(_SAFE.format(cell=cell) for cell in ("file", "reason", "detail", '"row"'))
@@ -78,13 +80,13 @@ def set_aside(
     sync(folder)
 
 
-def _find_refused(con: duckdb.DuckDBPyConnection, dump: Dump, absurd_flow_lph: float) -> None:
+def _find_refused(con: duckdb.DuckDBPyConnection, dump: Dump, limits: Limits) -> None:
     """Read a dump once more for the lines of its refused readings."""
     con.execute(
         "CREATE OR REPLACE TEMP TABLE refused_lines (line BIGINT, feature_code VARCHAR, flowmeter_id VARCHAR, "
         'ts TIMESTAMP, flow DOUBLE, volume DOUBLE, detail VARCHAR, "row" VARCHAR)'
     )
-    for rows in read_carefully(con, dump, absurd_flow_lph):
+    for rows in read_carefully(con, dump, limits):
         line = "line" if rows.numbered else "NULL::BIGINT"
         con.execute(
             "INSERT INTO refused_lines "
