@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Final
@@ -11,10 +12,11 @@ import polars as pl
 from transforms.ingest.discover import Candidate
 from transforms.ingest.fields import Fields, FileFaultError
 from transforms.ingest.patterns import strptime_pattern
-from transforms.sources import Choice, Column
+from transforms.sources import PULLED, Choice, Column
 from transforms.sql import quote
 from transforms.units import FLOW_TO_LPH, VOLUME_TO_L
 
+_LATER_VERSION: Final = re.compile(r"~v\d+(?=[^/]*$)")
 UNITS: Final = ("flow_lph", "volume_l")
 _PLAIN: Final = {
     "meter": ("feature_code", "timestamp", "flow_lph", "volume_l"),
@@ -171,7 +173,9 @@ def taken_from_name(candidate: Candidate, pattern: str) -> str:
     FileFaultError
         ``bad_file_name``, where the pattern is not found.
     """
-    found = pl.Series([candidate.file]).str.extract(pattern, 1)[0]
+    # a later version of a fetched file is told by us, not by its name at its place
+    name = _LATER_VERSION.sub("", candidate.file) if candidate.file.startswith(f"{PULLED}/") else candidate.file
+    found = pl.Series([name]).str.extract(pattern, 1)[0]
     if not found:
         raise FileFaultError("bad_file_name", f"the file's name does not have what {pattern!r} takes from it")
     return str(found)

@@ -14,12 +14,14 @@ from transforms.sources.columns import UNITS, read_column
 from transforms.sources.dialect import DIALECT_KEYS, read_dialect
 from transforms.sources.keys import Keys
 from transforms.sources.layout import LAYOUT_KEYS, read_layout
+from transforms.sources.places import KEYS as PLACE_KEYS
+from transforms.sources.places import read_place
 from transforms.sources.source import CANONICAL, FORMATS, Column, Source, Wide
 from transforms.sources.times import TIME_KEYS, read_times
 from transforms.toml import Document, read_toml
 from transforms.workspace import STREAMS
 
-_KEYS: Final = ("stream", "glob", "format", "columns", *DIALECT_KEYS, *TIME_KEYS, *LAYOUT_KEYS)
+_KEYS: Final = ("stream", "glob", "format", "columns", *DIALECT_KEYS, *TIME_KEYS, *LAYOUT_KEYS, *PLACE_KEYS)
 #: of what run-length frames state themselves, or have no use for
 _NOT_OF_FRAMES: Final = ("records", "where", "status", "version", "corrections", "missing", "decimal", "thousands")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -78,6 +80,7 @@ class _SourceReader:
         keys.check(_KEYS)
         stream = keys.choice("stream", STREAMS)
         kind = keys.choice("format", FORMATS)
+        place = read_place(table, self.fault)
         glob = self.glob(keys)
         dialect = read_dialect(keys, kind)
         times = read_times(keys)
@@ -90,10 +93,20 @@ class _SourceReader:
         if self.faults.count > before:
             return None
         return Source(
-            self.name, stream, glob, kind, columns=dict(sorted(columns.items())), **dialect, **times, **layout
+            self.name,
+            stream,
+            glob,
+            kind,
+            columns=dict(sorted(columns.items())),
+            place=place,
+            **dialect,
+            **times,
+            **layout,
         )
 
     def glob(self, keys: Keys) -> str:
+        if "glob" not in keys and "place" in keys:
+            return "*"
         if "glob" not in keys:
             self.fault("key glob is missing; give a pattern relative to raw/, for example 'vendor/*.csv'")
             return ""
@@ -102,7 +115,7 @@ class _SourceReader:
         if not value.strip() or not value.isprintable():
             wrong = "is empty or holds control characters"
         elif "://" in value:
-            wrong = "is an address, and files are read from raw/ only; let your own job put the files there"
+            wrong = "is an address; give it as place, and glob for the files that are meant there"
         elif value.startswith(("/", "~")) or re.match(r"[A-Za-z]:", value):
             wrong = "is absolute"
         elif "\\" in value:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from transforms.sources.places import Place
+
 FORMATS: Final = ("csv", "jsonl", "parquet", "rle")
+#: the folder of raw/ that holds what was fetched, one folder a source
+PULLED: Final = "pulled"
 #: time stamps that are counted since 1970-01-01T00:00Z
 EPOCHS: Final = ("epoch_s", "epoch_ms", "epoch_us")
 #: canonical columns by stream
@@ -100,6 +104,9 @@ class Source:
 
     Attributes
     ----------
+    place
+        Where dumps are fetched from; then ``glob`` tells which files there, and those below ``raw/pulled/NAME/`` are
+        claimed. None where they come to raw/ by themselves.
     header
         Whether CSV begins with a line of names; otherwise the columns are called ``1``, ``2`` and so on.
     quote
@@ -158,6 +165,12 @@ class Source:
     where: Choice | None = None
     status: Choice | None = None
     version: Column | None = None
+    place: Place | None = None
+
+    @property
+    def claims(self) -> str:
+        """The pattern, relative to raw/, of the files that this source claims."""
+        return f"{PULLED}/{self.name}/**/*" if self.place else self.glob
 
     @property
     def named_by_file(self) -> bool:
