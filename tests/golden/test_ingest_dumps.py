@@ -13,7 +13,7 @@ from unittest.mock import patch
 import polars as pl
 import pytest
 
-from tests.ingesting import readings, registry
+from tests.ingesting import flows, readings, registry
 from transforms.ingest import IngestResult, ingest, stage
 from transforms.lake import Lake
 from transforms.reasons import QUARANTINE_REASONS
@@ -65,6 +65,13 @@ def test_dump(case: str, tmp_path: Path) -> None:
             for code, number, ts, flow, volume in expected["readings"]
         ]
         assert readings(workspace) == wanted
+    if "flows" in expected:
+        start = datetime.fromisoformat(expected["from"]).replace(tzinfo=UTC)
+        wanted_flows = [
+            (code, datetime.fromisoformat(ts).replace(tzinfo=UTC), pytest.approx(lph))
+            for code, ts, lph in expected["flows"]
+        ]
+        assert flows(workspace, start, 12, expected.get("register", {})) == wanted_flows
     aside = sorted(workspace.quarantine.glob("*.parquet")) if workspace.quarantine.exists() else []
     assert len(aside) == (1 if dump.quarantined else 0)
     if aside:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import duckdb
@@ -141,7 +141,13 @@ def read_carefully(con: duckdb.DuckDBPyConnection, dump: Dump, limits: Limits) -
         for _ in _chunks(con, dump, limits):
             pass
         settle_order(con)
-    yield from _chunks(con, dump, limits)
+    for rows in _chunks(con, dump, limits):
+        yield replace(rows, readings=limits.known.judged(rows.readings, NUMBER)) if of_meters(dump) else rows
+
+
+def of_meters(dump: Dump) -> bool:
+    """Whether a dump's readings are the meters' own."""
+    return dump.candidate.stream == "meter"
 
 
 def _chunks(con: duckdb.DuckDBPyConnection, dump: Dump, limits: Limits) -> Iterator[Rows]:

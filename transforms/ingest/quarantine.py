@@ -8,8 +8,9 @@ from pathlib import Path
 
 import duckdb
 
-from transforms.ingest.careful import read_carefully
+from transforms.ingest.careful import of_meters, read_carefully
 from transforms.ingest.dumps import Dump
+from transforms.ingest.known import clock_of
 from transforms.ingest.lines import KEPT
 from transforms.ingest.rules import NUMBER, REASONS, Limits
 from transforms.ingest.store import sync
@@ -26,7 +27,7 @@ QUALIFY row_number() OVER (PARTITION BY feature_code, flowmeter_id, ts, flow, vo
 _FIND_REFUSED = """
 SELECT {line} AS line, c.feature_code, c.flowmeter_id, c.ts, c.flow, c.volume,
     strftime(c.ts, '%Y-%m-%dT%H:%M:%S.%fZ') AS detail, left(rtrim(text, chr(13) || chr(10)), {kept}) AS "row"
-FROM {readings} AS c JOIN (SELECT * FROM refused WHERE dump = {dump}) AS r
+FROM {shown} AS c JOIN (SELECT * FROM refused WHERE dump = {dump}) AS r
     ON c.feature_code = coalesce(r.feature_code, '') AND c.flowmeter_id = coalesce(r.flowmeter_id, '') AND c.ts = r.ts
     AND c.flow IS NOT DISTINCT FROM r.flow AND c.volume IS NOT DISTINCT FROM r.volume
 JOIN {originals} AS originals USING (line)
@@ -88,10 +89,9 @@ def _find_refused(con: duckdb.DuckDBPyConnection, dump: Dump, limits: Limits) ->
     )
     for rows in read_carefully(con, dump, limits):
         line = "line" if rows.numbered else "NULL::BIGINT"
+        shown = clock_of(rows.readings) if limits.known.clocks and of_meters(dump) else rows.readings
         con.execute(
             "INSERT INTO refused_lines "
-            + _FIND_REFUSED.format(
-                line=line, kept=KEPT, dump=dump.number, readings=rows.readings, originals=rows.originals
-            )
+            + _FIND_REFUSED.format(line=line, kept=KEPT, dump=dump.number, shown=shown, originals=rows.originals)
         )
     con.execute(_REFUSED_LINES.format(dump=dump.number, conflicting=NUMBER["conflicting"]))

@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from transforms.ingest.fields import Fields
+from transforms.ingest.known import Known
 from transforms.ingest.stamps import instant, time_rules, zone_join
 from transforms.ingest.values import factor, number, version
 from transforms.reasons import QUARANTINE_REASONS
@@ -39,10 +40,13 @@ class Limits:
         The largest flow [L/h].
     not_after : datetime or None
         The latest stamp; None for no limit.
+    known : Known
+        Of single meters.
     """
 
     absurd_flow_lph: float
     not_after: datetime | None = None
+    known: Known = field(default_factory=Known)
 
     @property
     def end(self) -> str:

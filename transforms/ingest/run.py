@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from itertools import islice
@@ -19,6 +19,7 @@ from transforms.ingest.devices import bucket_count as buckets_for
 from transforms.ingest.devices import load_devices, number_new, number_registered
 from transforms.ingest.discover import Candidate, discover
 from transforms.ingest.dumps import Dump, prepare
+from transforms.ingest.known import load_known
 from transforms.ingest.patterns import check_patterns
 from transforms.ingest.quarantine import set_aside
 from transforms.ingest.rules import Limits
@@ -49,6 +50,7 @@ def ingest(
     registry: Registry,
     *,
     absurd_flow_lph: float,
+    absurd_by_model: Mapping[str, float] | None = None,
     threads: int,
     memory_mb: int = 1200,
     progress: Callable[[str], None] | None = None,
@@ -69,6 +71,8 @@ def ingest(
         For the sources, the preset correspondence and the size of the fleet.
     absurd_flow_lph : float
         Flows above this are quarantined as ``absurd`` [L/h].
+    absurd_by_model : mapping, optional
+        The same for the meters of a model, where that is less [L/h].
     threads : int
         That DuckDB may use.
     memory_mb : int
@@ -109,7 +113,7 @@ def ingest(
                 workspace,
                 lake,
                 lake.n_buckets or bucket_count or buckets_for(registry.meters.height),
-                Limits(absurd_flow_lph, not_after),
+                Limits(absurd_flow_lph, not_after, load_known(con, registry, absurd_by_model or {})),
                 scratch,
                 tell,
             )

@@ -52,6 +52,7 @@ def stage(con: duckdb.DuckDBPyConnection, dumps: Sequence[Dump], limits: Limits)
     for dump in dumps:
         if dump.number not in done:
             _stage_carefully(con, dump, limits)
+    limits.known.set_clocks_right(con, dumps[0].candidate.stream)
     if len(done) < len(dumps):
         _name(con)
     _account(con, dumps)
@@ -169,14 +170,14 @@ def _settle_quick(con: duckdb.DuckDBPyConnection, quick: Sequence[Dump], limits:
     done = {dump.number for dump in quick if counts.get(dump.number) == dump.rows}
     _name(con)
     odd = f"{odd_identifier('feature_code')} OR {odd_identifier('flowmeter_id')}"
-    doubtful: set[int] = set()
+    doubtful = limits.known.beyond(con) if quick[0].candidate.stream == "meter" else set()
     if con.sql(f"SELECT 1 FROM named WHERE {odd} LIMIT 1").fetchall():
         named_odd = (
             "SELECT DISTINCT CASE WHEN dump < 0 THEN -1 - dump ELSE dump END FROM staged "
             f"WHERE device_no IS NULL AND ({odd})"
         )
-        doubtful = {number for (number,) in con.sql(named_odd).fetchall()}
-        done -= doubtful
+        doubtful |= {number for (number,) in con.sql(named_odd).fetchall()}
+    done -= doubtful
     for dump in quick:
         good, faulty = counts.get(dump.number, 0), counts.get(-1 - dump.number, 0)
         if (

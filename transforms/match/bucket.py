@@ -12,7 +12,7 @@ import polars as pl
 
 from transforms.lake import Lake
 from transforms.match.pairing import Pairing, resolve
-from transforms.match.samples import LOOK_BACK, load_samples
+from transforms.match.samples import LOOK_BACK, load_samples, registers_of
 from transforms.schemas import UTC_US
 from transforms.sql import statement
 from transforms.windows import Window
@@ -112,10 +112,11 @@ def match_bucket(con: duckdb.DuckDBPyConnection, lake: Lake, bucket: int, window
     # Joins are carried out in the order they are written. By its own estimate DuckDB would sometimes join the streams on
     # the instant first and on the devices afterwards, which takes time quadratic in the number of meters.
     con.execute("SET disabled_optimizers = 'join_order'")
-    meters = _load(con, lake, "meter", [bucket], window, parties.instants.clear(), parties.settled)
+    registers = registers_of(parties.devices, parties.fleet)
+    meters = _load(con, lake, "meter", [bucket], window, parties.instants.clear(), parties.settled, registers)
     # A flowmeter that was re-paired may lie in another bucket than the meter it now watches.
     buckets = sorted({bucket, *parties.claims["bucket"].unique().to_list()})
-    flowmeters = _load(con, lake, "flowmeter", buckets, window, parties.instants, parties.settled)
+    flowmeters = _load(con, lake, "flowmeter", buckets, window, parties.instants, parties.settled, registers.clear())
     pairing = resolve(parties.claims, flowmeters, window)
     matched = Matched(*_watch(con, parties, meters, flowmeters, pairing))
     con.execute(statement("transforms.match", "paired.sql").format(validity=_validity(window, matched.watched)))
@@ -130,6 +131,7 @@ def _load(
     window: Window,
     instants: pl.DataFrame,
     settled: float,
+    registers: pl.DataFrame,
 ) -> pl.DataFrame:
     def files(start: datetime) -> list[Path]:
         return [file.path for b in buckets for file in lake.files_for(stream, start, window.end, b)]
@@ -145,6 +147,7 @@ def _load(
         derived=derived and bool(inside),
         instants=instants,
         settled=settled,
+        registers=registers,
     )
 
 

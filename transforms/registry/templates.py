@@ -22,6 +22,7 @@ _MODELS: Final = """\
 # resolution = 1.0         # L/h: step of the reported flow
 # max_gain_change = 0.25   # largest relative change of the gain that a command may make
 # max_offset = 60.0        # L/h: largest offset that a command may set; the band's upper end if left out
+# rollover_l = 1e8         # L: where the register begins again at zero; left out if that is not known
 # display = {quantity = "volume", unit = "m3", digits = 8, decimals = 3}
 """
 
@@ -49,7 +50,7 @@ _SOURCES: Final = """\
 def templates() -> dict[str, str]:
     """The text of every registry file of a new workspace, by file name."""
     return {
-        "meters.csv": "feature_code,model,serial,installed_on,removed_on,site\n",
+        "meters.csv": "feature_code,model,serial,installed_on,removed_on,site,clock_offset_s\n",
         "models.toml": _MODELS,
         "pairs.csv": "feature_code,flowmeter_id,valid_from,valid_to\n",
         "flowmeters.csv": "flowmeter_id,calibrated_on,uncertainty,sampling\n",
