@@ -40,16 +40,18 @@ def flows(
     meters = lake.devices().filter(pl.col("stream") == "meter")
     registers = meters.select("device_no", **{name: pl.lit(known.get(name), pl.Float64) for name in REGISTERS[1:]})
     with duckdb.connect() as con:
+        files = lake.files_for("meter", window.start - LOOK_BACK, window.end)
         load_samples(
             con,
             "meter_samples",
-            [file.path for file in lake.files_for("meter", window.start - LOOK_BACK, window.end)],
+            [file.path for file in files],
             window,
             conflicts=lake.conflicts(),
             derived=True,
             instants=meters.select("device_no").clear(),
             settled=0.1,
             registers=registers,
+            versioned=any(file.has_version for file in files),
         )
         found = con.sql("SELECT * FROM meter_samples").pl()
     named = found.join(meters, on="device_no").select("feature_code", pl.col("ts").dt.replace_time_zone("UTC"), "lph")

@@ -38,7 +38,7 @@ class Dump:
         Why the whole dump is set aside.
     replaced : bool
         Whether a replacement character marks bytes that were no text in the stated encoding.
-    read, accepted, duplicate, others, reasons
+    read, accepted, duplicate, replaced, others, reasons
         The account as it grows; see `DumpAccount`.
     """
 
@@ -58,6 +58,7 @@ class Dump:
     read: int = 0
     accepted: int = 0
     duplicate: int = 0
+    replaced: int = 0
     others: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     min_ts: str | None = None
@@ -91,6 +92,7 @@ class Dump:
             accepted=self.accepted,
             duplicate=self.duplicate,
             quarantined=sum(self.reasons.values()),
+            replaced=self.replaced,
             others=self.others,
             reasons=dict(sorted(self.reasons.items())),
             note=self.note,

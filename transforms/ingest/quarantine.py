@@ -21,15 +21,16 @@ _REFUSED_LINES = """
 INSERT INTO bad
 SELECT {dump}, line, {conflicting}, detail, "row"
 FROM refused_lines
-QUALIFY row_number() OVER (PARTITION BY feature_code, flowmeter_id, ts, flow, volume ORDER BY line) = 1
+QUALIFY row_number() OVER (PARTITION BY feature_code, flowmeter_id, ts, flow, volume, version ORDER BY line) = 1
 """
 
 _FIND_REFUSED = """
-SELECT {line} AS line, c.feature_code, c.flowmeter_id, c.ts, c.flow, c.volume,
+SELECT {line} AS line, c.feature_code, c.flowmeter_id, c.ts, c.flow, c.volume, c.version,
     strftime(c.ts, '%Y-%m-%dT%H:%M:%S.%fZ') AS detail, left(rtrim(text, chr(13) || chr(10)), {kept}) AS "row"
 FROM {shown} AS c JOIN (SELECT * FROM refused WHERE dump = {dump}) AS r
     ON c.feature_code = coalesce(r.feature_code, '') AND c.flowmeter_id = coalesce(r.flowmeter_id, '') AND c.ts = r.ts
     AND c.flow IS NOT DISTINCT FROM r.flow AND c.volume IS NOT DISTINCT FROM r.volume
+    AND c.version IS NOT DISTINCT FROM r.version
 JOIN {originals} AS originals USING (line)
 WHERE c.reason = 0
 """
@@ -85,7 +86,7 @@ def _find_refused(con: duckdb.DuckDBPyConnection, dump: Dump, limits: Limits) ->
     """Read a dump once more for the lines of its refused readings."""
     con.execute(
         "CREATE OR REPLACE TEMP TABLE refused_lines (line BIGINT, feature_code VARCHAR, flowmeter_id VARCHAR, "
-        'ts TIMESTAMP, flow DOUBLE, volume DOUBLE, detail VARCHAR, "row" VARCHAR)'
+        'ts TIMESTAMP, flow DOUBLE, volume DOUBLE, version BIGINT, detail VARCHAR, "row" VARCHAR)'
     )
     for rows in read_carefully(con, dump, limits):
         line = "line" if rows.numbered else "NULL::BIGINT"

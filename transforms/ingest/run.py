@@ -261,7 +261,12 @@ class _Run:
                 refused=settlement.refused,
                 limits=self.limits,
             )
-            contradicted = contradicted or settlement.refused
+            # a list that knows no versions is no use beside readings that have some
+            contradicted = (
+                contradicted
+                or settlement.refused
+                or ("version" in sorting.values and self.lake.conflicts_file is not None)
+            )
         root = self.lake.root
         self.lake = extended(
             self.lake,

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import duckdb
 import polars as pl
 
-from transforms.lake import Lake
+from transforms.lake import Lake, LakeFile
 from transforms.match.pairing import Pairing, resolve
 from transforms.match.samples import LOOK_BACK, load_samples, registers_of
 from transforms.schemas import UTC_US
@@ -133,21 +132,23 @@ def _load(
     settled: float,
     registers: pl.DataFrame,
 ) -> pl.DataFrame:
-    def files(start: datetime) -> list[Path]:
-        return [file.path for b in buckets for file in lake.files_for(stream, start, window.end, b)]
+    def files(start: datetime) -> list[LakeFile]:
+        return [file for b in buckets for file in lake.files_for(stream, start, window.end, b)]
 
-    inside = [file for b in buckets for file in lake.files_for(stream, window.start, window.end, b)]
+    inside = files(window.start)
     derived = not instants.is_empty() or any(file.has_volume for file in inside)
+    used = files(window.start - LOOK_BACK) if derived else inside
     return load_samples(
         con,
         f"{stream}_samples",
-        files(window.start - LOOK_BACK) if derived else [file.path for file in inside],
+        [file.path for file in used],
         window,
         conflicts=lake.conflicts(),
         derived=derived and bool(inside),
         instants=instants,
         settled=settled,
         registers=registers,
+        versioned=any(file.has_version for file in used),
     )
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from transforms.lake import readings_sql
 from transforms.schemas import UTC_US
-from transforms.sql import file_list, instant, quote, statement
+from transforms.sql import instant, statement
 from transforms.windows import Window
 
 #: how far back a register's previous reading is looked for
@@ -64,6 +65,7 @@ def load_samples(
     instants: pl.DataFrame,
     settled: float,
     registers: pl.DataFrame | None = None,
+    versioned: bool = False,
 ) -> pl.DataFrame:
     """Create the view ``view (device_no, ts, lph)`` and return the devices' activity.
 
@@ -88,6 +90,8 @@ def load_samples(
         The largest relative change within an interval at which an instantaneous signal still tells its mean.
     registers : DataFrame, optional
         `REGISTERS`: what is known of devices whose register is read.
+    versioned : bool
+        Whether any file holds several versions of readings.
 
     Returns
     -------
@@ -99,17 +103,12 @@ def load_samples(
             f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT 0::INT AS device_no, now()::TIMESTAMP AS ts, 0.0 AS lph WHERE false"
         )
         return pl.DataFrame(schema=ACTIVITY)
-    without = (
-        f"AND NOT EXISTS (SELECT 1 FROM read_parquet({quote(str(conflicts))}) AS c "
-        "WHERE c.device_no = readings.device_no AND c.ts = readings.ts)"
-        if conflicts
-        else ""
-    )
     start, end = instant(window.start), instant(window.end)
     lookback = instant(window.start - LOOK_BACK) if derived else start
     con.execute(
         statement("transforms.match", "samples.sql").format(
-            view=view, files=file_list(files), lookback=lookback, end=end, without_conflicts=without
+            view=view,
+            readings=readings_sql(files, versioned=versioned, conflicts=conflicts, start=lookback, end=end),
         )
     )
     plain = f"SELECT device_no, ts, flow_lph AS lph FROM {view}_read WHERE flow_lph IS NOT NULL"
