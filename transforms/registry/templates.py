@@ -39,6 +39,8 @@ _SOURCES: Final = """\
 # encoding = "utf-8"
 # skip_rows = 0                    # lines above the header
 # timezone = "Europe/Paris"        # of stamps without an offset: a name, or an offset such as "+12:00"
+# status = {name = "Quality", good = ["A"]}      # rows that are marked otherwise are set aside
+# # there is more: wide layouts, records in JSON, rows of several kinds, corrections; see docs/formats.md, Sources
 #
 # [sources.vendor.columns]         # ours = theirs
 # feature_code = "Meter ID"        # or {value = "WM-0001"} where the export is of one meter
