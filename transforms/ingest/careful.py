@@ -63,7 +63,7 @@ SELECT line, text, f, f[-1] IS NOT NULL AND pre = 0 AS framed, 0 AS n_fields, pr
 FROM (
     SELECT line, text, f, CASE
             WHEN fault <> 0 THEN fault
-            WHEN f IS NULL OR NOT starts_with(ltrim(text, {blank}), '{{') THEN {bad_json}
+            WHEN f IS NULL OR NOT starts_with(ltrim(text, {blank}), {begins}) THEN {bad_json}
             ELSE 0
         END::UTINYINT AS pre
     FROM (
@@ -176,12 +176,16 @@ def read_chunk(con: duckdb.DuckDBPyConnection, dump: Dump, chunk: pa.Table, limi
         con.execute(_FAULTY_ROWS.format(detail=quote(dump.fault.detail), reason=NUMBER[dump.fault.reason]))
     elif dump.candidate.format == "csv":
         _csv_rows(con, dump, limits)
-    elif dump.candidate.source is not None and dump.candidate.source.records is not None:
+    elif (
+        dump.candidate.source is not None
+        and dump.candidate.source.records is not None
+        and not dump.candidate.is_document
+    ):
         _record_rows(con, dump, dump.candidate.source.records, limits)
     else:
         _json_rows(con, dump, limits)
     con.unregister("line_chunk")
-    return _CHUNK
+    return replace(_CHUNK, numbered=not dump.candidate.is_document)
 
 
 def _counts(dump: Dump) -> str:
@@ -217,11 +221,21 @@ def _csv_rows(con: duckdb.DuckDBPyConnection, dump: Dump, limits: Limits) -> Non
 
 
 def _json_rows(con: duckdb.DuckDBPyConnection, dump: Dump, limits: Limits) -> None:
-    keys = JsonKeys()
+    # a document's records are laid out as pairs of the record and what stands around it
+    document = dump.candidate.is_document
+    keys = JsonKeys(record="/0", top="/1") if document else JsonKeys()
     fields = fields_of(dump.candidate, keys.expression, None)
     cells = ", ".join(keys.expression(column.name) for column in dump.wide)
     pointers = pointer_list([*keys.record, json_pointer("runs")])
-    con.execute(_JSON_LINES.format(pointers=pointers, bad_json=NUMBER["bad_json"], blank=_BLANK, counts=_counts(dump)))
+    con.execute(
+        _JSON_LINES.format(
+            pointers=pointers,
+            begins=quote("[" if document else "{"),
+            bad_json=NUMBER["bad_json"],
+            blank=_BLANK,
+            counts=_counts(dump),
+        )
+    )
     relation = "(SELECT * FROM careful_lines WHERE NOT framed)"
     if dump.wide:
         relation = spread(
@@ -242,7 +256,7 @@ def _json_rows(con: duckdb.DuckDBPyConnection, dump: Dump, limits: Limits) -> No
 
 
 def _record_rows(con: duckdb.DuckDBPyConnection, dump: Dump, records: str, limits: Limits) -> None:
-    keys = JsonKeys(records=True)
+    keys = JsonKeys(apart=True)
     fields = fields_of(dump.candidate, keys.expression, None)
     con.execute(
         _JSON_RECORDS.format(

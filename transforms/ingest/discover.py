@@ -50,6 +50,11 @@ class Candidate:
         return self.source.name if self.source else None
 
     @property
+    def is_document(self) -> bool:
+        """Whether the file is one JSON document."""
+        return self.source is not None and self.source.format == "json"
+
+    @property
     def told_by_name(self) -> str | None:
         """The file, where its readings depend on what it is called; such a dump is another one under another name."""
         return self.file if self.source is not None and self.source.named_by_file else None
@@ -163,4 +168,4 @@ def _by_name(name: str) -> tuple[str | None, str | None]:
 
 
 def _source_format(source: Source) -> str:
-    return "jsonl" if source.format == "rle" else source.format
+    return "jsonl" if source.format in ("json", "rle") else source.format

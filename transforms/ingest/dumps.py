@@ -10,6 +10,7 @@ from pathlib import Path
 from transforms.fingerprint import TextFacts
 from transforms.ingest.accounts import DumpAccount
 from transforms.ingest.discover import Candidate
+from transforms.ingest.document import lay_out
 from transforms.ingest.fields import FileFaultError
 from transforms.ingest.mapping import names_read
 from transforms.ingest.text import first_line, unpack
@@ -119,6 +120,9 @@ def prepare(dump: Dump, scratch: Path) -> None:
     if lines == 0 and dump.fault is None:
         dump.note = "empty_file"
         return
+    if one.is_document and dump.text is not None and dump.fault is None:
+        _lay_out(dump, scratch)
+        lines = dump.facts.lines if dump.facts else 0
     if one.format == "csv":
         _read_header(dump)
     else:
@@ -126,6 +130,18 @@ def prepare(dump: Dump, scratch: Path) -> None:
         if one.source is not None and one.source.wide is not None:
             dump.wide = wide_columns(one.source, one.source.wide.columns)
     dump.rows = max(0, lines - dump.first_line + 1)
+
+
+def _lay_out(dump: Dump, scratch: Path) -> None:
+    """Put the lines of a document's records in place of the document."""
+    source, document = dump.candidate.source, dump.text
+    if source is None or document is None:
+        return
+    dump.text = scratch / f"text-{dump.number:06d}-records"
+    try:
+        dump.facts = lay_out(document, dump.text, source.records)
+    except FileFaultError as fault:
+        dump.fault, dump.text = fault, None
 
 
 def _read_header(dump: Dump) -> None:

@@ -24,6 +24,13 @@ def pointer_list(pointers: Iterable[str]) -> str:
 class JsonKeys:
     """Collects the pointers that expressions speak of.
 
+    Parameters
+    ----------
+    apart : bool
+        Whether records are texts of their own, apart from the line.
+    record, top : str
+        Pointers to the record and to what stands around it.
+
     Attributes
     ----------
     record : list of str
@@ -32,21 +39,22 @@ class JsonKeys:
         Pointers into the whole line, where that is not the record; their texts are the list ``t``.
     """
 
-    def __init__(self, *, records: bool = False) -> None:
+    def __init__(self, *, apart: bool = False, record: str = "", top: str = "") -> None:
         self.record: list[str] = []
-        self.top: list[str] = self.record if not records else []
-        self._top_list = "t" if records else "f"
+        self.top: list[str] = self.record if not apart else []
+        self._top_list = "t" if apart else "f"
+        self._record_at, self._top_at = record, top
 
     def expression(self, name: str) -> str:
         """SQL of the text under a name."""
         if name.startswith(FROM_TOP):
-            return self._text(self._top_list, self.top, name.removeprefix(FROM_TOP))
-        return self._text("f", self.record, name)
+            return self._text(self._top_list, self.top, self._top_at, name.removeprefix(FROM_TOP))
+        return self._text("f", self.record, self._record_at, name)
 
     @staticmethod
-    def _text(listed: str, known: list[str], name: str) -> str:
+    def _text(listed: str, known: list[str], at: str, name: str) -> str:
         texts = []
-        for pointer in dict.fromkeys((json_pointer(name), json_pointer(*name.split(".")))):
+        for pointer in dict.fromkeys((at + json_pointer(name), at + json_pointer(*name.split(".")))):
             if pointer not in known:
                 known.append(pointer)
             texts.append(f"{listed}[{known.index(pointer) + 1}]")

@@ -20,14 +20,18 @@ JOIN known_meters ON known_meters.feature_code = coalesce(high.feature_code, dev
 WHERE high.flow > known_meters.absurd_lph
 """
 
+# A reading in `staged` carries either its device's number or its feature code.
 _RIGHT = """
 UPDATE staged SET ts = ts - to_microseconds(late.clock_us)
+FROM (SELECT * FROM known_meters WHERE clock_us <> 0) AS late
+WHERE staged.feature_code = late.feature_code;
+UPDATE staged SET ts = ts - to_microseconds(late.clock_us)
 FROM (
-    SELECT feature_code, device_no, clock_us
-    FROM known_meters LEFT JOIN (SELECT * FROM devices WHERE stream = 'meter') AS numbered USING (feature_code)
+    SELECT device_no, clock_us
+    FROM known_meters JOIN (SELECT * FROM devices WHERE stream = 'meter') AS numbered USING (feature_code)
     WHERE clock_us <> 0
 ) AS late
-WHERE staged.feature_code = late.feature_code OR staged.device_no = late.device_no
+WHERE staged.device_no = late.device_no
 """
 
 

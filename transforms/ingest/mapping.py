@@ -114,8 +114,7 @@ class _Finder:
         if found is None:
             return None
         if canonical in UNITS and source is not None and source.missing:
-            texts = ", ".join(quote(text) for text in source.missing)
-            found = f"CASE WHEN trim({found}::VARCHAR) NOT IN ({texts}) THEN {found} END"
+            found = f"CASE WHEN NOT ({_among(found, source.missing)}) THEN {found} END"
         return _identifier(found, column) if column.pattern or column.pad or column.prefix else found
 
     def text(self, column: Column) -> str | None:
@@ -154,6 +153,15 @@ class _Finder:
         if found is None or column is None or column.pattern is None:
             return found
         return f"nullif(regexp_extract({found}, {quote(column.pattern)}, 1), '')"
+
+
+def _among(text: str, texts: Collection[str]) -> str:
+    """SQL: whether a text is one of some, as letters or, whatever its decimals, as a number."""
+    numbers = ", ".join(f"try_cast({quote(one)} AS DOUBLE)" for one in texts)
+    return (
+        f"coalesce(trim({text}::VARCHAR) IN ({', '.join(map(quote, texts))}), false) "
+        f"OR coalesce(try_cast({text}::VARCHAR AS DOUBLE) IN ({numbers}), false)"
+    )
 
 
 def _identifier(text: str, column: Column) -> str:

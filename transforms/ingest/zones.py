@@ -17,13 +17,14 @@ from transforms.ingest.stamps import FOLD_ORDER, local_stamp
 from transforms.sources import EPOCHS
 
 # A doubled local time that stands in two rows of one device means its first instant in the first and its second in the
-# second. Where it stands in one row, or in three, order tells nothing.
+# second. Where it stands in one row, in three, or twice in one line, order tells nothing.
 _ORDER = f"""
 CREATE OR REPLACE TEMP TABLE {FOLD_ORDER} AS
 SELECT line, feature_code, flowmeter_id, local,
     row_number() OVER (PARTITION BY feature_code, flowmeter_id, local ORDER BY line) AS nth
-FROM (SELECT DISTINCT * FROM fold_rows)
-QUALIFY count(*) OVER (PARTITION BY feature_code, flowmeter_id, local) = 2
+FROM (SELECT *, count(*) AS times FROM fold_rows GROUP BY ALL)
+QUALIFY sum(times) OVER (PARTITION BY feature_code, flowmeter_id, local) = 2
+    AND count(*) OVER (PARTITION BY feature_code, flowmeter_id, local) = 2
 """
 
 _NO_ORDER: Final = f"""
@@ -55,7 +56,7 @@ def zone_table(con: duckdb.DuckDBPyConnection, relation: str, fields: Fields) ->
         con.execute(
             "INSERT INTO fold_rows SELECT line, feature_code_text, flowmeter_id_text, local "
             f"FROM (SELECT line, {raw_columns(fields)} FROM {relation}) JOIN zoned ON local = {local_stamp(fields)} "
-            "WHERE twice"
+            f"WHERE twice{' AND theirs IS NOT TRUE' if fields.theirs else ''}"
         )
     return "zoned"
 

@@ -22,8 +22,8 @@ def read_layout(keys: Keys, stream: str, kind: str, fault: Fault, *, positions: 
     records = None
     if "records" in keys:
         records = keys.text("records", "")
-        if kind not in ("jsonl", ""):
-            keys.fault("records", f" is for jsonl, but format = {shown(kind)}; remove the key")
+        if kind not in ("json", "jsonl", ""):
+            keys.fault("records", f" is for json and jsonl, but format = {shown(kind)}; remove the key")
         elif not records or not all(records.split(".")):
             keys.fault("records", f" = {shown(records)}; give the path of the array, 'data.readings' for example")
     return {
@@ -83,7 +83,7 @@ def _wide(keys: Keys, stream: str, kind: str, fault: Fault, positions: bool) -> 
     inner = _table(keys, "wide", _WIDE_KEYS, fault)
     if inner is None:
         return None
-    if "records" in keys:
+    if "records" in keys and kind != "json":
         keys.fault("wide", " cannot stand beside records; a record is one reading")
     if kind == "rle":
         keys.fault("wide", " is not for run-length frames; remove the table")
@@ -101,7 +101,7 @@ def _wide_names(inner: Keys, kind: str) -> tuple[str, ...]:
     columns = inner.texts("columns", what)
     if "columns" not in inner:
         inner.missing("columns", what)
-    elif kind == "jsonl" and any(set(name) & set("*?") for name in columns):
+    elif kind in ("json", "jsonl") and any(set(name) & set("*?") for name in columns):
         inner.fault("columns", f" = {shown(list(columns))}; JSON keys are listed one by one, without '*' and '?'")
     return columns
 

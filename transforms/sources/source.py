@@ -7,7 +7,7 @@ from typing import Final
 
 from transforms.sources.places import Place
 
-FORMATS: Final = ("csv", "jsonl", "parquet", "rle")
+FORMATS: Final = ("csv", "json", "jsonl", "parquet", "rle")
 #: the folder of raw/ that holds what was fetched, one folder a source
 PULLED: Final = "pulled"
 #: time stamps that are counted since 1970-01-01T00:00Z
@@ -118,7 +118,8 @@ class Source:
     missing
         Texts that stand for a missing value.
     records
-        Dotted path of the array of records in a JSON line; None where the line is the record.
+        Dotted path of the array of records in a JSON line or document; None where the line is the record, or the
+        document the array.
     timezone
         IANA name or offset of stamps without an offset.
     ambiguous
