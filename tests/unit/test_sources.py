@@ -285,6 +285,7 @@ def test_run_length_frames_need_no_columns(file: Path) -> None:
             HEAD + COLUMNS.replace('unit = "m3"', 'unit_column = "u", units = {a = "b"}'),
             "units 'a' = 'b' is no unit of",
         ),
+        (HEAD + COLUMNS.replace('unit = "m3"', "factor = -1"), "columns.volume_l.factor = -1; give a number above 0"),
         (HEAD + COLUMNS.replace('unit = "m3"', 'per = "1h"'), "per is only for flow_lph"),
         (
             HEAD

@@ -194,5 +194,5 @@ def _factor(column: Column | None, known: dict[str, float], ours: str) -> float:
     if column is None:
         return 1.0
     if column.per_s:
-        return VOLUME_TO_L[column.unit or "L"] * 3600.0 / column.per_s
-    return known[column.unit or ours]
+        return column.factor * VOLUME_TO_L[column.unit or "L"] * 3600.0 / column.per_s
+    return column.factor * known[column.unit or ours]

@@ -23,8 +23,8 @@ _KEYS: Final = {
     "feature_code": ("name", "value", "file", "pattern", "pad", "prefix"),
     "flowmeter_id": ("name", "value", "file", "pattern", "pad", "prefix"),
     "timestamp": ("name", "format", "file"),
-    "flow_lph": ("name", "unit", "unit_column", "units", "per"),
-    "volume_l": ("name", "unit", "unit_column", "units"),
+    "flow_lph": ("name", "unit", "unit_column", "units", "factor", "per"),
+    "volume_l": ("name", "unit", "unit_column", "units", "factor"),
     "via": ("name", "value"),
     VERSION: ("name", "file", "pattern"),
 }
@@ -86,6 +86,7 @@ def read_column(
         prefix=_text("prefix", entry["prefix"], fault) if "prefix" in entry and "prefix" in known else "",
         unit_column=_unit_column(entry, fault, positions) if canonical in UNITS else None,
         units=_units(canonical, entry, fault) if canonical in UNITS else {},
+        factor=_factor(entry["factor"], fault) if "factor" in entry and canonical in UNITS else 1.0,
         per_s=_per(entry["per"], fault) if "per" in entry and canonical == "flow_lph" else None,
     )
 
@@ -213,6 +214,13 @@ def _per(value: Any, fault: Callable[[str], None]) -> int | None:
     except (UsageError, TypeError) as error:
         fault(f".per: {error}")
         return None
+
+
+def _factor(value: Any, fault: Callable[[str], None]) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 1e-9 <= value <= 1e9:
+        return float(value)
+    fault(f".factor = {shown(value)}; give a number above 0, 10 for a pulse of ten units")
+    return 1.0
 
 
 def _format(value: Any, fault: Callable[[str], None]) -> str:

@@ -47,6 +47,8 @@ class Column:
         The foreign column that names the unit of each row.
     units
         What the unit column calls a unit, and ours for it.
+    factor
+        What a value is multiplied with before its unit counts, the litres of a pulse for example.
     per_s
         Length of the interval over which the foreign value is the volume; None where it is a flow or a register [s].
     """
@@ -62,6 +64,7 @@ class Column:
     unit_column: str | None = None
     units: dict[str, str] = field(default_factory=dict)
     per_s: int | None = None
+    factor: float = 1.0
 
 
 @dataclass(frozen=True)
