@@ -28,7 +28,8 @@ _MODELS: Final = """\
 
 _SOURCES: Final = """\
 # How foreign exports map to our columns. Files in raw/meter and raw/flowmeter that no source claims are read with plain
-# columns; a file elsewhere under raw/ needs a source here. Both streams may come from one export.
+# columns; a file elsewhere under raw/ needs a source here. Both streams may come from one export. There are more keys than
+# these, for wide layouts, JSON, rows of several kinds, local clocks and corrections: see docs/formats.md, Sources.
 #
 # [sources.vendor]
 # stream = "meter"                 # meter or flowmeter
@@ -40,7 +41,6 @@ _SOURCES: Final = """\
 # skip_rows = 0                    # lines above the header
 # timezone = "Europe/Paris"        # of stamps without an offset: a name, or an offset such as "+12:00"
 # status = {name = "Quality", good = ["A"]}      # rows that are marked otherwise are set aside
-# # there is more: wide layouts, records in JSON, rows of several kinds, corrections; see docs/formats.md, Sources
 #
 # [sources.vendor.columns]         # ours = theirs
 # feature_code = "Meter ID"        # or {value = "WM-0001"} where the export is of one meter
