@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -84,15 +84,24 @@ def pull_dumps(context: Context, engine: Engine, now: datetime) -> list[Pulled]:
     return engine.step("pull", lambda: pull(context.workspace, sources, context.policy.pull, now, context.progress))
 
 
-def ingest_dumps(context: Context, engine: Engine) -> IngestResult:
-    """Bring new raw dumps into the lake."""
-    highest = max((model.q4 for model in context.registry.models.values()), default=1e9)
+def ingest_dumps(context: Context, engine: Engine, now: datetime | None = None) -> IngestResult:
+    """Bring new raw dumps into the lake.
+
+    What counts as the future begins after ``now`` and after the clock's time, whichever is later: a run for an old window
+    must not set aside what was measured since.
+    """
+    factor = context.policy.ingest.absurd_factor
+    absurd = {model.name: factor * model.q4 for model in context.registry.models.values()}
+    clock = datetime.now(UTC)
+    latest = (max(now, clock) if now else clock) + context.policy.ingest.future_tolerance
     return engine.step(
         "ingest",
         lambda: ingest(
             context.workspace,
             context.registry,
-            absurd_flow_lph=context.policy.ingest.absurd_factor * highest,
+            absurd_flow_lph=max(absurd.values(), default=factor * 1e9),
+            absurd_by_model=absurd,
+            not_after=latest,
             threads=context.workers,
             memory_mb=MEMORY_MB,
             progress=context.progress,
@@ -115,7 +124,7 @@ def run_cycle(
     _say_what_is_unguarded(context)
     # While DuckDB parses, Python has time to import what the judgement will need.
     Thread(target=statistics.load, daemon=True).start()
-    taken = ingest_dumps(context, engine)
+    taken = ingest_dumps(context, engine, now)
     lake = Lake.open(context.workspace)
     parties = parties_of(context, lake)
     revised = _revise(context, engine, lake, parties, now)
