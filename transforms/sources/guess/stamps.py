@@ -126,7 +126,7 @@ def _looks_dated(column: Profile) -> bool:
     first = next(iter(column.texts.drop_nulls()), "")
     digits = sum(letter.isdigit() for letter in first)
     if column.is_number:
-        return column.texts.drop_nulls().str.len_chars().unique().to_list() in ([12], [14])
+        return bool(column.texts.drop_nulls().str.len_chars().is_in([12, 14]).all())
     return digits >= 5
 
 
