@@ -92,7 +92,7 @@ def _readings(workspace: Workspace) -> pl.DataFrame:
     columns = ["stream", "feature_code", "flowmeter_id", "timestamp", "flow_lph", "volume_l"]
     if not files:
         return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
-    rows = pl.concat([pl.read_parquet(file, glob=False, hive_partitioning=False) for file in files])
+    rows = pl.concat([pl.read_parquet(file, glob=False, hive_partitioning=False) for file in files], how="diagonal")
     named = rows.join(lake.devices(), on="device_no").with_columns(timestamp=pl.col("ts").dt.replace_time_zone("UTC"))
     return named.select(columns).sort("stream", "feature_code", "flowmeter_id", "timestamp")
 
