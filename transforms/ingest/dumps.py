@@ -6,6 +6,7 @@ import csv
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from transforms.fingerprint import TextFacts
 from transforms.ingest.accounts import DumpAccount
@@ -62,6 +63,8 @@ class Dump:
     replaced: int = 0
     others: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    before: dict[str, Any] | None = None
+    retried: int = 0
     min_ts: str | None = None
     max_ts: str | None = None
 
@@ -97,6 +100,7 @@ class Dump:
             others=self.others,
             reasons=dict(sorted(self.reasons.items())),
             note=self.note,
+            retried=self.retried,
             min_ts=self.min_ts,
             max_ts=self.max_ts,
         )
