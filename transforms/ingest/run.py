@@ -136,6 +136,10 @@ def ingest(
     return IngestResult(tuple(accounts), intake.skipped, tuple(sorted([*ignored, *intake.unreadable])))
 
 
+#: what makes two files the same dump: stream, source, digest, and the name where that tells something
+Identity = tuple[str, str | None, str, str | None]
+
+
 class _Intake:
     """The dumps that the lake does not have yet, in batches; digests are made ahead of the batch that needs them."""
 
@@ -149,8 +153,11 @@ class _Intake:
     ) -> None:
         self._before = {} if retry is None else _entries(lake, retry)
         self._again = retry is not None
-        self._known = {(dump["stream"], dump["source"], dump["sha256"], None) for dump in lake.dumps}
-        self._known |= {(dump["stream"], dump["source"], dump["sha256"], dump["file"]) for dump in lake.dumps}
+        self._known: set[Identity] = {
+            (dump["stream"], dump["source"], dump["sha256"], name)
+            for dump in lake.dumps
+            for name in (None, dump["file"])
+        }
         self._digests = Digests(lake.root)
         self._candidates = candidates
         self._threads = threads
@@ -214,7 +221,7 @@ class _Intake:
         self._digests.save()
 
 
-def _entries(lake: Lake, files: Collection[str]) -> dict[tuple[str, str | None, str, str | None], dict[str, Any]]:
+def _entries(lake: Lake, files: Collection[str]) -> dict[Identity, dict[str, Any]]:
     """The ledger's entries of dumps that had rows set aside, by what makes two files the same dump."""
     wanted = [dump for dump in lake.dumps if dump["file"] in files and dump["quarantined"]]
     return {
@@ -222,7 +229,7 @@ def _entries(lake: Lake, files: Collection[str]) -> dict[tuple[str, str | None, 
     }
 
 
-def _identity(one: Candidate, sha256: str) -> tuple[str, str | None, str, str | None]:
+def _identity(one: Candidate, sha256: str) -> Identity:
     """What makes two files the same dump."""
     return (one.stream, one.source_name, sha256, one.told_by_name)
 

@@ -124,10 +124,9 @@ def _split(columns: list[Profile]) -> Stamps | None:
 def _looks_dated(column: Profile) -> bool:
     """Whether a text could hold a date and a time of day at all: enough digits, and no number unless of a fixed length."""
     first = next(iter(column.texts.drop_nulls()), "")
-    digits = sum(letter.isdigit() for letter in first)
     if column.is_number:
         return bool(column.texts.drop_nulls().str.len_chars().is_in([12, 14]).all())
-    return digits >= 5
+    return sum(letter.isdigit() for letter in str(first)) >= 5
 
 
 def _padded(column: Profile) -> bool:
