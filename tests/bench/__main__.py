@@ -25,6 +25,7 @@ BENCHMARKS = (
     "estimators",
     "detectability",
     "year",
+    "fuzzing",
 )
 FULL, QUICK = 100_000, 10_000
 
