@@ -21,15 +21,22 @@ _INTEGERS: Final = frozenset(
 _FLOATS: Final = frozenset({"FLOAT", "DOUBLE"})
 _ZONED: Final = frozenset({"TIMESTAMP WITH TIME ZONE", "TIMESTAMP_NS WITH TIME ZONE", "TIMESTAMPTZ_NS"})
 _TEXTS: Final = frozenset({"VARCHAR", "UUID"})
-#: errors that tell of the file, not of us
-BROKEN: Final = (
-    duckdb.InvalidInputException,
-    duckdb.IOException,
-    duckdb.ConversionException,
-    duckdb.SerializationException,
-    duckdb.NotImplementedException,
-    duckdb.OutOfRangeException,
+#: errors that tell of us, or of the machine; any other one that reading Parquet brings tells of the file
+_OURS: Final = (
+    duckdb.ProgrammingError,
+    duckdb.InternalError,
+    duckdb.OutOfMemoryException,
+    duckdb.InterruptException,
+    duckdb.FatalException,
 )
+
+
+def tells_of_the_file(error: duckdb.Error) -> bool:
+    """Whether an error of DuckDB that came up while Parquet was read is the file's fault.
+
+    What is wrong with a file has many classes, down to a bare `duckdb.Error` where its metadata are garbled.
+    """
+    return isinstance(error, duckdb.InvalidInputException) or not isinstance(error, _OURS)
 
 
 def identifier(name: str) -> str:
@@ -55,7 +62,9 @@ def parquet_rows(con: duckdb.DuckDBPyConnection, dump: Dump, limits: Limits) -> 
     file = f"read_parquet({file_list([dump.candidate.path])}, file_row_number=true)"
     try:
         types = {name: kind for name, kind, *_ in con.sql(f"DESCRIBE SELECT * FROM {file}").fetchall()}
-    except BROKEN as error:
+    except duckdb.Error as error:
+        if not tells_of_the_file(error):
+            raise
         raise FileFaultError("unreadable_file", str(error).splitlines()[0]) from None
     del types["file_row_number"]
     roles = {name: canonical for canonical, column in columns_of(dump.candidate).items() for name in column.names}

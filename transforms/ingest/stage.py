@@ -17,7 +17,7 @@ from transforms.ingest.dumps import Dump
 from transforms.ingest.fields import FileFaultError
 from transforms.ingest.lines import KEPT, chosen_lines
 from transforms.ingest.mapping import fields_of
-from transforms.ingest.parquet import BROKEN
+from transforms.ingest.parquet import tells_of_the_file
 from transforms.ingest.rules import REASONS, THEIRS, Limits, marked, odd_identifier
 from transforms.ingest.zones import zone_table
 from transforms.sources import Source
@@ -245,8 +245,8 @@ def _stage_carefully(con: duckdb.DuckDBPyConnection, dump: Dump, limits: Limits)
             _insert_bad(con, dump, rows)
     except FileFaultError as fault:
         dump.fault = fault
-    except BROKEN as error:
-        if dump.candidate.format != "parquet":
+    except duckdb.Error as error:
+        if dump.candidate.format != "parquet" or not tells_of_the_file(error):
             raise
         con.execute(f"DELETE FROM staged WHERE dump = {dump.number}")
         con.execute(f"DELETE FROM bad WHERE dump = {dump.number}")
