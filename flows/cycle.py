@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -90,23 +90,31 @@ def ingest_dumps(context: Context, engine: Engine, now: datetime | None = None) 
     What counts as the future begins after ``now`` and after the clock's time, whichever is later: a run for an old window
     must not set aside what was measured since.
     """
+    return engine.step("ingest", lambda: _ingest(context, now, ahead=context.ahead))
+
+
+def retry_dumps(context: Context, files: Collection[str]) -> IngestResult:
+    """Read dumps once more of which rows were set aside, under the mappings as they are now; see `transforms.ingest.retry`."""
+    return _ingest(context, None, retry=files)
+
+
+def _ingest(
+    context: Context, now: datetime | None, *, ahead: ReadAhead | None = None, retry: Collection[str] | None = None
+) -> IngestResult:
     factor = context.policy.ingest.absurd_factor
     absurd = {model.name: factor * model.q4 for model in context.registry.models.values()}
     clock = datetime.now(UTC)
-    latest = (max(now, clock) if now else clock) + context.policy.ingest.future_tolerance
-    return engine.step(
-        "ingest",
-        lambda: ingest(
-            context.workspace,
-            context.registry,
-            absurd_flow_lph=max(absurd.values(), default=factor * 1e9),
-            absurd_by_model=absurd,
-            not_after=latest,
-            threads=context.workers,
-            memory_mb=MEMORY_MB,
-            progress=context.progress,
-            ahead=context.ahead,
-        ),
+    return ingest(
+        context.workspace,
+        context.registry,
+        absurd_flow_lph=max(absurd.values(), default=factor * 1e9),
+        absurd_by_model=absurd,
+        not_after=(max(now, clock) if now else clock) + context.policy.ingest.future_tolerance,
+        threads=context.workers,
+        memory_mb=MEMORY_MB,
+        progress=context.progress,
+        ahead=ahead,
+        retry=retry,
     )
 
 

@@ -124,7 +124,8 @@ def _inputs(lake: Lake, history: History, window: Window) -> list[dict[str, Any]
             wanted = parse_time(dump["min_ts"]) < window.end and parse_time(dump["max_ts"]) >= window.start
         if wanted:
             # a lake of an earlier version counted no replaced readings, because there were none
-            found.append({**{key: dump[key] for key in keys}, "replaced": dump.get("replaced", 0)})
+            again = {"retried": dump["retried"]} if dump.get("retried") else {}
+            found.append({**{key: dump[key] for key in keys}, "replaced": dump.get("replaced", 0), **again})
     return sorted(found, key=lambda dump: (dump["stream"], dump["file"], dump["source"] or "", dump["sha256"]))
 
 

@@ -68,7 +68,7 @@ def readings(workspace: Workspace, *, conflicts: bool = True) -> list[tuple[Any,
     ]
     if not files:
         return []
-    rows = pl.concat(frame(file) for file in files)
+    rows = pl.concat([frame(file) for file in files], how="diagonal")
     if not conflicts and (refused := lake.conflicts()):
         rows = rows.join(frame(refused), on=["device_no", "ts"], how="anti")
     named = rows.join(lake.devices(), on="device_no").select(

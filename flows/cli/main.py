@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from flows.cli import cycle, explain, outbox, setting_up
+from flows.cli import cycle, explain, outbox, quarantine, setting_up, sources
 from flows.engines.signals import exit_code, terminable
 from flows.settings import version
 from transforms.errors import MeterwrightError, PolicyError, RegistryError, UsageError, WorkspaceBusyError
@@ -35,6 +35,8 @@ for command in (
     cycle.serve,
     explain.explain,
     outbox.outbox,
+    sources.sources,
+    quarantine.quarantine,
 ):
     meterwright.add_command(command)
 

@@ -288,3 +288,22 @@ def test_household_recording(tmp_path: Path) -> None:
     ]
     of_meter = [row for row in readings(workspace) if row[4] is not None]
     assert of_meter[0][2:] == (datetime(2012, 9, 1, tzinfo=UTC), None, 127_826.5)
+
+
+def test_bytes_that_are_no_text_are_not_taken_for_replaced_readings(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    (workspace.raw / "meter").mkdir(parents=True)
+    (workspace.raw / "vendor").mkdir()
+    (workspace.raw / "vendor" / "a.csv").write_bytes(
+        "feature_code,timestamp,flow_lph\nWM-1,2026-01-01T00:00:00Z,5\nWM-\u00e4,2026-01-01T00:00:00Z,6\n".encode(
+            "utf-16"
+        )
+        + b"\x00\xd8"
+    )
+    (tmp_path / "sources.toml").write_text(
+        '[sources.vendor]\nstream = "meter"\nglob = "vendor/*"\nformat = "csv"\nencoding = "utf-16"\n'
+        '[sources.vendor.columns]\nfeature_code = "feature_code"\ntimestamp = "timestamp"\nflow_lph = "flow_lph"\n'
+    )
+    known = registry(sources=read_sources(tmp_path / "sources.toml"))
+    (dump,) = ingest(workspace, known, absurd_flow_lph=10_000.0, threads=1, memory_mb=400, not_after=NOW).new_dumps
+    assert (dump.replaced, dump.accepted, dump.read) == (0, 2, dump.accepted + dump.quarantined)

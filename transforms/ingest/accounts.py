@@ -31,6 +31,8 @@ class DumpAccount:
         Accepted rows that are one version more of a reading: of all its versions the highest is used.
     others : int
         Rows that the source leaves to other sources of the same file; they are not among those read.
+    retried : int
+        How often it was read once more, under a mended mapping.
     min_ts, max_ts : str or None
         First and last stamp of the readable rows, ISO 8601 UTC.
     """
@@ -48,6 +50,7 @@ class DumpAccount:
     note: str | None = None
     replaced: int = 0
     others: int = 0
+    retried: int = 0
     min_ts: str | None = None
     max_ts: str | None = None
 

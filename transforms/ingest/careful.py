@@ -163,7 +163,7 @@ def _chunks(con: duckdb.DuckDBPyConnection, dump: Dump, limits: Limits) -> Itera
         columns=len(dump.header) if dump.candidate.format == "csv" and dump.fault is None else 0,
         delimiter=dump.delimiter,
         quote=dump.quote,
-        replaced=dump.replaced,
+        replaced=dump.garbled,
     ):
         yield read_chunk(con, dump, chunk, limits)
 

@@ -6,6 +6,7 @@ import csv
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from transforms.fingerprint import TextFacts
 from transforms.ingest.accounts import DumpAccount
@@ -37,7 +38,7 @@ class Dump:
         Rows that the count of lines promises.
     fault : FileFaultError or None
         Why the whole dump is set aside.
-    replaced : bool
+    garbled : bool
         Whether a replacement character marks bytes that were no text in the stated encoding.
     read, accepted, duplicate, replaced, others, reasons
         The account as it grows; see `DumpAccount`.
@@ -55,13 +56,15 @@ class Dump:
     rows: int = 0
     fault: FileFaultError | None = None
     note: str | None = None
-    replaced: bool = False
+    garbled: bool = False
     read: int = 0
     accepted: int = 0
     duplicate: int = 0
     replaced: int = 0
     others: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    before: dict[str, Any] | None = None
+    retried: int = 0
     min_ts: str | None = None
     max_ts: str | None = None
 
@@ -97,6 +100,7 @@ class Dump:
             others=self.others,
             reasons=dict(sorted(self.reasons.items())),
             note=self.note,
+            retried=self.retried,
             min_ts=self.min_ts,
             max_ts=self.max_ts,
         )
@@ -113,7 +117,7 @@ def prepare(dump: Dump, scratch: Path) -> None:
     dump.text = one.path
     if one.compression or encoding != "utf-8":
         unpacked = unpack(one.path, scratch / f"text-{dump.number:06d}", one.compression, encoding)
-        dump.text, dump.facts, dump.replaced = unpacked.path, unpacked.facts, unpacked.replaced
+        dump.text, dump.facts, dump.garbled = unpacked.path, unpacked.facts, unpacked.replaced
         if unpacked.fault:
             dump.fault = FileFaultError("unreadable_file", unpacked.fault)
     lines = dump.facts.lines if dump.facts else 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 
@@ -22,6 +22,7 @@ from transforms.ingest.dumps import Dump, prepare
 from transforms.ingest.known import load_known
 from transforms.ingest.patterns import check_patterns
 from transforms.ingest.quarantine import set_aside
+from transforms.ingest.retry import clear_aside, combine, keep_refused
 from transforms.ingest.rules import Limits
 from transforms.ingest.settle import load_conflicts, overlapping, settle, sort_staged
 from transforms.ingest.stage import stage
@@ -57,6 +58,7 @@ def ingest(
     bucket_count: int | None = None,
     ahead: ReadAhead | None = None,
     not_after: datetime | None = None,
+    retry: Collection[str] | None = None,
 ) -> IngestResult:
     """Bring every new dump below raw/ into the lake.
 
@@ -83,6 +85,8 @@ def ingest(
         Number of hash buckets of a lake that is made now; by default it follows from the number of registered meters.
     ahead : ReadAhead, optional
         What was begun with before.
+    retry : collection of str, optional
+        Paths relative to raw/ of dumps to read once more; then new ones are left alone.
     not_after : datetime, optional
         Later stamps are quarantined as ``future``.
 
@@ -102,7 +106,7 @@ def ingest(
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     accounts: list[DumpAccount] = []
-    intake = _Intake(lake, candidates, threads, ahead)
+    intake = _Intake(lake, candidates, threads, ahead, retry)
     try:
         con = connect(threads=threads, memory_mb=memory_mb, spill=scratch / "spill")
         try:
@@ -132,12 +136,28 @@ def ingest(
     return IngestResult(tuple(accounts), intake.skipped, tuple(sorted([*ignored, *intake.unreadable])))
 
 
+#: what makes two files the same dump: stream, source, digest, and the name where that tells something
+Identity = tuple[str, str | None, str, str | None]
+
+
 class _Intake:
     """The dumps that the lake does not have yet, in batches; digests are made ahead of the batch that needs them."""
 
-    def __init__(self, lake: Lake, candidates: Sequence[Candidate], threads: int, ahead: ReadAhead | None) -> None:
-        self._known = {(dump["stream"], dump["source"], dump["sha256"], None) for dump in lake.dumps}
-        self._known |= {(dump["stream"], dump["source"], dump["sha256"], dump["file"]) for dump in lake.dumps}
+    def __init__(
+        self,
+        lake: Lake,
+        candidates: Sequence[Candidate],
+        threads: int,
+        ahead: ReadAhead | None,
+        retry: Collection[str] | None,
+    ) -> None:
+        self._before = {} if retry is None else _entries(lake, retry)
+        self._again = retry is not None
+        self._known: set[Identity] = {
+            (dump["stream"], dump["source"], dump["sha256"], name)
+            for dump in lake.dumps
+            for name in (None, dump["file"])
+        }
         self._digests = Digests(lake.root)
         self._candidates = candidates
         self._threads = threads
@@ -176,6 +196,11 @@ class _Intake:
                     continue
                 self._digests.remember(one.file, found.state, found.sha256)
                 key = _identity(one, found.sha256)
+                if self._again:
+                    if before := self._before.pop(key, None):
+                        facts = found.facts or fingerprint(one.path, count=is_text(one)).facts
+                        yield Dump(0, one, found.sha256, found.size, facts, before=before)
+                    continue
                 if key in self._known:
                     self.skipped += 1
                     continue
@@ -196,7 +221,15 @@ class _Intake:
         self._digests.save()
 
 
-def _identity(one: Candidate, sha256: str) -> tuple[str, str | None, str, str | None]:
+def _entries(lake: Lake, files: Collection[str]) -> dict[Identity, dict[str, Any]]:
+    """The ledger's entries of dumps that had rows set aside, by what makes two files the same dump."""
+    wanted = [dump for dump in lake.dumps if dump["file"] in files and dump["quarantined"]]
+    return {
+        (dump["stream"], dump["source"], dump["sha256"], name): dump for dump in wanted for name in (None, dump["file"])
+    }
+
+
+def _identity(one: Candidate, sha256: str) -> Identity:
     """What makes two files the same dump."""
     return (one.stream, one.source_name, sha256, one.told_by_name)
 
@@ -249,6 +282,10 @@ class _Run:
             sorting = sort_staged(self.con, stream, self.n_buckets)
             parts = parts_of(self.con, stream, self.n_buckets, sorting.values)
             settlement = settle(self.con, sorting, overlapping(self.files, parts), of_stream)
+            for dump in of_stream:
+                if dump.before is not None:
+                    combine(dump, dump.before)
+                    keep_refused(self.con, self.workspace.quarantine, dump)
             self.con.execute("DROP TABLE staged")
             if settlement.changed:
                 parts = parts_of(self.con, stream, self.n_buckets, sorting.values)
@@ -273,12 +310,16 @@ class _Run:
             n_buckets=self.n_buckets,
             files=new_files,
             dumps=[dump.account().entry() for dump in dumps],
+            instead_of=[dump.before for dump in dumps if dump.before is not None],
             devices_file=write_devices(self.con, root, generation)
             if new_devices or not self.lake.generation
             else self.lake.devices_file,
             conflicts_file=write_conflicts(self.con, root, generation) if contradicted else self.lake.conflicts_file,
         )
         commit(self.lake)
+        for dump in dumps:
+            if dump.before is not None and not dump.account().quarantined:
+                clear_aside(self.workspace.quarantine, dump)
         self.files += new_files
         for leftover in self.scratch.glob("text-*"):
             leftover.unlink()

@@ -71,7 +71,7 @@ def _may_be_quick(dump: Dump) -> bool:
         dump.candidate.format == "csv"
         and dump.fault is None
         and dump.rows > 0
-        and not dump.replaced
+        and not dump.garbled
         and dump.facts is not None
         and dump.facts.plain
         and not _needs_care(dump.candidate.source)

@@ -173,13 +173,14 @@ def extended(
     dumps: Sequence[dict[str, object]],
     devices_file: str | None,
     conflicts_file: str | None,
+    instead_of: Sequence[dict[str, object]] = (),
 ) -> Lake:
-    """The lake after one more commit."""
+    """The lake after one more commit; the dumps' entries come after the others, in place of those named."""
     return Lake(
         lake.root,
         n_buckets=n_buckets,
         generation=lake.generation + 1,
-        dumps=[*lake.dumps, *dumps],
+        dumps=[*(entry for entry in lake.dumps if entry not in instead_of), *dumps],
         files=[*lake.files, *(file.entry() for file in files)],
         devices_file=devices_file,
         conflicts_file=conflicts_file,

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from transforms.errors import RegistryError
 from transforms.faults import Faults, shown, suggestion
+from transforms.sources.builtin import KEY as BUILTIN
+from transforms.sources.builtin import with_builtin
 from transforms.sources.columns import UNITS, read_column
 from transforms.sources.dialect import DIALECT_KEYS, read_dialect
 from transforms.sources.keys import Keys
@@ -21,7 +23,7 @@ from transforms.sources.times import TIME_KEYS, read_times
 from transforms.toml import Document, read_toml
 from transforms.workspace import STREAMS
 
-_KEYS: Final = ("stream", "glob", "format", "columns", *DIALECT_KEYS, *TIME_KEYS, *LAYOUT_KEYS, *PLACE_KEYS)
+_KEYS: Final = ("stream", "glob", "format", "columns", BUILTIN, *DIALECT_KEYS, *TIME_KEYS, *LAYOUT_KEYS, *PLACE_KEYS)
 #: of what run-length frames state themselves, or have no use for
 _NOT_OF_FRAMES: Final = ("records", "where", "status", "version", "corrections", "missing", "decimal", "thousands")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -76,8 +78,9 @@ class _SourceReader:
             return None
         if not _NAME.fullmatch(self.name):
             self.fault("the source's name must be 1 to 64 letters, digits, '_', '-' or '.'; rename it")
+        Keys(table, self.fault).check(_KEYS)
+        table = with_builtin(table, Keys(table, self.fault))
         keys = Keys(table, self.fault)
-        keys.check(_KEYS)
         stream = keys.choice("stream", STREAMS)
         kind = keys.choice("format", FORMATS)
         place = read_place(table, self.fault)
