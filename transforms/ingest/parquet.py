@@ -32,6 +32,11 @@ BROKEN: Final = (
 )
 
 
+def tells_of_file(error: duckdb.Error) -> bool:
+    """Whether an error tells of the file, not of us; what the Parquet reader's own parser finds has no class of its own."""
+    return isinstance(error, BROKEN) or type(error) is duckdb.Error
+
+
 def identifier(name: str) -> str:
     """A column's name as SQL."""
     return '"' + name.replace('"', '""') + '"'
@@ -55,7 +60,9 @@ def parquet_rows(con: duckdb.DuckDBPyConnection, dump: Dump, limits: Limits) -> 
     file = f"read_parquet({file_list([dump.candidate.path])}, file_row_number=true)"
     try:
         types = {name: kind for name, kind, *_ in con.sql(f"DESCRIBE SELECT * FROM {file}").fetchall()}
-    except BROKEN as error:
+    except duckdb.Error as error:
+        if not tells_of_file(error):
+            raise
         raise FileFaultError("unreadable_file", str(error).splitlines()[0]) from None
     del types["file_row_number"]
     roles = {name: canonical for canonical, column in columns_of(dump.candidate).items() for name in column.names}
