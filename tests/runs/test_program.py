@@ -60,7 +60,7 @@ def test_json_is_one_object_and_nothing_else(ready: Small, capfd: pytest.Capture
     assert out.count("\n") == 1
     assert err
     assert code == 3
-    assert set(found) == {"ingest", "runs"}
+    assert set(found) == {"ingest", "pull", "runs"}
     assert found["ingest"] == {
         "dumps": 3,
         "skipped": 0,

@@ -74,7 +74,8 @@ FROM (
 )
 """
 
-# A line whose records are an array: each of them may also speak of what stands beside the array.
+# A line whose records are an array: each of them may also speak of what stands beside the array. Each TRY holds one call
+# only, since what stands twice within one is worked out before it, where its error ends the statement.
 _JSON_RECORDS = """
 CREATE OR REPLACE TEMP TABLE careful_lines AS
 SELECT line, text, items, CASE
@@ -85,7 +86,7 @@ SELECT line, text, items, CASE
 FROM (
     SELECT line, text, fault, CASE json_type(found) WHEN 'ARRAY' THEN json_extract(found, '$[*]') END AS items
     FROM (
-        SELECT line, text, fault, TRY(coalesce(json_extract(text, {literal}), json_extract(text, {path}))) AS found
+        SELECT line, text, fault, coalesce(TRY(json_extract(text, {literal})), TRY(json_extract(text, {path}))) AS found
         FROM line_chunk
         WHERE {counts}
     )
@@ -93,7 +94,7 @@ FROM (
 """
 
 _RECORDS = """(
-    SELECT line, TRY(json_extract_string(item, {pointers})) AS f, json_extract_string(text, {top}) AS t, 0 AS n_fields, pre
+    SELECT line, TRY(json_extract_string(item, {pointers})) AS f, TRY(json_extract_string(text, {top})) AS t, 0 AS n_fields, pre
     FROM (SELECT line, text, pre, unnest(items) AS item FROM careful_lines WHERE pre = 0)
     UNION ALL
     SELECT line, NULL, NULL, 0, pre FROM careful_lines WHERE pre <> 0
@@ -249,7 +250,7 @@ def _json_rows(con: duckdb.DuckDBPyConnection, dump: Dump, limits: Limits) -> No
     _typed_rows(con, relation, fields, 0, limits)
     if con.sql("SELECT 1 FROM careful_lines WHERE framed LIMIT 1").fetchall():
         framed = (
-            f"(SELECT line, json_extract_string(text, {pointer_list(map(json_pointer, FRAME_KEYS))}) AS f "
+            f"(SELECT line, TRY(json_extract_string(text, {pointer_list(map(json_pointer, FRAME_KEYS))})) AS f "
             "FROM careful_lines WHERE framed)"
         )
         con.execute(f"INSERT INTO careful_rows {read_frames(con, framed, dump.candidate, limits)}")

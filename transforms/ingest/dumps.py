@@ -133,7 +133,7 @@ def prepare(dump: Dump, scratch: Path) -> None:
         dump.first_line = dump.skip_rows + 1
         if one.source is not None and one.source.wide is not None:
             dump.wide = wide_columns(one.source, one.source.wide.columns)
-    dump.rows = max(0, lines - dump.first_line + 1)
+    dump.rows = max(0, lines - dump.first_line + 1) if dump.text is not None else 0
 
 
 def _lay_out(dump: Dump, scratch: Path) -> None:
@@ -149,22 +149,26 @@ def _lay_out(dump: Dump, scratch: Path) -> None:
 
 
 def _read_header(dump: Dump) -> None:
-    found = first_line(dump.text, dump.skip_rows, dump.comment) if dump.text else None
     source = dump.candidate.source
     named = source is None or source.header
+    found = first_line(dump.text, dump.skip_rows, dump.comment, blank=not named) if dump.text else None
     dump.first_line = (found[0] if found else dump.skip_rows + 1) + named
     if dump.fault is not None:
         return
-    if found is None and (dump.facts is None or dump.facts.lines <= 1):
+    if found is None or (not found[1].strip() and (dump.facts is None or dump.facts.lines <= 1)):
         dump.note = "empty_file"
         dump.text = None
         return
-    if found is None:
+    if not found[1].strip():
         dump.fault = FileFaultError("missing_column", "no header line")
         return
     line = found[1].replace("\0", "")
     quoting = {"quotechar": dump.quote} if dump.quote else {"quoting": csv.QUOTE_NONE}
-    fields = next(csv.reader([line], delimiter=dump.delimiter, **quoting), [])  # type: ignore[arg-type]
+    try:
+        fields = next(csv.reader([line], delimiter=dump.delimiter, **quoting), [])  # type: ignore[arg-type]
+    except csv.Error as error:
+        dump.fault = FileFaultError("missing_column", f"the header cannot be read ({error})")
+        return
     dump.header = [name.strip() for name in fields] if named else [str(place + 1) for place in range(len(fields))]
     try:
         if source is not None and source.wide is not None:

@@ -21,22 +21,20 @@ _INTEGERS: Final = frozenset(
 _FLOATS: Final = frozenset({"FLOAT", "DOUBLE"})
 _ZONED: Final = frozenset({"TIMESTAMP WITH TIME ZONE", "TIMESTAMP_NS WITH TIME ZONE", "TIMESTAMPTZ_NS"})
 _TEXTS: Final = frozenset({"VARCHAR", "UUID"})
-#: errors that tell of us, or of the machine; any other one that reading Parquet brings tells of the file
-_OURS: Final = (
-    duckdb.ProgrammingError,
-    duckdb.InternalError,
-    duckdb.OutOfMemoryException,
-    duckdb.InterruptException,
-    duckdb.FatalException,
+#: errors that tell of the file, not of us
+BROKEN: Final = (
+    duckdb.InvalidInputException,
+    duckdb.IOException,
+    duckdb.ConversionException,
+    duckdb.SerializationException,
+    duckdb.NotImplementedException,
+    duckdb.OutOfRangeException,
 )
 
 
-def tells_of_the_file(error: duckdb.Error) -> bool:
-    """Whether an error of DuckDB that came up while Parquet was read is the file's fault.
-
-    What is wrong with a file has many classes, down to a bare `duckdb.Error` where its metadata are garbled.
-    """
-    return isinstance(error, duckdb.InvalidInputException) or not isinstance(error, _OURS)
+def tells_of_file(error: duckdb.Error) -> bool:
+    """Whether an error tells of the file, not of us; what the Parquet reader's own parser finds has no class of its own."""
+    return isinstance(error, BROKEN) or type(error) is duckdb.Error
 
 
 def identifier(name: str) -> str:
@@ -63,7 +61,7 @@ def parquet_rows(con: duckdb.DuckDBPyConnection, dump: Dump, limits: Limits) -> 
     try:
         types = {name: kind for name, kind, *_ in con.sql(f"DESCRIBE SELECT * FROM {file}").fetchall()}
     except duckdb.Error as error:
-        if not tells_of_the_file(error):
+        if not tells_of_file(error):
             raise
         raise FileFaultError("unreadable_file", str(error).splitlines()[0]) from None
     del types["file_row_number"]

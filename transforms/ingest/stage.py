@@ -17,7 +17,7 @@ from transforms.ingest.dumps import Dump
 from transforms.ingest.fields import FileFaultError
 from transforms.ingest.lines import KEPT, chosen_lines
 from transforms.ingest.mapping import fields_of
-from transforms.ingest.parquet import tells_of_the_file
+from transforms.ingest.parquet import tells_of_file
 from transforms.ingest.rules import REASONS, THEIRS, Limits, marked, odd_identifier
 from transforms.ingest.zones import zone_table
 from transforms.sources import Source
@@ -71,6 +71,7 @@ def _may_be_quick(dump: Dump) -> bool:
         dump.candidate.format == "csv"
         and dump.fault is None
         and dump.rows > 0
+        and bool(dump.header)
         and not dump.garbled
         and dump.facts is not None
         and dump.facts.plain
@@ -246,7 +247,7 @@ def _stage_carefully(con: duckdb.DuckDBPyConnection, dump: Dump, limits: Limits)
     except FileFaultError as fault:
         dump.fault = fault
     except duckdb.Error as error:
-        if dump.candidate.format != "parquet" or not tells_of_the_file(error):
+        if dump.candidate.format != "parquet" or not tells_of_file(error):
             raise
         con.execute(f"DELETE FROM staged WHERE dump = {dump.number}")
         con.execute(f"DELETE FROM bad WHERE dump = {dump.number}")

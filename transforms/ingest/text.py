@@ -102,19 +102,21 @@ def _unzstd(raw: IO[bytes]) -> Iterator[bytes]:
             yield chunk
 
 
-def first_line(path: Path, skip_rows: int, comment: str | None = None) -> tuple[int, str] | None:
-    """The first line after ``skip_rows`` lines that is no comment: its number, and its text without line break; None if
-    the text ends before, or the line is blank."""
+def first_line(
+    path: Path, skip_rows: int, comment: str | None = None, *, blank: bool = False
+) -> tuple[int, str] | None:
+    """The first line after ``skip_rows`` lines that is no comment, and, with ``blank``, not blank: its number, and its
+    text without line break. The text is empty if the file ends within the lines skipped; None if it ends later."""
     with path.open("rb") as file:
         number = 1
         for _ in range(skip_rows):
             if not file.readline(_CHUNK):
-                return None
+                return number, ""
             number += 1
         while line := file.readline(_CHUNK):
             if number == 1:
                 line = line.removeprefix(_BOM)
-            if comment is None or not line.startswith(comment.encode()):
-                break
+            if not (blank and not line.strip()) and not (comment and line.startswith(comment.encode())):
+                return number, line.rstrip(b"\r\n").decode("utf-8", "replace")
             number += 1
-    return (number, line.rstrip(b"\r\n").decode("utf-8", "replace")) if line.strip() else None
+    return None
