@@ -87,7 +87,8 @@ def _led_by_coverage(folder: str, minutes: str, seed: str) -> None:
         feed(all_starts[which], data[2:])
 
     limit = f"-max_total_time={round(60 * float(minutes))}"
-    atheris.Setup([sys.argv[0], limit, f"-seed={seed}", "-max_len=8192", "-timeout=30", folder], one)
+    kept = f"-artifact_prefix={tempfile.gettempdir()}/fuzz-led-"
+    atheris.Setup([sys.argv[0], limit, kept, f"-seed={seed}", "-max_len=8192", "-timeout=30", folder], one)
     atheris.Fuzz()
 
 

@@ -50,7 +50,7 @@ def unpack(path: Path, target: Path, compression: str | None, encoding: str) -> 
                     text = decoded.encode()
                 counter.update(text)
                 out.write(text)
-        except (OSError, EOFError, zlib.error) as error:
+        except (OSError, EOFError, UnicodeError, zlib.error) as error:  # UTF-16 without its mark has no byte order
             fault = str(error) or type(error).__name__
         if decoder is not None and fault is None:
             rest = decoder.decode(b"", final=True)
