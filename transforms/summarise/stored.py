@@ -26,17 +26,15 @@ _BAND = ("n_above", "n_below", "n_band_above", "n_band_below")
 def to_tables(moments: Moments) -> dict[str, pl.DataFrame]:
     """Tables ``single`` (cells with one pair), ``cells`` (those with more) and ``windows`` (one line per row)."""
     n = moments.values["n"]
-    parts, _, rows = n.shape
+    rows = n.shape[2]
     flat = {name: moments.values[name].reshape(-1) for name in ("n", "sx", "sy", *_SQUARES)}
     one = np.flatnonzero(flat["n"] == 1)
     more = np.flatnonzero(flat["n"] > 1)
-    columns: dict[str, Ints] = {"still": moments.by_bin("n")[0] - 0}
-    columns |= {name: moments.total(name, slice(1, BINS)) for name in _BAND}
+    columns: dict[str, Ints] = {name: moments.total(name, slice(1, BINS)) for name in _BAND}
     for z, bins in enumerate(ZONES):
         columns |= {f"y_min_{z}": moments.total("y_min", bins), f"y_max_{z}": moments.total("y_max", bins)}
     for name, bins in (("still", ZONES[0]), ("flow", slice(1, BINS))):
         columns |= {f"x_min_{name}": moments.total("x_min", bins), f"x_max_{name}": moments.total("x_max", bins)}
-    del columns["still"]
     return {
         "single": _table(_where(one, rows) | {name: flat[name][one] for name in ("sx", "sy")}),
         "cells": _table(_where(more, rows) | {name: values[more] for name, values in flat.items()}),
