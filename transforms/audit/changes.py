@@ -52,7 +52,7 @@ def settle(
     variance = np.where(_mixed(stretches, series, variance), _SAYS_NOTHING * variance, variance)
     sums = prefix_sums(series, variance)
     while len(inner := inner_edges(stretches)):
-        stretches = _refined(stretches, series, sums, price)
+        stretches = _refined(stretches, series, variance, sums, price)
         excess = _excess(stretches, series, variance, sums, least_shift, inner)
         row = stretches.row[inner]
         # the least of each row goes, if it does not matter; then the rest is looked at anew
@@ -61,9 +61,15 @@ def settle(
         drop = inner[least[excess[least] < 0]]
         if not len(drop):
             break
-        stretches = _merged(stretches, drop, series, sums, price)
-    stretches = replace(stretches, drifts=stretches.drifts & _beyond_calibration(stretches, series, variance, sums, price))
-    return stretches, variance
+        stretches = _with_drifts(_merged(stretches, drop), series, variance, sums, price)
+    return _with_drifts(stretches, series, variance, sums, price), variance
+
+
+def _with_drifts(stretches: Stretches, series: Series, variance: Floats, sums: PrefixSums, price: Prices) -> Stretches:
+    """The same stretches, with those that drift by more than noise and the reference's calibrations explain."""
+    drifts = drifting(series, sums, price, stretches.row, stretches.first, stretches.last)
+    found = replace(stretches, drifts=drifts)
+    return replace(found, drifts=drifts & _beyond_calibration(found, series, variance, sums, price))
 
 
 def _mixed(stretches: Stretches, series: Series, variance: Floats) -> Bools:
@@ -106,34 +112,32 @@ def _beyond_calibration(
     return found
 
 
-def _merged(stretches: Stretches, left: Ints, series: Series, sums: PrefixSums, price: Prices) -> Stretches:
+def _merged(stretches: Stretches, left: Ints) -> Stretches:
     keep = np.ones(len(stretches.row), dtype=np.bool_)
     keep[left + 1] = False
     last = stretches.last.copy()
     last[left] = stretches.last[left + 1]
-    row, first, last = stretches.row[keep], stretches.first[keep], last[keep]
-    return Stretches(row, first, last, drifting(series, sums, price, row, first, last))
+    return Stretches(stretches.row[keep], stretches.first[keep], last[keep], stretches.drifts[keep])
 
 
-def _refined(stretches: Stretches, series: Series, sums: PrefixSums, price: Prices) -> Stretches:
+def _refined(stretches: Stretches, series: Series, variance: Floats, sums: PrefixSums, price: Prices) -> Stretches:
     """Every second change at a time, each moved to the best window between its neighbours."""
-    first, last, drifts = stretches.first.copy(), stretches.last.copy(), stretches.drifts
     inner = inner_edges(stretches)
     for _ in range(_ROUNDS):
+        first, last, drifts = stretches.first.copy(), stretches.last.copy(), stretches.drifts
         for turn in (0, 1):
             some = inner[turn::2]
             for begin in range(0, len(some), _AT_ONCE):
                 left = some[begin : begin + _AT_ONCE]
-                rest = _left_over(stretches.row[left], first[left], last[left + 1], drifts[left], drifts[left + 1], sums)
+                row = stretches.row[left]
+                rest = _left_over(row, first[left], last[left + 1], drifts[left], drifts[left + 1], sums)
                 place = first[left] + LEAST + rest.argmin(axis=1)
                 last[left], first[left + 1] = place, place
-        drifts = drifting(series, sums, price, stretches.row, first, last)
-    return replace(stretches, first=first, last=last, drifts=drifts)
+        stretches = _with_drifts(replace(stretches, first=first, last=last), series, variance, sums, price)
+    return stretches
 
 
-def _left_over(
-    row: Ints, first: Ints, last: Ints, drifts_left: Bools, drifts_right: Bools, sums: PrefixSums
-) -> Floats:
+def _left_over(row: Ints, first: Ints, last: Ints, drifts_left: Bools, drifts_right: Bools, sums: PrefixSums) -> Floats:
     """What is left if the change is at first + LEAST, first + LEAST + 1, …; infinite beyond last - LEAST."""
     count = last - first - 2 * LEAST + 1
     place = first[:, None] + LEAST + np.arange(int(count.max()))[None, :]
@@ -152,9 +156,7 @@ def _excess(
 ) -> Floats:
     """By how much more each change moves the error than it must, relative to that; below zero: it does not matter."""
     row = stretches.row[left]
-    before, after = (
-        sums.between(stretches.first[k], stretches.last[k], row) for k in (left, left + 1)
-    )
+    before, after = (sums.between(stretches.first[k], stretches.last[k], row) for k in (left, left + 1))
     edge = stretches.first[left + 1]
     scale = sums.unit[row]
     at = ((series.day[row, edge] + series.day[row, edge - 1]) / 2 - sums.origin[row]) / scale
@@ -198,11 +200,11 @@ def common_variance(share: Floats, common: Floats, calibration: Ints) -> Floats:
     calibration : ndarray
         Which calibration each window rests on; negative for no window.
     """
-    rows, width = share.shape
+    rows = len(share)
     if not share.size:
         return np.zeros(rows)
     ids = calibration - calibration.min()
     key = (np.arange(rows)[:, None] * (int(ids.max()) + 1) + ids).ravel()
     few, inverse = np.unique(key, return_inverse=True)
     part = np.bincount(inverse, weights=(share * common).ravel(), minlength=len(few))
-    return np.bincount(few // (int(ids.max()) + 1), weights=part**2, minlength=rows)
+    return np.bincount(few // (int(ids.max()) + 1), weights=part**2, minlength=rows).astype(np.float64)

@@ -93,7 +93,9 @@ def _persistence(series: Series, variance: Floats, size: int) -> Floats:
     count = there.sum(axis=1)
     # a steady drift is no noise: differences are taken about their own median
     centre = _middle(np.where(there, step, np.inf), count)
-    size_of = _middle(np.where(there, np.abs(step - np.where(np.isfinite(centre), centre, 0.0)[:, None]), np.inf), count)
+    size_of = _middle(
+        np.where(there, np.abs(step - np.where(np.isfinite(centre), centre, 0.0)[:, None]), np.inf), count
+    )
     return np.where(count >= _LEAST_BLOCKS - 1, (size_of / _MEDIAN) ** 2, 1.0)
 
 
@@ -110,7 +112,7 @@ def _middle(values: Floats, count: Ints) -> Floats:
 
 def running_median(series: Series) -> Floats:
     """The median of each window's nine neighbours, itself among them; at the ends that of the last full nine."""
-    rows, width = series.error.shape
+    width = series.error.shape[1]
     half = _NEIGHBOURS // 2
     if width < _NEIGHBOURS:
         return np.broadcast_to(

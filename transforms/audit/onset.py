@@ -65,7 +65,7 @@ def date_changes(stretches: Stretches, series: Series, variance: Floats) -> Onse
             better = bent.min(axis=1) - np.log((last - first)[may]) < rest[may].min(axis=1)
             rest[may[better]], log[may[better]] = bent[better], bent_log[better]
             bends[begin + may[better]] = True
-        own_low, own_high = _most_probable(log)
+        own_low, own_high = most_probable(log)
         place[some] = first + LEAST + rest.argmin(axis=1)
         low[some] = np.minimum(first + LEAST + own_low, place[some])
         high[some] = np.maximum(first + LEAST + own_high, place[some])
@@ -198,7 +198,7 @@ def _solved(matrix: Floats, vector: Floats, square: Floats, inside: Bools) -> tu
     return np.where(inside, rest, np.inf), np.where(inside, -(rest + det) / 2, -np.inf)
 
 
-def _most_probable(log: Floats) -> tuple[Ints, Ints]:
+def most_probable(log: Floats) -> tuple[Ints, Ints]:
     """First and last of the most probable places that together have `PROBABILITY`."""
     p = np.exp(log - log.max(axis=1, keepdims=True))
     p /= p.sum(axis=1, keepdims=True)

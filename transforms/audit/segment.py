@@ -78,14 +78,22 @@ def segment(series: Series, variance: Floats, price: Prices) -> Stretches:
     edges = {int(row): np.array([0, series.n[row]]) for row in maybe}
     for begin in range(0, len(maybe), _ROWS):
         some = maybe[begin : begin + _ROWS]
-        for row, found in zip(some, _partition(series, sums, price, some), strict=True):
-            edges[int(row)] = found
-    row_of = np.concatenate([np.repeat(rows, 1)[~np.isin(rows, maybe)], *[[r] * (len(e) - 1) for r, e in edges.items()]])
+        coarse = _partition(series, sums, price, some, _grid(series.n[some]))
+        finer = np.array([len(found) > 2 and series.n[row] > _COLUMNS for row, found in zip(some, coarse, strict=True)])
+        if finer.any():
+            again = some[finer]
+            near = _nearby([coarse[k] for k in np.flatnonzero(finer)], series.n[again])
+            for place, found in zip(np.flatnonzero(finer), _partition(series, sums, price, again, near), strict=True):
+                coarse[place] = found
+        edges.update(zip(some.tolist(), coarse, strict=True))
+    row_of = np.concatenate(
+        [np.repeat(rows, 1)[~np.isin(rows, maybe)], *[[r] * (len(e) - 1) for r, e in edges.items()]]
+    )
     first = np.concatenate([np.zeros(len(rows) - len(maybe)), *[e[:-1] for e in edges.values()]])
     last = np.concatenate([series.n[~np.isin(rows, maybe)], *[e[1:] for e in edges.values()]])
     order = np.lexsort((first, row_of))
-    row, begin, end = (values[order].astype(np.int64) for values in (row_of, first, last))
-    return Stretches(row, begin, end, drifting(series, sums, price, row, begin, end))
+    row, own_first, own_last = (values[order].astype(np.int64) for values in (row_of, first, last))
+    return Stretches(row, own_first, own_last, drifting(series, sums, price, row, own_first, own_last))
 
 
 def drifting(series: Series, sums: PrefixSums, price: Prices, row: Ints, first: Ints, last: Ints) -> Bools:
@@ -114,13 +122,33 @@ def _might_change(series: Series, sums: PrefixSums, price: Prices) -> Bools:
     return np.asarray((best > 0.6 * price.change) & (series.n >= 2 * LEAST))
 
 
-def _partition(series: Series, sums: PrefixSums, price: Prices, rows: Ints) -> list[Ints]:
-    """The edges of the stretches of some rows, first and last included."""
-    n = series.n[rows]
+def _grid(n: Ints) -> Ints:
+    """Where stretches may end: after each block of as few windows as give no more than `_COLUMNS` blocks a row."""
     size = -(-n // _COLUMNS)
-    blocks = -(-n // size)
-    width = int(blocks.max())
-    edge = np.minimum(np.arange(width + 1)[None, :] * size[:, None], n[:, None])
+    width = int((-(-n // size)).max())
+    return np.asarray(np.minimum(np.arange(width + 1)[None, :] * size[:, None], n[:, None]))
+
+
+def _nearby(found: list[Ints], n: Ints) -> Ints:
+    """Every single window within a block of the ends found, for the same search at full resolution."""
+    size = -(-n // _COLUMNS)
+    edges = []
+    for own, block, count in zip(found, size, n, strict=True):
+        around = own[1:-1, None] + np.arange(-block - 1, block + 2)[None, :]
+        edges.append(np.unique(np.concatenate([[0, count], np.clip(around, 0, count).ravel()])))
+    width = max(len(own) for own in edges)
+    return np.stack([np.concatenate([own, np.full(width - len(own), own[-1])]) for own in edges])
+
+
+def _partition(series: Series, sums: PrefixSums, price: Prices, rows: Ints, edge: Ints) -> list[Ints]:
+    """The edges of the best stretches of some rows, first and last included, out of those allowed.
+
+    Parameters
+    ----------
+    edge : ndarray
+        Where stretches may end, shape (rows, places), rising from 0 to the row's end, which may be repeated.
+    """
+    width = edge.shape[1] - 1
     day = series.day[rows[:, None], np.clip(edge - 1, 0, None)]
     running = np.ascontiguousarray(sums.sums[:, rows[:, None], edge])
     change, slope = price.change[rows, None], price.slope[rows, None]
@@ -142,7 +170,7 @@ def _partition(series: Series, sums: PrefixSums, price: Prices, rows: Ints) -> l
         total[:, j] = np.take_along_axis(candidate, came_from[:, j : j + 1], axis=1)[:, 0]
     found = []
     for place in range(len(rows)):
-        j = int(blocks[place])
+        j = int(np.searchsorted(edge[place], edge[place, -1]))
         cuts = [j]
         while j > 0:
             j = int(came_from[place, j])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,8 @@ UNTRUSTED = (
 #: flowing pairs below which a window's error is not used
 LEAST_FLOWING = 3
 _US_PER_DAY = 86_400e6
+
+Number = TypeVar("Number", np.float64, np.int64)
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,6 @@ class Series:
     def present(self) -> Bools:
         """Which cells hold a window, shape (rows, windows)."""
         return np.asarray(np.arange(self.error.shape[1])[None, :] < self.n[:, None])
-
-    def scaled(self, variance: Floats) -> Series:
-        """The same with other variances."""
-        return replace(self, variance=variance)
 
     def take(self, rows: Ints | Bools) -> Series:
         """Some of the rows."""
@@ -113,8 +112,8 @@ def pack(chosen: pl.DataFrame, row: str) -> Series:
         else pl.lit(0, pl.Int64).alias("flowmeter_id")
     ).to_series()
 
-    def spread(values: npt.NDArray[np.generic], empty: float, kind: type = np.float64) -> npt.NDArray[np.generic]:
-        dense = np.full(shape, empty, dtype=kind)
+    def spread(values: npt.NDArray[Number], empty: float) -> npt.NDArray[Number]:
+        dense = np.full(shape, empty, dtype=values.dtype)
         dense[rows, column] = values
         return dense
 
@@ -123,7 +122,7 @@ def pack(chosen: pl.DataFrame, row: str) -> Series:
         error=spread(chosen["error"].to_numpy(), 0.0),
         variance=spread(chosen["error_se"].to_numpy() ** 2, np.inf),
         day=spread((begin + end) / 2 / _US_PER_DAY, 0.0),
-        calibration=spread(calibration.to_numpy(), -1, np.int64),
+        calibration=spread(calibration.to_numpy().astype(np.int64), -1),
         common=spread(chosen["reference_uncertainty"].fill_null(0.0).to_numpy(), 0.0),
-        place=spread(chosen["place"].to_numpy().astype(np.int64), -1, np.int64),
+        place=spread(chosen["place"].to_numpy().astype(np.int64), -1),
     )
