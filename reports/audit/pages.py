@@ -11,7 +11,7 @@ from reports.audit.drawn import Drawn
 from reports.audit.fleet_charts import error_distribution, onsets
 from reports.audit.meters import MOST_PAGES, Subject, listed, subjects
 from reports.audit.overview import compliance, groups, sentences, span_of, title, totals
-from reports.audit.timeline import timeline
+from reports.audit.timeline import NARROW, timeline
 from reports.audit.timescale import TimeScale
 from reports.audit.trust import trust
 from reports.audit.view import AuditView
@@ -77,7 +77,7 @@ def _meter_page(view: AuditView, subject: Subject, flagged: int, last: int) -> s
     meter, place = subject.meter, subject.place
     charts = {
         "wide": timeline(meter),
-        "narrow": timeline(meter, narrow=True),
+        "narrow": timeline(meter, NARROW),
         "relation": relation_chart(meter),
         "errors": error_chart(meter),
         "litres": cumulative_chart(meter),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,25 @@ from reports.wording import count, finite, percent
 #: verdicts and their colours, from the upper lane to the lowest
 LANES = {"healthy": GREEN, "steady": BLUE, "unsteady": VERMILION, "inconclusive": GREY}
 _DAYS_PER_MONTH = 30.4375
-_WIDE = ((12.0, 4.6), (0.075, 0.085, 0.91, 0.84))
-_NARROW = ((5.4, 5.0), (0.135, 0.085, 0.85, 0.84))
 
 
-def timeline(meter: Meter, *, narrow: bool = False) -> Drawn | None:
+@dataclass(frozen=True)
+class Look:
+    """Size and field of a drawing, and how much it may hold."""
+
+    size: tuple[float, float]
+    box: tuple[float, float, float, float]
+    dates: int
+    dots: int
+    columns: int
+
+
+WIDE = Look((12.0, 4.6), (0.075, 0.085, 0.91, 0.84), 12, 1000, 300)
+NARROW = Look((5.4, 5.0), (0.135, 0.085, 0.85, 0.84), 5, 250, 120)
+PAPER = Look((9.6, 3.1), (0.095, 0.105, 0.895, 0.8), 10, 1000, 240)
+
+
+def timeline(meter: Meter, look: Look = WIDE) -> Drawn | None:
     """The error of each window over time, with regimes, onset intervals and lanes of verdicts. None without windows."""
     if meter.windows.is_empty():
         return None
@@ -31,18 +46,17 @@ def timeline(meter: Meter, *, narrow: bool = False) -> Drawn | None:
     reach = _reach(meter, errors)
     lane = 0.17 * reach
     floor = -reach - lane * (len(LANES) + 0.4)
-    size, box = _NARROW if narrow else _WIDE
-    sheet = Sheet(size, (0.0, meter.scale.days), (floor, reach), box)
+    sheet = Sheet(look.size, (0.0, meter.scale.days), (floor, reach), look.box)
     steps = [tick / 100 for tick in ticks(-100 * reach, 100 * reach, 5)]
     labels = tick_labels([100 * step for step in steps], plus=True)
-    sheet.grid(meter.scale.marks(5 if narrow else 12), list(zip(steps, labels, strict=True)), "", "error, %")
+    sheet.grid(meter.scale.marks(look.dates), list(zip(steps, labels, strict=True)), "", "error, %")
     _limits(sheet, meter, reach)
     sheet.rule((0.0, meter.scale.days), (0.0, 0.0), (0, (4, 3)))
     middles = (meter.scale.places(known["window_start"]) + meter.scale.places(known["window_end"])) / 2
-    _dots(sheet, known["verdict"], middles, np.clip(errors, -reach, reach), 250 if narrow else 1000)
+    _dots(sheet, known["verdict"], middles, np.clip(errors, -reach, reach), look.dots)
     for each in meter.regimes:
         _regime(sheet, meter, each, reach)
-    _lanes(sheet, meter, windows, (-reach - lane * 0.4, lane), 120 if narrow else 300)
+    _lanes(sheet, meter, windows, (-reach - lane * 0.4, lane), look.columns)
     return Drawn(sheet.figure, f"Time line, {meter.who}", _words(meter, windows, errors, reach))
 
 
