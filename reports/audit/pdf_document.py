@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from reports.audit.pdf_text import BOLD, SANS, load_fonts, runs, safe, styles
+from reports.audit.pdf_text import BOLD, SANS, breaking_anywhere, has_chinese, load_fonts, runs, safe, styles
 from reports.wording import visible
 
 MARGIN = 48.0  # [pt]
@@ -23,7 +23,7 @@ def paragraph(text: object, style: str = "body") -> Any:
     """A paragraph of text from anywhere: nothing in it is markup."""
     from reportlab.platypus import Paragraph
 
-    look = styles()[style]
+    look = breaking_anywhere(style) if has_chinese(text) else styles()[style]
     return Paragraph(safe(text, look.fontName), look)
 
 
@@ -206,7 +206,7 @@ def _line(canvas: Any, x: float, y: float, text: str, size: float, font: str) ->
     for name, part in runs(text, font):
         canvas.setFont(name, size)
         canvas.drawString(x, y, part)
-        x += _length(part, size, name)
+        x += canvas.stringWidth(part, name, size)
 
 
 def write_document(

@@ -71,6 +71,11 @@ def _place(sign: str, font: str) -> tuple[str, str]:
     return font, f"[U+{point:04X}]"
 
 
+def has_chinese(text: object) -> bool:
+    """Whether lines of a text may break between any two characters."""
+    return any(low <= ord(sign) <= high for sign in str(text) for low, high in _CHINESE_BLOCKS)
+
+
 def safe(text: object, font: str = SANS) -> str:
     """A text as ReportLab's paragraphs want it: nothing in it is markup, and every character has a font."""
     parts = [
@@ -101,6 +106,9 @@ def styles() -> dict[str, Any]:
         "small": ParagraphStyle("small", body, fontSize=7.2, leading=10, textColor=soft),
         "label": ParagraphStyle("label", cell, fontSize=6.8, leading=8.6, textColor=soft),
         "lead": ParagraphStyle("lead", body, fontSize=10.6, leading=15.4, spaceAfter=6),
+        "verdict": ParagraphStyle("verdict", body, fontName=BOLD, fontSize=13, leading=19, spaceBefore=4, spaceAfter=10),
+        "key-grey": ParagraphStyle("key-grey", cell, textColor=HexColor("#5d6670")),
+        "key-blue": ParagraphStyle("key-blue", cell, textColor=HexColor("#0072b2")),
         "eyebrow": ParagraphStyle("eyebrow", body, fontSize=8.4, textColor=soft, spaceAfter=2),
         "title": ParagraphStyle("title", body, fontName=SERIF, fontSize=20, leading=25, spaceAfter=9),
         "h1": ParagraphStyle("h1", body, fontName=SERIF, fontSize=14, leading=18, spaceBefore=14, spaceAfter=5, keepWithNext=1),
@@ -108,3 +116,11 @@ def styles() -> dict[str, Any]:
         "toc-0": ParagraphStyle("toc-0", body, fontSize=9, leading=14),
         "toc-1": ParagraphStyle("toc-1", body, fontSize=7.8, leading=11.4, leftIndent=12, textColor=soft),
     }
+
+
+@cache
+def breaking_anywhere(name: str) -> Any:
+    """A style for text without spaces between words."""
+    from reportlab.lib.styles import ParagraphStyle
+
+    return ParagraphStyle(f"{name}-anywhere", styles()[name], wordWrap="CJK")

@@ -9,3 +9,7 @@ from reports.audit.view import AuditView
 
 def what_if(view: AuditView) -> dict[str, Any] | None:
     return None
+
+
+def what_if_tables(view: AuditView):
+    return []
