@@ -112,7 +112,7 @@ class Sheet:
         if len(outlines) == 0:
             return
         vertices: list[Span] = []
-        codes: list[int] = []
+        codes: list[Any] = []
         for outline in outlines:
             vertices.extend(outline)
             codes += [Path.MOVETO, *[Path.LINETO] * (len(outline) - 1)]

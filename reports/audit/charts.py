@@ -153,7 +153,9 @@ def error_chart(meter: Meter) -> Drawn | None:
             shown = np.clip(error[mine], -reach, reach)
             sheet.dots(np.log10(q[mine]), shown, regime_colour(int(each)), 2.6)
     _zone_bars(sheet, zones, reach)
-    told = "; ".join(f"{percent(value)} ± {percent(spread, plus=False)} from {name}" for name, _, value, spread in zones)
+    told = "; ".join(
+        f"{percent(value)} ± {percent(spread, plus=False)} from {name}" for name, _, value, spread in zones
+    )
     beyond = int((np.abs(error) > reach).sum())
     edge = f" {count(beyond, 'pair')} beyond the axis, drawn at its edge." if beyond else ""
     return Drawn(sheet.figure, f"Error by flow, {meter.who}", f"Error by flow zone: {told or 'not known'}.{edge}")
@@ -239,7 +241,9 @@ def cumulative_chart(meter: Meter) -> Drawn | None:
     sheet.curve(places[kept].tolist(), run[kept].tolist(), INK)
     end = f"{number(run[-1], 1 if unit > 1 else 0, plus=True)} {name}"
     return Drawn(
-        sheet.figure, f"Litres mis-registered, {meter.who}", f"Over the windows with both readings the sum ends at {end}."
+        sheet.figure,
+        f"Litres mis-registered, {meter.who}",
+        f"Over the windows with both readings the sum ends at {end}.",
     )
 
 

@@ -72,12 +72,12 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
     "how": {
         "en": "A second measuring device on the same pipe showed how much water really flowed. Your meter was compared with it "
         "over {days} days; in {judged} of {windows} spans of time there was enough to compare.",
-        "zh": "同一条水管上的另一台测量设备显示了实际流过的水量。我们在 {days} 天内将您的水表与它进行了比较；{windows} 个时段中有 "
-        "{judged} 个时段的数据足够比较。",
+        "zh": "同一条水管上的另一台测量设备显示了实际流过的水量。我们在 {days} 天内将您的水表与它进行了比较；"
+        "{windows} 个时段中有 {judged} 个时段的数据足够比较。",
         "es": "Un segundo aparato de medida en la misma tubería mostró cuánta agua pasó de verdad. Su contador se comparó con él "
         "durante {days} días; en {judged} de {windows} periodos hubo bastante que comparar.",
-        "fr": "Un second appareil de mesure sur la même conduite a montré combien d'eau est réellement passée. Votre compteur y a "
-        "été comparé pendant {days} jours ; dans {judged} périodes sur {windows}, il y avait assez à comparer.",
+        "fr": "Un second appareil de mesure sur la même conduite a montré combien d'eau est réellement passée. Votre compteur "
+        "y a été comparé pendant {days} jours ; dans {judged} périodes sur {windows}, il y avait assez à comparer.",
         "de": "Ein zweites Messgerät an derselben Leitung hat gezeigt, wie viel Wasser wirklich geflossen ist. Ihr Zähler wurde "
         "{days} Tage lang damit verglichen; in {judged} von {windows} Zeitabschnitten gab es genug zu vergleichen.",
     },
@@ -87,14 +87,15 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "es": "En todo el tiempo mostró unos {litres} más de lo que pasó; lo más probable, entre {low} y {high} más.",
         "fr": "Sur toute la durée, il a affiché environ {litres} de plus que ce qui est passé ; très probablement entre {low} et "
         "{high} de plus.",
-        "de": "Über die ganze Zeit zeigte er etwa {litres} mehr, als geflossen ist; sehr wahrscheinlich zwischen {low} und {high} mehr.",
+        "de": "Über die ganze Zeit zeigte er etwa {litres} mehr, als geflossen ist; sehr wahrscheinlich zwischen {low} und "
+        "{high} mehr.",
     },
     "less": {
         "en": "Over the whole time it showed about {litres} less than flowed; most likely between {low} and {high} less.",
         "zh": "在整个期间，水表比实际流量少计约 {litres}，很可能少计 {low} 至 {high}。",
         "es": "En todo el tiempo mostró unos {litres} menos de lo que pasó; lo más probable, entre {low} y {high} menos.",
-        "fr": "Sur toute la durée, il a affiché environ {litres} de moins que ce qui est passé ; très probablement entre {low} et "
-        "{high} de moins.",
+        "fr": "Sur toute la durée, il a affiché environ {litres} de moins que ce qui est passé ; très probablement entre {low} "
+        "et {high} de moins.",
         "de": "Über die ganze Zeit zeigte er etwa {litres} weniger, als geflossen ist; sehr wahrscheinlich zwischen {low} und "
         "{high} weniger.",
     },
@@ -120,9 +121,11 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "de": "Bei Ihrem Tarif sind das etwa {money} zu wenig.",
     },
     "next": {
-        "en": "You need not do anything now. If you have questions, please ask your water supplier and give the number of your meter.",
+        "en": "You need not do anything now. If you have questions, please ask your water supplier and give the "
+        "number of your meter.",
         "zh": "您现在无需做任何事情。如有疑问，请联系供水单位并说明您的水表编号。",
-        "es": "Ahora no tiene que hacer nada. Si tiene preguntas, diríjase a su compañía de agua e indique el número de su contador.",
+        "es": "Ahora no tiene que hacer nada. Si tiene preguntas, diríjase a su compañía de agua e indique el "
+        "número de su contador.",
         "fr": "Vous n'avez rien à faire pour l'instant. Pour toute question, adressez-vous à votre service des eaux en indiquant "
         "le numéro de votre compteur.",
         "de": "Sie müssen jetzt nichts tun. Bei Fragen wenden Sie sich bitte an Ihren Wasserversorger und nennen Sie die Nummer "

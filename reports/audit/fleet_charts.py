@@ -57,7 +57,9 @@ def onsets(view: AuditView, scale: TimeScale, *, narrow: bool = False) -> Drawn 
     size, box = ((5.4, 3.4), (0.125, 0.1, 0.85, 0.79)) if narrow else ((12.0, 3.2), (0.055, 0.105, 0.935, 0.79))
     sheet = Sheet(size, (0.0, scale.days), (0.0, tallest * 1.12), box)
     levels = [tick for tick in ticks(0, tallest, 4) if tick == int(tick)]
-    sheet.grid(scale.marks(5 if narrow else 12), list(zip(levels, tick_labels(levels), strict=True)), "", "regimes begun")
+    sheet.grid(
+        scale.marks(5 if narrow else 12), list(zip(levels, tick_labels(levels), strict=True)), "", "regimes begun"
+    )
     base = np.zeros(len(bins) - 1)
     gap = 0.06 * (bins[1] - bins[0])
     for name, colour in BEGAN.items():
@@ -69,7 +71,9 @@ def onsets(view: AuditView, scale: TimeScale, *, narrow: bool = False) -> Drawn 
         sheet.boxes(boxes, colour)
         base = base + heights[name]
     parts = ", ".join(f"{int(height.sum())} {name}" for name, height in heights.items() if height.sum())
-    return Drawn(sheet.figure, "When regimes began", f"{count(later.height, 'regime')} began during the audit: {parts}.")
+    return Drawn(
+        sheet.figure, "When regimes began", f"{count(later.height, 'regime')} began during the audit: {parts}."
+    )
 
 
 def _bins(days: float, most: int) -> int:

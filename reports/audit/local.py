@@ -34,7 +34,7 @@ class Local:
     def number(self, value: float, decimals: int = 0) -> str:
         """A number with the language's decimal sign."""
         point, group = _SIGNS[self.language]
-        shown = f"{abs(value):,.{decimals}f}".translate(str.maketrans({".": point, ",": group}))
+        shown = f"{abs(value):,.{decimals}f}".translate({ord("."): point, ord(","): group})
         return (MINUS if value < 0 and any(sign in "123456789" for sign in shown) else "") + shown
 
     def volume(self, litres: float) -> str:

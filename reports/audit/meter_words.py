@@ -51,7 +51,9 @@ def _facts(row: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _windows(row: Mapping[str, Any]) -> str:
-    parts = ", ".join(f"{number(row[f'n_{name}'])} {name}" for name in ("healthy", "steady", "unsteady", "inconclusive"))
+    parts = ", ".join(
+        f"{number(row[f'n_{name}'])} {name}" for name in ("healthy", "steady", "unsteady", "inconclusive")
+    )
     return f"{count(row['n_windows'], 'window')}: {parts}."
 
 

@@ -11,10 +11,10 @@ import polars as pl
 from reports.audit.anchors import anchor, page_name
 from reports.audit.bars import bars
 from reports.audit.charts import Meter
+from reports.audit.meter_words import meter_words
 from reports.audit.overview import span_of
 from reports.audit.timescale import TimeScale
 from reports.audit.view import AuditView
-from reports.audit.meter_words import meter_words
 from reports.audit.words import moment_or_day, money, reads, volume, volume_interval
 from reports.wording import NOTHING, finite, percent, visible
 from transforms.reasons import sentence

@@ -43,7 +43,12 @@ def title(view: AuditView) -> str:
 def standings(meters: pl.DataFrame, column: str) -> list[dict[str, Any]]:
     """How many meters stand how against a limit: ``on_verification`` or ``in_service``."""
     known = pl.col(column).is_in(STANDINGS[:3])
-    counted = dict(meters.select(pl.when(known).then(column).otherwise(pl.lit("not judged"))).to_series().value_counts().iter_rows())
+    counted = dict(
+        meters.select(pl.when(known).then(column).otherwise(pl.lit("not judged")))
+        .to_series()
+        .value_counts()
+        .iter_rows()
+    )
     return [
         {
             "name": name,
@@ -67,7 +72,9 @@ def compliance(view: AuditView) -> dict[str, Any]:
             {"name": "In service", "column": "in_service", "rows": standings(view.meters, "in_service")},
         ],
         "factor": number(view.in_service, 2).rstrip("0").rstrip("."),
-        "flags": [{"n": number(many), "what": visible(sentence(flag or "not known"))} for flag, many in flags.iter_rows()],
+        "flags": [
+            {"n": number(many), "what": visible(sentence(flag or "not known"))} for flag, many in flags.iter_rows()
+        ],
         "high": number(signs.get("high", 0)),
         "low": number(signs.get("low", 0)),
         "mixed": number(signs.get("mixed", 0)),
@@ -76,8 +83,9 @@ def compliance(view: AuditView) -> dict[str, Any]:
 
 def totals(view: AuditView) -> dict[str, Any]:
     """Volume and money of the whole audit; intervals of a total are the statistics' (errors have a common part)."""
-    given = view.summary.get("totals")
+    given = view.summary.get("volume")
     given = given if isinstance(given, Mapping) else {}
+    assumed = view.summary.get("assumptions")
 
     def total(name: str) -> float | None:
         known = finite(given.get(name))
@@ -101,6 +109,7 @@ def totals(view: AuditView) -> dict[str, Any]:
         "under": volume(under),
         "over": volume(over),
         "money": _money(view.meters),
+        "assumed": [visible(text) for _, text in sorted(assumed.items())] if isinstance(assumed, Mapping) else [],
     }
 
 
@@ -146,10 +155,11 @@ def _cost(given: Mapping[str, Any]) -> list[str]:
         return []
     interval = f" (95 % interval {given['interval']}{given['doubt']})" if given["interval"] else ""
     billed = "; ".join(f"{each['under']} were under-billed and {each['over']} over-billed" for each in given["money"])
-    return [
+    said = (
         f"Together they registered {given['size']} too {given['side']}{interval}, {given['relative']} of the "
         f"{given['volume']} that flowed{f': {billed}' if billed else ''}."
-    ]
+    )
+    return [said]
 
 
 def groups(view: AuditView) -> list[dict[str, Any]]:

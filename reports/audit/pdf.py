@@ -26,9 +26,9 @@ from reports.audit.pdf_document import (
 from reports.audit.pdf_document import figures as figure_grid
 from reports.audit.pdf_meter import meter_section
 from reports.audit.pdf_trust import trust_section
+from reports.audit.pdf_what_if import what_if_section
 from reports.audit.timescale import TimeScale
 from reports.audit.view import AuditView
-from reports.audit.what_if import what_if
 from reports.page import short
 from reports.svg import drawing
 from reports.wording import number, visible
@@ -47,7 +47,7 @@ def write_pdf(file: Path, view: AuditView, audience: str, most: int = MOST_SECTI
         story += _flagged(view, flagged, shown)
         for subject in subjects(view, most):
             story += meter_section(subject, view.in_service)
-    story += _what_if(view)
+    story += what_if_section(view)
     story += trust_section(view)
     name = visible(view.facts.get("workspace", ""))
     write_document(
@@ -152,6 +152,7 @@ def _volume(view: AuditView) -> list[Any]:
             "small",
         )
     )
+    story += [paragraph(f"{text[:1].upper()}{text[1:]}.", "small") for text in given["assumed"]]
     if not given["money"]:
         return [*story, paragraph("No tariff is known, so nothing is said about money.", "small")]
     head = ["Currency", "Meters with a tariff", "Under-billed", "Over-billed", "Over less under"]
@@ -186,7 +187,7 @@ def _groups(view: AuditView) -> list[Any]:
     return story
 
 
-_GROUP_HEAD = ("Meters", "Flagged", "Outside", "Median error", "Drift a month", "", "Mis-registered", "")
+_GROUP_HEAD = ("Meters", "Flagged", "Outside, verific.", "Median error", "Drift a month", "", "Mis-registered", "")
 
 
 def _bar(bar: Bar | None) -> Any:
@@ -210,7 +211,9 @@ def _flagged(view: AuditView, flagged: int, shown: int) -> list[Any]:
     if not rows:
         return [*story, paragraph("No meter is flagged.")]
     more = f" {number(flagged - len(rows))} more are in the workbook." if flagged > len(rows) else ""
-    own = f"the first {number(shown)} have sections of their own" if shown < flagged else "each has a section of its own"
+    own = (
+        f"the first {number(shown)} have sections of their own" if shown < flagged else "each has a section of its own"
+    )
     story.append(paragraph(f"The meter with the most litres gone astray comes first; {own} below.{more}"))
     head = ["#", "Meter", "What it does", "Error", "Mis-registered", "Drift a month", "Billed", "In service"]
     body = [
@@ -227,10 +230,3 @@ def _flagged(view: AuditView, flagged: int, shown: int) -> list[Any]:
         for row in rows
     ]
     return [*story, table(head, body, (5, 19, 26, 9, 17, 9, 12, 12), (0, 3, 4, 5, 6))]
-
-
-def _what_if(view: AuditView) -> list[Any]:
-    given = what_if(view)
-    if given is None:
-        return []
-    return []

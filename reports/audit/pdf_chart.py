@@ -33,7 +33,7 @@ def _classes() -> tuple[type[Any], type[Any]]:
         def points_to_pixels(self, points: Any) -> Any:
             return points
 
-        def draw_path(self, gc: Any, path: Any, transform: Any, rgbFace: Any = None) -> None:  # noqa: N803 - theirs
+        def draw_path(self, gc: Any, path: Any, transform: Any, rgbFace: Any = None) -> None:
             stroke = gc.get_linewidth() > 0 and gc.get_rgb()[3] > 0
             if not stroke and rgbFace is None:
                 return

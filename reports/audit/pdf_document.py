@@ -32,7 +32,11 @@ def twofold(main: str, beneath: str, style: str = "right") -> Any:
     from reportlab.platypus import Paragraph
 
     look = styles()[style]
-    also = f'<br/><font name="{SANS}" size="{look.fontSize - 1:g}" color="{_SOFT}">{safe(beneath)}</font>' if beneath else ""
+    also = (
+        f'<br/><font name="{SANS}" size="{look.fontSize - 1:g}" color="{_SOFT}">{safe(beneath)}</font>'
+        if beneath
+        else ""
+    )
     return Paragraph(safe(main, look.fontName) + also, look)
 
 
@@ -181,7 +185,7 @@ def _template() -> type[Any]:
             _line(canvas, MARGIN + WIDTH - _length(number, 7.2, SANS), 31, number, 7.2, SANS)
             canvas.restoreState()
 
-        def afterFlowable(self, flowable: Any) -> None:  # noqa: N802 - ReportLab's name
+        def afterFlowable(self, flowable: Any) -> None:
             entry = getattr(flowable, "entry", None)
             if entry is None:
                 return
@@ -190,7 +194,7 @@ def _template() -> type[Any]:
             self.canv.addOutlineEntry(text, key, level, closed=level == 0)
             self.notify("TOCEntry", (level, safe(text), self.page, key))
 
-        def afterPage(self) -> None:  # noqa: N802 - ReportLab's name
+        def afterPage(self) -> None:
             self.pages = max(self.pages, self.page)
 
     return Document

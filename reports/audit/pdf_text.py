@@ -79,7 +79,8 @@ def has_chinese(text: object) -> bool:
 def safe(text: object, font: str = SANS) -> str:
     """A text as ReportLab's paragraphs want it: nothing in it is markup, and every character has a font."""
     parts = [
-        escape(part) if name == font else f'<font name="{name}">{escape(part)}</font>' for name, part in runs(text, font)
+        escape(part) if name == font else f'<font name="{name}">{escape(part)}</font>'
+        for name, part in runs(text, font)
     ]
     return "".join(parts)
 
@@ -100,19 +101,27 @@ def styles() -> dict[str, Any]:
         "cell": cell,
         "right": ParagraphStyle("right", cell, alignment=TA_RIGHT),
         "head": ParagraphStyle("head", cell, fontName=BOLD, textColor=soft, fontSize=6.9),
-        "head-right": ParagraphStyle("head-right", cell, fontName=BOLD, textColor=soft, fontSize=6.9, alignment=TA_RIGHT),
+        "head-right": ParagraphStyle(
+            "head-right", cell, fontName=BOLD, textColor=soft, fontSize=6.9, alignment=TA_RIGHT
+        ),
         "bold": ParagraphStyle("bold", cell, fontName=BOLD),
         "mono": ParagraphStyle("mono", cell, fontName=MONO, fontSize=7),
         "small": ParagraphStyle("small", body, fontSize=7.2, leading=10, textColor=soft),
         "label": ParagraphStyle("label", cell, fontSize=6.8, leading=8.6, textColor=soft),
         "lead": ParagraphStyle("lead", body, fontSize=10.6, leading=15.4, spaceAfter=6),
-        "verdict": ParagraphStyle("verdict", body, fontName=BOLD, fontSize=13, leading=19, spaceBefore=4, spaceAfter=10),
+        "verdict": ParagraphStyle(
+            "verdict", body, fontName=BOLD, fontSize=13, leading=19, spaceBefore=4, spaceAfter=10
+        ),
         "key-grey": ParagraphStyle("key-grey", cell, textColor=HexColor("#5d6670")),
         "key-blue": ParagraphStyle("key-blue", cell, textColor=HexColor("#0072b2")),
         "eyebrow": ParagraphStyle("eyebrow", body, fontSize=8.4, textColor=soft, spaceAfter=2),
         "title": ParagraphStyle("title", body, fontName=SERIF, fontSize=20, leading=25, spaceAfter=9),
-        "h1": ParagraphStyle("h1", body, fontName=SERIF, fontSize=14, leading=18, spaceBefore=14, spaceAfter=5, keepWithNext=1),
-        "h2": ParagraphStyle("h2", body, fontName=BOLD, fontSize=9.6, leading=13, spaceBefore=8, spaceAfter=3, keepWithNext=1),
+        "h1": ParagraphStyle(
+            "h1", body, fontName=SERIF, fontSize=14, leading=18, spaceBefore=14, spaceAfter=5, keepWithNext=1
+        ),
+        "h2": ParagraphStyle(
+            "h2", body, fontName=BOLD, fontSize=9.6, leading=13, spaceBefore=8, spaceAfter=3, keepWithNext=1
+        ),
         "toc-0": ParagraphStyle("toc-0", body, fontSize=9, leading=14),
         "toc-1": ParagraphStyle("toc-1", body, fontSize=7.8, leading=11.4, leftIndent=12, textColor=soft),
     }

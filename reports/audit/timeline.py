@@ -102,8 +102,8 @@ def _regime(sheet: Sheet, meter: Meter, each: Mapping[str, Any], reach: float) -
     tilt = (finite(each.get("drift_per_month")) or 0.0) * (end - begin) / 2 / _DAYS_PER_MONTH
     lower, upper = (finite(each.get(f"volume_error_{side}")) for side in ("low", "high"))
     if lower is not None and upper is not None:
-        edges = ([bound - tilt, bound + tilt] for bound in (lower, upper))
-        sheet.area((begin, end), *([min(max(y, -reach), reach) for y in edge] for edge in edges), INK, 0.18)
+        under, over = ([min(max(bound + side * tilt, -reach), reach) for side in (-1, 1)] for bound in (lower, upper))
+        sheet.area((begin, end), under, over, INK, 0.18)
     sheet.marks([[(begin, level - tilt), (end, level + tilt)]], INK, 2.4, zorder=5)
 
 

@@ -25,7 +25,10 @@ def trust(view: AuditView) -> dict[str, Any]:
         ("Meterwright", facts.get("code_version"), ""),
         ("policy", facts.get("policy_digest"), "digest"),
         ("registry", facts.get("registry_digest"), "digest"),
-        *((str(name), version, "") for name, version in sorted(versions.items() if isinstance(versions, Mapping) else ())),
+        *(
+            (str(name), version, "")
+            for name, version in sorted(versions.items() if isinstance(versions, Mapping) else ())
+        ),
     ]
     return {
         "facts": [(name, str(value), kind) for name, value, kind in named if value not in (None, "")],

@@ -28,12 +28,14 @@ class AuditView:
     meters, regimes, fleet : the tables AUDIT_METERS, REGIMES and AUDIT_FLEET of `transforms.schemas`
     windows : gives AUDIT_WINDOWS of the meters asked for
     points : gives a sample of PAIRS of one meter, None if there are none
-    summary : totals; of them ``totals`` is used (``volume_l``, ``misregistered_l``, ``misregistered_low_l``,
-        ``misregistered_high_l``), whatever is missing is summed from ``meters`` and shown without an interval
+    summary : as `transforms.audit.summary` gives it; ``volume`` (totals and their interval) and ``assumptions`` are shown,
+        a total that is missing is summed from ``meters`` and shown without an interval
     facts : ``from``, ``to`` (ISO 8601), ``window`` (``12h``), ``workspace`` (a name), ``digest``, ``code_version``,
         ``policy`` (its text), ``policy_digest``, ``registry_digest``, ``versions``, ``command`` (repeats the audit),
         ``inputs`` and ``rows`` (row accounting as in a run's manifest)
-    what_if : None, or the comparison with a second policy as `transforms.audit` gives it
+    what_if : None, or a comparison with a second policy: ``summary`` as `transforms.audit.comparison_summary` gives it, the
+        frames ``pairs``, ``meters`` and ``differing_windows`` of `transforms.audit.Comparison`, ``a`` and ``b`` with
+        ``name``, ``digest`` and ``policy`` (its text) of each policy, ``notes`` (sentences)
     language : of the customer, as in terminals.csv
     limits : rows of `transforms.fleet.fleet_table`, whose permissible errors are those on verification
     in_service : by how much the permissible error in service is larger than on verification

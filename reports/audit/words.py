@@ -127,7 +127,7 @@ def story(row: Mapping[str, Any], regimes: Sequence[Mapping[str, Any]], end: dat
     """One meter in a few plain sentences: since when, how far off, what it cost, where it is heading."""
     said = [_history(regimes)] if regimes else []
     missed = finite(row.get("misregistered_l"))
-    if missed is not None:
+    if missed is not None and finite(row.get("volume_l")) != 0.0:
         side = "little" if missed < 0 else "much"
         limits = volume_interval(row.get("misregistered_low_l"), row.get("misregistered_high_l"))
         of = f" of the {volume(row['volume_l'])} that flowed" if finite(row.get("volume_l")) else ""
@@ -144,7 +144,9 @@ def _history(regimes: Sequence[Mapping[str, Any]]) -> str:
     if len(regimes) == 1:
         return f"Over the whole span it {reads(last)}."
     between = onset(last)
-    since = f"Since {moment_or_day(last['begins'])}{f' (it began within {between})' if between else ''} it {reads(last)}"
+    since = (
+        f"Since {moment_or_day(last['begins'])}{f' (it began within {between})' if between else ''} it {reads(last)}"
+    )
     before = regimes[-2]
     also = f"; there were {number(len(regimes))} regimes in all" if len(regimes) > 2 else ""
     return f"{since}; before that it {reads(before, past=True)}{also}."

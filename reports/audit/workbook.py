@@ -54,7 +54,9 @@ def write_workbook(file: Path, view: AuditView, audience: str, most_rows: int = 
     _, end = span_of(view)
     with Workbook(str(file), {**_OPTIONS, "tmpdir": str(file.parent)}) as book:
         # the only date in the file is the audit's own
-        book.set_properties({"title": f"Audit {title(view)}", "author": "Meterwright", "created": end.replace(tzinfo=None)})
+        book.set_properties(
+            {"title": f"Audit {title(view)}", "author": "Meterwright", "created": end.replace(tzinfo=None)}
+        )
         sheets = _Sheets(book, {name: book.add_format({"num_format": mask}) for name, mask in _FORMATS.items()})
         sheets.pairs("summary", _summary(view, audience, windows, windows < most_rows))
         hidden = set() if audience == "operator" else {"site"}
@@ -83,7 +85,7 @@ def _summary(view: AuditView, audience: str, windows: int, held: bool) -> list[t
         *(("in words", sentence) for sentence in sentences(view)),
         *figures(view),
         ("windows of all meters", where),
-        *((f"total {name}", value) for name, value in _numbers(view.summary.get("totals") or {})),
+        *((f"total {name}", value) for name, value in _numbers(view.summary.get("volume") or {})),
         *((f"under-billed, {each['currency']}", each["under"]) for each in given["money"]),
         *((f"over-billed, {each['currency']}", each["over"]) for each in given["money"]),
         ("in-service factor on the permissible error", view.in_service),
@@ -162,7 +164,9 @@ class _Sheets:
         """A sheet of several tables with the same columns, one after the other."""
         sheet = self.book.add_worksheet(name)
         kinds = [kind_of(column) for column in columns]
-        head = self.book.add_format({"bold": True, "bg_color": "#F1F3F4", "bottom": 1, "text_wrap": True, "valign": "top"})
+        head = self.book.add_format(
+            {"bold": True, "bg_color": "#F1F3F4", "bottom": 1, "text_wrap": True, "valign": "top"}
+        )
         for place, column in enumerate(columns):
             sheet.set_column(place, place, 22 if kinds[place] in {"text", "time"} else 14)
             sheet.write_string(0, place, column, head)
@@ -183,22 +187,20 @@ class _Sheets:
 
 def _ready(table: pl.DataFrame, sheet: Any) -> tuple[pl.DataFrame, list[Any]]:
     """The table with times and dates as Excel counts them, texts made harmless, and what writes each column."""
-    ready, writers = [], []
-    for column in table.iter_columns():
-        if column.dtype == pl.Boolean:
-            writers.append(sheet.write_boolean)
-        elif column.dtype in (pl.Date, pl.Datetime):
-            micros = column.cast(pl.Datetime("us")).dt.epoch("us")
-            column = micros.cast(pl.Float64) / 86_400_000_000 + _EXCEL_EPOCH_DAYS
-            writers.append(sheet.write_number)
-        elif column.dtype.is_numeric():
-            if column.dtype.is_float():
-                column = column.round_sig_figs(9)
-                column = column.set(~column.is_finite(), None)
-            writers.append(sheet.write_number)
-        else:
-            shown = {text: visible(text)[:_LONGEST] for text in column.cast(pl.String).unique() if text is not None}
-            column = column.cast(pl.String).replace(shown)
-            writers.append(sheet.write_string)
-        ready.append(column)
-    return pl.DataFrame(ready), writers
+    made = [_column(column, sheet) for column in table.iter_columns()]
+    return pl.DataFrame([column for column, _ in made]), [writer for _, writer in made]
+
+
+def _column(column: pl.Series, sheet: Any) -> tuple[pl.Series, Any]:
+    if column.dtype == pl.Boolean:
+        return column, sheet.write_boolean
+    if column.dtype in (pl.Date, pl.Datetime):
+        micros = column.cast(pl.Datetime("us")).dt.epoch("us")
+        return micros.cast(pl.Float64) / 86_400_000_000 + _EXCEL_EPOCH_DAYS, sheet.write_number
+    if column.dtype.is_float():
+        short = column.round_sig_figs(9)
+        return short.set(~short.is_finite(), None), sheet.write_number
+    if column.dtype.is_numeric():
+        return column, sheet.write_number
+    shown = {text: visible(text)[:_LONGEST] for text in column.cast(pl.String).unique() if text is not None}
+    return column.cast(pl.String).replace(shown), sheet.write_string

@@ -57,7 +57,7 @@ NOTES = {
     "a2": "Offset in q' = a1 q + a2, litres per hour.",
     "a2_se": "Standard error of a2, litres per hour.",
     "by": "The property that the fleet is cut by.",
-    "n_outside": "Meters outside the permissible error in service.",
+    "n_outside": "Meters outside the permissible error on verification.",
     "median_error": "Relative: the median of the meters' errors.",
     "median_drift_per_month": "Relative error gained a month, median of the meters.",
     "q1_lph": "Minimum flow rate Q1, litres per hour.",
@@ -76,13 +76,29 @@ NOTES = {
     "coverage": "Share of the window's expected instants that have both readings.",
     "sha256": "Digest of the file's bytes.",
     "reasons": "Why rows went into quarantine, and how many.",
-    **{f"error_{zone}": f"Relative error from {name}." for zone, name in (("q1_q2", "Q1 to Q2"), ("q2_q3", "Q2 to Q3"), ("q3_q4", "Q3 to Q4"))},
-    **{f"uncertainty_{zone}": "Expanded uncertainty of that error, relative, k = 2." for zone in ("q1_q2", "q2_q3", "q3_q4")},
+    **{
+        f"error_{zone}": f"Relative error from {name}."
+        for zone, name in (("q1_q2", "Q1 to Q2"), ("q2_q3", "Q2 to Q3"), ("q3_q4", "Q3 to Q4"))
+    },
+    **{
+        f"uncertainty_{zone}": "Expanded uncertainty of that error, relative, k = 2."
+        for zone in ("q1_q2", "q2_q3", "q3_q4")
+    },
 }
 #: columns of windows.parquet that the workbook shows
 WINDOW_COLUMNS = frozenset(
     {
-        *("feature_code", "flowmeter_id", "window_start", "window_end", "verdict", "form", "reason", "n_pairs", "n_flowing"),
+        *(
+            "feature_code",
+            "flowmeter_id",
+            "window_start",
+            "window_end",
+            "verdict",
+            "form",
+            "reason",
+            "n_pairs",
+            "n_flowing",
+        ),
         *("coverage", "volume_error", "a1", "a2", "error_q1_q2", "error_q2_q3", "error_q3_q4", "volume_l"),
         *("meter_volume_l", "error", "error_se", "calibrated_on"),
     }
