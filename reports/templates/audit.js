@@ -56,7 +56,7 @@
     try { row = document.getElementById(decodeURIComponent(location.hash.slice(1))); } catch { return; }
     if (!row || !body.contains(row)) return;
     if (row.hidden) { find.value = ""; filter(); }
-    row.scrollIntoView({ block: "center" });
+    row.scrollIntoView({ block: "center", behavior: "instant" });
   };
   addEventListener("hashchange", arrive);
   filter();
