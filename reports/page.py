@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping
 from functools import cache
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from reports.wording import moment, visible
@@ -21,9 +24,29 @@ def short(digest: object, length: int = 12) -> str:
     return text if len(text) <= length + 4 else text[:length] + "…"
 
 
-def render_page(template: str, context: Mapping[str, Any]) -> str:
-    """Fill a template of this package. Every value is escaped unless it is Markup."""
-    return _surroundings().get_template(template).render(security_policy=SECURITY_POLICY, **context)
+def lines(text: object) -> str:
+    """A text of several lines, each with its control and direction characters written out."""
+    return "\n".join(visible(line) for line in str(text).splitlines())
+
+
+def render_page(template: str, context: Mapping[str, Any], script: str = "") -> str:
+    """Fill a template of this package. Every value is escaped unless it is Markup.
+
+    A page that has a ``script`` may run that one, which is known by its digest, and no other.
+    """
+    from markupsafe import Markup
+
+    policy = SECURITY_POLICY
+    if script:
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        policy = f"{SECURITY_POLICY}; script-src 'sha256-{digest}'"
+    ours = Markup(script)  # noqa: S704 - a file of this package
+    return _surroundings().get_template(template).render(security_policy=policy, script=ours, **context)
+
+
+def packaged(name: str) -> str:
+    """The text of a file beside the templates."""
+    return (resources.files("reports") / "templates" / name).read_text(encoding="utf-8")
 
 
 @cache
@@ -38,5 +61,5 @@ def _surroundings() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    surroundings.filters.update(visible=visible, short=short, moment=moment)
+    surroundings.filters.update(visible=visible, short=short, moment=moment, lines=lines)
     return surroundings

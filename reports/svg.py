@@ -21,7 +21,7 @@ _SETTINGS = {
     "axes.facecolor": "none",
 }
 _COORDINATES = re.compile(r' (?:d|x|y|transform|points)="[^"]*"')
-_LONG_DECIMAL = re.compile(r"(\.\d{2})\d+")
+_MORE_DECIMALS = re.compile(r"(?<=\.\d\d)\d+")
 _FONT_FAMILY = re.compile(r"font-family: [^;\"]*;? ?")
 _STYLE_ELEMENT = re.compile(r"<defs>\s*<style.*?</style>\s*</defs>", re.DOTALL)
 _IDENTIFIER = re.compile(r' id="([^"]*)"')
@@ -59,7 +59,7 @@ def inline_svg(figure: Any, key: str, title: str, description: str) -> str:
     text = _STYLE_ELEMENT.sub("", text)
     text = _FONT_FAMILY.sub("", text)
     text = _NO_TURN.sub("", text)
-    text = _COORDINATES.sub(lambda found: _LONG_DECIMAL.sub(r"\1", found[0]).replace("\n", ""), text)
+    text = _COORDINATES.sub(lambda found: _MORE_DECIMALS.sub("", found[0]).replace("\n", ""), text)
     text = re.sub(r">\s+<", "><", text)
     text = _own_ids(text, key)
     _, _, body = text.partition(">")
