@@ -84,5 +84,3 @@ def _set_aside(judged: pl.DataFrame) -> pl.DataFrame:
         reason=pl.coalesce("why", "reason"),
         form=pl.when(chosen).then(None).otherwise("form"),
     ).drop("why")
-
-

@@ -25,8 +25,8 @@ _DESK: list[Desk] = []
 class Crew:
     """Carries out jobs on a `Desk`, in processes of its own or in this one. Used as a context manager."""
 
-    def __init__(self, setting: Setting, workers: int) -> None:
-        self.setting = setting
+    def __init__(self, setting: Setting, desk: Desk, workers: int) -> None:
+        self.desk = desk
         self.workers = workers
         self._pool: ProcessPoolExecutor | None = None
         if workers > 1:
@@ -39,9 +39,8 @@ class Crew:
     def map(self, job: Callable[[Desk, A], T], items: Sequence[A]) -> Iterator[T]:
         """The job's results in the order of the items; only a few are worked on ahead of the one asked for."""
         if self._pool is None:
-            desk = _desk_of(self.setting)
             for item in items:
-                yield job(desk, item)
+                yield job(self.desk, item)
             return
         waiting: list[Future[T]] = []
         for item in items:
@@ -57,14 +56,6 @@ class Crew:
     def __exit__(self, *error: object) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=error[0] is None, cancel_futures=True)
-        _DESK.clear()
-
-
-def _desk_of(setting: Setting) -> Desk:
-    if not _DESK or _DESK[0].setting != setting:
-        statistics.load()
-        _DESK[:] = [Desk(setting)]
-    return _DESK[0]
 
 
 def _work(job: Callable[[Desk, A], T], item: A) -> T:
@@ -74,7 +65,8 @@ def _work(job: Callable[[Desk, A], T], item: A) -> T:
 def _sit_down(setting: Setting) -> None:
     """Load what the process needs, and see to it that it ends with the one that started it, however that ends."""
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    _desk_of(setting)
+    statistics.load()
+    _DESK.append(Desk(setting))
 
 
 def _leave_with_parent() -> None:
@@ -82,5 +74,3 @@ def _leave_with_parent() -> None:
     if parent is not None:
         wait([parent.sentinel])
         os._exit(1)
-
-

@@ -73,7 +73,9 @@ class Desk:
     @cached_property
     def homeless(self) -> pl.DataFrame:
         """The fleet table of registered meters of which the lake knows nothing."""
-        at_home = pl.concat([pl.Series("feature_code", [], pl.String), *(own.fleet["feature_code"] for own in self.parties)])
+        at_home = pl.concat(
+            [pl.Series("feature_code", [], pl.String), *(own.fleet["feature_code"] for own in self.parties)]
+        )
         return self.fleet.filter(~pl.col("feature_code").is_in(at_home.implode())).sort("feature_code")
 
     @cached_property
@@ -113,9 +115,7 @@ class Desk:
             scratch = draft / "scratch"
             scratch.mkdir()
             with connect(threads=1, memory_mb=MEMORY_MB, spill=scratch / "spill") as con:
-                summary = summarise_chunk(
-                    con, self.lake, chunk, near, changed, scratch, parts=policy.window.parts
-                )
+                summary = summarise_chunk(con, self.lake, chunk, near, changed, scratch, parts=policy.window.parts)
             rows, moments = summary.rows, summary.moments
             second = self._write(
                 chunk, rows, moments, policy, summary.samples.look, changed, draft / f"{WINDOWS}.arrow"
@@ -180,5 +180,3 @@ class Desk:
 def folder_of(setting: Setting, chunk: Chunk) -> Path:
     """Where a chunk's judged windows stand."""
     return setting.work / f"chunk-{chunk.bucket:03d}-{chunk.start:%Y%m%dT%H%M%SZ}"
-
-

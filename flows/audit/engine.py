@@ -1,22 +1,20 @@
-"""The engine of an audit: chunks are judged, groups of meters put together, and the folder appears by one rename."""
+"""The engine of an audit: chunks are judged, groups of meters put together, and tables written."""
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
 from flows.audit.crew import Crew
 from flows.audit.desk import Desk, Done
-from flows.audit.gather import Gathered, Group, gather, groups_of
-from flows.audit.plan import Setting, chunks_of, said
+from flows.audit.figures import Figures, parts_of, put_together
+from flows.audit.gather import gather, groups_of
+from flows.audit.plan import Setting, chunks_of
 from flows.audit.tables import WindowsFile
-from transforms.lake import Lake
+from flows.audit.what_if import commands_of
 from transforms.match.span import Chunk
 
 Progress = Callable[[str], None]
@@ -28,55 +26,47 @@ _PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
-class Tally:
-    """How many chunks there were, how many of them were read from the lake, and windows of meters in all."""
+class Audited:
+    """What the engine made: figures, and how many parts of the span there were and had to be read from the lake."""
 
+    figures: Figures
     chunks: int
     read: int
-    rows: int
 
 
-def run_engine(setting: Setting, workers: int, folder: Path, progress: Progress) -> Tally:
-    """Judge every window of the span and write ``windows.parquet`` into a folder."""
-    lake = Lake.open(setting.workspace)
-    chunks = chunks_of(lake, setting.windows)
+def carry_out(setting: Setting, desk: Desk, workers: int, folder: Path, progress: Progress) -> Audited:
+    """Judge every window of the span, write ``windows.parquet`` into a folder, and work out the figures."""
+    chunks = chunks_of(desk.lake, setting.windows)
     setting.work.mkdir(parents=True, exist_ok=True)
-    readings = sum(entry["rows"] for entry in lake.files)
+    readings = sum(entry["rows"] for entry in desk.lake.files)
     crew = min(workers, len(chunks)) if readings > WORTH_A_CREW else 1
-    with Crew(setting, crew) as hands:
-        read = 0
-        told = time.monotonic()
-        for number, done in enumerate(hands.map(_judge, chunks), start=1):
-            read += done.read
-            if time.monotonic() - told > _PATIENCE or number == len(chunks):
-                told = time.monotonic()
-                progress(f"{number} of {len(chunks)} parts judged, {read} of them from readings")
-        rows = 0
+    with Crew(setting, desk, crew) as hands:
+        read = _judge_all(hands, chunks, progress)
+        if setting.what_if is not None:
+            spans: dict[object, list[Chunk]] = defaultdict(list)
+            for chunk in chunks:
+                spans[chunk.start].append(chunk)
+            for _ in hands.map(commands_of, list(spans.values())):
+                pass
+        parts = parts_of(hands, desk, chunks)
+        found = []
         with WindowsFile(folder / "windows.parquet") as file:
-            for gathered in _gathered(hands, setting, chunks):
-                file.write(gathered.windows)
-                rows += gathered.windows.height
-    return Tally(len(chunks), read, rows)
+            for group in groups_of(desk):
+                file.write(gather(desk, chunks, group, windows_only=True).windows)
+                found.append(next(parts))
+    progress(f"statistics of {sum(part.meters.height for part in found):,} meters")
+    return Audited(put_together(found, desk.registry), len(chunks), read)
 
 
-def _gathered(hands: Crew, setting: Setting, chunks: list[Chunk]) -> Iterator[Gathered]:
-    desk = Desk(setting)
-    jobs = [(group, chunks) for group in groups_of(desk)]
-    yield from hands.map(_gather, jobs)
+def _judge_all(hands: Crew, chunks: list[Chunk], progress: Progress) -> int:
+    read, told = 0, time.monotonic()
+    for number, done in enumerate(hands.map(_judge, chunks), start=1):
+        read += done.read
+        if time.monotonic() - told > _PATIENCE or number == len(chunks):
+            told = time.monotonic()
+            progress(f"{number} of {len(chunks)} parts judged, {read} of them from readings")
+    return read
 
 
 def _judge(desk: Desk, chunk: Chunk) -> Done:
     return desk.judge(chunk)
-
-
-def _gather(desk: Desk, job: tuple[Group, list[Chunk]]) -> Gathered:
-    group, chunks = job
-    return gather(desk, chunks, group)
-
-
-def work_folder(setting_text: str, root: Path) -> Path:
-    """The folder in which an audit leaves what it has judged until it is done."""
-    return root / hashlib.sha256(setting_text.encode()).hexdigest()[:24]
-
-
-__all__ = ["Tally", "pl", "run_engine", "said", "shutil", "work_folder"]

@@ -47,17 +47,20 @@ def groups_of(desk: Desk) -> list[Group]:
     return groups + [Group(-1, number) for number in range(-(-desk.homeless.height // GROUP))]
 
 
-def gather(desk: Desk, chunks: Sequence[Chunk], group: Group) -> Gathered:
-    """Put together the windows of one group of meters."""
+def gather(desk: Desk, chunks: Sequence[Chunk], group: Group, *, windows_only: bool = False) -> Gathered:
+    """Put together the windows of one group of meters; without their moments and the other policy where only they matter."""
     setting = desk.setting
+    no_moments = pl.DataFrame(schema=AUDIT_MOMENTS)
     if group.bucket < 0:
         some = desk.homeless[group.number * GROUP : (group.number + 1) * GROUP]
         nothing = pl.DataFrame(schema={name: JUDGED_WINDOWS[name] for name in ("feature_code", "window_start")})
         silent = judge_silent_windows(some, nothing, setting.windows).sort("feature_code", "window_start")
         silent = desk.in_words(silent)
-        return Gathered(silent, pl.DataFrame(schema=AUDIT_MOMENTS), silent if setting.what_if else None)
+        return Gathered(silent, no_moments, silent if setting.what_if else None)
     mine = [chunk for chunk in chunks if chunk.bucket == group.bucket]
     windows = pl.concat(list(_slices(desk, mine, group, WINDOWS))).sort("feature_code", "window_start")
+    if windows_only:
+        return Gathered(windows, no_moments, None)
     moments = pl.concat(list(_slices(desk, mine, group, BINNED))).sort("feature_code", "window_start", "bin")
     other = None
     if setting.what_if is not None:

@@ -92,7 +92,8 @@ def look_key(parties: Parties, calibrations: pl.DataFrame | None, policy: Policy
     if calibrations is not None:
         ids = parties.claims["flowmeter_id"].drop_nulls().unique()
         known = calibrations.filter(
-            pl.col("flowmeter_id").is_in(ids.implode()) & (pl.col("calibrated_on") < chunk.end.date() + timedelta(days=1))
+            pl.col("flowmeter_id").is_in(ids.implode())
+            & (pl.col("calibrated_on") < chunk.end.date() + timedelta(days=1))
         )
         _add(digest, known)
     return digest.hexdigest()[:40]

@@ -23,7 +23,7 @@ READINGS = 4_000_000
 #: days of a chunk at most
 MOST_DAYS = 32
 #: meters whose windows are put together at once
-GROUP = 1000
+GROUP = 500
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -44,3 +46,25 @@ class WindowsFile:
 def _repeated() -> list[str]:
     """Columns of few different values."""
     return [name for name, kind in AUDIT_WINDOWS.items() if kind != pl.Float64]
+
+
+def windows_reader(path: Path) -> Callable[[Sequence[str]], pl.DataFrame]:
+    """Gives the windows of some meters from ``windows.parquet``; the group read last is kept, for its neighbours."""
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(path)
+    group_of: dict[str, int] = {}
+    for number in range(file.num_row_groups):
+        names = file.read_row_group(number, columns=["feature_code"])["feature_code"].unique().to_pylist()
+        group_of.update(dict.fromkeys(names, number))
+
+    @lru_cache(maxsize=1)
+    def group(number: int) -> pl.DataFrame:
+        return pl.DataFrame(file.read_row_group(number)).cast(pl.Schema(AUDIT_WINDOWS))
+
+    def windows(codes: Sequence[str]) -> pl.DataFrame:
+        numbers = sorted({group_of[code] for code in codes if code in group_of})
+        found = [group(number).filter(pl.col("feature_code").is_in(list(codes))) for number in numbers]
+        return pl.concat([pl.DataFrame(schema=AUDIT_WINDOWS), *found]).sort("feature_code", "window_start")
+
+    return windows

@@ -56,7 +56,9 @@ class Calibrations:
         """For each flowmeter its newest calibration up to a day: place in ``day``, and whether there is one."""
         span = np.int64(1) << 32
         owner = np.repeat(np.arange(len(self.first) - 1), np.diff(self.first))
-        at = np.searchsorted(owner * span + self.day, np.arange(len(self.first) - 1) * span + last_day, side="right") - 1
+        at = (
+            np.searchsorted(owner * span + self.day, np.arange(len(self.first) - 1) * span + last_day, side="right") - 1
+        )
         return at, at >= self.first[:-1]
 
 
@@ -92,7 +94,9 @@ def with_references(
         reference_known=pl.Series(known),
         reference_valid=pl.Series(known & has & (age <= policy.reference_max_age_days)),
         reference_uncertainty=pl.Series(uncertainty),
-        calibrated_on=pl.select(pl.when(pl.Series(has)).then(pl.Series(day.astype(np.int32)).cast(pl.Date))).to_series(),
+        calibrated_on=pl.select(
+            pl.when(pl.Series(has)).then(pl.Series(day.astype(np.int32)).cast(pl.Date))
+        ).to_series(),
     )
 
 

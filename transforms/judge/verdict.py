@@ -211,9 +211,7 @@ def _judge_paired(paired: pl.DataFrame, moments: Moments, policy: Policy, window
     return tell(paired, moments, policy, worked, pl.Series([window.start]))
 
 
-def tell(
-    paired: pl.DataFrame, moments: Moments, policy: Policy, worked: Worked, starts: pl.Series
-) -> pl.DataFrame:
+def tell(paired: pl.DataFrame, moments: Moments, policy: Policy, worked: Worked, starts: pl.Series) -> pl.DataFrame:
     """What was worked out of the paired meters, in the columns that the outbox has, and `EXTRAS`.
 
     Parameters

@@ -60,9 +60,7 @@ def match_few(
         An existing folder for the small lake.
     """
     mine = pl.col("feature_code").is_in(list(codes))
-    own = replace(
-        parties, **{name: getattr(parties, name).filter(mine) for name in ("fleet", "devices", "claims")}
-    )
+    own = replace(parties, **{name: getattr(parties, name).filter(mine) for name in ("fleet", "devices", "claims")})
     small = _small_lake(con, lake, chunk, own, scratch)
     meters, pairs = [], []
     for number in range(chunk.windows):

@@ -126,7 +126,11 @@ def match_span(lake: Lake, chunk: Chunk, parties: Parties, changed: pl.DataFrame
     back = back_us // grid.step_us
     flows = {}
     for stream, numbers in devices.items():
-        wanted = files[stream] if not derived else _files(lake, stream, buckets if stream == "flowmeter" else [chunk.bucket], chunk, LOOK_BACK)
+        wanted = (
+            files[stream]
+            if not derived
+            else _files(lake, stream, buckets if stream == "flowmeter" else [chunk.bucket], chunk, LOOK_BACK)
+        )
         instant = np.isin(numbers, parties.instants["device_no"].to_numpy()) & (stream == "flowmeter")
         laid = lay(wanted, numbers, grid, lake.conflicts())
         flows[stream] = flows_of(laid, chunk.windows, back, instant, parties.settled)
@@ -226,9 +230,15 @@ def _pair(
     rest = parties.claims.filter(pl.col("device_no").is_in(involved.tolist()))
     if not rest.is_empty():
         rows = {int(device): count + k for k, device in enumerate(involved)}
-        few |= {place[code] for code, device in rest.select("feature_code", "device_no").iter_rows() if flowmeter.odd[rows[device]]}
+        few |= {
+            place[code]
+            for code, device in rest.select("feature_code", "device_no").iter_rows()
+            if flowmeter.odd[rows[device]]
+        }
         for window in range(chunk.windows):
-            pairing = resolve(rest, _activity(flowmeter, involved, count, window, chunk, slots_us), chunk.window(window))
+            pairing = resolve(
+                rest, _activity(flowmeter, involved, count, window, chunk, slots_us), chunk.window(window)
+            )
             for code, device, name, begin, end in pairing.pairs.iter_rows():
                 here = place[code], window
                 reference[here], names[here] = rows[device], of_id.get(name, -1)
@@ -274,9 +284,7 @@ def _us(moment: datetime) -> int:
     return int((moment - datetime.fromtimestamp(0, moment.tzinfo)) / timedelta(microseconds=1))
 
 
-def _activity(
-    flowmeter: Flows, involved: Ints, first: int, window: int, chunk: Chunk, slots_us: Ints
-) -> pl.DataFrame:
+def _activity(flowmeter: Flows, involved: Ints, first: int, window: int, chunk: Chunk, slots_us: Ints) -> pl.DataFrame:
     """What `resolve` asks of the devices that it is about."""
     there = flowmeter.there[first:, window]
     n = there.sum(axis=1)

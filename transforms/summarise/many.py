@@ -89,7 +89,9 @@ def from_list(row: Ints, us: Ints, q: Floats, q_meter: Floats, kinds: Kinds, par
 
 def together(first: Flowing, second: Flowing) -> Flowing:
     """The pairs of both."""
-    columns = {name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in ("row", "part", "x", "y")}
+    columns = {
+        name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in ("row", "part", "x", "y")
+    }
     return Flowing(**columns, count=first.count + second.count)
 
 

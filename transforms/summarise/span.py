@@ -58,7 +58,7 @@ class SampleSource:
         rows = self.row[meters]
         parts = [self._from_grid(rows)]
         if self.few is not None and self.few.pairs.height:
-            parts.append(self._from_list(rows))
+            parts.append(self._from_list(rows, self.few.pairs))
         row, us, q, q_meter = (np.concatenate(column) for column in zip(*parts, strict=True))
         per_lph, top = self.kinds.per_lph[row], self.kinds.top[row]
         x, y = q * per_lph, q_meter * per_lph
@@ -83,10 +83,8 @@ class SampleSource:
         us = matched.slots_us[slot] + matched.phase[code[here]][row]
         return rows[here][row], us, q.reshape(-1)[at], q_meter.reshape(-1)[at]
 
-    def _from_list(self, rows: Ints) -> tuple[Ints, Ints, Floats, Floats]:
-        assert self.few is not None
+    def _from_list(self, rows: Ints, pairs: pl.DataFrame) -> tuple[Ints, Ints, Floats, Floats]:
         wanted = np.isin(self.few_row, rows)
-        pairs = self.few.pairs
         us, q, q_meter = (pairs[name].to_numpy()[wanted] for name in ("us", "q", "q_meter"))
         return self.few_row[wanted], us, q, q_meter
 
@@ -162,9 +160,7 @@ def _without(pairs: Flowing, rows: Bools) -> Flowing:
     if not rows.any():
         return pairs
     keep = ~rows[pairs.row]
-    return Flowing(
-        pairs.row[keep], pairs.part[keep], pairs.x[keep], pairs.y[keep], np.where(rows, 0, pairs.count)
-    )
+    return Flowing(pairs.row[keep], pairs.part[keep], pairs.x[keep], pairs.y[keep], np.where(rows, 0, pairs.count))
 
 
 def _rows(matched: SpanMatch, few: FewMatch | None, parties: Parties, chunk: Chunk) -> pl.DataFrame:
