@@ -23,11 +23,11 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 #: a gap between readings counts towards the grid if it is so large a share of all gaps
-_USUAL = 0.001
+_USUAL = 0.01
 #: shortest step of a grid [us]: below it the arrays would mostly be empty
 _SHORTEST = 1_000_000
-#: cells of a grid per reading above which it is not worth while
-_THIN = 8
+#: a grid of more cells than this, with so few readings per cell, is not worth while
+_LARGE, _THIN = 10_000_000, 8
 #: readings of a file from which the usual gaps are told
 _SAMPLE = 200_000
 
@@ -198,6 +198,7 @@ def grid_for(
     if step < _SHORTEST or step % 1000 or window_us % step or back_us % step:
         return None
     slots = (end_us - start_us + back_us) // step
-    if devices * slots > _THIN * max([1, *(sum(file.rows for file in files) for files in streams)]):
+    readings = max([1, *(sum(file.rows for file in files) for files in streams)])
+    if devices * slots > max(_LARGE, _THIN * readings):
         return None
     return Grid(start_us - back_us, step, slots)
