@@ -146,7 +146,7 @@ def judge_windows(
     found, second = [], SecondLook.none(0)
     if paired.height:
         number = paired["window"].to_numpy().astype(np.int64)
-        worked = work_out(paired, moments, policy, windows[0], look, number)
+        worked = work_out(paired, moments, policy, windows[0], look, number, sparing=True)
         second = worked.second
         told = tell(paired, moments, policy, worked, paired["window_start"])
         found.append(told.with_columns(paired["place"], **_weighted(moments, worked, paired)))

@@ -11,7 +11,7 @@ import polars as pl
 from transforms.fit.lines import Floats, Ints
 from transforms.judge.estimate import with_robust
 from transforms.judge.evidence import FLOWING, ZONE_NAMES, Bools, Model, Reference
-from transforms.judge.findings import Findings, find, numbers_of
+from transforms.judge.findings import Findings, first_findings, numbers_of, with_details
 from transforms.judge.ladder import Standing, blocked_by, climb, stand
 from transforms.judge.precision import imprecise, marginal, pairs_needed, unproven
 from transforms.judge.second_look import Look, SecondLook, choose_whom, take_second_look
@@ -178,6 +178,8 @@ def work_out(
     window: Window,
     look: Look | SecondLook,
     number: Ints | None = None,
+    *,
+    sparing: bool = False,
 ) -> Worked:
     """Judge the paired meters, one step after the other.
 
@@ -189,13 +191,17 @@ def work_out(
         Gives samples for a second look; or what such a look found earlier, and then nobody is looked at again.
     number
         The window of each row, where the rows are those of several windows of one length.
+    sparing
+        Work out in detail only the meters in doubt: no other verdict says anything of what they would add.
     """
     model, reference = numbers_of(paired, policy)
-    found = find(moments, model, reference, policy)
+    found = first_findings(moments, model, reference, policy)
     n_pairs = moments.total("n")
     window_us = window.length.total_seconds() * 1e6
     coverage = np.minimum(n_pairs * paired["interval_us"].fill_null(0).to_numpy() / window_us, 1.0)
     standing = stand(paired, moments, found, model, coverage, policy)
+    rows = np.flatnonzero(standing.doubtful) if sparing else np.arange(paired.height)
+    found = with_details(found, moments, model, reference, policy, rows)
     if isinstance(look, SecondLook):
         second = look.only(standing.doubtful & look.looked)
     else:
@@ -207,7 +213,7 @@ def work_out(
 
 
 def _judge_paired(paired: pl.DataFrame, moments: Moments, policy: Policy, window: Window, look: Look) -> pl.DataFrame:
-    worked = work_out(paired, moments, policy, window, look)
+    worked = work_out(paired, moments, policy, window, look, sparing=True)
     return tell(paired, moments, policy, worked, pl.Series([window.start]))
 
 
