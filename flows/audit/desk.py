@@ -23,7 +23,7 @@ from transforms.match import CHANGED, Parties, claims
 from transforms.match.span import Chunk
 from transforms.policy import Policy
 from transforms.registry import Registry, load_registry
-from transforms.schemas import AUDIT_MOMENTS
+from transforms.schemas import AUDIT_WINDOWS
 from transforms.sql import connect
 from transforms.summarise.moments import Moments
 from transforms.summarise.span import summarise_chunk
@@ -148,33 +148,42 @@ class Desk:
         silent = judge_silent_windows(own.fleet, judged.frame, windows)
         begins = pl.Series("window_start", [window.start for window in windows], dtype=JUDGED_WINDOWS["window_start"])
         when = changed.select("feature_code", window_start=begins.gather(changed["window"]))
-        frame = put_into_words(pl.concat([judged.frame, silent]), self.registry, when)
-        self._grouped(frame, chunk.bucket).write_ipc(file, compression="uncompressed")
+        # without silent meters the rows are in order already
+        whole = silent.is_empty()
+        frame = put_into_words(judged.frame if whole else pl.concat([judged.frame, silent]), self.registry, when)
+        if self.setting.what_if is None:
+            frame = frame.select(list(AUDIT_WINDOWS))
+        self._grouped(frame, chunk.bucket, whole=whole).write_ipc(file, compression="uncompressed")
         return judged.second
 
     def _write_bins(self, chunk: Chunk, rows: pl.DataFrame, moments: Moments, file: Path) -> None:
         paired = rows.filter(pl.col("meter_no").is_not_null())
-        bin_, row = np.nonzero(moments.by_bin("n"))
-        begins = pl.Series([chunk.window(k).start for k in range(chunk.windows)], dtype=AUDIT_MOMENTS["window_start"])
+        # by row first: rows are in the order of feature code and window
+        row, bin_ = np.nonzero(moments.by_bin("n").T)
+        codes = pl.DataFrame({"feature_code": self.codes(chunk.bucket)}, schema={"feature_code": pl.String})
+        place = paired.select("feature_code").join(
+            codes.with_columns(place=pl.int_range(pl.len(), dtype=pl.Int32)), on="feature_code", maintain_order="left"
+        )["place"]
+        number = place.to_numpy()[row]
         frame = pl.DataFrame(
             {
-                "feature_code": paired["feature_code"].gather(row),
-                "window_start": begins.gather(paired["window"].gather(row)),
+                "group": number // GROUP,
+                "code": number,
+                "window": paired["window"].to_numpy()[row],
                 "bin": bin_.astype(np.int8),
                 **{name: moments.by_bin(name)[bin_, row] for name in ("n", "sx", "sy", "sxx", "sxy", "syy")},
-                "interval_s": (paired["interval_us"].fill_null(0) / 1e6).gather(row),
+                "interval_s": (paired["interval_us"].fill_null(0).to_numpy() / 1e6)[row],
             }
         )
-        self._grouped(frame.sort("feature_code", "window_start", "bin"), chunk.bucket).write_ipc(
-            file, compression="uncompressed"
-        )
+        frame.write_ipc(file, compression="uncompressed")
 
-    def _grouped(self, frame: pl.DataFrame, bucket: int) -> pl.DataFrame:
+    def _grouped(self, frame: pl.DataFrame, bucket: int, *, whole: bool) -> pl.DataFrame:
         """The frame in order of feature code and window, with the number of the meter's group first."""
         codes = pl.Series("feature_code", self.codes(bucket), dtype=pl.String)
         place = codes.to_frame().with_columns(group=(pl.int_range(pl.len()) // GROUP).cast(pl.Int32))
         keyed = frame.join(place, on="feature_code", how="left", maintain_order="left")
-        return keyed.select("group", *frame.columns).sort("feature_code", "window_start", maintain_order=True)
+        grouped = keyed.select("group", *frame.columns)
+        return grouped if whole else grouped.sort("feature_code", "window_start", maintain_order=True)
 
 
 def folder_of(setting: Setting, chunk: Chunk) -> Path:

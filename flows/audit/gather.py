@@ -58,14 +58,25 @@ def gather(desk: Desk, chunks: Sequence[Chunk], group: Group, *, windows_only: b
         silent = desk.in_words(silent)
         return Gathered(silent, no_moments, silent if setting.what_if else None)
     mine = [chunk for chunk in chunks if chunk.bucket == group.bucket]
-    windows = pl.concat(list(_slices(desk, mine, group, WINDOWS))).sort("feature_code", "window_start")
+    windows = pl.concat([*_slices(desk, mine, group, WINDOWS)]).sort("feature_code", "window_start")
     if windows_only:
         return Gathered(windows, no_moments, None)
-    moments = pl.concat(list(_slices(desk, mine, group, BINNED))).sort("feature_code", "window_start", "bin")
+    moments = _binned(desk, mine, group).sort("feature_code", "window_start", "bin")
     other = None
     if setting.what_if is not None:
         other = pl.concat(list(_slices(desk, mine, group, OTHER))).sort("feature_code", "window_start")
     return Gathered(windows, moments, other)
+
+
+def _binned(desk: Desk, chunks: Sequence[Chunk], group: Group) -> pl.DataFrame:
+    """The moments by flow bin, with names and times in place of numbers."""
+    codes = pl.Series("feature_code", desk.codes(group.bucket), dtype=pl.String)
+    found = [pl.DataFrame(schema=AUDIT_MOMENTS)]
+    for chunk, frame in zip(chunks, _slices(desk, chunks, group, BINNED), strict=True):
+        begins = pl.Series("window_start", [chunk.window(k).start for k in range(chunk.windows)])
+        named = frame.with_columns(codes.gather(frame["code"]), begins.gather(frame["window"]))
+        found.append(named.select(pl.col(name).cast(kind) for name, kind in AUDIT_MOMENTS.items()))
+    return pl.concat(found)
 
 
 def _slices(desk: Desk, chunks: Sequence[Chunk], group: Group, name: str) -> Iterator[pl.DataFrame]:

@@ -65,24 +65,24 @@ class Laid:
 
 @dataclass(frozen=True)
 class Readings:
-    """Columns of one file of the lake; ``row`` is the device's row, -1 for a device that is not asked for."""
+    """Columns of one file of the lake; ``flow`` [L/h] and ``register`` [L] are NaN where there is none."""
 
-    row: Ints
+    device: npt.NDArray[np.int32]
     us: Ints
     flow: Floats | None
     register: Floats | None
 
 
-def read_file(file: LakeFile, row_of: Ints) -> Readings:
-    """One file's readings; ``row_of`` maps device numbers to rows, -1 for devices not asked for."""
+def read_file(file: LakeFile) -> Readings:
+    """One file's readings, in the order of device and time."""
     columns = ["device_no", "ts"] + ["flow_lph"] * file.has_flow + ["volume_l"] * file.has_volume
-    table = pl.read_parquet(file.path, columns=columns, glob=False, hive_partitioning=False).rechunk()
-    device = table["device_no"].to_numpy()
+    table = pl.read_parquet(file.path, columns=columns, glob=False, hive_partitioning=False)
+    # to_numpy gives NaN for null
     return Readings(
-        row=np.take(row_of, device, mode="clip"),
+        device=table["device_no"].to_numpy(),
         us=table["ts"].to_physical().to_numpy(),
-        flow=table["flow_lph"].fill_null(float("nan")).to_numpy() if file.has_flow else None,
-        register=table["volume_l"].fill_null(float("nan")).to_numpy() if file.has_volume else None,
+        flow=table["flow_lph"].to_numpy() if file.has_flow else None,
+        register=table["volume_l"].to_numpy() if file.has_volume else None,
     )
 
 
@@ -122,37 +122,62 @@ def lay(
     row_of = np.full(max([int(device_no.max(initial=-1)), *(file.max_device for file in files)]) + 2, -1, np.int64)
     known = device_no >= 0
     row_of[device_no[known]] = np.flatnonzero(known)
-    end_us = grid.start_us + grid.slots * grid.step_us
     phase, odd = np.full(devices, -1, dtype=np.int64), np.zeros(devices, dtype=bool)
     flow = np.full((devices, slots), np.nan) if any(file.has_flow for file in files) else None
     register = np.full((devices, slots), np.nan) if any(file.has_volume for file in files) else None
+    span_us = grid.slots * grid.step_us
     for file in files:
-        found = read_file(file, row_of)
-        row, us = found.row, found.us - grid.start_us
-        inside = (row >= 0) & (us >= 0) & (us < end_us - grid.start_us)
-        everything = bool(inside.all())
-        if not everything:
-            row, us = row[inside], us[inside]
+        found = read_file(file)
+        us = found.us - grid.start_us
+        if _lay_whole(found, us, row_of, grid, phase, flow, register):
+            continue
+        row = np.take(row_of, found.device, mode="clip")
+        inside = np.flatnonzero((row >= 0) & (us >= 0) & (us < span_us))
+        row, us = row[inside], us[inside]
         if not len(row):
             continue
         slot = us // grid.step_us
-        rest = us - slot * grid.step_us
-        _settle_phase(row, rest, phase, odd)
+        _settle_phase(row, us - slot * grid.step_us, phase, odd)
         at = row * slots + slot
         for values, target in ((found.flow, flow), (found.register, register)):
-            if values is None or target is None:
-                continue
-            given = values if everything else values[inside]
-            if found.flow is not None and found.register is not None:
+            if values is not None and target is not None:
+                given = values[inside]
                 there = ~np.isnan(given)
                 target.reshape(-1)[at[there]] = given[there]
-            else:
-                target.reshape(-1)[at] = given
     if conflicts is not None:
         _leave_out(conflicts, row_of, grid, flow, register)
     if flow is not None and register is not None:
         odd |= ~np.isnan(flow).all(axis=1) & ~np.isnan(register).all(axis=1)
     return Laid(grid, flow, register, np.maximum(phase, 0), odd)
+
+
+def _lay_whole(
+    found: Readings, us: Ints, row_of: Ints, grid: Grid, phase: Ints, flow: Floats | None, register: Floats | None
+) -> bool:
+    """Lay a file in which every device has the same instants, one step apart: as a whole, if it is one."""
+    count = int(np.argmax(found.device != found.device[0])) if len(found.device) else 0
+    if count == 0 or len(us) % count or (found.flow is not None and found.register is not None):
+        return False
+    stamps = us[:count]
+    first = int(stamps[0])
+    whole = first >= 0 and first % grid.step_us == 0 and first // grid.step_us + count <= grid.slots
+    if not whole or (phase > 0).any() or not (np.diff(stamps) == grid.step_us).all():
+        return False
+    device = found.device.reshape(-1, count)
+    if not (us.reshape(-1, count) == stamps).all() or not (device == device[:, :1]).all():
+        return False
+    row = np.take(row_of, device[:, 0], mode="clip")
+    mine = row >= 0
+    row = row[mine]
+    if len(np.unique(row)) < len(row):
+        return False
+    slots = slice(first // grid.step_us, first // grid.step_us + count)
+    for values, target in ((found.flow, flow), (found.register, register)):
+        if values is not None and target is not None:
+            block = values.reshape(-1, count)
+            target[row, slots] = block if mine.all() else block[mine]
+    phase[row] = 0
+    return True
 
 
 def _settle_phase(row: Ints, rest: Ints, phase: Ints, odd: Bools) -> None:

@@ -65,17 +65,23 @@ def from_grid(q: Floats, q_meter: Floats, kinds: Kinds, us: Ints, part_us: int) 
     part_us
         Length of a part of a window [us].
     """
-    per_lph, top = kinds.per_lph[:, None], kinds.top[:, None]
-    x, y = np.rint(q * per_lph), np.rint(q_meter * per_lph)
+    width = q.shape[1]
+    # what is not zero in both, NaN included; still water needs no arithmetic
+    at = np.flatnonzero((q != 0) | (q_meter != 0))
+    row = at // width
+    part = us // part_us
+    slot = at - row * width
+    of = part[0, slot] if len(part) == 1 else part[row, slot]
+    per_lph, top = kinds.per_lph[row], kinds.top[row]
+    x, y = np.rint(q.reshape(-1)[at] * per_lph), np.rint(q_meter.reshape(-1)[at] * per_lph)
     # comparisons with NaN are false, as a pair without one of its readings is none
     pair = (np.abs(x) <= top) & (np.abs(y) <= top)
-    count = pair.sum(axis=1)
-    at = np.flatnonzero(pair & ((x != 0) | (y != 0)))
-    row = at // q.shape[1]
-    part = us // part_us
-    slot = at - row * q.shape[1]
-    of = part[0, slot] if len(part) == 1 else part[row, slot]
-    return Flowing(row, of, x.reshape(-1)[at], y.reshape(-1)[at], count)
+    # a meter that is not registered has no scale, and so no pairs
+    count = np.where(np.isnan(kinds.per_lph), 0, width)
+    if pair.all():
+        return Flowing(row, of, x, y, count)
+    count = count - np.where(count > 0, np.bincount(row[~pair], minlength=len(q)), 0)
+    return Flowing(row[pair], of[pair], x[pair], y[pair], count)
 
 
 def from_list(row: Ints, us: Ints, q: Floats, q_meter: Floats, kinds: Kinds, part_us: int) -> Flowing:
@@ -106,30 +112,25 @@ def bin_of(x: Floats, q1: Floats, q2: Floats, q3: Floats) -> Ints:
 def moments_of(pairs: Flowing, kinds: Kinds, parts: int) -> Moments:
     """Sum pairs by row, part and flow bin; still water counts in bin 0 of the first part.
 
-    What does not flow is judged by the window only, so that all of bin 0 may stand in one part.
+    What does not flow is judged by the window only, so that all of bin 0 may stand in one part. So may the counts of
+    differences and the extremes, for all bins of a zone.
     """
     rows = len(kinds.per_lph)
     row, x, y = pairs.row, pairs.x, pairs.y
     of_bin = bin_of(x, kinds.q1[row], kinds.q2[row], kinds.q3[row])
-    part = np.where(of_bin > 0, pairs.part, 0)
+    flows = of_bin > 0
+    part = pairs.part * flows
     cell = (part * BINS + of_bin) * rows + row
     cells = parts * BINS * rows
-    difference = y - x
-    low, high = kinds.band_low[row], kinds.band_high[row]
+    most = max([1.0, *(float(np.abs(flow).max(initial=0.0)) for flow in (x, y))])
+    exact = most * most * max(int(pairs.count.max(initial=0)), 1) < _EXACT
     values: dict[str, Ints] = {"n": np.bincount(cell, minlength=cells)}
     for name, terms in (("sx", x), ("sy", y), ("sxx", x * x), ("sxy", x * y), ("syy", y * y)):
-        values[name] = _sum(cell, terms, cells)
-    for name, holds in (
-        ("n_above", difference > 0),
-        ("n_below", difference < 0),
-        ("n_band_above", (difference >= low) & (difference <= high)),
-        ("n_band_below", (difference <= -low) & (difference >= -high)),
-    ):
-        values[name] = np.bincount(cell[holds], minlength=cells)
+        values[name] = _sum(cell, terms, cells, exact)
     shaped = {name: array.reshape(parts, BINS, rows) for name, array in values.items()}
     still = pairs.count - np.bincount(row, minlength=rows)
     shaped["n"][0, 0] += still
-    by_window = of_bin * rows + row
+    shaped |= _differences(row[flows], (y - x)[flows], kinds)
     for name, of, worst, keep in (
         ("x_min", x, HIGHEST, np.minimum),
         ("y_min", y, HIGHEST, np.minimum),
@@ -137,17 +138,41 @@ def moments_of(pairs: Flowing, kinds: Kinds, parts: int) -> Moments:
         ("y_max", y, LOWEST, np.maximum),
     ):
         extreme = np.full(BINS * rows, worst, dtype=np.int64)
-        keep.at(extreme, by_window, of.astype(np.int64))
+        keep.at(extreme, of_bin * rows + row, of.astype(np.int64))
         shaped[name] = extreme.reshape(1, BINS, rows)
         shaped[name][0, 0] = np.where(still > 0, keep(shaped[name][0, 0], 0), shaped[name][0, 0])
     return Moments({name: shaped[name] for name in (*SUMS, "x_min", "y_min", "x_max", "y_max")})
 
 
-def _sum(cell: Ints, terms: Floats, cells: int) -> Ints:
+def _differences(row: Ints, difference: Floats, kinds: Kinds) -> dict[str, Ints]:
+    """How many flowing pairs lie above, below, and in the band on either side; told in the first bin that flows.
+
+    Two counts travel in one number: they are far smaller than 2^26, and their sum is exact.
+    """
+    rows, many = len(kinds.per_lph), 2.0**26
+    low, high = kinds.band_low[row], kinds.band_high[row]
+    size = np.abs(difference)
+    above = difference > 0
+    inside = (size >= low) & (size <= high)
+    # a band that begins at zero holds a difference of zero on both sides
+    both = inside & (difference == 0)
+    found = {}
+    for names, up, down in (
+        (("n_above", "n_below"), above, difference < 0),
+        (("n_band_above", "n_band_below"), inside & (above | both), inside & ~above),
+    ):
+        counts = np.bincount(row, weights=up + many * down, minlength=rows).astype(np.int64)
+        for name, count in zip(names, (counts % int(many), counts // int(many)), strict=True):
+            array = np.zeros((1, BINS, rows), dtype=np.int64)
+            array[0, 1] = count
+            found[name] = array
+    return found
+
+
+def _sum(cell: Ints, terms: Floats, cells: int, exact: bool) -> Ints:
     """Exact sums of whole numbers by cell."""
-    found = np.bincount(cell, weights=terms, minlength=cells)
-    if found.size and np.abs(found).max() >= _EXACT:
-        whole = np.zeros(cells, dtype=np.int64)
-        np.add.at(whole, cell, terms.astype(np.int64))
-        return whole
-    return found.astype(np.int64)
+    if exact:
+        return np.bincount(cell, weights=terms, minlength=cells).astype(np.int64)
+    whole = np.zeros(cells, dtype=np.int64)
+    np.add.at(whole, cell, terms.astype(np.int64))
+    return whole
