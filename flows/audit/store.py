@@ -71,4 +71,8 @@ class Store:
 
 
 def _write(table: pl.DataFrame, path: Path) -> None:
-    table.write_parquet(path, compression="lz4", statistics=False)
+    """Sums hardly repeat, so a dictionary of them would only cost time."""
+    import pyarrow.parquet as pq
+
+    arrow = table.to_arrow(compat_level=pl.CompatLevel.oldest())
+    pq.write_table(arrow, path, compression="lz4", use_dictionary=False, write_statistics=False)

@@ -82,11 +82,12 @@ def flows_of(laid: Laid, windows: int, back: int, instant: Bools, settled: float
             lph[rows, window], derived_us[rows, window] = _derived(
                 seen, back, grid.step_us, settled if is_signal else None
             )
-    n = (~np.isnan(lph)).sum(axis=2)
+    gaps = np.isnan(lph)
+    n = width - gaps.sum(axis=2) if gaps.any() else np.full((devices, windows), width, dtype=np.int64)
     interval = np.where((n == width) & (width > 1), grid.step_us, 0)
     rest = np.nonzero((n > 0) & (n < width) & (derived_us == 0))
     if len(rest[0]):
-        interval[rest] = _intervals(~np.isnan(lph[rest]), grid.step_us)
+        interval[rest] = _intervals(~gaps[rest], grid.step_us)
     return Flows(lph, n, np.where((derived_us > 0) & (n > 0), derived_us, interval), laid.phase, laid.odd)
 
 
