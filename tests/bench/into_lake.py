@@ -7,6 +7,7 @@ write the spans of a fleet side by side.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -165,3 +166,9 @@ def _commit(lake: Path, fleet: Any, entries: list[dict[str, Any]], meters: int) 
         Lake(lake, n_buckets=1, generation=1, devices_file="devices-000001.parquet"), files=entries
     ).content()
     (lake / LEDGER).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    from tests.bench.session import START
+
+    write_lake(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), START, seed=1)
