@@ -99,9 +99,7 @@ def _steady(
     chosen = used.with_columns(piece=pl.Series(number)).filter(pl.Series(calm))
     if chosen.is_empty():
         none = np.zeros(0, dtype=np.int64)
-        return _Steady(
-            none, Stretches(none, none, none, none.astype(np.bool_)), Onsets(none, none, none, none, none)
-        )
+        return _Steady(none, Stretches(none, none, none, none.astype(np.bool_)), Onsets(none, none, none, none, none))
     by_meter = chosen.with_columns(own=pl.col("row").rank("dense").cast(pl.Int64) - 1)
     whole = pack(by_meter, "own")
     noise = estimate_noise(whole)

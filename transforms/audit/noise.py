@@ -24,8 +24,8 @@ OUTLYING = 3.0
 #: sizes of the blocks whose means tell how persistent the noise is [windows]
 _BLOCKS = (4, 14)
 _LEAST_BLOCKS = 12
-#: differences of neighbours that persistence is not told from less
-_MOST_PERSISTENT = 12.0
+#: a bound, for rows with hardly more blocks than changes
+_MOST_PERSISTENT = 50.0
 
 
 @dataclass(frozen=True)

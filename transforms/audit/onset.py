@@ -56,10 +56,10 @@ def date_changes(stretches: Stretches, series: Series, variance: Floats) -> Onse
         some = slice(begin, begin + _AT_ONCE)
         k = left[some]
         row, first, last = stretches.row[k], stretches.first[k], stretches.last[k + 1]
-        parts = _parts(series, sums, variance, row, first, last)
+        parts = parts_of(series, sums, row, first, last)
         drifts = (stretches.drifts[k], stretches.drifts[k + 1])
-        jump = _jump(parts, *drifts)
-        begin_bent, end_bent = (_bend(parts, np.full(len(k), ends)) for ends in (False, True))
+        jump = jump_fit(parts, *drifts)
+        begin_bent, end_bent = (bend_fit(parts, np.full(len(k), ends)) for ends in (False, True))
         # a bend takes the place of a jump where what it says of both sides may be so
         usable = (np.full(len(k), True), ~drifts[0], ~drifts[1])
         free = (3.0 + drifts[0] + drifts[1], 3.0, 3.0)
@@ -115,7 +115,7 @@ class _Parts:
         )
 
 
-def _parts(series: Series, sums: PrefixSums, variance: Floats, row: Ints, first: Ints, last: Ints) -> _Parts:
+def parts_of(series: Series, sums: PrefixSums, row: Ints, first: Ints, last: Ints) -> _Parts:
     count = last - first - 2 * LEAST + 1
     place = first[:, None] + LEAST + np.arange(int(count.max()))[None, :]
     inside = place <= (last - LEAST)[:, None]
@@ -155,7 +155,7 @@ def _calibrations(series: Series, row: Ints, first: Ints, last: Ints) -> tuple[I
     return edge, series.common[row[:, None], begin]
 
 
-def _jump(parts: _Parts, drifts_before: Bools, drifts_after: Bools) -> tuple[Floats, Floats]:
+def jump_fit(parts: _Parts, drifts_before: Bools, drifts_after: Bools) -> tuple[Floats, Floats]:
     """RSS and log probability of each place for a level or line before and another after it."""
     shape = parts.inside.shape
     matrix, vector = np.zeros((*shape, 4, 4)), np.zeros((*shape, 4))
@@ -179,7 +179,7 @@ def _jump(parts: _Parts, drifts_before: Bools, drifts_after: Bools) -> tuple[Flo
     return _solved(matrix, vector, square, parts.inside)
 
 
-def _bend(parts: _Parts, ends: Bools) -> tuple[Floats, Floats]:
+def bend_fit(parts: _Parts, ends: Bools) -> tuple[Floats, Floats]:
     """The same for a level that turns into a line without a jump, or where ``ends`` is true for a line into a level."""
     shape = parts.inside.shape
     on = ends[:, None]

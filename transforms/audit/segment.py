@@ -78,12 +78,12 @@ def segment(series: Series, variance: Floats, price: Prices) -> Stretches:
     edges = {int(row): np.array([0, series.n[row]]) for row in maybe}
     for begin in range(0, len(maybe), _ROWS):
         some = maybe[begin : begin + _ROWS]
-        coarse = _partition(series, sums, price, some, _grid(series.n[some]))
+        coarse = partition(series, sums, price, some, grid(series.n[some]))
         finer = np.array([len(found) > 2 and series.n[row] > _COLUMNS for row, found in zip(some, coarse, strict=True)])
         if finer.any():
             again = some[finer]
             near = _nearby([coarse[k] for k in np.flatnonzero(finer)], series.n[again])
-            for place, found in zip(np.flatnonzero(finer), _partition(series, sums, price, again, near), strict=True):
+            for place, found in zip(np.flatnonzero(finer), partition(series, sums, price, again, near), strict=True):
                 coarse[place] = found
         edges.update(zip(some.tolist(), coarse, strict=True))
     row_of = np.concatenate(
@@ -122,7 +122,7 @@ def _might_change(series: Series, sums: PrefixSums, price: Prices) -> Bools:
     return np.asarray((best > 0.6 * price.change) & (series.n >= 2 * LEAST))
 
 
-def _grid(n: Ints) -> Ints:
+def grid(n: Ints) -> Ints:
     """Where stretches may end: after each block of as few windows as give no more than `_COLUMNS` blocks a row."""
     size = -(-n // _COLUMNS)
     width = int((-(-n // size)).max())
@@ -140,7 +140,7 @@ def _nearby(found: list[Ints], n: Ints) -> Ints:
     return np.stack([np.concatenate([own, np.full(width - len(own), own[-1])]) for own in edges])
 
 
-def _partition(series: Series, sums: PrefixSums, price: Prices, rows: Ints, edge: Ints) -> list[Ints]:
+def partition(series: Series, sums: PrefixSums, price: Prices, rows: Ints, edge: Ints) -> list[Ints]:
     """The edges of the best stretches of some rows, first and last included, out of those allowed.
 
     Parameters
