@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -164,7 +164,7 @@ def test_k37_has_the_three_regimes_that_were_measured(recorded: pl.DataFrame) ->
     # 1.446 to 16 January, 1.223 from 17 January to 1 February, 1.454 from 3 February on (data/README.md)
     found = recorded.filter(pl.col("feature_code") == "K37-3110")
     assert found["form"].to_list() == ["linear"] * 3
-    assert found["begins"].dt.date().to_list()[1:] == [datetime(2020, 1, 16).date(), datetime(2020, 2, 2).date()]
+    assert found["begins"].dt.date().to_list()[1:] == [date(2020, 1, 16), date(2020, 2, 2)]
     for number, since, until in ((1, (1, 15), (1, 18)), (2, (1, 31), (2, 3))):
         assert found["begins_low"][number] >= datetime(2020, *since, tzinfo=UTC)
         assert found["begins_high"][number] <= datetime(2020, *until, tzinfo=UTC)

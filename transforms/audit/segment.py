@@ -149,7 +149,8 @@ def partition(series: Series, sums: PrefixSums, price: Prices, rows: Ints, edge:
         Where stretches may end, shape (rows, places), rising from 0 to the row's end, which may be repeated.
     """
     width = edge.shape[1] - 1
-    day = series.day[rows[:, None], np.clip(edge - 1, 0, None)]
+    opens = series.day[rows[:, None], np.minimum(edge, series.n[rows, None] - 1)]
+    closes = series.day[rows[:, None], np.clip(edge - 1, 0, None)]
     running = np.ascontiguousarray(sums.sums[:, rows[:, None], edge])
     change, slope = price.change[rows, None], price.slope[rows, None]
     total = np.full((len(rows), width + 1), np.inf)
@@ -163,7 +164,7 @@ def partition(series: Series, sums: PrefixSums, price: Prices, rows: Ints, edge:
             cross = wty - wt * wy * inverse
             saved = cross * cross / (wtt - wt * wt * inverse)
         windows = edge[:, j : j + 1] - edge[:, :j]
-        long = (windows >= LEAST_DRIFTING) & (day[:, j : j + 1] - day[:, :j] >= DRIFTING_DAYS)
+        long = (windows >= LEAST_DRIFTING) & (closes[:, j : j + 1] - opens[:, :j] >= DRIFTING_DAYS)
         own = level - np.where(long & (saved > slope), saved - slope, 0.0)
         candidate = np.where((windows >= LEAST) & (w > 0), total[:, :j] + own + change, np.inf)
         came_from[:, j] = candidate.argmin(axis=1)
