@@ -25,6 +25,7 @@ BENCHMARKS = (
     "estimators",
     "detectability",
     "year",
+    "onsets",
 )
 FULL, QUICK = 100_000, 10_000
 
