@@ -178,12 +178,12 @@ class Desk:
         frame.write_ipc(file, compression="uncompressed")
 
     def _grouped(self, frame: pl.DataFrame, bucket: int, *, whole: bool) -> pl.DataFrame:
-        """The frame in order of feature code and window, with the number of the meter's group first."""
+        """The frame in order of feature code and window, with the numbers of the meter's group and of the meter first."""
         codes = pl.Series("feature_code", self.codes(bucket), dtype=pl.String)
-        place = codes.to_frame().with_columns(group=(pl.int_range(pl.len()) // GROUP).cast(pl.Int32))
+        place = codes.to_frame().with_columns(code=pl.int_range(pl.len(), dtype=pl.Int32))
         keyed = frame.join(place, on="feature_code", how="left", maintain_order="left")
-        grouped = keyed.select("group", *frame.columns)
-        return grouped if whole else grouped.sort("feature_code", "window_start", maintain_order=True)
+        grouped = keyed.select((pl.col("code") // GROUP).alias("group"), "code", *frame.columns)
+        return grouped if whole else grouped.sort("code", "window_start")
 
 
 def folder_of(setting: Setting, chunk: Chunk) -> Path:

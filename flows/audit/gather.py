@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -58,25 +59,33 @@ def gather(desk: Desk, chunks: Sequence[Chunk], group: Group, *, windows_only: b
         silent = desk.in_words(silent)
         return Gathered(silent, no_moments, silent if setting.what_if else None)
     mine = [chunk for chunk in chunks if chunk.bucket == group.bucket]
-    windows = pl.concat([*_slices(desk, mine, group, WINDOWS)]).sort("feature_code", "window_start")
+    windows = _by_meter(_slices(desk, mine, group, WINDOWS))
     if windows_only:
         return Gathered(windows, no_moments, None)
-    moments = _binned(desk, mine, group).sort("feature_code", "window_start", "bin")
+    moments = _binned(desk, mine, group)
     other = None
     if setting.what_if is not None:
-        other = pl.concat(list(_slices(desk, mine, group, OTHER))).sort("feature_code", "window_start")
+        other = _by_meter(_slices(desk, mine, group, OTHER))
     return Gathered(windows, moments, other)
+
+
+def _by_meter(slices: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Slices that follow each other in time, each by meter and time, as one frame by meter and time."""
+    return pl.concat(list(slices)).sort("code", maintain_order=True).drop("code")
 
 
 def _binned(desk: Desk, chunks: Sequence[Chunk], group: Group) -> pl.DataFrame:
     """The moments by flow bin, with names and times in place of numbers."""
-    codes = pl.Series("feature_code", desk.codes(group.bucket), dtype=pl.String)
-    found = [pl.DataFrame(schema=AUDIT_MOMENTS)]
+    begins: list[datetime] = []
+    found = []
     for chunk, frame in zip(chunks, _slices(desk, chunks, group, BINNED), strict=True):
-        begins = pl.Series("window_start", [chunk.window(k).start for k in range(chunk.windows)])
-        named = frame.with_columns(codes.gather(frame["code"]), begins.gather(frame["window"]))
-        found.append(named.select(pl.col(name).cast(kind) for name, kind in AUDIT_MOMENTS.items()))
-    return pl.concat(found)
+        found.append(frame.with_columns(pl.col("window") + len(begins)))
+        begins += [chunk.window(k).start for k in range(chunk.windows)]
+    whole = pl.concat(found).sort("code", maintain_order=True)
+    codes = pl.Series("feature_code", desk.codes(group.bucket), dtype=pl.String)
+    starts = pl.Series("window_start", begins, dtype=AUDIT_MOMENTS["window_start"])
+    named = whole.with_columns(codes.gather(whole["code"]), starts.gather(whole["window"]))
+    return named.select(pl.col(name).cast(kind) for name, kind in AUDIT_MOMENTS.items())
 
 
 def _slices(desk: Desk, chunks: Sequence[Chunk], group: Group, name: str) -> Iterator[pl.DataFrame]:

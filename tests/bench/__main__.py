@@ -26,6 +26,7 @@ BENCHMARKS = (
     "detectability",
     "year",
     "audit",
+    "onsets",
 )
 FULL, QUICK = 100_000, 10_000
 

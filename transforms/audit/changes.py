@@ -14,7 +14,7 @@ from transforms.audit.costs import PrefixSums, prefix_sums
 from transforms.audit.segment import LEAST, Prices, Stretches, drifting
 from transforms.audit.series import Bools, Floats, Ints, Series
 
-#: standard deviations that two regimes must differ by in terms of the reference's calibration alone
+#: standard deviations that two regimes must differ by, the calibrations of the reference counted
 CALIBRATED_APART = 4.0
 #: standard deviations by which a window must miss the regimes on both sides to be taken for a mixture of them
 _APART = 2.5
@@ -163,13 +163,14 @@ def _excess(
     slopes = [np.where(stretches.drifts[k], cost.slope, 0.0) for k, cost in ((left, before), (left + 1, after))]
     jump = after.mean + slopes[1] * (at - after.middle) - before.mean - slopes[0] * (at - before.middle)
     shift = np.maximum(np.abs(jump), np.abs(after.mean - before.mean))
-    apart = CALIBRATED_APART * _calibration_spread(stretches, series, variance, left)
+    random = 1 / before.weight + 1 / after.weight
+    apart = CALIBRATED_APART * np.sqrt(_calibration_variance(stretches, series, variance, left) + random)
     least = np.maximum(least_shift[row], apart)
     return np.asarray(shift / least - 1)
 
 
-def _calibration_spread(stretches: Stretches, series: Series, variance: Floats, left: Ints) -> Floats:
-    """Standard deviation of the difference of two stretches' levels that the calibrations of the reference explain.
+def _calibration_variance(stretches: Stretches, series: Series, variance: Floats, left: Ints) -> Floats:
+    """Variance of the difference of two stretches' levels that the calibrations of the reference explain.
 
     Windows of one calibration share its error; a calibration that both stretches rest on cancels as far as they do.
     """
@@ -184,7 +185,7 @@ def _calibration_spread(stretches: Stretches, series: Series, variance: Floats, 
             inside = (columns >= stretches.first[k][:, None]) & (columns < stretches.last[k][:, None])
             own = np.where(inside, weight, 0.0)
             share += sign * own / own.sum(axis=1, keepdims=True)
-        found[begin : begin + _AT_ONCE] = np.sqrt(common_variance(share, series.common[row], series.calibration[row]))
+        found[begin : begin + _AT_ONCE] = common_variance(share, series.common[row], series.calibration[row])
     return found
 
 

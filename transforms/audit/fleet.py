@@ -81,8 +81,7 @@ def _grouped(listed: pl.DataFrame, by: str, volumes: pl.DataFrame | None) -> pl.
 def _median_interval(ordered: pl.Series) -> list[pl.Series]:
     """Order statistics that hold the median with 95 % (the sign test turned round, Conover, chapter 3)."""
     count = ordered.list.len().cast(pl.Int64).to_numpy()
-    special = load()
-    ranks = np.array([_lowest_rank(int(n), special) for n in count], dtype=np.int64)
+    ranks = np.array([_lowest_rank(int(n)) for n in count], dtype=np.int64)
     known = ranks >= 0
     low, high = (
         pl.select(pl.when(pl.Series(known)).then(ordered.list.get(pl.Series(np.where(known, at, 0)), null_on_oob=True)))
@@ -93,7 +92,6 @@ def _median_interval(ordered: pl.Series) -> list[pl.Series]:
     return [low, high]
 
 
-def _lowest_rank(n: int, special: object) -> int:
-    """The largest rank (from 0) below which the median lies with at most 2.5 %; -1 where there is none."""
-    chances = special.bdtr(np.arange(n), n, 0.5)  # type: ignore[attr-defined]
-    return int((chances <= 0.025).sum()) - 1 + (1 if n and chances[0] <= 0.025 else 0) if n >= 6 else -1
+def _lowest_rank(n: int) -> int:
+    """The rank (from 0) of the order statistic below which the median lies with at most 2.5 %; -1 where there is none."""
+    return int((load().bdtr(np.arange(n), n, 0.5) <= 0.025).sum()) - 1

@@ -10,7 +10,7 @@ import polars as pl
 
 from transforms.audit.changes import settle
 from transforms.audit.noise import Noise, drawn_in, estimate_noise
-from transforms.audit.onset import Onsets, date_changes, most_probable
+from transforms.audit.onset import Onsets, date_changes, most_probable, with_bends
 from transforms.audit.segment import Stretches, prices, segment
 from transforms.audit.series import Bools, Ints, Series, pack, prepared
 from transforms.audit.steadiness import evidence, unsteady_stretches
@@ -99,9 +99,7 @@ def _steady(
     chosen = used.with_columns(piece=pl.Series(number)).filter(pl.Series(calm))
     if chosen.is_empty():
         none = np.zeros(0, dtype=np.int64)
-        return _Steady(
-            none, Stretches(none, none, none, none.astype(np.bool_)), Onsets(none, none, none, none, none == 0)
-        )
+        return _Steady(none, Stretches(none, none, none, none.astype(np.bool_)), Onsets(none, none, none, none, none))
     by_meter = chosen.with_columns(own=pl.col("row").rank("dense").cast(pl.Int64) - 1)
     whole = pack(by_meter, "own")
     noise = estimate_noise(whole)
@@ -116,7 +114,8 @@ def _steady(
     least = SHARE_OF_MPE * policy.tolerance * mpe[head["meter"].to_numpy()]
     stretches = segment(calm_series, variance, price)
     stretches, variance = settle(stretches, calm_series, variance, price, least)
-    return _Steady(head["piece"].to_numpy().astype(np.int64), stretches, date_changes(stretches, calm_series, variance))
+    onsets = date_changes(stretches, calm_series, variance)
+    return _Steady(head["piece"].to_numpy().astype(np.int64), with_bends(stretches, onsets), onsets)
 
 
 def _listed(pieces: _Pieces, steady: _Steady, series: Series, verdicts: Ints, used: pl.DataFrame) -> pl.DataFrame:
@@ -127,7 +126,6 @@ def _listed(pieces: _Pieces, steady: _Steady, series: Series, verdicts: Ints, us
     first, low, high = offset + stretches.first, np.full(len(piece), -1), np.full(len(piece), -1)
     last = offset + stretches.last
     inner = onsets.left + 1
-    first[inner], last[onsets.left] = offset[inner] + onsets.place, offset[onsets.left] + onsets.place
     low[inner], high[inner] = offset[inner] + onsets.low - 1, offset[inner] + onsets.high
     # where a steady piece follows an unsteady one, and the other way round
     begins, ends = _turns(pieces, series, verdicts)

@@ -20,12 +20,12 @@ _STEPS = 14
 #: windows whose running median an outlier is told from
 _NEIGHBOURS = 9
 #: standard deviations from that median at which a window is an outlier, and to which it is drawn in
-OUTLYING = 4.0
+OUTLYING = 3.0
 #: sizes of the blocks whose means tell how persistent the noise is [windows]
 _BLOCKS = (4, 14)
 _LEAST_BLOCKS = 12
-#: differences of neighbours that persistence is not told from less
-_MOST_PERSISTENT = 12.0
+#: a bound, for rows with hardly more blocks than changes
+_MOST_PERSISTENT = 50.0
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def outliers(series: Series, noise: Noise) -> Bools:
 
 
 def drawn_in(series: Series, noise: Noise) -> Series:
-    """The same series with outlying windows drawn in to four standard deviations from their neighbours' median."""
+    """The same series with outlying windows drawn in to three standard deviations from their neighbours' median."""
     median = running_median(series)
     reach = OUTLYING * np.sqrt(np.where(series.present, series.variance, 0.0) + noise.between[:, None])
     error = np.clip(series.error, median - reach, median + reach)

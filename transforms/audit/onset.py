@@ -28,14 +28,14 @@ class Onsets:
     """When the changes between neighbouring stretches of a row came, in windows of the row.
 
     ``left`` is the number of the stretch that ends there. ``place`` is the first window after the change, ``low`` and
-    ``high`` bound it. ``bends`` says that a drift begins or ends there without a jump.
+    ``high`` bound it. ``bends`` is 1 where a drift begins there without a jump, 2 where one ends, else 0.
     """
 
     left: Ints
     place: Ints
     low: Ints
     high: Ints
-    bends: Bools
+    bends: Ints
 
 
 def date_changes(stretches: Stretches, series: Series, variance: Floats) -> Onsets:
@@ -51,25 +51,45 @@ def date_changes(stretches: Stretches, series: Series, variance: Floats) -> Onse
     sums = prefix_sums(series, variance)
     left = inner_edges(stretches)
     place, low, high = (np.zeros(len(left), dtype=np.int64) for _ in range(3))
-    bends = np.zeros(len(left), dtype=np.bool_)
+    bends = np.zeros(len(left), dtype=np.int64)
     for begin in range(0, len(left), _AT_ONCE):
         some = slice(begin, begin + _AT_ONCE)
         k = left[some]
         row, first, last = stretches.row[k], stretches.first[k], stretches.last[k + 1]
-        parts = _parts(series, sums, variance, row, first, last)
-        rest, log = _jump(parts, stretches.drifts[k], stretches.drifts[k + 1])
-        may = np.flatnonzero(stretches.drifts[k] != stretches.drifts[k + 1])
-        if len(may):
-            bent, bent_log = _bend(parts.take(may), stretches.drifts[k][may])
-            # one parameter less: the Schwarz criterion
-            better = bent.min(axis=1) - np.log((last - first)[may]) < rest[may].min(axis=1)
-            rest[may[better]], log[may[better]] = bent[better], bent_log[better]
-            bends[begin + may[better]] = True
-        own_low, own_high = most_probable(log)
-        place[some] = first + LEAST + rest.argmin(axis=1)
+        parts = parts_of(series, sums, row, first, last)
+        drifts = (stretches.drifts[k], stretches.drifts[k + 1])
+        jump = jump_fit(parts, *drifts)
+        begin_bent, end_bent = (bend_fit(parts, np.full(len(k), ends)) for ends in (False, True))
+        # a bend takes the place of a jump where what it says of both sides may be so
+        usable = (np.full(len(k), True), ~drifts[0], ~drifts[1])
+        free = (3.0 + drifts[0] + drifts[1], 3.0, 3.0)
+        chosen, place[some], own_low, own_high = _averaged(
+            (jump, begin_bent, end_bent), usable, free, (last - first).astype(np.float64)
+        )
+        place[some] += first + LEAST
         low[some] = np.minimum(first + LEAST + own_low, place[some])
         high[some] = np.maximum(first + LEAST + own_high, place[some])
-    return Onsets(left, place, low, high, bends)
+        bends[some] = chosen
+    return _in_order(Onsets(left, place, low, high, bends), stretches)
+
+
+def _in_order(onsets: Onsets, stretches: Stretches) -> Onsets:
+    """The same, changes that would overtake their neighbours put back to where the stretches have them."""
+    left, edge = onsets.left, stretches.first[onsets.left + 1]
+    next_to = left[1:] == left[:-1] + 1
+    crossed = next_to & (onsets.place[1:] < onsets.place[:-1] + LEAST)
+    back = np.append(crossed, False) | np.append(False, crossed)
+    place = np.where(back, edge, onsets.place)
+    return Onsets(left, place, np.minimum(onsets.low, place), np.maximum(onsets.high, place), onsets.bends)
+
+
+def with_bends(stretches: Stretches, onsets: Onsets) -> Stretches:
+    """The stretches on their final places, those that drift by the way in which they begin or end included."""
+    first, last, drifts = stretches.first.copy(), stretches.last.copy(), stretches.drifts.copy()
+    first[onsets.left + 1] = last[onsets.left] = onsets.place
+    drifts[onsets.left + 1] |= onsets.bends == 1
+    drifts[onsets.left] |= onsets.bends == 2
+    return Stretches(stretches.row, first, last, drifts)
 
 
 @dataclass(frozen=True)
@@ -95,7 +115,7 @@ class _Parts:
         )
 
 
-def _parts(series: Series, sums: PrefixSums, variance: Floats, row: Ints, first: Ints, last: Ints) -> _Parts:
+def parts_of(series: Series, sums: PrefixSums, row: Ints, first: Ints, last: Ints) -> _Parts:
     count = last - first - 2 * LEAST + 1
     place = first[:, None] + LEAST + np.arange(int(count.max()))[None, :]
     inside = place <= (last - LEAST)[:, None]
@@ -135,7 +155,7 @@ def _calibrations(series: Series, row: Ints, first: Ints, last: Ints) -> tuple[I
     return edge, series.common[row[:, None], begin]
 
 
-def _jump(parts: _Parts, drifts_before: Bools, drifts_after: Bools) -> tuple[Floats, Floats]:
+def jump_fit(parts: _Parts, drifts_before: Bools, drifts_after: Bools) -> tuple[Floats, Floats]:
     """RSS and log probability of each place for a level or line before and another after it."""
     shape = parts.inside.shape
     matrix, vector = np.zeros((*shape, 4, 4)), np.zeros((*shape, 4))
@@ -159,7 +179,7 @@ def _jump(parts: _Parts, drifts_before: Bools, drifts_after: Bools) -> tuple[Flo
     return _solved(matrix, vector, square, parts.inside)
 
 
-def _bend(parts: _Parts, ends: Bools) -> tuple[Floats, Floats]:
+def bend_fit(parts: _Parts, ends: Bools) -> tuple[Floats, Floats]:
     """The same for a level that turns into a line without a jump, or where ``ends`` is true for a line into a level."""
     shape = parts.inside.shape
     on = ends[:, None]
@@ -196,6 +216,42 @@ def _solved(matrix: Floats, vector: Floats, square: Floats, inside: Bools) -> tu
     _, det = np.linalg.slogdet(even)
     det = det + 2 * np.log(scale).sum(axis=-1)
     return np.where(inside, rest, np.inf), np.where(inside, -(rest + det) / 2, -np.inf)
+
+
+def _averaged(
+    models: tuple[tuple[Floats, Floats], ...], usable: tuple[Bools, ...], free: tuple[Floats | float, ...], n: Floats
+) -> tuple[Ints, Ints, Ints, Ints]:
+    """The best model of each change, its place, and the interval of the place averaged over the models.
+
+    Models are weighed by the Schwarz criterion (Kass and Raftery, JASA 90, 1995).
+
+    Parameters
+    ----------
+    models
+        RSS and log probability of each place under each model, shape (changes, places).
+    usable
+        Whether a model comes into question.
+    free
+        Free parameters of each model.
+    n
+        Windows that they are fitted to.
+    """
+    scores = np.stack(
+        [
+            np.where(may, -(rest.min(axis=1) + count * np.log(n)) / 2, -np.inf)
+            for (rest, _), may, count in zip(models, usable, free, strict=True)
+        ]
+    )
+    chosen = scores.argmax(axis=0)
+    weights = np.exp(scores - scores.max(axis=0))
+    together = np.zeros(models[0][0].shape)
+    for (_, log), weight in zip(models, weights, strict=True):
+        p = np.exp(log - log.max(axis=1, keepdims=True))
+        together += weight[:, None] * p / p.sum(axis=1, keepdims=True)
+    with np.errstate(divide="ignore"):
+        low, high = most_probable(np.log(together))
+    place = np.choose(chosen, [rest.argmin(axis=1) for rest, _ in models])
+    return chosen, place, low, high
 
 
 def most_probable(log: Floats) -> tuple[Ints, Ints]:

@@ -78,12 +78,12 @@ def segment(series: Series, variance: Floats, price: Prices) -> Stretches:
     edges = {int(row): np.array([0, series.n[row]]) for row in maybe}
     for begin in range(0, len(maybe), _ROWS):
         some = maybe[begin : begin + _ROWS]
-        coarse = _partition(series, sums, price, some, _grid(series.n[some]))
+        coarse = partition(series, sums, price, some, grid(series.n[some]))
         finer = np.array([len(found) > 2 and series.n[row] > _COLUMNS for row, found in zip(some, coarse, strict=True)])
         if finer.any():
             again = some[finer]
             near = _nearby([coarse[k] for k in np.flatnonzero(finer)], series.n[again])
-            for place, found in zip(np.flatnonzero(finer), _partition(series, sums, price, again, near), strict=True):
+            for place, found in zip(np.flatnonzero(finer), partition(series, sums, price, again, near), strict=True):
                 coarse[place] = found
         edges.update(zip(some.tolist(), coarse, strict=True))
     row_of = np.concatenate(
@@ -122,7 +122,7 @@ def _might_change(series: Series, sums: PrefixSums, price: Prices) -> Bools:
     return np.asarray((best > 0.6 * price.change) & (series.n >= 2 * LEAST))
 
 
-def _grid(n: Ints) -> Ints:
+def grid(n: Ints) -> Ints:
     """Where stretches may end: after each block of as few windows as give no more than `_COLUMNS` blocks a row."""
     size = -(-n // _COLUMNS)
     width = int((-(-n // size)).max())
@@ -140,7 +140,7 @@ def _nearby(found: list[Ints], n: Ints) -> Ints:
     return np.stack([np.concatenate([own, np.full(width - len(own), own[-1])]) for own in edges])
 
 
-def _partition(series: Series, sums: PrefixSums, price: Prices, rows: Ints, edge: Ints) -> list[Ints]:
+def partition(series: Series, sums: PrefixSums, price: Prices, rows: Ints, edge: Ints) -> list[Ints]:
     """The edges of the best stretches of some rows, first and last included, out of those allowed.
 
     Parameters
@@ -149,7 +149,8 @@ def _partition(series: Series, sums: PrefixSums, price: Prices, rows: Ints, edge
         Where stretches may end, shape (rows, places), rising from 0 to the row's end, which may be repeated.
     """
     width = edge.shape[1] - 1
-    day = series.day[rows[:, None], np.clip(edge - 1, 0, None)]
+    opens = series.day[rows[:, None], np.minimum(edge, series.n[rows, None] - 1)]
+    closes = series.day[rows[:, None], np.clip(edge - 1, 0, None)]
     running = np.ascontiguousarray(sums.sums[:, rows[:, None], edge])
     change, slope = price.change[rows, None], price.slope[rows, None]
     total = np.full((len(rows), width + 1), np.inf)
@@ -163,7 +164,7 @@ def _partition(series: Series, sums: PrefixSums, price: Prices, rows: Ints, edge
             cross = wty - wt * wy * inverse
             saved = cross * cross / (wtt - wt * wt * inverse)
         windows = edge[:, j : j + 1] - edge[:, :j]
-        long = (windows >= LEAST_DRIFTING) & (day[:, j : j + 1] - day[:, :j] >= DRIFTING_DAYS)
+        long = (windows >= LEAST_DRIFTING) & (closes[:, j : j + 1] - opens[:, :j] >= DRIFTING_DAYS)
         own = level - np.where(long & (saved > slope), saved - slope, 0.0)
         candidate = np.where((windows >= LEAST) & (w > 0), total[:, :j] + own + change, np.inf)
         came_from[:, j] = candidate.argmin(axis=1)
