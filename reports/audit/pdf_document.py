@@ -33,7 +33,7 @@ def twofold(main: str, beneath: str, style: str = "right") -> Any:
 
     look = styles()[style]
     also = (
-        f'<br/><font name="{SANS}" size="{look.fontSize - 1:g}" color="{_SOFT}">{safe(beneath)}</font>'
+        f'<br/><font name="{SANS}" size="{look.fontSize - 1.4:g}" color="{_SOFT}">{safe(beneath)}</font>'
         if beneath
         else ""
     )
@@ -141,7 +141,7 @@ def figures(pairs: Sequence[tuple[str, str]], columns: int = 4, width: float = W
                 ("VALIGN", (0, 0), (-1, -1), "TOP"),
                 ("LEFTPADDING", (0, 0), (-1, -1), 0),
                 ("TOPPADDING", (0, 0), (-1, -1), 1),
-                ("BOTTOMPADDING", (0, 0), (-1, -1), 4),
+                ("BOTTOMPADDING", (0, 0), (-1, -1), 2),
             ]
         )
     )
