@@ -13,6 +13,7 @@ _CUBIC_METRES_FROM = 10_000.0
 _DAY_S = 86_400.0
 #: evidence that ends so long before the audit is said to end [s]
 _LONG_AGO_S = 14 * _DAY_S
+_SAME = 0.002
 _FORMS = {
     "healthy": "healthy",
     "offset": "steady, an offset",
@@ -130,7 +131,11 @@ def reads(regime: Mapping[str, Any], *, past: bool = False) -> str:
         return f"{'was' if past else 'is'} {percent(error)} off over its volume, by an amount that varies with flow"
     if name in {"linear", "offset"}:
         said = deviation(regime.get("a1"), regime.get("a2"))
-        return f"read{said.removeprefix('reads')}" if past else said
+        gain = finite(regime.get("a1"))
+        said = f"read{said.removeprefix('reads')}" if past else said
+        # of a mere gain the error over the volume says the same once more
+        mere = error is None or gain is None or abs(gain - 1 - error) < _SAME
+        return said if mere else f"{said} ({percent(error)} over its volume)"
     return f"{verb} {percent(error)} off, without a verdict" if error is not None else "could not be judged"
 
 

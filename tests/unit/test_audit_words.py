@@ -124,6 +124,11 @@ def test_evidence_that_is_short_is_not_stretched() -> None:
     assert "it reads 3.1 % high, last seen on 2025-03-01; before that" in said
 
 
+def test_an_offset_is_told_with_what_it_comes_to() -> None:
+    said = plain(words.reads(regime(1, "offset", a1=1.0, a2=-5.7, volume_error=-0.115)))
+    assert said == "reads 5.7 L/h too little (−11.5 % over its volume)"
+
+
 def test_what_nothing_is_known_of_is_not_told() -> None:
     assert words.story(row(), [], (START, END)) == []
     assert words.story(row(volume_l=0.0, misregistered_l=0.0), [], (START, END)) == []
