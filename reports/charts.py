@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.picture import Picture
 from reports.sheet import BLUE, GREEN, GREY, VERMILION, Floats, Sheet, tick_labels, ticks
 from reports.svg import inline_svg
 from reports.wording import MINUS, count, flow, number, percent
@@ -153,7 +153,7 @@ def fleet_chart(fleet: FleetErrors, key: str, *, narrow: bool = False) -> str:
     return inline_svg(figure, key, "Error distribution of the fleet", description)
 
 
-def fleet_figure(fleet: FleetErrors, *, narrow: bool = False) -> tuple[Any, str]:
+def fleet_figure(fleet: FleetErrors, *, narrow: bool = False) -> tuple[Picture, str]:
     """The figure of `fleet_chart`, and what it shows in words.
 
     Errors beyond the axis are counted in its outermost bars, and the chart says how many there are.

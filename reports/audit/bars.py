@@ -42,7 +42,7 @@ class Bar:
         )
 
 
-def bars(rows: Sequence[tuple[object, object, object]]) -> list[Bar | None]:
+def bars(rows: Sequence[Sequence[object]]) -> list[Bar | None]:
     """Bars of (value, low, high) on one scale that holds nearly all of them; None where a value is missing."""
     known = [tuple(finite(each) for each in row) for row in rows]
     reach = _reach(abs(edge) for row in known for edge in row if edge is not None)
@@ -57,8 +57,8 @@ def bars(rows: Sequence[tuple[object, object, object]]) -> list[Bar | None]:
 
 
 def _reach(sizes: Iterable[float]) -> float:
-    """The largest size; where it dwarfs all others, a size that the tenth largest still shows on."""
+    """The largest size, or where it dwarfs nine in ten of the others, four times the largest of those."""
     ordered = sorted(sizes, reverse=True)
     if not ordered or ordered[0] <= 0:
         return 1.0
-    return min(ordered[0], 8 * ordered[min(len(ordered) - 1, 30)] or ordered[0])
+    return min(ordered[0], 4 * ordered[len(ordered) // 10] or ordered[0])

@@ -220,11 +220,12 @@ def cumulative_chart(meter: Meter) -> Drawn | None:
     if known.is_empty():
         return None
     known = known.sort("window_start")
-    run = np.cumsum((known["meter_volume_l"] - known["volume_l"]).to_numpy())
-    places = meter.scale.places(known["window_end"])
-    unit, name = (1000.0, "m³") if float(np.abs(run).max()) >= 10_000 else (1.0, "L")
-    run = np.concatenate([[0.0], run]) / unit
-    places = np.concatenate([[0.0], places])
+    total = np.cumsum((known["meter_volume_l"] - known["volume_l"]).to_numpy())
+    unit, name = (1000.0, "m³") if float(np.abs(total).max()) >= 10_000 else (1.0, "L")
+    # level over gaps: each window leads from the sum before it to the sum with it
+    run = np.column_stack([np.concatenate([[0.0], total[:-1]]), total]).ravel() / unit
+    edges = [meter.scale.places(known[side]) for side in ("window_start", "window_end")]
+    places = np.column_stack(edges).ravel()
     low, high = min(0.0, float(run.min())), max(0.0, float(run.max()))
     room = 0.07 * max(high - low, 1e-3)
     sheet = Sheet(_PAIR_SIZE, (0.0, meter.scale.days), (low - room, high + room), _PAIR_BOX)

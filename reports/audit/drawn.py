@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from reports.picture import Picture
 from reports.svg import inline_svg
 
 if TYPE_CHECKING:
@@ -13,9 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A Matplotlib figure that holds no text from outside; ``title`` and ``description`` may hold any."""
+    """A picture that holds no text from outside; ``title`` and ``description`` may hold any."""
 
-    figure: Any
+    figure: Picture
     title: str
     description: str
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from reports.audit.charts import Meter
 from reports.audit.words import (
+    begun,
     day,
     form,
-    moment_or_day,
     money,
     one_sign,
     onset,
@@ -29,7 +29,7 @@ def meter_words(meter: Meter) -> dict[str, Any]:
     """Everything a page says of a meter, beside its charts."""
     row = meter.row
     return {
-        "story": story(row, meter.regimes, meter.scale.end),
+        "story": story(row, meter.regimes, (meter.scale.start, meter.scale.end)),
         "why": sentence(row["flag"] or "not known"),
         "facts": _facts(row),
         "windows": _windows(row),
@@ -120,9 +120,9 @@ def _regime(each: Mapping[str, Any]) -> dict[str, str]:
     line = f"q' = {number(each['a1'], 4)} q {_signed_flow(each['a2'])}" if finite(each["a1"]) is not None else NOTHING
     return {
         "regime": number(each["regime"]),
-        "begins": moment_or_day(each["begins"]),
-        "onset": onset(each) or "before the audit" if each["regime"] <= 1 else onset(each) or NOTHING,
-        "ends": moment_or_day(each["ends"]),
+        "begins": begun(each),
+        "onset": "first evidence" if each["regime"] <= 1 else onset(each) or NOTHING,
+        "ends": day(each["ends"]),
         "form": form(each["form"]),
         "line": line if each["form"] in {"linear", "offset", "healthy"} else NOTHING,
         "error": percent(each["volume_error"]),

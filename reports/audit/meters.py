@@ -15,7 +15,7 @@ from reports.audit.meter_words import meter_words
 from reports.audit.overview import span_of
 from reports.audit.timescale import TimeScale
 from reports.audit.view import AuditView
-from reports.audit.words import moment_or_day, money, reads, volume, volume_interval
+from reports.audit.words import begun, money, reads, volume, volume_interval
 from reports.wording import NOTHING, finite, percent, visible
 from transforms.reasons import sentence
 
@@ -91,7 +91,7 @@ def _now(regime: Mapping[str, Any] | None) -> str:
     """What holds now, and since when."""
     if regime is None:
         return ""
-    since = f" since {moment_or_day(regime['begins'])}" if regime["regime"] > 1 else ""
+    since = f" since {begun(regime)}" if regime["regime"] > 1 else ""
     return f"{reads(regime)}{since}"
 
 

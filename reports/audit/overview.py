@@ -170,7 +170,7 @@ def groups(view: AuditView) -> list[dict[str, Any]]:
         rows = part.head(MOST_GROUPS).to_dicts()
         if not rows:
             continue
-        drifts = bars([(row["median_drift_per_month"], row["drift_low"], row["drift_high"]) for row in rows])
+        drifts = bars([_told_drift(row) for row in rows])
         litres = [
             (_over(row, "misregistered_l"), _over(row, "misregistered_low_l"), _over(row, "misregistered_high_l"))
             for row in rows
@@ -185,6 +185,12 @@ def groups(view: AuditView) -> list[dict[str, Any]]:
             }
         )
     return cuts
+
+
+def _told_drift(row: Mapping[str, Any]) -> tuple[float | None, ...]:
+    """A drift with its interval; none where too few meters tell one."""
+    known = tuple(finite(row[name]) for name in ("median_drift_per_month", "drift_low", "drift_high"))
+    return (None, None, None) if None in known else known
 
 
 def _over(row: Mapping[str, Any], name: str) -> float | None:

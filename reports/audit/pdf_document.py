@@ -5,7 +5,8 @@ The same content gives the same bytes: no date but those of the audit, and no id
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def twofold(main: str, beneath: str, style: str = "right") -> Any:
 
     look = styles()[style]
     also = (
-        f'<br/><font name="{SANS}" size="{look.fontSize - 1:g}" color="{_SOFT}">{safe(beneath)}</font>'
+        f'<br/><font name="{SANS}" size="{look.fontSize - 1.4:g}" color="{_SOFT}">{safe(beneath)}</font>'
         if beneath
         else ""
     )
@@ -141,7 +142,7 @@ def figures(pairs: Sequence[tuple[str, str]], columns: int = 4, width: float = W
                 ("VALIGN", (0, 0), (-1, -1), "TOP"),
                 ("LEFTPADDING", (0, 0), (-1, -1), 0),
                 ("TOPPADDING", (0, 0), (-1, -1), 1),
-                ("BOTTOMPADDING", (0, 0), (-1, -1), 4),
+                ("BOTTOMPADDING", (0, 0), (-1, -1), 2),
             ]
         )
     )
@@ -168,11 +169,15 @@ def _template() -> type[Any]:
 
         def __init__(self, file: str, head: str, foot: str, words: str, **settings: Any):
             super().__init__(file, invariant=1, pageCompression=1, **settings)
-            self.head, self.foot, self.words, self.pages = head, foot, words, 0
+            self.head, self.foot, self.words, self.pages, self.passes = head, foot, words, 0, 0
             frame = Frame(MARGIN, 50, WIDTH, 841.89 - 50 - 52, 0, 0, 0, 0, id="body")
             self.addPageTemplates(PageTemplate("page", [frame], onPage=self.running))
 
+        def beforeDocument(self) -> None:
+            self.passes += 1
+
         def running(self, canvas: Any, _: Any) -> None:
+            canvas.drafting = self.passes == 1  # the first pass only finds out where things stand
             canvas.saveState()
             canvas.setStrokeColor(HexColor(_RULE))
             canvas.setLineWidth(0.6)
@@ -213,6 +218,19 @@ def _line(canvas: Any, x: float, y: float, text: str, size: float, font: str) ->
         x += canvas.stringWidth(part, name, size)
 
 
+@contextmanager
+def _binary() -> Iterator[None]:
+    """Streams as bytes: as text, which ReportLab prefers, they are a quarter larger and slow to write."""
+    from reportlab import rl_config
+
+    before = rl_config.useA85
+    rl_config.useA85 = 0
+    try:
+        yield
+    finally:
+        rl_config.useA85 = before
+
+
 def write_document(
     file: Path,
     story: list[Any],
@@ -237,7 +255,8 @@ def write_document(
         creator="Meterwright",
         lang=language,
     )
-    document.multiBuild(story)
+    with _binary():
+        document.multiBuild(story)
 
 
 def shortened(text: str, most: int = 48) -> str:

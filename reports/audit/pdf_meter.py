@@ -35,14 +35,15 @@ def meter_section(subject: Subject, in_service: float) -> list[Any]:
     story.append(paragraph(" ".join(words["story"])))
     facts = ", ".join(f"{name} {shown}" for name, shown in words["facts"])
     told = ", ".join(f"{name} {given or 'not judged'}" for name, given in words["standing"])
-    story.append(paragraph(f"{told}. Flagged: {words['why']}. {words['windows']} {facts}.", "small"))
+    about = f"{told[:1].upper()}{told[1:]}. Flagged: {words['why']}. {words['windows']} {facts[:1].upper()}{facts[1:]}."
+    story.append(paragraph(about, "small"))
     line = timeline(meter, PAPER)
     if line:
         story.append(KeepTogether([chart(line, WIDTH), paragraph(_TIMELINE + service, "small")]))
     story += _regimes(words["regimes"])
     both = [drawn for drawn in (relation_chart(meter), error_chart(meter)) if drawn]
     if both:
-        parts = [chart(drawn, WIDTH / 2 - 30) for drawn in both]
+        parts = [chart(drawn, WIDTH / 2 - 34) for drawn in both]
         pair = side_by_side([*parts, *[""] * (2 - len(parts))], [1, 1])
         story.append(KeepTogether([pair, paragraph(_PAIR + service, "small")]))
     story += _zones(words["zones"])
@@ -71,7 +72,7 @@ def _regimes(rows: list[dict[str, str]]) -> list[Any]:
         ]
         for each in rows
     ]
-    return [table(head, body, (6, 13.5, 19, 13.5, 10, 15, 15, 11.5, 17), (6, 7, 8))] if body else []
+    return [table(head, body, (5.5, 13, 18, 13, 10, 14, 17, 11, 19), (6, 7, 8))] if body else []
 
 
 def _zones(rows: list[dict[str, str]]) -> list[Any]:

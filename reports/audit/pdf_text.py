@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from reports.wording import visible
+from reports.wording import THIN, visible
 
 SANS, BOLD, SERIF, MONO, CHINESE = (
     "Meterwright-Sans",
@@ -22,6 +22,7 @@ SANS, BOLD, SERIF, MONO, CHINESE = (
     "Meterwright-Mono",
     "STSong-Light",
 )
+_NO_BREAK = "\u00a0"
 _FILES = {
     SANS: "DejaVuSans.ttf",
     BOLD: "DejaVuSans-Bold.ttf",
@@ -63,6 +64,8 @@ def runs(text: object, font: str = SANS) -> Iterator[tuple[str, str]]:
 
 
 def _place(sign: str, font: str) -> tuple[str, str]:
+    if sign == THIN:  # ReportLab breaks lines at it
+        return font, _NO_BREAK
     point = ord(sign)
     if point in _glyphs(font):
         return font, sign

@@ -12,7 +12,7 @@ import polars as pl
 from reports.audit.charts import Meter, end_of
 from reports.audit.drawn import Drawn
 from reports.audit.timescale import thinned
-from reports.sheet import BLUE, GREEN, GREY, INK, VERMILION, Floats, Sheet, tick_labels, ticks
+from reports.sheet import BLUE, GREEN, GREY, GRID, INK, VERMILION, Floats, Sheet, tick_labels, ticks
 from reports.wording import count, finite, percent
 
 #: verdicts and their colours, from the upper lane to the lowest
@@ -107,25 +107,25 @@ def _regime(sheet: Sheet, meter: Meter, each: Mapping[str, Any], reach: float) -
     sheet.marks([[(begin, level - tilt), (end, level + tilt)]], INK, 2.4, zorder=5)
 
 
-def _lanes(sheet: Sheet, meter: Meter, windows: pl.DataFrame, top: tuple[float, float], columns: int) -> None:
+def _lanes(sheet: Sheet, meter: Meter, windows: pl.DataFrame, top: tuple[float, float], most: int) -> None:
     """A lane for each verdict: how high it is filled says what share of the windows there got that verdict."""
     (high, lane), days = top, meter.scale.days
     places = meter.scale.places(windows["window_start"])
-    column = np.clip((places / days * columns).astype(int), 0, columns - 1)
-    everything = np.bincount(column, minlength=columns)
+    length = float(meter.scale.places(windows["window_end"])[0] - places[0])
+    columns = min(most, max(1, round(days / length)))
+    column = np.clip((places / days * columns + 1e-6).astype(int), 0, columns - 1)
+    everything = np.maximum(np.bincount(column, minlength=columns), 1)
     verdicts = np.array(windows["verdict"].to_list(), dtype=object)
-    first = np.unique(column)
-    # columns without a window of their own (fewer windows than columns) belong to the window before them
-    width = np.diff(np.append(first, columns)) * days / columns
+    left, width = np.arange(columns) * days / columns, days / columns
     for row, (verdict, colour) in enumerate(LANES.items()):
         base = high - lane * (row + 1) + 0.12 * lane
-        share = np.bincount(column[verdicts == verdict], minlength=columns)[first] / everything[first]
+        share = np.bincount(column[verdicts == verdict], minlength=columns) / everything
         boxes = [
-            [(x, base), (x, base + s * 0.76 * lane), (x + w, base + s * 0.76 * lane), (x + w, base)]
-            for x, w, s in zip(first * days / columns, np.minimum(width, 2 * days / columns), share, strict=True)
+            [(x, base), (x, base + s * 0.76 * lane), (x + width, base + s * 0.76 * lane), (x + width, base)]
+            for x, s in zip(left, share, strict=True)
             if s > 0
         ]
-        sheet.marks([[(0.0, base), (days, base)]], "#d9dee3", 0.8, zorder=1)
+        sheet.marks([[(0.0, base), (days, base)]], GRID, 0.8, zorder=1)
         sheet.boxes(boxes, colour)
         sheet.text(-0.006 * days, base + 0.36 * lane, _SHORT[verdict], ha="right", colour=colour)
 

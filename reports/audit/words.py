@@ -10,6 +10,10 @@ from reports.wording import NOTHING, THIN, deviation, finite, number, percent, v
 
 #: from here on a volume is written in cubic metres [L]
 _CUBIC_METRES_FROM = 10_000.0
+_DAY_S = 86_400.0
+#: evidence that ends so long before the audit is said to end [s]
+_LONG_AGO_S = 14 * _DAY_S
+_SAME = 0.002
 _FORMS = {
     "healthy": "healthy",
     "offset": "steady, an offset",
@@ -93,6 +97,14 @@ def moment_or_day(given: datetime | None) -> str:
     return f"{read:%Y-%m-%d}" if (read.hour, read.minute) == (0, 0) else f"{read:%Y-%m-%d %H:%M}"
 
 
+def begun(regime: Mapping[str, Any]) -> str:
+    """When a regime began: a date, with the hour only where its onset is known to within a day."""
+    low, high = regime.get("begins_low"), regime.get("begins_high")
+    if low is not None and high is not None and (high - low).total_seconds() >= _DAY_S:
+        return day(regime["begins"])
+    return moment_or_day(regime["begins"])
+
+
 def onset(regime: Mapping[str, Any]) -> str:
     """The interval in which a regime began, empty for the first one, which began before the audit."""
     low, high = regime.get("begins_low"), regime.get("begins_high")
@@ -119,13 +131,17 @@ def reads(regime: Mapping[str, Any], *, past: bool = False) -> str:
         return f"{'was' if past else 'is'} {percent(error)} off over its volume, by an amount that varies with flow"
     if name in {"linear", "offset"}:
         said = deviation(regime.get("a1"), regime.get("a2"))
-        return f"read{said.removeprefix('reads')}" if past else said
+        gain = finite(regime.get("a1"))
+        said = f"read{said.removeprefix('reads')}" if past else said
+        # of a mere gain the error over the volume says the same once more
+        mere = error is None or gain is None or abs(gain - 1 - error) < _SAME
+        return said if mere else f"{said} ({percent(error)} over its volume)"
     return f"{verb} {percent(error)} off, without a verdict" if error is not None else "could not be judged"
 
 
-def story(row: Mapping[str, Any], regimes: Sequence[Mapping[str, Any]], end: datetime) -> list[str]:
+def story(row: Mapping[str, Any], regimes: Sequence[Mapping[str, Any]], span: tuple[datetime, datetime]) -> list[str]:
     """One meter in a few plain sentences: since when, how far off, what it cost, where it is heading."""
-    said = [_history(regimes)] if regimes else []
+    said = [_history(regimes, span)] if regimes else []
     missed = finite(row.get("misregistered_l"))
     if missed is not None and finite(row.get("volume_l")) != 0.0:
         side = "little" if missed < 0 else "much"
@@ -135,18 +151,22 @@ def story(row: Mapping[str, Any], regimes: Sequence[Mapping[str, Any]], end: dat
             f"It registered {volume(abs(missed))} too {side}{of}{f' (95 % interval {limits})' if limits else ''}"
             f"{_billed(row)}."
         )
-    drifts = drift_sentence(row, end)
+    drifts = drift_sentence(row, span[1])
     return [*said, drifts] if drifts else said
 
 
-def _history(regimes: Sequence[Mapping[str, Any]]) -> str:
+def _history(regimes: Sequence[Mapping[str, Any]], span: tuple[datetime, datetime]) -> str:
     last = regimes[-1]
+    late = (last["begins"] - span[0]).total_seconds() > _LONG_AGO_S
+    until = last["ends"] if last["ends"] and (span[1] - last["ends"]).total_seconds() > _LONG_AGO_S else None
     if len(regimes) == 1:
+        if late or until:
+            ends = until or span[1]
+            return f"From {day(last['begins'])} to {day(ends)}, all that could be judged, it {reads(last, past=True)}."
         return f"Over the whole span it {reads(last)}."
-    between = onset(last)
-    since = (
-        f"Since {moment_or_day(last['begins'])}{f' (it began within {between})' if between else ''} it {reads(last)}"
-    )
+    between = f" (it began within {onset(last)})" if onset(last) else ""
+    seen = f", last seen on {day(until)}" if until else ""
+    since = f"Since {begun(last)}{between} it {reads(last)}{seen}"
     before = regimes[-2]
     also = f"; there were {number(len(regimes))} regimes in all" if len(regimes) > 2 else ""
     return f"{since}; before that it {reads(before, past=True)}{also}."

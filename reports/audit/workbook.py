@@ -22,6 +22,8 @@ from transforms.schemas import AUDIT_FLEET, AUDIT_METERS, AUDIT_WINDOWS, REGIMES
 
 #: rows that a sheet can hold, one of them the head
 MOST_ROWS = 1_048_576
+#: windows that the workbook takes: more would take minutes to write and to open
+MOST_WINDOWS = 300_000
 _AT_ONCE = 200
 _LONGEST = 32_767  # characters of a cell
 _EXCEL_EPOCH_DAYS = 25_569  # from 1899-12-30 to 1970-01-01
@@ -46,8 +48,8 @@ _OPTIONS = {
 }
 
 
-def write_workbook(file: Path, view: AuditView, audience: str, most_rows: int = MOST_ROWS) -> None:
-    """Write ``tables.xlsx``. Windows are in it while a sheet can hold them, else its first sheet says where they are."""
+def write_workbook(file: Path, view: AuditView, audience: str, most_windows: int = MOST_WINDOWS) -> None:
+    """Write ``tables.xlsx``. Windows are in it while they are not too many, else its first sheet says where they are."""
     from xlsxwriter import Workbook
 
     windows = int(view.meters["n_windows"].sum())
@@ -58,18 +60,18 @@ def write_workbook(file: Path, view: AuditView, audience: str, most_rows: int = 
             {"title": f"Audit {title(view)}", "author": "Meterwright", "created": end.replace(tzinfo=None)}
         )
         sheets = _Sheets(book, {name: book.add_format({"num_format": mask}) for name, mask in _FORMATS.items()})
-        sheets.pairs("summary", _summary(view, audience, windows, windows < most_rows))
+        sheets.pairs("summary", _summary(view, audience, windows, windows <= most_windows))
         hidden = set() if audience == "operator" else {"site"}
-        sheets.frame("meters", view.meters, [name for name in AUDIT_METERS if name not in hidden], most_rows)
-        sheets.frame("regimes", view.regimes, list(REGIMES), most_rows)
-        sheets.frame("fleet", view.fleet, list(AUDIT_FLEET), most_rows)
-        sheets.frame("limits", _limits(view), list(_limits(view).columns), most_rows)
+        sheets.frame("meters", view.meters, [name for name in AUDIT_METERS if name not in hidden])
+        sheets.frame("regimes", view.regimes, list(REGIMES))
+        sheets.frame("fleet", view.fleet, list(AUDIT_FLEET))
+        sheets.frame("limits", _limits(view), list(_limits(view).columns))
         for name, table in what_if_tables(view):
-            sheets.frame(name, table, table.columns, most_rows)
-        if 0 < windows < most_rows:
+            sheets.frame(name, table, table.columns)
+        if 0 < windows <= most_windows:
             sheets.frames("windows", _windows(view), [name for name in AUDIT_WINDOWS if name in WINDOW_COLUMNS])
         inputs = _inputs(view)
-        sheets.frame("inputs", inputs, inputs.columns, most_rows)
+        sheets.frame("inputs", inputs, inputs.columns)
 
 
 def _summary(view: AuditView, audience: str, windows: int, held: bool) -> list[tuple[str, Any]]:
@@ -78,7 +80,7 @@ def _summary(view: AuditView, audience: str, windows: int, held: bool) -> list[t
     where = (
         "in the sheet windows"
         if held
-        else f"{windows:,} rows are more than a sheet can hold; they are in windows.parquet beside this file"
+        else f"{windows:,} rows are too many for a workbook; they are in windows.parquet beside this file"
     )
     return [
         ("audience", audience),
@@ -156,9 +158,9 @@ class _Sheets:
                 lines = "\n".join(visible(line) for line in str(value).splitlines())
                 sheet.write_string(place, 1, lines[:_LONGEST], wrap)
 
-    def frame(self, name: str, table: pl.DataFrame, columns: Sequence[str], most: int) -> None:
+    def frame(self, name: str, table: pl.DataFrame, columns: Sequence[str]) -> None:
         """A sheet of one table, cut to what a sheet can hold."""
-        self.frames(name, [table.head(most - 1)], columns)
+        self.frames(name, [table.head(MOST_ROWS - 1)], columns)
 
     def frames(self, name: str, tables: Iterable[pl.DataFrame], columns: Sequence[str]) -> None:
         """A sheet of several tables with the same columns, one after the other."""

@@ -85,22 +85,11 @@ NOTES = {
         for zone in ("q1_q2", "q2_q3", "q3_q4")
     },
 }
-#: columns of windows.parquet that the workbook shows
+#: columns of windows.parquet that the workbook shows: those that its other sheets rest on
 WINDOW_COLUMNS = frozenset(
     {
-        *(
-            "feature_code",
-            "flowmeter_id",
-            "window_start",
-            "window_end",
-            "verdict",
-            "form",
-            "reason",
-            "n_pairs",
-            "n_flowing",
-        ),
-        *("coverage", "volume_error", "a1", "a2", "error_q1_q2", "error_q2_q3", "error_q3_q4", "volume_l"),
-        *("meter_volume_l", "error", "error_se", "calibrated_on"),
+        *("feature_code", "window_start", "window_end", "verdict", "form", "reason", "n_pairs", "n_flowing"),
+        *("volume_error", "error", "error_se", "volume_l", "meter_volume_l"),
     }
 )
 _RELATIVE = ("error", "drift", "uncertainty", "mpe", "coverage", "share")

@@ -163,13 +163,11 @@ def test_heads_stay_are_filtered_and_explained() -> None:
 
 def test_more_windows_than_a_sheet_holds_are_named_instead(tmp_path: Path) -> None:
     file = tmp_path / "tables.xlsx"
-    write_workbook(file, small(), "operator", most_rows=500)
+    write_workbook(file, small(), "operator", most_windows=500)
     read = openpyxl.load_workbook(file)
     assert "windows" not in read.sheetnames
     told = {line[0]: line[1] for line in read["summary"].iter_rows(values_only=True)}
-    assert told["windows of all meters"].startswith(
-        "960 rows are more than a sheet can hold; they are in windows.parquet"
-    )
+    assert told["windows of all meters"].startswith("960 rows are too many for a workbook; they are in windows.parquet")
 
 
 def test_a_supervisors_workbook_has_no_sites(tmp_path: Path) -> None:

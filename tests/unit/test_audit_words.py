@@ -17,7 +17,7 @@ from reports.audit.timescale import TimeScale, thinned
 from reports.wording import THIN
 from transforms import notices
 
-END = datetime(2025, 7, 1, tzinfo=UTC)
+START, END = datetime(2025, 1, 15, tzinfo=UTC), datetime(2025, 7, 1, tzinfo=UTC)
 
 
 def plain(text: str) -> str:
@@ -90,7 +90,7 @@ def test_the_story_of_a_step() -> None:
             currency="EUR",
         ),
         [regime(1, "healthy", volume_error=0.002), regime(2, "linear")],
-        END,
+        (START, END),
     )
     step, cost = (plain(each) for each in said)
     assert step == (
@@ -112,12 +112,26 @@ def test_the_story_of_a_step() -> None:
     ],
 )
 def test_one_regime_in_words(form: str | None, expected: str) -> None:
-    assert [plain(each) for each in words.story(row(), [regime(1, form)], END)] == [expected]
+    assert [plain(each) for each in words.story(row(), [regime(1, form)], (START, END))] == [expected]
+
+
+def test_evidence_that_is_short_is_not_stretched() -> None:
+    brief = regime(1, "linear", ends=datetime(2025, 2, 1, tzinfo=UTC))
+    said = plain(words.story(row(), [brief], (START, END))[0])
+    assert said == "From 2025-01-18 to 2025-02-01, all that could be judged, it read 3.1 % high."
+    last = regime(2, "linear", ends=datetime(2025, 3, 1, tzinfo=UTC))
+    said = plain(words.story(row(), [regime(1, "healthy"), last], (START, END))[0])
+    assert "it reads 3.1 % high, last seen on 2025-03-01; before that" in said
+
+
+def test_an_offset_is_told_with_what_it_comes_to() -> None:
+    said = plain(words.reads(regime(1, "offset", a1=1.0, a2=-5.7, volume_error=-0.115)))
+    assert said == "reads 5.7 L/h too little (−11.5 % over its volume)"
 
 
 def test_what_nothing_is_known_of_is_not_told() -> None:
-    assert words.story(row(), [], END) == []
-    assert words.story(row(volume_l=0.0, misregistered_l=0.0), [], END) == []
+    assert words.story(row(), [], (START, END)) == []
+    assert words.story(row(volume_l=0.0, misregistered_l=0.0), [], (START, END)) == []
     assert words.reads(regime(1, None, volume_error=None)) == "could not be judged"
 
 
