@@ -13,7 +13,7 @@ from flows.audit.desk import Desk, Done
 from flows.audit.figures import Figures, parts_of, put_together
 from flows.audit.gather import gather, groups_of
 from flows.audit.plan import Setting, chunks_of
-from flows.audit.tables import WindowsFile
+from flows.audit.tables import WINDOWS_FILE, WindowsFile
 from flows.audit.what_if import commands_of
 from transforms.match.span import Chunk
 
@@ -50,7 +50,7 @@ def carry_out(setting: Setting, desk: Desk, workers: int, folder: Path, progress
                 pass
         parts = parts_of(hands, desk, chunks)
         found = []
-        with WindowsFile(folder / "windows.parquet") as file:
+        with WindowsFile(folder / WINDOWS_FILE) as file:
             for group in groups_of(desk):
                 file.write(gather(desk, chunks, group, windows_only=True).windows)
                 found.append(next(parts))

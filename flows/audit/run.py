@@ -18,7 +18,7 @@ from flows.audit.engine import Audited, carry_out
 from flows.audit.figures import Figures
 from flows.audit.plan import Setting, name_of, said
 from flows.audit.samples import pairs_of, some_windows
-from flows.audit.tables import windows_reader
+from flows.audit.tables import WINDOWS_FILE, windows_reader
 from flows.audit.what_if import NOTES
 from flows.findings import DUMP_KEYS, in_order, row_accounting
 from flows.settings import use_matplotlib_in
@@ -77,7 +77,7 @@ def audit(
     desk = Desk(setting)
     facts = _facts(setting, desk, home, reader, command)
     folder = home.reports / name_of(setting, facts["digest"])
-    if (folder / "summary.json").is_file():
+    if folder.is_dir():
         return Outcome(folder, False, 0, 0, facts)
     setting = Setting(**{**setting.__dict__, "work": setting.work / facts["digest"][:24]})
     desk = Desk(setting)
@@ -95,25 +95,17 @@ def audit(
 def _write(
     folder: Path, setting: Setting, desk: Desk, done: Audited, facts: dict[str, Any], reader: Reader, home: Workspace
 ) -> None:
-    from reports.audit.view import AuditView
+    from reports.audit.view import AuditView, for_audience
     from reports.audit.write import write_audit_report
 
     use_matplotlib_in(home.cache)
     figures = done.figures
-    for name in ("meters", "regimes", "fleet"):
-        getattr(figures, name).write_parquet(folder / f"{name}.parquet", compression="zstd")
-    told = {
-        "facts": {name: value for name, value in facts.items() if name not in ("inputs", "policy")},
-        **figures.summary,
-    }
-    text = json.dumps(told, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False)
-    (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
     drawn = _drawn(figures, desk, setting)
     view = AuditView(
         meters=figures.meters,
         regimes=figures.regimes,
         fleet=figures.fleet,
-        windows=windows_reader(folder / "windows.parquet"),
+        windows=windows_reader(folder / WINDOWS_FILE),
         points=drawn.get,
         summary=figures.summary,
         facts=facts,
@@ -123,6 +115,19 @@ def _write(
         in_service=in_service_factor(setting.policy),
     )
     write_audit_report(folder, view, reader.audience, reader.meter)
+    if reader.audience == "customer":
+        # a customer's folder holds nothing of anybody else
+        (folder / WINDOWS_FILE).unlink()
+        return
+    shown = for_audience(view, reader.audience)
+    for name in ("meters", "regimes", "fleet"):
+        getattr(shown, name).write_parquet(folder / f"{name}.parquet", compression="zstd")
+    told = {
+        "facts": {name: value for name, value in facts.items() if name not in ("inputs", "policy")},
+        **shown.summary,
+    }
+    text = json.dumps(told, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False)
+    (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _drawn(figures: Figures, desk: Desk, setting: Setting) -> dict[str, pl.DataFrame]:

@@ -12,6 +12,9 @@ import polars as pl
 
 from transforms.schemas import AUDIT_WINDOWS
 
+#: its name in the audit's folder
+WINDOWS_FILE = "windows.parquet"
+
 
 class WindowsFile:
     """``windows.parquet``: one row group per group of meters. Used as a context manager."""

@@ -272,3 +272,23 @@ def test_wrong_usage_is_a_sentence(
     Small(tmp_path).registry(["A"])
     assert main(["audit", "--workspace", str(tmp_path), *more]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_a_customer_gets_nothing_of_others_and_a_supervisor_no_sites(
+    ran: tuple[Path, pl.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reports.audit.write.write_audit_report", lambda *_: None)
+    root = tmp_path / "w"
+    shutil.copytree(ran[0], root, ignore=shutil.ignore_patterns("reports"))
+    span = ["--from", "2026-01-01T00:00:00Z", "--to", "2026-01-03T00:00:00Z"]
+    meter = ran[1]["feature_code"][0]
+    assert main(["audit", "--workspace", str(root), *span, "--for", "customer", "--meter", meter]) in (0, 3)
+    assert folder_of(root) == {}
+    shutil.rmtree(root / "reports")
+    assert main(["audit", "--workspace", str(root), *span, "--for", "supervisor"]) in (0, 3)
+    (report,) = (root / "reports").iterdir()
+    assert pl.read_parquet(report / "meters.parquet")["site"].null_count() == 63
+    assert "site" not in pl.read_parquet(report / "fleet.parquet")["by"].to_list()
+    terminals = pl.read_csv(root / "registry" / "terminals.csv", infer_schema=False)
+    everything = b"".join(folder_of(root).values())
+    assert not any(number.encode() in everything for number in terminals["terminal_id"])
