@@ -62,7 +62,7 @@ def date_changes(stretches: Stretches, series: Series, variance: Floats) -> Onse
         begin_bent, end_bent = (bend_fit(parts, np.full(len(k), ends)) for ends in (False, True))
         # a bend takes the place of a jump where what it says of both sides may be so
         usable = (np.full(len(k), True), ~drifts[0], ~drifts[1])
-        free = (3.0 + drifts[0] + drifts[1], 3.0, 3.0)
+        free = ((3 + drifts[0].astype(np.int64) + drifts[1]).astype(np.float64), 3.0, 3.0)
         chosen, place[some], own_low, own_high = _averaged(
             (jump, begin_bent, end_bent), usable, free, (last - first).astype(np.float64)
         )

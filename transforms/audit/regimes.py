@@ -136,6 +136,7 @@ def _measured(
             random_variance(moments, fleet, policy.reference.repeatability),
             on=["feature_code", "window_start"],
             how="left",
+            maintain_order="left",
         ),
         ["group"],
     )

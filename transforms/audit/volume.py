@@ -36,7 +36,10 @@ def random_variance(moments: pl.DataFrame, fleet: pl.DataFrame, repeatability: f
     hours = pl.col("interval_s") / 3600
     some = moments.filter((pl.col("sx") > 0) | (pl.col("sy") > 0))
     known = some.join(
-        fleet.select("feature_code", "per_lph", "repeatability", "resolution_lph"), on="feature_code", how="inner"
+        fleet.select("feature_code", "per_lph", "repeatability", "resolution_lph"),
+        on="feature_code",
+        how="inner",
+        maintain_order="left",
     )
     relative = pl.col("repeatability") ** 2 + repeatability**2
     pair = relative * pl.col("sxx") / pl.col("per_lph") ** 2 + pl.col("n") * pl.col("resolution_lph") ** 2 / 6
