@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from math import isnan
 from typing import TYPE_CHECKING
 
 from tests.bench.measuring import apart
@@ -96,7 +97,7 @@ def _scored(parts: list[Drawn], label: str, years: float) -> Row:
         truth = pl.DataFrame(
             {
                 "feature_code": part.windows["feature_code"].unique().sort(),
-                "onset": [None if day != day else BEGIN + timedelta(days=float(day)) for day in part.onset],
+                "onset": [None if isnan(day) else BEGIN + timedelta(days=float(day)) for day in part.onset],
             },
             schema_overrides={"onset": own.schema["begins"]},
         )

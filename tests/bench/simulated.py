@@ -96,7 +96,10 @@ def _altered(
     day = (block.first + np.arange(block.flow.shape[1])) * (INTERVAL / timedelta(days=1))
     per_lph = judge.fleet["per_lph"].to_numpy()[rows, None]
     resolution = judge.fleet["resolution_lph"].to_numpy()[rows, None]
-    meter = np.rint(block.meter * change.gain(rows, day) / resolution) * resolution
+    # what the meter had before it rounded is drawn anew: rounding twice would swallow every small change
+    rng = np.random.default_rng([rows.start, block.first])
+    fine = np.where(block.meter > 0, block.meter + resolution * rng.uniform(-0.5, 0.5, block.meter.shape), block.meter)
+    meter = np.rint(fine * change.gain(rows, day) / resolution) * resolution
     of_calibration = references[rows][:, (day // CALIBRATION_DAYS).astype(int)]
     reference = block.reference * of_calibration / fleet.truth["reference_gain"][rows, None]
     return tuple(np.rint(values * per_lph).astype(np.int64) for values in (reference, meter))  # type: ignore[return-value]

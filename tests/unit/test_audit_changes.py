@@ -14,8 +14,9 @@ from tests.auditing import series_of
 from transforms.audit.changes import common_variance, settle
 from transforms.audit.costs import prefix_sums
 from transforms.audit.drift import MONTH_DAYS, crossings, fit_slopes
+from transforms.audit.gls import bend_fit, every_place, jump_fit, parts_of, whole_fit
 from transforms.audit.noise import drawn_in, estimate_noise, outliers
-from transforms.audit.onset import bend_fit, date_changes, jump_fit, parts_of
+from transforms.audit.onset import date_changes
 from transforms.audit.segment import DRIFTING_DAYS, LEAST, LEAST_DRIFTING, Prices, grid, partition, prices, segment
 from transforms.audit.series import Floats, Series
 from transforms.audit.steadiness import CHANGE, evidence, unsteady_stretches
@@ -111,7 +112,8 @@ def calibrated(seed: int) -> tuple[Series, Floats]:
 def test_a_jump_is_weighed_as_generalised_least_squares_do(before: bool, after: bool) -> None:
     series, covariance = calibrated(2)
     sums = prefix_sums(series, series.variance)
-    parts = parts_of(series, sums, np.array([0]), np.array([0]), np.array([40]))
+    ends_of = np.array([0]), np.array([40])
+    parts = parts_of(series, sums, np.array([0]), *ends_of, *every_place(*ends_of))
     rest, _ = jump_fit(parts, np.array([before]), np.array([after]))
     day = series.day[0] - series.day[0].mean()
     for place in (5, 12, 22, 35):
@@ -127,7 +129,8 @@ def test_a_jump_is_weighed_as_generalised_least_squares_do(before: bool, after: 
 def test_a_bend_is_weighed_as_generalised_least_squares_do(ends: bool) -> None:
     series, covariance = calibrated(3)
     sums = prefix_sums(series, series.variance)
-    parts = parts_of(series, sums, np.array([0]), np.array([0]), np.array([40]))
+    ends_of = np.array([0]), np.array([40])
+    parts = parts_of(series, sums, np.array([0]), *ends_of, *every_place(*ends_of))
     rest, _ = bend_fit(parts, np.array([ends]))
     day = series.day[0]
     for place in (5, 12, 22, 35):
@@ -135,6 +138,22 @@ def test_a_bend_is_weighed_as_generalised_least_squares_do(ends: bool) -> None:
         bent = np.minimum(day - turn, 0.0) if ends else np.maximum(day - turn, 0.0)
         fit = sm.GLS(series.error[0], np.column_stack([np.ones(40), bent]), sigma=covariance).fit()
         assert rest[0, place - LEAST] == pytest.approx(fit.ssr, rel=1e-6)
+
+
+def test_one_level_and_one_line_are_those_of_generalised_least_squares() -> None:
+    series, covariance = calibrated(4)
+    parts = parts_of(
+        series,
+        prefix_sums(series, series.variance),
+        *(np.array([n]) for n in (0, 0, 40)),
+        np.array([[12]]),
+        np.array([[True]]),
+    )
+    level, line = whole_fit(parts)
+    ones, day = np.ones(40), series.day[0]
+    assert level[0] == pytest.approx(sm.GLS(series.error[0], ones, sigma=covariance).fit().ssr, rel=1e-8)
+    both = sm.GLS(series.error[0], np.column_stack([ones, day - day.mean()]), sigma=covariance).fit()
+    assert line[0] == pytest.approx(both.ssr, rel=1e-6)
 
 
 def test_windows_of_one_calibration_share_its_error() -> None:

@@ -24,7 +24,9 @@ from transforms.audit import (
 )
 from transforms.audit.compliance import against, favours_one_party, in_service_factor, one_sign
 from transforms.audit.money import priced
-from transforms.audit.volume import mis_registered, random_variance, shared_uncertainty, total_half_width
+from transforms.audit.places import locate, random_variance
+from transforms.audit.series import prepared
+from transforms.audit.volume import mis_registered, shared_uncertainty, total_half_width
 from transforms.canonical import canonical
 from transforms.judge.evidence import Zones
 from transforms.policy import Policy
@@ -55,10 +57,11 @@ def test_the_intervals_of_volumes_carry_the_calibrations_by_hand() -> None:
 def test_the_scatter_of_readings_is_random_and_no_flow_has_none() -> None:
     windows = windows_of([0.0, 0.0])
     moments = moments_of(windows, {0: ([0.0] * 40, [0.0] * 40), 3: ([100.0, 200.0], [100.0, 200.0])})
-    found = random_variance(moments, fleet_of(["WM-1"]), 0.005)
+    listed = prepared(windows)
+    found = random_variance(locate(moments, listed), listed, fleet_of(["WM-1"]), Policy())
     # a quarter of an hour of (1 % and 0.5 % of the flow) and of a step of 1 L/h at both ends
     by_hand = (0.25**2) * ((0.01**2 + 0.005**2) * (100**2 + 200**2) + 2 / 6)
-    assert found["random_l2"].to_list() == pytest.approx([by_hand] * 2)
+    assert found.tolist() == pytest.approx([by_hand] * 2)
 
 
 def test_references_calibrated_on_one_day_err_together() -> None:

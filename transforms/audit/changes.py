@@ -1,7 +1,7 @@
 """Changes: each put to the window that fits best, and kept only if it matters.
 
-A change matters if it moves the error by more than a share of the permissible one and by more than the calibrations of
-the reference explain, whose errors are common to all windows of one and differ from one to the next (GUM, 5.2).
+A change matters if it moves the error by more than a share of the permissible one, and explains more than its price with the
+calibrations of the reference counted, whose errors are common to all windows of one and differ from one to the next.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from dataclasses import replace
 import numpy as np
 
 from transforms.audit.costs import PrefixSums, prefix_sums
+from transforms.audit.gls import jump_fit, parts_of, whole_fit
 from transforms.audit.segment import LEAST, Prices, Stretches, drifting
 from transforms.audit.series import Bools, Floats, Ints, Series
 
-#: standard deviations that two regimes must differ by, the calibrations of the reference counted
-CALIBRATED_APART = 4.0
 #: standard deviations by which a window must miss the regimes on both sides to be taken for a mixture of them
 _APART = 2.5
 #: factor on the variance of a window that is not to count
@@ -53,7 +52,7 @@ def settle(
     sums = prefix_sums(series, variance)
     while len(inner := inner_edges(stretches)):
         stretches = _refined(stretches, series, variance, sums, price)
-        excess = _excess(stretches, series, variance, sums, least_shift, inner)
+        excess = _excess(stretches, series, sums, price, least_shift, inner)
         row = stretches.row[inner]
         # the least of each row goes, if it does not matter; then the rest is looked at anew
         order = np.lexsort((excess, row))
@@ -152,41 +151,39 @@ def _left_over(row: Ints, first: Ints, last: Ints, drifts_left: Bools, drifts_ri
 
 
 def _excess(
-    stretches: Stretches, series: Series, variance: Floats, sums: PrefixSums, least_shift: Floats, left: Ints
+    stretches: Stretches, series: Series, sums: PrefixSums, price: Prices, least_shift: Floats, left: Ints
 ) -> Floats:
-    """By how much more each change moves the error than it must, relative to that; below zero: it does not matter."""
+    """By how much more each change explains, and moves the error, than it must; below zero: it does not matter."""
+    found = np.zeros(len(left))
+    for begin in range(0, len(left), _AT_ONCE):
+        k = left[begin : begin + _AT_ONCE]
+        row, first, last = stretches.row[k], stretches.first[k], stretches.last[k + 1]
+        place = stretches.first[k + 1][:, None]
+        drifts = (stretches.drifts[k], stretches.drifts[k + 1])
+        parts = parts_of(series, sums, row, first, last, place, np.ones_like(place, dtype=np.bool_))
+        apart = jump_fit(parts, *drifts)[0][:, 0] + price.slope[row] * (drifts[0].astype(np.float64) + drifts[1])
+        level, line = whole_fit(parts)
+        saved = np.minimum(level, line + price.slope[row]) - apart
+        shift = _shift(stretches, series, sums, k)
+        found[begin : begin + _AT_ONCE] = np.minimum(saved / price.change[row], shift / least_shift[row]) - 1
+    return found
+
+
+def _shift(stretches: Stretches, series: Series, sums: PrefixSums, left: Ints) -> Floats:
+    """By how much a change moves the error: the levels' difference, or where a side drifts twice the farthest that
+    the sides lie from one line through both."""
     row = stretches.row[left]
     before, after = (sums.between(stretches.first[k], stretches.last[k], row) for k in (left, left + 1))
-    edge = stretches.first[left + 1]
-    scale = sums.unit[row]
-    at = ((series.day[row, edge] + series.day[row, edge - 1]) / 2 - sums.origin[row]) / scale
-    slopes = [np.where(stretches.drifts[k], cost.slope, 0.0) for k, cost in ((left, before), (left + 1, after))]
-    jump = after.mean + slopes[1] * (at - after.middle) - before.mean - slopes[0] * (at - before.middle)
-    shift = np.maximum(np.abs(jump), np.abs(after.mean - before.mean))
-    random = 1 / before.weight + 1 / after.weight
-    apart = CALIBRATED_APART * np.sqrt(_calibration_variance(stretches, series, variance, left) + random)
-    least = np.maximum(least_shift[row], apart)
-    return np.asarray(shift / least - 1)
-
-
-def _calibration_variance(stretches: Stretches, series: Series, variance: Floats, left: Ints) -> Floats:
-    """Variance of the difference of two stretches' levels that the calibrations of the reference explain.
-
-    Windows of one calibration share its error; a calibration that both stretches rest on cancels as far as they do.
-    """
-    found = np.zeros(len(left))
-    columns = np.arange(series.error.shape[1])[None, :]
-    for begin in range(0, len(left), _AT_ONCE):
-        some = left[begin : begin + _AT_ONCE]
-        row = stretches.row[some]
-        share = np.zeros((len(some), series.error.shape[1]))
-        weight = 1 / variance[row]
-        for sign, k in ((-1.0, some), (1.0, some + 1)):
-            inside = (columns >= stretches.first[k][:, None]) & (columns < stretches.last[k][:, None])
-            own = np.where(inside, weight, 0.0)
-            share += sign * own / own.sum(axis=1, keepdims=True)
-        found[begin : begin + _AT_ONCE] = common_variance(share, series.common[row], series.calibration[row])
-    return found
+    whole = sums.between(stretches.first[left], stretches.last[left + 1], row)
+    farthest = np.zeros(len(left))
+    for k, cost in ((left, before), (left + 1, after)):
+        slope = np.where(stretches.drifts[k], cost.slope, 0.0)
+        for edge in (stretches.first[k], stretches.last[k] - 1):
+            t = (series.day[row, edge] - sums.origin[row]) / sums.unit[row]
+            own = cost.mean + slope * (t - cost.middle)
+            farthest = np.maximum(farthest, np.abs(own - whole.mean - whole.slope * (t - whole.middle)))
+    either = stretches.drifts[left] | stretches.drifts[left + 1]
+    return np.where(either, 2 * farthest, np.abs(after.mean - before.mean))
 
 
 def common_variance(share: Floats, common: Floats, calibration: Ints) -> Floats:

@@ -1,10 +1,8 @@
-"""Flags: which meters a person should look at, and the one reason that weighs most."""
+"""Flags: which meters a person should look at, and the one reason that weighs most (`transforms.reasons`)."""
 
 from __future__ import annotations
 
 import polars as pl
-
-from transforms.reasons import AUDIT_REASONS
 
 #: days ahead for which a crossing of the permissible error flags a meter
 AHEAD_DAYS = 365
@@ -26,6 +24,3 @@ def with_flags(meters: pl.DataFrame) -> pl.DataFrame:
         pl.when(pl.col("favours")).then(pl.lit("one_sided")),
     )
     return meters.with_columns(flag=flag).with_columns(flagged=pl.col("flag").is_not_null())
-
-
-__all__ = ["AHEAD_DAYS", "AUDIT_REASONS", "with_flags"]

@@ -51,7 +51,7 @@ def fleet_groups(meters: pl.DataFrame, registry: Registry, volumes: pl.DataFrame
 def _grouped(listed: pl.DataFrame, by: str, volumes: pl.DataFrame | None) -> pl.DataFrame:
     own = listed.with_columns(group=pl.col(by)).filter(pl.col("group").is_not_null())
     judged = pl.col("n_healthy") + pl.col("n_steady") + pl.col("n_unsteady") > 0
-    table = own.group_by("group").agg(
+    table = own.group_by("group", maintain_order=True).agg(
         by=pl.lit(by).first(),
         n_meters=pl.len(),
         n_judged=judged.sum(),

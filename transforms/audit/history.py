@@ -12,7 +12,7 @@ from transforms.audit.changes import settle
 from transforms.audit.noise import Noise, drawn_in, estimate_noise
 from transforms.audit.onset import Onsets, date_changes, most_probable, with_bends
 from transforms.audit.segment import Stretches, prices, segment
-from transforms.audit.series import Bools, Ints, Series, pack, prepared
+from transforms.audit.series import Bools, Ints, Series, pack
 from transforms.audit.steadiness import evidence, unsteady_stretches
 from transforms.policy import Policy
 
@@ -174,6 +174,3 @@ def _turns(pieces: _Pieces, series: Series, verdicts: Ints) -> tuple[Ints, Ints]
     low[later] = np.minimum(own_low, place) - 1
     high[later] = np.maximum(own_high, place)
     return low, high
-
-
-__all__ = ["CUTS", "cut", "prepared"]

@@ -12,10 +12,11 @@ from transforms.audit.consumption import weighted_error
 from transforms.audit.drift import Crossings, Slopes, crossings, slopes
 from transforms.audit.flags import with_flags
 from transforms.audit.money import priced
+from transforms.audit.places import Located, locate, random_variance, regime_of
 from transforms.audit.pooled import pool, relate
-from transforms.audit.regimes import assign, told, with_shared
-from transforms.audit.series import Floats, prepared
-from transforms.audit.volume import mis_registered, random_variance
+from transforms.audit.regimes import grouped, told, with_shared
+from transforms.audit.series import Floats, Ints, prepared
+from transforms.audit.volume import mis_registered
 from transforms.judge.evidence import FLOWING, ZONE_NAMES
 from transforms.policy import Policy
 from transforms.registry import Registry
@@ -100,13 +101,9 @@ def _volumes(
     listed: pl.DataFrame, moments: pl.DataFrame, fleet: pl.DataFrame, registry: Registry, policy: Policy
 ) -> pl.DataFrame:
     """Litres and money over the whole span."""
-    trusted = listed.filter("trusted")
-    counted = trusted.join(
-        random_variance(moments, fleet, policy.reference.repeatability),
-        on=["feature_code", "window_start"],
-        how="left",
-        maintain_order="left",
-    )
+    located = locate(moments, listed)
+    random = random_variance(located, listed, fleet, policy)
+    trusted = listed.with_columns(random_l2=random).filter("trusted")
     sites = registry.meters.select("feature_code", "site", "model")
     difference = pl.col("meter_volume_l") - pl.col("volume_l")
     cost = pl.col("price_per_m3") / 1000
@@ -129,7 +126,7 @@ def _volumes(
         .agg(volume_error=pl.col("sy").sum() / pl.col("sx").sum() - 1)
     )
     return (
-        mis_registered(counted, ["feature_code"])
+        mis_registered(trusted, ["feature_code"])
         .join(parts, on="feature_code", how="left")
         .join(flowing, on="feature_code", how="left")
     )
@@ -145,22 +142,27 @@ def _relations(
 ) -> pl.DataFrame:
     """What each meter with regimes does now, and where it is heading."""
     unsteady = (regimes["form"] == "unsteady").fill_null(False).to_numpy()
-    owned = assign(listed, regimes).filter("trusted")
+    owned = listed.with_columns(group=regime_of(listed, regimes)).filter((pl.col("group") >= 0) & pl.col("trusted"))
     telling = told(owned, unsteady)
     lines = slopes(telling, regimes.height)
     chosen = _per_meter(regimes)
     newest = chosen["newest"].to_numpy()
     recent = _recent(telling, regimes, chosen)
-    groups = with_shared(chosen.select("feature_code").with_row_index("group"), recent, "feature_code", policy)
-    numbers = groups.select("feature_code", "group")
-    keys = ["feature_code", "window_start"]
-    rows = moments.join(recent.select(keys), on=keys, how="semi").join(numbers, on="feature_code", how="inner")
-    pooled = pool(rows.sort("group", "window_start", "bin"), groups, fleet, policy)
+    groups = with_shared(
+        chosen.select("feature_code").with_columns(group=pl.int_range(pl.len(), dtype=pl.Int64)),
+        recent,
+        "feature_code",
+        policy,
+    )
+    located = locate(moments, listed)
+    number = recent.select("place", "feature_code").join(groups.select("feature_code", "group"), on="feature_code")
+    pooled = pool(located, grouped(number, listed.height), groups, fleet, policy)
     zones = relate(pooled, policy).zones
     least = policy.evidence.min_zone_pairs
-    profile = _profile(
-        moments.join(owned.select(keys), on=keys, how="semi").join(numbers, on="feature_code"), len(newest)
-    )
+    numbers = listed.select("feature_code").join(groups, on="feature_code", how="left", maintain_order="left")
+    whose = numbers["group"].fill_null(-1).to_numpy()
+    counts = listed["trusted"].to_numpy() & (whose >= 0)
+    profile = _profile(located.take(counts), whose, len(newest))
     weighted = weighted_error(pooled, profile, least)
     mpe = pooled.model.mpe
     when = _crossing(lines, regimes, chosen, mpe[1] * policy.tolerance, span_end)
@@ -218,7 +220,7 @@ def _per_meter(regimes: pl.DataFrame) -> pl.DataFrame:
 
 def _recent(telling: pl.DataFrame, regimes: pl.DataFrame, chosen: pl.DataFrame) -> pl.DataFrame:
     """The windows of each meter's newest regime, the last 30 days of it where it drifts."""
-    newest = chosen.select(group=pl.col("newest").cast(pl.UInt32)).with_columns(
+    newest = chosen.select(group=pl.col("newest").cast(pl.Int64)).with_columns(
         drifts=regimes["drift_per_month"].is_not_null().gather(chosen["newest"])
     )
     last = pl.col("window_end").max().over("group")
@@ -227,10 +229,10 @@ def _recent(telling: pl.DataFrame, regimes: pl.DataFrame, chosen: pl.DataFrame) 
     )
 
 
-def _profile(rows: pl.DataFrame, groups: int) -> Floats:
+def _profile(located: Located, whose: Ints, groups: int) -> Floats:
     """Volume by flow bin and group, in the unit of the moments."""
-    place = rows["bin"].to_numpy().astype(np.int64) * groups + rows["group"].to_numpy().astype(np.int64)
-    volume = (rows["sx"] * rows["interval_s"]).to_numpy()
+    place = located.frame["bin"].to_numpy().astype(np.int64) * groups + whose[located.window]
+    volume = (located.frame["sx"] * located.frame["interval_s"]).to_numpy()
     found = np.bincount(place, weights=volume, minlength=BINS * groups).astype(np.float64)
     return found.reshape(BINS, groups)
 
@@ -262,7 +264,7 @@ def _unsteady_reasons(owned: pl.DataFrame, chosen: pl.DataFrame, unsteady: np.nd
     """The most frequent reason of unsteady windows in the newest regime, where that is unsteady."""
     loud = chosen.filter(pl.Series(unsteady[chosen["newest"].to_numpy()]))
     return (
-        owned.join(loud.select(group=pl.col("newest").cast(pl.UInt32)), on="group", how="semi")
+        owned.join(loud.select(group=pl.col("newest").cast(pl.Int64)), on="group", how="semi")
         .filter(pl.col("unsteady").fill_null(False))
         .group_by("feature_code", "reason")
         .agg(count=pl.len())

@@ -2,8 +2,8 @@
 
 The formulas are those that judge a single window (`transforms.judge`), on sums that are still exact. What many windows add
 is that they differ from each other by more than their pairs scatter, and stay so for some time: standard errors are those
-of scores summed by window whose neighbours are correlated (Newey and West, Econometrica 55, 1987), never less than those of
-independent windows (Liang and Zeger, Biometrika 73, 1986) or than the pairs' own.
+of clustered data (Liang and Zeger, Biometrika 73, 1986), the clusters being windows or blocks of windows that follow each
+other, whichever say more, and never less than the pairs' own.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from transforms.audit.places import Located
 from transforms.fit import Choice, centre
 from transforms.fit.choose import GAIN, LINE, OFFSET
 from transforms.fit.lines import Centred, Lines, fit_gain, fit_line, fit_offset
@@ -29,8 +30,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _SUMS = ("n", "sx", "sy", "sxx", "sxy", "syy")
-#: windows over which scores are taken as correlated, at most, and as a share of all windows of a group
-_MOST_LAGS, _LAGS_OF = 14, 6
+#: windows of a block at most, and blocks of a group at least as far as its windows go round
+_LARGEST, _BLOCKS = 14, 6
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Pooled:
         Inverse of the variance expected of a pair, shape (bins, groups).
     group, window, place
         Of each row of ``rows``: its group, its window (numbers without gaps), its flow bin.
+    owner, block
+        Of each window: its group, its block of windows.
     rows
         ``n, sx, sy, sxx, sxy`` of each window and bin.
     """
@@ -57,6 +60,8 @@ class Pooled:
     weights: Floats
     group: Ints
     window: Ints
+    owner: Ints
+    block: Ints
     place: Ints
     rows: dict[str, Floats]
 
@@ -74,45 +79,36 @@ class Pooled:
 
     def windows(self) -> Ints:
         """How many windows each group has."""
-        return np.bincount(self._owner(), minlength=self.groups)
-
-    def _owner(self) -> Ints:
-        owner = np.zeros(int(self.window.max()) + 1 if len(self.window) else 0, dtype=np.int64)
-        owner[self.window] = self.group
-        return owner
+        return np.bincount(self.owner, minlength=self.groups)
 
     def clustered(self, scores: list[Floats]) -> Floats:
         """Variance of sums of scores over each group, shape (scores, scores, groups).
 
         Scores are values of rows whose sum over a group is zero at the estimate.
         """
-        owner, count = self._owner(), self.windows()
-        summed = [np.bincount(self.window, weights=score, minlength=len(owner)) for score in scores]
+        by_window = [np.bincount(self.window, weights=score, minlength=len(self.owner)) for score in scores]
+        alone = self._products(by_window, self.owner)
+        owner = self.owner[np.flatnonzero(np.diff(self.block, prepend=-1))]
+        by_block = [np.bincount(self.block, weights=score, minlength=len(owner)) for score in by_window]
+        together = self._products(by_block, owner)
+        larger = np.array([together[k, k] >= alone[k, k] for k in range(len(scores))]).all(axis=0)
+        return np.where(larger, together, alone)
 
-        def products(lag: int) -> Floats:
-            same = owner[lag:] == owner[: len(owner) - lag]
-            pairs = [[np.where(same, a[lag:] * b[: len(b) - lag], 0.0) for b in summed] for a in summed]
-            own = [[np.bincount(owner[lag:], weights=p, minlength=self.groups) for p in row] for row in pairs]
-            return np.array(own, dtype=np.float64)
-
-        alone = products(0)
-        lags = np.minimum(_MOST_LAGS, count // _LAGS_OF)
-        together = alone.copy()
-        for lag in range(1, min(int(lags.max(initial=0)), len(owner) - 1) + 1):
-            both = products(lag)
-            together += np.maximum(1 - lag / (lags + 1), 0.0) * (both + both.transpose(1, 0, 2))
-        own = np.einsum("iig->ig", together) - np.einsum("iig->ig", alone)
-        larger = (own >= 0).all(axis=0)
-        return np.where(larger, together, alone) * count / np.maximum(count - 1, 1)
+    def _products(self, scores: list[Floats], owner: Ints) -> Floats:
+        count = np.bincount(owner, minlength=self.groups)
+        found = [[np.bincount(owner, weights=a * b, minlength=self.groups) for b in scores] for a in scores]
+        return np.array(found, dtype=np.float64) * count / np.maximum(count - 1, 1)
 
 
-def pool(moments: pl.DataFrame, groups: pl.DataFrame, fleet: pl.DataFrame, policy: Policy) -> Pooled:
+def pool(located: Located, group_of: Ints, groups: pl.DataFrame, fleet: pl.DataFrame, policy: Policy) -> Pooled:
     """Add up moments.
 
     Parameters
     ----------
-    moments : DataFrame
-        ``group`` and the columns of `AUDIT_MOMENTS`, sorted by group, window and bin.
+    located : Located
+        Moments with their windows.
+    group_of : ndarray
+        Group of each window, rising but for -1, which leaves it out.
     groups : DataFrame
         ``group`` (0, 1, … without gaps, sorted), ``feature_code``, ``reference_uncertainty`` (relative, k = 1).
     fleet : DataFrame
@@ -122,13 +118,14 @@ def pool(moments: pl.DataFrame, groups: pl.DataFrame, fleet: pl.DataFrame, polic
         reference_uncertainty=2 * pl.col("reference_uncertainty")
     )
     model, reference = numbers_of(known, policy)
-    group, place = (moments[name].to_numpy().astype(np.int64) for name in ("group", "bin"))
-    start = moments["window_start"].dt.epoch("us").to_numpy()
-    cells = group * BINS + place
+    chosen = located.take(group_of >= 0)
+    moments, group = chosen.frame, group_of[chosen.window]
+    place = moments["bin"].to_numpy().astype(np.int64)
+    summed = moments.select(*_SUMS, cell=pl.Series(group * BINS + place)).group_by("cell").agg(pl.col(_SUMS).sum())
     values: dict[str, Ints] = {}
     for name in _SUMS:
         total = np.zeros(BINS * groups.height, dtype=np.int64)
-        np.add.at(total, cells, moments[name].to_numpy())
+        total[summed["cell"].to_numpy()] = summed[name].to_numpy()
         values[name] = np.ascontiguousarray(total.reshape(groups.height, BINS).T)
     # readings that never differ: their variance is zero, exactly
     same = values["n"] * values["syy"] == values["sy"] * values["sy"]
@@ -138,23 +135,30 @@ def pool(moments: pl.DataFrame, groups: pl.DataFrame, fleet: pl.DataFrame, polic
     full |= {name: flag.astype(np.int64) for name, flag in extremes.items()}
     with np.errstate(divide="ignore", invalid="ignore"):
         weights = 1 / expected_variance(values["sxx"] / np.maximum(values["n"], 1), model, reference)
+    window = _numbered(chosen.window)
+    owner = group[np.flatnonzero(np.diff(window, prepend=-1))]
+    count = np.bincount(owner, minlength=groups.height)
+    rank = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
+    size = np.clip(count // _BLOCKS, 1, _LARGEST)[owner]
     return Pooled(
         moments=Moments({name: array[None] for name, array in full.items()}),
         model=model,
         reference=reference,
         weights=weights,
         group=group,
-        window=_numbered(group, start),
+        window=window,
+        owner=owner,
+        block=_numbered(owner, rank // size),
         place=place,
         rows={name: moments[name].to_numpy().astype(np.float64) for name in _SUMS[:-1]},
     )
 
 
-def _numbered(group: Ints, value: Ints) -> Ints:
-    """Numbers without gaps for pairs of group and value, which come sorted."""
-    if not len(group):
-        return group
-    new = np.concatenate([[False], (group[1:] != group[:-1]) | (value[1:] != value[:-1])])
+def _numbered(*values: Ints) -> Ints:
+    """Numbers without gaps for combinations of values, which come sorted."""
+    new = np.zeros(len(values[0]), dtype=np.bool_)
+    for value in values:
+        new[1:] |= value[1:] != value[:-1]
     return np.cumsum(new)
 
 
@@ -249,7 +253,7 @@ def _choose(pooled: Pooled, sums: Centred, significance: float) -> Choice:
     full = _with_errors(line, *_line_errors(pooled, everywhere, line))
     clusters = pooled.windows()
     # correlated windows are worth fewer
-    dof = np.maximum((clusters - 2) / np.maximum(np.minimum(_MOST_LAGS, clusters // _LAGS_OF), 1), 1.0)
+    dof = np.maximum((clusters - 2) / np.clip(clusters // _BLOCKS, 1, _LARGEST), 1.0)
     possible = (clusters > 2) & np.isfinite(line.a1) & (line.a1 > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         no_gain = possible & (f_survival(np.nan_to_num((full.a2 / full.a2_se) ** 2), 1.0, dof) < significance)

@@ -10,9 +10,10 @@ import polars as pl
 from transforms.audit.compliance import in_words
 from transforms.audit.drift import slopes
 from transforms.audit.history import cut
+from transforms.audit.places import locate, random_variance, regime_of
 from transforms.audit.pooled import Relations, pool, relate
-from transforms.audit.series import Floats, prepared
-from transforms.audit.volume import Z95, mis_registered, random_variance, shared_uncertainty
+from transforms.audit.series import Floats, Ints, prepared
+from transforms.audit.volume import Z95, mis_registered, shared_uncertainty
 from transforms.fit.choose import FORMS
 from transforms.policy import Policy
 from transforms.schemas import REGIMES
@@ -49,8 +50,7 @@ def regimes(
     if cuts.is_empty():
         return pl.DataFrame(schema=REGIMES)
     dated = _dated(cuts, listed, length)
-    owned = assign(listed, dated)
-    found = _measured(dated, owned, moments, fleet, policy)
+    found = _measured(dated, listed, moments, fleet, policy)
     return found.select(pl.col(name).cast(kind) for name, kind in REGIMES.items())
 
 
@@ -83,62 +83,24 @@ def _dated(cuts: pl.DataFrame, listed: pl.DataFrame, length: timedelta) -> pl.Da
     following = pl.col("begins").shift(-1).over("meter")
     return table.with_columns(
         regime=pl.int_range(pl.len()).over("meter") + 1, ends=following.fill_null(pl.col("ends"))
-    ).with_row_index("group")
-
-
-def assign(listed: pl.DataFrame, regimes: pl.DataFrame) -> pl.DataFrame:
-    """Windows with the number of the regime that they begin in (``group``, the row of ``regimes``).
-
-    Windows before a meter's first regime belong to it; those of meters without any are left out.
-
-    Parameters
-    ----------
-    listed : DataFrame
-        Windows with ``feature_code`` and ``window_start``.
-    regimes : DataFrame
-        ``feature_code, begins``, sorted by both.
-    """
-    numbered = regimes.select("feature_code", "begins").with_row_index("group")
-    first = numbered.group_by("feature_code", maintain_order=True).agg(opening=pl.col("group").first())
-    return (
-        listed.join(first, on="feature_code", how="inner")
-        .sort("window_start")
-        .join_asof(
-            numbered.sort("begins"),
-            left_on="window_start",
-            right_on="begins",
-            by="feature_code",
-            strategy="backward",
-            check_sortedness=False,
-        )
-        .with_columns(pl.col("group").fill_null(pl.col("opening")))
-        .drop("opening", "begins")
-        .sort("group", "window_start")
-    )
+    ).with_columns(group=pl.int_range(pl.len(), dtype=pl.Int64))
 
 
 def _measured(
-    dated: pl.DataFrame, owned: pl.DataFrame, moments: pl.DataFrame, fleet: pl.DataFrame, policy: Policy
+    dated: pl.DataFrame, listed: pl.DataFrame, moments: pl.DataFrame, fleet: pl.DataFrame, policy: Policy
 ) -> pl.DataFrame:
     """The regimes with what their windows measured together."""
+    located = locate(moments, listed)
+    random = random_variance(located, listed, fleet, policy)
+    owned = listed.with_columns(group=regime_of(listed, dated), random_l2=random).filter(pl.col("group") >= 0)
     trusted = owned.filter("trusted")
     unsteady = dated["unsteady"].to_numpy()
     telling = told(trusted, unsteady)
     groups = with_shared(dated.select("group", "feature_code"), telling, "group", policy)
-    chosen = moments.join(
-        telling.select("feature_code", "window_start", "group"), on=["feature_code", "window_start"], how="inner"
-    ).sort("group", "window_start", "bin")
-    pooled = pool(chosen, groups, fleet, policy)
+    pooled = pool(located, grouped(telling, listed.height), groups, fleet, policy)
     relations = relate(pooled, policy)
     drift = slopes(telling, dated.height)
-    volumes = mis_registered(
-        trusted.join(
-            random_variance(moments, fleet, policy.reference.repeatability),
-            on=["feature_code", "window_start"],
-            how="left",
-        ),
-        ["group"],
-    )
+    volumes = mis_registered(trusted, ["group"])
     unit = pooled.model.unit_lph
     form = _forms(relations, unsteady)
     line = (form == "offset") | (form == "linear")
@@ -173,6 +135,13 @@ def told(trusted: pl.DataFrame, unsteady: np.ndarray) -> pl.DataFrame:
     return trusted.filter(pl.col("usable") & (loud | ~pl.col("unsteady").fill_null(False)))
 
 
+def grouped(telling: pl.DataFrame, windows: int) -> Ints:
+    """The group of each of all windows; -1 for those that do not tell."""
+    found = np.full(windows, -1, dtype=np.int64)
+    found[telling["place"].to_numpy()] = telling["group"].to_numpy()
+    return found
+
+
 def with_shared(groups: pl.DataFrame, telling: pl.DataFrame, key: str, policy: Policy) -> pl.DataFrame:
     """Groups with the reference's uncertainty that is common to their windows, sorted by group."""
     return (
@@ -200,4 +169,4 @@ def _known(values: Floats, where: np.ndarray) -> pl.Series:
     return pl.Series(np.where(where, values, np.nan), dtype=pl.Float64).fill_nan(None)
 
 
-__all__ = ["assign", "regimes", "told", "with_shared"]
+__all__ = ["grouped", "regimes", "told", "with_shared"]

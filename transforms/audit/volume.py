@@ -11,36 +11,12 @@ from __future__ import annotations
 
 import polars as pl
 
+from transforms.audit.places import locate, random_variance
 from transforms.audit.series import prepared
 from transforms.policy import Policy
 
 #: half the width of a 95 % interval in standard deviations
 Z95 = 1.959963984540054
-
-
-def random_variance(moments: pl.DataFrame, fleet: pl.DataFrame, repeatability: float) -> pl.DataFrame:
-    """Variance [L^2] of each window's mis-registered volume that the scatter of single readings explains.
-
-    Parameters
-    ----------
-    moments : DataFrame
-        `AUDIT_MOMENTS`.
-    repeatability : float
-        Relative standard deviation of a reference's reading.
-
-    Returns
-    -------
-    DataFrame
-        ``feature_code, window_start, random_l2``.
-    """
-    hours = pl.col("interval_s") / 3600
-    some = moments.filter((pl.col("sx") > 0) | (pl.col("sy") > 0))
-    known = some.join(
-        fleet.select("feature_code", "per_lph", "repeatability", "resolution_lph"), on="feature_code", how="inner"
-    )
-    relative = pl.col("repeatability") ** 2 + repeatability**2
-    pair = relative * pl.col("sxx") / pl.col("per_lph") ** 2 + pl.col("n") * pl.col("resolution_lph") ** 2 / 6
-    return known.group_by("feature_code", "window_start", maintain_order=True).agg(random_l2=(pair * hours**2).sum())
 
 
 def mis_registered(windows: pl.DataFrame, by: list[str]) -> pl.DataFrame:
@@ -118,11 +94,11 @@ def calibration_volumes(
         ``feature_code, calibrated_on, volume_l, common_l`` (the reference's standard uncertainty in litres),
         ``random_l2`` (variance of the random part).
     """
-    random = random_variance(moments, fleet, policy.reference.repeatability)
+    listed = prepared(windows)
+    random = random_variance(locate(moments, listed), listed, fleet, policy)
     return (
-        prepared(windows)
+        listed.with_columns(random_l2=random)
         .filter(pl.col("trusted") & pl.col("volume_l").is_not_null())
-        .join(random, on=["feature_code", "window_start"], how="left", maintain_order="left")
         .group_by("feature_code", "calibrated_on", maintain_order=True)
         .agg(
             pl.col("volume_l").sum(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -200,9 +200,10 @@ T = TypeVar("T", Model, Reference, Lines)
 
 
 def picked(numbers: T, rows: Ints) -> T:
-    """Arrays over meters, of some of the meters."""
-    told = {name: getattr(numbers, name) for name in numbers.__dataclass_fields__}
-    return replace(numbers, **{name: value[..., rows] for name, value in told.items() if isinstance(value, np.ndarray)})
+    """Arrays over meters, of some of the meters; what is one number for all stays."""
+    told: dict[str, Any] = {name: getattr(numbers, name) for name in numbers.__dataclass_fields__}
+    some = {name: value[..., rows] if isinstance(value, np.ndarray) else value for name, value in told.items()}
+    return type(numbers)(**some)
 
 
 def _plain(sums: Mapping[str, Ints], expected: Floats, prior_dof: float) -> Centred:

@@ -74,7 +74,7 @@ def _where(at: Ints, rows: int) -> dict[str, Ints]:
 
 
 def _place(table: pl.DataFrame, rows: int) -> Ints:
-    return table["cell"].to_numpy().astype(np.int64) * rows + table["row"].to_numpy()
+    return np.asarray(table["cell"].to_numpy().astype(np.int64) * rows + table["row"].to_numpy())
 
 
 def _table(columns: Mapping[str, Ints], empty: tuple[int, ...] = ()) -> pl.DataFrame:
