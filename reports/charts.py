@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.picture import Picture
-from reports.sheet import BLUE, GREEN, GREY, VERMILION, Floats, Sheet, tick_labels, ticks
+from reports.picture import Floats, Picture
+from reports.sheet import BLUE, GREEN, GREY, VERMILION, Sheet, tick_labels, ticks
 from reports.svg import inline_svg
 from reports.wording import MINUS, count, flow, number, percent
 

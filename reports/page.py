@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from reports.wording import moment, visible
@@ -18,35 +15,27 @@ if TYPE_CHECKING:
 SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
+def lines(text: object) -> str:
+    """A text of several lines, each with its control and direction characters written out."""
+    return "\n".join(visible(line) for line in str(text).splitlines())
+
+
 def short(digest: object, length: int = 12) -> str:
     """The start of a digest, enough to tell it from others by eye."""
     text = visible(digest)
     return text if len(text) <= length + 4 else text[:length] + "…"
 
 
-def lines(text: object) -> str:
-    """A text of several lines, each with its control and direction characters written out."""
-    return "\n".join(visible(line) for line in str(text).splitlines())
-
-
-def render_page(template: str, context: Mapping[str, Any], script: str = "") -> str:
+def render_page(template: str, context: Mapping[str, Any], *, pictures: bool = False, script: str = "") -> str:
     """Fill a template of this package. Every value is escaped unless it is Markup.
 
-    A page that has a ``script`` may run that one, which is known by its digest, and no other.
+    With ``pictures`` the page may show such as it holds itself, in data addresses; ``script`` is the digest
+    (``sha256-...``) of the one script that it may run. Still nothing is loaded from anywhere.
     """
-    from markupsafe import Markup
-
-    policy = SECURITY_POLICY
+    policy = f"{SECURITY_POLICY}; img-src data:" if pictures else SECURITY_POLICY
     if script:
-        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-        policy = f"{SECURITY_POLICY}; script-src 'sha256-{digest}'"
-    ours = Markup(script)  # noqa: S704 - a file of this package
-    return _surroundings().get_template(template).render(security_policy=policy, script=ours, **context)
-
-
-def packaged(name: str) -> str:
-    """The text of a file beside the templates."""
-    return (resources.files("reports") / "templates" / name).read_text(encoding="utf-8")
+        policy += f"; script-src '{script}'"
+    return _surroundings().get_template(template).render(security_policy=policy, **context)
 
 
 @cache

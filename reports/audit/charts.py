@@ -16,7 +16,8 @@ import polars as pl
 
 from reports.audit.drawn import Drawn
 from reports.audit.timescale import TimeScale, thinned
-from reports.sheet import BLUE, GREEN, GREY, INK, VERMILION, Floats, Sheet, tick_labels, ticks
+from reports.picture import Floats
+from reports.sheet import BLUE, GREEN, GREY, INK, VERMILION, Sheet, tick_labels, ticks
 from reports.wording import count, finite, flow, number, percent
 from transforms.metrology import ZONES
 
@@ -32,7 +33,8 @@ class Meter:
     """What the charts of one meter are drawn from.
 
     ``row`` is of AUDIT_METERS, ``regimes`` rows of REGIMES in order of time, ``windows`` AUDIT_WINDOWS, ``points`` PAIRS,
-    ``limits`` a row of `reports.audit.view.LIMITS`; ``in_service`` multiplies its permissible errors.
+    ``limits`` a row of `reports.audit.view.LIMITS`; ``in_service`` multiplies its permissible errors. ``scale`` is what is
+    drawn of the audit's ``span``.
     """
 
     row: Mapping[str, Any]
@@ -41,6 +43,7 @@ class Meter:
     points: pl.DataFrame | None
     limits: Mapping[str, Any]
     scale: TimeScale
+    span: tuple[datetime, datetime]
     who: str
     in_service: float = 1.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -77,7 +77,7 @@ def letter(view: AuditView, code: str) -> Letter:
         state=state,
         verdict=_verdict(text, state, row, last),
         sentences=[
-            *_since(text, state, last),
+            *_since(text, state, regimes),
             *_amount(text, state, row),
             text(
                 "how",
@@ -132,11 +132,25 @@ def _verdict(text: _Text, state: str, row: Mapping[str, Any], last: Mapping[str,
     return text(state)
 
 
-def _since(text: _Text, state: str, last: Mapping[str, Any] | None) -> list[str]:
-    if state not in {"high", "low", "unreliable"} or last is None or last["regime"] <= 1:
+def _since(text: _Text, state: str, regimes: Sequence[Mapping[str, Any]]) -> list[str]:
+    """When it began to be as it is now: the first of the newest regimes that all say the same to a customer."""
+    if state not in {"high", "low", "unreliable"}:
         return []
-    low, high = last["begins_low"] or last["begins"], last["begins_high"] or last["begins"]
-    return [text("since", since=text.day(last["begins"]), low=text.day(low), high=text.day(high))]
+    begun: Mapping[str, Any] | None = None
+    for each in reversed(regimes):
+        if _side(each) != state:
+            break
+        begun = each
+    if begun is None or begun["regime"] <= 1:
+        return []
+    low, high = begun["begins_low"] or begun["begins"], begun["begins_high"] or begun["begins"]
+    return [text("since", since=text.day(begun["begins"]), low=text.day(low), high=text.day(high))]
+
+
+def _side(regime: Mapping[str, Any]) -> str:
+    if regime["form"] in {"healthy", "unsteady", None}:
+        return "unreliable" if regime["form"] == "unsteady" else "right"
+    return "high" if (finite(regime["volume_error"]) or 0.0) > 0 else "low"
 
 
 def _amount(text: _Text, state: str, row: Mapping[str, Any]) -> list[str]:

@@ -42,7 +42,7 @@ class Local:
         if abs(litres) < 1000:
             unit = "升" if self.language == "zh" else "L"
             return f"{self.number(litres)}{_NO_BREAK}{unit}"
-        return f"{self.number(litres / 1000, 1)}{_NO_BREAK}m³"
+        return f"{self.number(litres / 1000, 0 if abs(litres) >= 100_000 else 1)}{_NO_BREAK}m³"
 
     def money(self, value: float, currency: str) -> str:
         """An amount of money with its currency behind it."""

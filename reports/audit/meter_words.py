@@ -29,10 +29,11 @@ def meter_words(meter: Meter) -> dict[str, Any]:
     """Everything a page says of a meter, beside its charts."""
     row = meter.row
     return {
-        "story": story(row, meter.regimes, (meter.scale.start, meter.scale.end)),
+        "story": story(row, meter.regimes, meter.span),
         "why": sentence(row["flag"] or "not known"),
         "facts": _facts(row),
         "windows": _windows(row),
+        "focus": _focus(meter),
         "standing": [("on verification", row["on_verification"]), ("in service", row["in_service"])],
         "figures": _figures(row),
         "zones": _zones(meter),
@@ -55,6 +56,14 @@ def _windows(row: Mapping[str, Any]) -> str:
         f"{number(row[f'n_{name}'])} {name}" for name in ("healthy", "steady", "unsteady", "inconclusive")
     )
     return f"{count(row['n_windows'], 'window')}: {parts}."
+
+
+def _focus(meter: Meter) -> str:
+    """What part of the span the charts over time show, empty if it is all of it."""
+    drawn = (meter.scale.start, meter.scale.end)
+    if drawn == meter.span:
+        return ""
+    return f"The charts over time show {day(drawn[0])} to {day(drawn[1])} only: at other times there are no readings to compare."
 
 
 def _figures(row: Mapping[str, Any]) -> list[tuple[str, str]]:

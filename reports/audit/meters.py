@@ -13,7 +13,7 @@ from reports.audit.bars import bars
 from reports.audit.charts import Meter
 from reports.audit.meter_words import meter_words
 from reports.audit.overview import span_of
-from reports.audit.timescale import TimeScale
+from reports.audit.timescale import TimeScale, focused
 from reports.audit.view import AuditView
 from reports.audit.words import begun, money, reads, volume, volume_interval
 from reports.wording import NOTHING, finite, percent, visible
@@ -120,14 +120,17 @@ def subjects(view: AuditView, most: int, charted: int | None = None) -> Iterator
         by_code = {each["feature_code"][0]: each for each in windows.partition_by("feature_code")}
         for place, row in enumerate(part, start=begin + 1):
             code = row["feature_code"]
-            drawn = charted is None or place <= charted
+            own = by_code.get(code, windows.clear())
+            shown = focused(scale, own)
+            inside = (pl.col("window_start") >= shown.start) & (pl.col("window_end") <= shown.end)
             meter = Meter(
                 row=row,
                 regimes=regimes.get(code, []),
-                windows=by_code.get(code, windows.clear()),
-                points=view.points(code) if drawn else None,
+                windows=own.filter(inside),
+                points=view.points(code) if charted is None or place <= charted else None,
                 limits=known.get(code, {}),
-                scale=scale,
+                scale=shown,
+                span=(start, end),
                 who=f"meter {visible(code)}",
                 in_service=view.in_service,
             )

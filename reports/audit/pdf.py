@@ -15,6 +15,7 @@ from reports.audit.pdf_document import (
     contents,
     heading,
     paragraph,
+    room,
     share_bar,
     shortened,
     side_by_side,
@@ -69,7 +70,7 @@ def _cover(view: AuditView, audience: str) -> list[Any]:
         *(paragraph(sentence, "lead") for sentence in sentences(view)),
         Spacer(1, 4),
         figure_grid(figures(view)),
-        paragraph("Contents", "h2"),
+        paragraph("Contents", "contents"),
         contents(),
     ]
 
@@ -207,7 +208,7 @@ def _bar(bar: Bar | None) -> Any:
 
 def _flagged(view: AuditView, flagged: int, shown: int) -> list[Any]:
     rows = listed(view)[:MOST_ROWS]
-    story: list[Any] = [heading("Flagged meters", 0, "flagged")]
+    story: list[Any] = [room(), heading("Flagged meters", 0, "flagged")]
     if not rows:
         return [*story, paragraph("No meter is flagged.")]
     more = f" {number(flagged - len(rows))} more are in the workbook." if flagged > len(rows) else ""

@@ -61,6 +61,13 @@ def heading(text: object, level: int, key: str) -> Any:
     return made
 
 
+def room(least: float = 180.0) -> Any:
+    """A new page where less than so much is left [pt]: a section does not begin at the foot of a page."""
+    from reportlab.platypus import CondPageBreak
+
+    return CondPageBreak(least)
+
+
 def table(
     head: Sequence[str],
     rows: Sequence[Sequence[Any]],

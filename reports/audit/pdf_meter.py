@@ -39,7 +39,8 @@ def meter_section(subject: Subject, in_service: float) -> list[Any]:
     story.append(paragraph(about, "small"))
     line = timeline(meter, PAPER)
     if line:
-        story.append(KeepTogether([chart(line, WIDTH), paragraph(_TIMELINE + service, "small")]))
+        note = " ".join(filter(None, (_TIMELINE + service, words["focus"])))
+        story.append(KeepTogether([chart(line, WIDTH), paragraph(note, "small")]))
     story += _regimes(words["regimes"])
     both = [drawn for drawn in (relation_chart(meter), error_chart(meter)) if drawn]
     if both:

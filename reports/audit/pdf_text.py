@@ -122,6 +122,9 @@ def styles() -> dict[str, Any]:
         "h1": ParagraphStyle(
             "h1", body, fontName=SERIF, fontSize=14, leading=18, spaceBefore=14, spaceAfter=5, keepWithNext=1
         ),
+        "contents": ParagraphStyle(
+            "contents", body, fontName=BOLD, fontSize=9.6, leading=13, spaceBefore=8, spaceAfter=3
+        ),
         "h2": ParagraphStyle(
             "h2", body, fontName=BOLD, fontSize=9.6, leading=13, spaceBefore=8, spaceAfter=3, keepWithNext=1
         ),

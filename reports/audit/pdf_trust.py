@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports.audit.pdf_document import heading, paragraph, table
+from reports.audit.pdf_document import heading, paragraph, room, table
 from reports.audit.trust import trust
 from reports.audit.view import AuditView
 from reports.wording import visible
@@ -15,6 +15,7 @@ def trust_section(view: AuditView) -> list[Any]:
     given = trust(view)
     rows = given["rows"]
     story: list[Any] = [
+        room(),
         heading("Can it be trusted", 0, "trust"),
         paragraph("The same inputs, registry and policy give the same bytes, charts included."),
         table(["What", "Is"], [[name, visible(value)] for name, value, _ in given["facts"]], (25, 75)),

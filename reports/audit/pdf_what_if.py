@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports.audit.pdf_document import heading, paragraph, shortened, table
+from reports.audit.pdf_document import heading, paragraph, room, shortened, table
 from reports.audit.view import AuditView
 from reports.audit.what_if import what_if
 
@@ -17,7 +17,7 @@ def what_if_section(view: AuditView) -> list[Any]:
     given = what_if(view)
     if given is None:
         return []
-    story: list[Any] = [heading("What if", 0, "what-if"), paragraph(given["sentence"])]
+    story: list[Any] = [room(), heading("What if", 0, "what-if"), paragraph(given["sentence"])]
     story += [paragraph(note, "small") for note in given["notes"]]
     sides = [[side["name"], shortened(side["digest"], 16), side["commanded"], side["only"]] for side in given["sides"]]
     story.append(table(["Policy", "Digest", "Meters commanded", "By it alone"], sides, (34, 26, 20, 20), (2, 3)))

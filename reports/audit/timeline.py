@@ -12,7 +12,8 @@ import polars as pl
 from reports.audit.charts import Meter, end_of
 from reports.audit.drawn import Drawn
 from reports.audit.timescale import thinned
-from reports.sheet import BLUE, GREEN, GREY, GRID, INK, VERMILION, Floats, Sheet, tick_labels, ticks
+from reports.picture import Floats
+from reports.sheet import BLUE, GREEN, GREY, GRID, INK, VERMILION, Sheet, tick_labels, ticks
 from reports.wording import count, finite, percent
 
 #: verdicts and their colours, from the upper lane to the lowest

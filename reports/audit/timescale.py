@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from reports.sheet import Floats
+from reports.picture import Floats
 
 _DAY_US = 86_400_000_000
 _STEPS_DAYS = (1, 2, 5, 10)
@@ -62,6 +62,21 @@ class TimeScale:
         days = [day for day in days if self.start <= day <= self.end]
         step = next((s for s in _STEPS_DAYS if len(days[::s]) <= most), 31)
         return [(self.at(day), f"{day:%m-%d}") for day in days[::step]]
+
+
+def focused(scale: TimeScale, windows: pl.DataFrame) -> TimeScale:
+    """The part of the span around the windows that have pairs, if that is less than a third of it; else all of it."""
+    evidence = windows.filter(pl.col("n_pairs") > 0)
+    if evidence.is_empty():
+        return scale
+    first, last = evidence["window_start"].min(), evidence["window_end"].max()
+    if not (isinstance(first, datetime) and isinstance(last, datetime)):
+        return scale
+    if 3 * (last - first) > scale.end - scale.start:
+        return scale
+    length = windows["window_end"][0] - windows["window_start"][0]
+    room = max(1, round(0.15 * ((last - first) / length))) * length
+    return TimeScale(max(scale.start, first - room), min(scale.end, last + room))
 
 
 def thinned(many: int, most: int) -> Sequence[int]:

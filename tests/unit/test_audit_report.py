@@ -258,6 +258,25 @@ def test_what_a_customer_is_told_follows_from_the_meter() -> None:
     assert state(flagged=pl.lit(False), in_service=pl.lit("open"), on_verification=pl.lit("open")) == "unclear"
 
 
+def test_a_customer_is_told_when_it_began_to_be_as_it_is() -> None:
+    view = small()
+    code = view.regimes.filter((pl.col("regime") == 2) & (pl.col("form") != "healthy"))["feature_code"][0]
+
+    def told(earlier: float, form: str) -> str:
+        first = (pl.col("feature_code") == code) & (pl.col("regime") == 1)
+        regimes = view.regimes.with_columns(
+            volume_error=pl.when(first).then(pl.col("volume_error") * 0 + earlier).otherwise("volume_error"),
+            form=pl.when(first).then(pl.lit(form)).otherwise("form"),
+        )
+        with drawing():
+            return " ".join(letter(dataclasses.replace(view, regimes=regimes), code).sentences)
+
+    now = view.regimes.filter((pl.col("feature_code") == code) & (pl.col("regime") == 2))["volume_error"][0]
+    assert "It began around" in told(0.001, "healthy")
+    assert "It began around" in told(-now, "linear")  # to the other side before
+    assert "It began around" not in told(2 * now, "linear")  # it was so before the audit
+
+
 def test_wrong_use_is_refused(tmp_path: Path) -> None:
     view = small()
     with pytest.raises(UsageError, match="one of operator, supervisor, customer"):

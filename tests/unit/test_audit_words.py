@@ -6,6 +6,7 @@ import re
 from datetime import UTC, date, datetime
 from typing import Any
 
+import polars as pl
 import pytest
 
 from reports.audit import words
@@ -13,7 +14,7 @@ from reports.audit.anchors import anchor
 from reports.audit.bars import bars
 from reports.audit.customer_words import LANGUAGES, TEXTS
 from reports.audit.local import Local
-from reports.audit.timescale import TimeScale, thinned
+from reports.audit.timescale import TimeScale, focused, thinned
 from reports.wording import THIN
 from transforms import notices
 
@@ -248,3 +249,15 @@ def test_customers_hear_no_jargon(language: str) -> None:
         "%",
     ):
         assert not re.search(rf"\b{jargon}", everything)
+
+
+def test_a_time_line_goes_where_the_readings_are() -> None:
+    whole = TimeScale(datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 7, 1, tzinfo=UTC))
+    starts = pl.datetime_range(whole.start, whole.end, "12h", closed="left", eager=True)
+    windows = pl.DataFrame({"window_start": starts, "window_end": starts.dt.offset_by("12h")})
+    between = pl.col("window_start").is_between(datetime(2025, 3, 1, tzinfo=UTC), datetime(2025, 3, 9, 12, tzinfo=UTC))
+    few = windows.with_columns(n_pairs=between.cast(pl.Int64) * 48)
+    drawn = focused(whole, few)
+    assert (drawn.start, drawn.end) == (datetime(2025, 2, 27, 12, tzinfo=UTC), datetime(2025, 3, 11, 12, tzinfo=UTC))
+    assert focused(whole, windows.with_columns(n_pairs=pl.lit(48))) == whole
+    assert focused(whole, windows.with_columns(n_pairs=pl.lit(0))) == whole
