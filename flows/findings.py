@@ -26,7 +26,7 @@ from transforms.workspace import Workspace
 REVISION = 1
 
 #: what is told of each dump that something rests on
-DUMP_KEYS = (
+_DUMP_KEYS = (
     "file", "stream", "source", "sha256", "bytes", "read", "accepted", "duplicate", "quarantined", "reasons", "note",
 )  # fmt: skip
 
@@ -115,8 +115,15 @@ def _inputs(lake: Lake, history: History, window: Window) -> list[dict[str, Any]
         else:
             wanted = parse_time(dump["min_ts"]) < window.end and parse_time(dump["max_ts"]) >= window.start
         if wanted:
-            found.append({key: dump[key] for key in DUMP_KEYS})
+            found.append(told_of(dump))
     return in_order(found)
+
+
+def told_of(dump: dict[str, Any]) -> dict[str, Any]:
+    """What a manifest tells of a dump."""
+    # a lake of an earlier version counted no replaced readings, because there were none
+    again = {"retried": dump["retried"]} if dump.get("retried") else {}
+    return {**{key: dump[key] for key in _DUMP_KEYS}, "replaced": dump.get("replaced", 0), **again}
 
 
 def in_order(dumps: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -130,7 +137,9 @@ def row_accounting(inputs: list[dict[str, Any]]) -> dict[str, Any]:
     for dump in inputs:
         for reason, count in dump["reasons"].items():
             reasons[reason] += count
-    sums = {key: sum(dump[key] for dump in inputs) for key in ("read", "accepted", "duplicate", "quarantined")}
+    sums = {
+        key: sum(dump[key] for dump in inputs) for key in ("read", "accepted", "duplicate", "quarantined", "replaced")
+    }
     return {**sums, "reasons": dict(sorted(reasons.items()))}
 
 

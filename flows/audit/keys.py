@@ -20,7 +20,8 @@ from transforms.summarise.stored import VERSION
 from transforms.windows import iso
 
 #: columns of the fleet table that enter the moments
-_SCALES = ("feature_code", "per_lph", "q1_u", "q2_u", "q3_u", "top_u", "band_low_u", "band_high_u")
+_SCALES = ("feature_code", "per_lph", "q1_u", "q2_u", "q3_u", "top_u", "band_low_u", "band_high_u",
+           "q3_lph", "resolution_lph", "rollover_l")  # fmt: skip
 #: keys of the policy that no second look asks for
 _ASIDE = ("breaker.", "command.", "ingest.", "report.", "lateness", "languages", "max_attempts", "confirm_windows")
 
@@ -110,8 +111,8 @@ def _conflicts(lake: Lake, chunk: Chunk) -> pl.DataFrame:
     if path is None:
         return pl.DataFrame(schema={"device_no": pl.Int32, "ts": pl.Datetime("us")})
     begin, end = (moment.replace(tzinfo=None) for moment in (chunk.start - LOOK_BACK, chunk.end))
-    found = pl.scan_parquet(path, glob=False).select("device_no", "ts")
-    return found.filter((pl.col("ts") >= begin) & (pl.col("ts") < end)).unique().sort("device_no", "ts").collect()
+    found = pl.read_parquet(path, glob=False).filter((pl.col("ts") >= begin) & (pl.col("ts") < end))
+    return found.select([name for name in ("device_no", "ts", "version") if name in found.columns]).unique()
 
 
 def _add(digest: hashlib._Hash, frame: pl.DataFrame) -> None:

@@ -20,7 +20,7 @@ from flows.audit.plan import Setting, name_of, said
 from flows.audit.samples import pairs_of, some_windows
 from flows.audit.tables import WINDOWS_FILE, windows_reader
 from flows.audit.what_if import NOTES
-from flows.findings import DUMP_KEYS, in_order, row_accounting
+from flows.findings import in_order, row_accounting, told_of
 from flows.settings import use_matplotlib_in
 from transforms.audit import comparison_summary
 from transforms.audit.compliance import in_service_factor
@@ -169,7 +169,7 @@ def _facts(setting: Setting, desk: Desk, home: Workspace, reader: Reader, comman
     """What the numbers rest on; the digest over it all names the folder."""
     inputs = in_order(
         [
-            {key: dump[key] for key in DUMP_KEYS}
+            told_of(dump)
             for dump in desk.lake.dumps
             if dump["min_ts"] is None
             or (parse_time(dump["min_ts"]) < setting.end and parse_time(dump["max_ts"]) >= setting.begin)

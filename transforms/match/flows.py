@@ -47,7 +47,21 @@ class Flows:
         return ~np.isnan(self.lph)
 
 
-def flows_of(laid: Laid, windows: int, back: int, instant: Bools, settled: float) -> Flows:
+@dataclass(frozen=True)
+class Registers:
+    """`transforms.match.samples.REGISTERS` of some devices, arrays of shape (devices,); infinite, or NaN for
+    ``rollover_l``, where nothing is known."""
+
+    limit_lph: Floats
+    rollover_l: Floats
+    coarse_lph: Floats
+
+    def pick(self, rows: Ints) -> Registers:
+        """Those of some of the devices."""
+        return Registers(self.limit_lph[rows], self.rollover_l[rows], self.coarse_lph[rows])
+
+
+def flows_of(laid: Laid, windows: int, back: int, instant: Bools, settled: float, registers: Registers) -> Flows:
     """Mean flows of a stream.
 
     Parameters
@@ -60,6 +74,8 @@ def flows_of(laid: Laid, windows: int, back: int, instant: Bools, settled: float
         Devices whose flow is a momentary signal, (devices,).
     settled
         The largest relative change within an interval at which such a signal still tells its mean.
+    registers
+        What is known of the devices' registers.
     """
     grid, devices = laid.grid, len(laid.phase)
     width = (grid.slots - back) // windows
@@ -79,9 +95,11 @@ def flows_of(laid: Laid, windows: int, back: int, instant: Bools, settled: float
         for window in range(windows):
             # what a single window is judged on: its own readings and those of the look-back
             seen = values[rows, window * width : window * width + back + width]
-            lph[rows, window], derived_us[rows, window] = _derived(
-                seen, back, grid.step_us, settled if is_signal else None
-            )
+            if is_signal:
+                lph[rows, window], derived_us[rows, window] = _from_signal(seen, back, grid.step_us, settled)
+            else:
+                known = registers.pick(rows)
+                lph[rows, window], derived_us[rows, window] = _from_register(seen, back, grid.step_us, known)
     gaps = np.isnan(lph)
     n = width - gaps.sum(axis=2) if gaps.any() else np.full((devices, windows), width, dtype=np.int64)
     interval = np.where((n == width) & (width > 1), grid.step_us, 0)
@@ -91,14 +109,18 @@ def flows_of(laid: Laid, windows: int, back: int, instant: Bools, settled: float
     return Flows(lph, n, np.where((derived_us > 0) & (n > 0), derived_us, interval), laid.phase, laid.odd)
 
 
-def _derived(seen: Floats, back: int, step_us: int, settled: float | None) -> tuple[Floats, Ints]:
-    """Flows in one window from readings that each need the one before them, and the devices' intervals [us].
+@dataclass(frozen=True)
+class _Steps:
+    """From each reading to the one before it, arrays of shape (devices, slots): how many slots lie between them, and
+    whether that is about one interval; ``typical`` is the interval in slots, (devices,), 0 where it cannot be told."""
 
-    Parameters
-    ----------
-    seen
-        Registers [L], or momentary flows [L/h] where ``settled`` is given, from the look-back to the window's end.
-    """
+    before: Floats
+    gap: Ints
+    usable: Bools
+    typical: Ints
+
+
+def _steps(seen: Floats) -> _Steps:
     there = ~np.isnan(seen)
     slot = np.arange(seen.shape[1])
     last = np.maximum.accumulate(np.where(there, slot, -1), axis=1)
@@ -110,15 +132,44 @@ def _derived(seen: Floats, back: int, step_us: int, settled: float | None) -> tu
     middle = np.maximum((count + 1) // 2 - 1, 0)
     typical = np.where(count > 0, np.take_along_axis(np.sort(gap, axis=1), middle[:, None], axis=1)[:, 0], 0)
     low, high = (span * typical[:, None] for span in SPANS)
-    usable = known & (gap >= low) & (gap <= high)
+    return _Steps(before, gap, known & (gap >= low) & (gap <= high), typical)
+
+
+def _from_signal(seen: Floats, back: int, step_us: int, settled: float) -> tuple[Floats, Ints]:
+    """Flows in one window from momentary ones [L/h], from the look-back to the window's end, and intervals [us]."""
+    steps = _steps(seen)
     with np.errstate(invalid="ignore"):
-        if settled is None:
-            flow = (seen - before) * 3.6e9 / (gap * step_us)
-            usable &= seen >= before / 2
-        else:
-            flow = (seen + before) / 2.0
-            usable &= np.abs(seen - before) <= settled * np.maximum(seen, before)
-    return np.where(usable, flow, np.nan)[:, back:], typical * step_us
+        flow = (seen + steps.before) / 2.0
+        usable = steps.usable & (np.abs(seen - steps.before) <= settled * np.maximum(seen, steps.before))
+    return np.where(usable, flow, np.nan)[:, back:], steps.typical * step_us
+
+
+def _from_register(seen: Floats, back: int, step_us: int, registers: Registers) -> tuple[Floats, Ints]:
+    """Flows in one window from registers [L], from the look-back to the window's end, and intervals [us]."""
+    steps = _steps(seen)
+    limit, rollover, coarse = (
+        values[:, None] for values in (registers.limit_lph, registers.rollover_l, registers.coarse_lph)
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        fine = _step_l(seen)[:, None] * 3.6e9 / (steps.typical[:, None] * step_us) <= coarse
+        fell = seen < steps.before / 2
+        began_again = fell & (steps.before <= rollover)
+        advance = seen - steps.before + np.where(began_again, rollover, 0.0)
+        flow = advance * 3.6e9 / (steps.gap * step_us)
+        usable = steps.usable & (began_again | ~fell) & fine
+        usable &= np.abs(advance) * 3.6e9 / (steps.gap * step_us) <= limit
+    return np.where(usable, flow, np.nan)[:, back:], steps.typical * step_us
+
+
+def _step_l(seen: Floats) -> Ints:
+    """The largest power of ten, 10 to 1000 L, of which all readings of a register are multiples; 0 where there is none."""
+    gone = np.isnan(seen)
+    step = np.zeros(len(seen), dtype=np.int64)
+    for size in (10, 100, 1000):
+        with np.errstate(invalid="ignore"):
+            step = np.where(((np.fmod(seen, size) == 0) | gone).all(axis=1), size, step)
+    lowest, highest = np.where(gone, np.inf, seen).min(axis=1), np.where(gone, -np.inf, seen).max(axis=1)
+    return np.where(lowest == highest, 0, step)
 
 
 def _intervals(there: Bools, step_us: int) -> Ints:

@@ -86,6 +86,34 @@ def read_file(file: LakeFile) -> Readings:
     )
 
 
+def read_newest(files: Sequence[LakeFile], conflicts: Path | None) -> Readings:
+    """The readings of files of which some have versions, as `transforms.lake.readings_sql` takes them: the highest of
+    each, and not where it contradicts another one."""
+    key = ["device_no", "ts"]
+    tables = [pl.read_parquet(file.path, glob=False, hive_partitioning=False) for file in files]
+    version = pl.lit(None, pl.Int64).alias("version")
+    tables = [table if "version" in table.columns else table.with_columns(version) for table in tables]
+    whole = pl.concat(tables, how="diagonal_relaxed").sort(*key, "version", nulls_last=False)
+    whole = whole.unique(key, keep="last", maintain_order=True)
+    if conflicts is not None:
+        against = pl.read_parquet(conflicts, glob=False)
+        against = against if "version" in against.columns else against.with_columns(version)
+        whole = whole.join(
+            against.select(*key, pl.col("version").cast(whole.schema["version"])),
+            on=[*key, "version"],
+            how="anti",
+            nulls_equal=True,
+            maintain_order="left",
+        )
+    flow, register = (any(getattr(file, name) for file in files) for name in ("has_flow", "has_volume"))
+    return Readings(
+        device=whole["device_no"].to_numpy(),
+        us=whole["ts"].to_physical().to_numpy(),
+        flow=whole["flow_lph"].cast(pl.Float64).to_numpy() if flow else None,
+        register=whole["volume_l"].cast(pl.Float64).to_numpy() if register else None,
+    )
+
+
 def step_of(files: Sequence[LakeFile]) -> int:
     """The step that the usual gaps between a device's readings have in common [us]; 0 where there is none.
 
@@ -126,8 +154,8 @@ def lay(
     flow = np.full((devices, slots), np.nan) if any(file.has_flow for file in files) else None
     register = np.full((devices, slots), np.nan) if any(file.has_volume for file in files) else None
     span_us = grid.slots * grid.step_us
-    for file in files:
-        found = read_file(file)
+    versioned = any(file.has_version for file in files)
+    for found in [read_newest(files, conflicts)] if versioned else map(read_file, files):
         us = found.us - grid.start_us
         if _lay_whole(found, us, row_of, grid, phase, flow, register):
             continue
@@ -144,7 +172,7 @@ def lay(
                 given = values[inside]
                 there = ~np.isnan(given)
                 target.reshape(-1)[at[there]] = given[there]
-    if conflicts is not None:
+    if conflicts is not None and not versioned:
         _leave_out(conflicts, row_of, grid, flow, register)
     if flow is not None and register is not None:
         odd |= ~np.isnan(flow).all(axis=1) & ~np.isnan(register).all(axis=1)

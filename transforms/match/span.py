@@ -15,10 +15,10 @@ import polars as pl
 
 from transforms.lake import Lake, LakeFile
 from transforms.match.bucket import Parties
-from transforms.match.flows import Flows, flows_of
+from transforms.match.flows import Flows, Registers, flows_of
 from transforms.match.grid import Bools, Floats, Grid, Ints, grid_for, lay
 from transforms.match.pairing import resolve
-from transforms.match.samples import LOOK_BACK
+from transforms.match.samples import LOOK_BACK, REGISTERS, registers_of
 from transforms.schemas import UTC_US
 from transforms.windows import Window
 
@@ -133,8 +133,21 @@ def match_span(lake: Lake, chunk: Chunk, parties: Parties, changed: pl.DataFrame
         )
         instant = np.isin(numbers, parties.instants["device_no"].to_numpy()) & (stream == "flowmeter")
         laid = lay(wanted, numbers, grid, lake.conflicts())
-        flows[stream] = flows_of(laid, chunk.windows, back, instant, parties.settled)
+        known = registers_of(parties.devices, parties.fleet) if stream == "meter" else pl.DataFrame(schema=REGISTERS)
+        registers = _registers(numbers, known)
+        flows[stream] = flows_of(laid, chunk.windows, back, instant, parties.settled, registers)
     return _pair(blank, chunk, parties, grid, flows["meter"], flows["flowmeter"], involved, changed)
+
+
+def _registers(devices: Ints, known: pl.DataFrame) -> Registers:
+    """What is known of the registers of devices, by row."""
+    rows = pl.DataFrame({"device_no": devices.astype(np.int32)})
+    found = rows.join(known, on="device_no", how="left", maintain_order="left")
+    return Registers(
+        limit_lph=found["limit_lph"].fill_null(np.inf).to_numpy(),
+        rollover_l=found["rollover_l"].fill_null(np.nan).to_numpy(),
+        coarse_lph=found["coarse_lph"].fill_null(np.inf).to_numpy(),
+    )
 
 
 def _files(
