@@ -28,17 +28,20 @@ from transforms.summarise import look_closer, summarise_bucket
 from transforms.summarise.span import summarise_chunk
 
 HOURS, WINDOWS = 6, 4
+#: small enough that registers begin again at zero
+ROLLOVER_L = 20_000.0
 MINUTE_US = 60_000_000
 
 
 @dataclass(frozen=True)
 class Stream:
-    """How one device reports: its interval and phase [min], what is missing, and whether it sends its register."""
+    """How one device reports: its interval and phase [min], what is missing, and the step of its register [L], 0 where
+    it sends flows."""
 
     interval: int
     phase: int
     missing: float
-    register: bool
+    register: float
     jitter: bool
 
 
@@ -47,7 +50,7 @@ streams = st.builds(
     interval=st.sampled_from([15, 15, 15, 30, 60]),
     phase=st.sampled_from([0, 0, 0, 7]),
     missing=st.sampled_from([0.0, 0.0, 0.1, 0.6]),
-    register=st.booleans(),
+    register=st.sampled_from([0.0, 0.0, 0.1, 10.0, 1000.0]),
     jitter=st.sampled_from([False, False, False, True]),
 )
 fleets = st.lists(st.tuples(streams, streams, st.booleans()), min_size=1, max_size=4)
@@ -61,6 +64,8 @@ def readings(stream: Stream, rng: np.random.Generator, gain: float) -> pl.DataFr
     flow = np.where(rng.random(count) < 0.5, 0.0, np.round(rng.gamma(1.0, 300.0, count) * gain))
     kept = rng.random(count) >= stream.missing
     register = np.cumsum(flow) * stream.interval / 60 + 1000.0
+    if stream.register:
+        register = np.floor(np.mod(register, ROLLOVER_L) / stream.register) * stream.register
     column, other = ("volume_l", "flow_lph") if stream.register else ("flow_lph", "volume_l")
     start_us = int(START.timestamp()) * 1_000_000
     return pl.DataFrame(
@@ -72,7 +77,7 @@ def readings(stream: Stream, rng: np.random.Generator, gain: float) -> pl.DataFr
     ).select("ts", "flow_lph", "volume_l")
 
 
-def lake_of(root: Path, fleet: list[Any], seed: int) -> tuple[Lake, pl.DataFrame]:
+def lake_of(root: Path, fleet: list[Any], seed: int, versions: bool, contradicted: bool) -> tuple[Lake, pl.DataFrame]:
     """A lake of one bucket, a file a day, and its dictionary of devices."""
     rng = np.random.default_rng(seed)
     rows: dict[str, list[pl.DataFrame]] = {"meter": [], "flowmeter": []}
@@ -84,11 +89,21 @@ def lake_of(root: Path, fleet: list[Any], seed: int) -> tuple[Lake, pl.DataFrame
             code = f"M{k}" if stream == "meter" or own_code else None
             devices.append((number, stream, code, f"F{k}" if stream == "flowmeter" else None, 0))
     entries = []
+    conflicts = []
     for stream, tables in rows.items():
         whole = pl.concat(tables).select("device_no", "ts", "flow_lph", "volume_l").sort("device_no", "ts")
         for (day,), table in whole.group_by(pl.col("ts").dt.date(), maintain_order=True):
+            kept = table
             name = f"{stream}-{day}.parquet"
-            table.write_parquet(root / name)
+            if versions and str(day) == "2026-01-01":
+                some = table.with_columns(version=pl.lit(None, pl.Int64)).gather_every(3)
+                corrected = some.with_columns(
+                    pl.col("flow_lph", "volume_l") + 5, version=(pl.int_range(pl.len()) % 4).cast(pl.Int64)
+                )
+                kept = table.with_columns(version=pl.lit(None, pl.Int64))
+                kept = pl.concat([kept, corrected]).sort("device_no", "ts", "version")
+            kept.write_parquet(root / name)
+            conflicts.append(kept.select("device_no", "ts", version=pl.lit(None, pl.Int64)).gather_every(11))
             stamps = table["ts"].dt.replace_time_zone("UTC").dt.to_string("%Y-%m-%dT%H:%M:%S+00:00")
             entries.append(
                 {
@@ -96,23 +111,27 @@ def lake_of(root: Path, fleet: list[Any], seed: int) -> tuple[Lake, pl.DataFrame
                     "stream": stream,
                     "date": str(day),
                     "bucket": 0,
-                    "rows": table.height,
+                    "rows": kept.height,
                     "min_ts": stamps.min(),
                     "max_ts": stamps.max(),
                     "min_device": table["device_no"].min(),
                     "max_device": table["device_no"].max(),
                     "has_flow": table["flow_lph"].count() > 0,
                     "has_volume": table["volume_l"].count() > 0,
+                    "has_version": "version" in kept.columns,
                 }
             )
     dictionary = pl.DataFrame(devices, schema=DEVICES, orient="row")
-    return Lake(root, n_buckets=1, files=entries), dictionary
+    pl.concat(conflicts).write_parquet(root / "conflicts.parquet")
+    return Lake(
+        root, n_buckets=1, files=entries, conflicts_file="conflicts.parquet" if contradicted else None
+    ), dictionary
 
 
 def registry_of(root: Path, count: int) -> Registry:
     folder = root / "registry"
     folder.mkdir()
-    (folder / "models.toml").write_text(MODEL)
+    (folder / "models.toml").write_text(MODEL + f"rollover_l = {ROLLOVER_L}\n")
     (folder / "meters.csv").write_text("feature_code,model\n" + "".join(f"M{k},T-R160\n" for k in range(count)))
     (folder / "pairs.csv").write_text(
         "feature_code,flowmeter_id,valid_from,valid_to\n"
@@ -126,11 +145,17 @@ def registry_of(root: Path, count: int) -> Registry:
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(fleet=fleets, seed=st.integers(0, 2**20), moved=st.booleans())
-def test_a_span_is_its_windows(fleet: list[Any], seed: int, moved: bool) -> None:
+@given(
+    fleet=fleets,
+    seed=st.integers(0, 2**20),
+    moved=st.booleans(),
+    versions=st.sampled_from([False, False, True]),
+    contradicted=st.booleans(),
+)
+def test_a_span_is_its_windows(fleet: list[Any], seed: int, moved: bool, versions: bool, contradicted: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        lake, devices = lake_of(root, fleet, seed)
+        lake, devices = lake_of(root, fleet, seed, versions, contradicted)
         registry = registry_of(root, len(fleet))
         policy = Policy().with_window(timedelta(hours=HOURS))
         momentary = devices.filter(pl.col("flowmeter_id") == "F1")
