@@ -38,7 +38,9 @@ def carry_out(setting: Setting, desk: Desk, workers: int, folder: Path, progress
     """Judge every window of the span, write ``windows.parquet`` into a folder, and work out the figures."""
     chunks = chunks_of(desk.lake, setting.windows)
     setting.work.mkdir(parents=True, exist_ok=True)
-    readings = sum(entry["rows"] for entry in desk.lake.files)
+    days = {day.isoformat() for chunk in chunks for day in (chunk.start.date(), chunk.end.date())}
+    first, last = min(days, default=""), max(days, default="")
+    readings = sum(entry["rows"] for entry in desk.lake.files if first <= entry["date"] <= last)
     crew = min(workers, len(chunks)) if readings > WORTH_A_CREW else 1
     with Crew(setting, desk, crew) as hands:
         read = _judge_all(hands, chunks, progress)
