@@ -117,6 +117,17 @@ def test_meters_do_not_depend_on_their_neighbours_or_the_order_of_rows() -> None
     assert both.equals(pl.concat([found_in(one), found_in(two)]))
 
 
+def test_moments_find_their_windows_in_any_order() -> None:
+    windows = pl.concat([windows_of(np.full(40, 0.06) + noise(40), code=code) for code in ("WM-1", "WM-2")])
+    cells = {2: ([60.0, 90.0, 130.0], [63.6, 95.4, 137.8])}
+    moments = moments_of(windows, cells)
+    strangers = moments_of(windows_of([0.0] * 5, code="WM-9"), cells)
+    ordered = found_in(windows, moments)
+    shuffled = pl.concat([moments, strangers]).sample(fraction=1.0, shuffle=True, seed=4)
+    assert found_in(windows, shuffled).equals(ordered)
+    assert ordered["a1"].to_list() == pytest.approx([1.06, 1.06])
+
+
 @pytest.mark.parametrize("n", [0, 1, 2, 9])
 def test_few_windows_make_one_regime_and_none_make_none(n: int) -> None:
     found = found_in(windows_of(noise(n)))

@@ -44,11 +44,9 @@ def _us(frame: pl.DataFrame, column: str) -> Ints:
     return np.asarray(frame[column].dt.epoch("us").to_numpy(), dtype=np.int64)
 
 
-def _meters(listed: pl.DataFrame) -> tuple[pl.DataFrame, int, int]:
-    """Number of each meter, and the origin and span of a clock that holds all instants [us]."""
-    meters = listed.group_by("feature_code", maintain_order=True).agg(pl.col("meter").first())
-    starts = _us(listed, "window_start")
-    return meters, int(starts.min(initial=0)), int(np.ptp(starts)) + 1 if len(starts) else 1
+def _meters(listed: pl.DataFrame) -> pl.DataFrame:
+    """The number of each meter."""
+    return listed.group_by("feature_code", maintain_order=True).agg(pl.col("meter").first())
 
 
 def locate(moments: pl.DataFrame, listed: pl.DataFrame) -> Located:
@@ -61,7 +59,7 @@ def locate(moments: pl.DataFrame, listed: pl.DataFrame) -> Located:
     """
     if listed.is_empty():
         return Located(moments.clear(), np.zeros(0, dtype=np.int64))
-    meters, _, _ = _meters(listed)
+    meters = _meters(listed)
     origin = int(_us(listed, "window_start").min())
     span = int(np.ptp(_us(listed, "window_start"))) + 2
     own = keys(listed, "window_start", meters, origin, span)
@@ -89,7 +87,7 @@ def regime_of(listed: pl.DataFrame, regimes: pl.DataFrame) -> Ints:
     """
     if listed.is_empty() or regimes.is_empty():
         return np.full(listed.height, -1, dtype=np.int64)
-    meters, _, _ = _meters(listed)
+    meters = _meters(listed)
     starts, begins = _us(listed, "window_start"), _us(regimes, "begins")
     origin = int(min(starts.min(), begins.min()))
     span = int(max(starts.max(), begins.max())) - origin + 1

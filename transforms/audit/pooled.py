@@ -8,7 +8,9 @@ other, whichever say more, and never less than the pairs' own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -94,10 +96,10 @@ class Pooled:
         larger = np.array([together[k, k] >= alone[k, k] for k in range(len(scores))]).all(axis=0)
         return np.where(larger, together, alone)
 
-    def _products(self, scores: list[Floats], owner: Ints) -> Floats:
+    def _products(self, scores: Sequence[npt.NDArray[Any]], owner: Ints) -> Floats:
         count = np.bincount(owner, minlength=self.groups)
         found = [[np.bincount(owner, weights=a * b, minlength=self.groups) for b in scores] for a in scores]
-        return np.array(found, dtype=np.float64) * count / np.maximum(count - 1, 1)
+        return np.asarray(np.array(found, dtype=np.float64) * count / np.maximum(count - 1, 1))
 
 
 def pool(located: Located, group_of: Ints, groups: pl.DataFrame, fleet: pl.DataFrame, policy: Policy) -> Pooled:
