@@ -229,13 +229,13 @@ def parties_of(context: Context, lake: Lake) -> Parties:
         fleet=fleet_table(registry),
         devices=devices,
         claims=claims(devices, registry.pairs),
-        instants=_instants(devices, registry),
+        instants=instants_of(devices, registry),
         settled=context.policy.reference.settled,
         changed=pl.DataFrame(schema=CHANGED),
     )
 
 
-def _instants(devices: pl.DataFrame, registry: Registry) -> pl.DataFrame:
+def instants_of(devices: pl.DataFrame, registry: Registry) -> pl.DataFrame:
     """Devices of flowmeters whose signal is momentary, as flowmeters.csv says."""
     if registry.flowmeters is None:
         return devices.clear()

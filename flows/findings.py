@@ -25,6 +25,11 @@ from transforms.workspace import Workspace
 #: the revision of a window's first run; approval of held commands and late readings make later ones
 REVISION = 1
 
+#: what is told of each dump that something rests on
+_DUMP_KEYS = (
+    "file", "stream", "source", "sha256", "bytes", "read", "accepted", "duplicate", "quarantined", "reasons", "note",
+)  # fmt: skip
+
 
 def run_of(workspace: Workspace, window: Window) -> dict[str, Any] | None:
     """The manifest of the window's run, if the outbox has one: that of its newest revision."""
@@ -63,7 +68,7 @@ def collect(
         "counts": _counts(judged, decision, effects, len(notices)),
         "withheld": decision.withheld,
         "suspect_references": decision.suspects,
-        "rows": _rows(inputs),
+        "rows": row_accounting(inputs),
         "inputs": inputs,
         "feedback": {"acks": len(known.acks.acks), "refused": len(known.acks.refused), "faults": faults},
         "composed_with": _composed_with(decision, known.states),
@@ -103,19 +108,6 @@ def _counts(judged: pl.DataFrame, decision: Decision, effects: pl.DataFrame, not
 def _inputs(lake: Lake, history: History, window: Window) -> list[dict[str, Any]]:
     """The dumps that this run rests on: those with readings in the window, and those with none that no run named yet."""
     named = history.dumps_named()
-    keys = (
-        "file",
-        "stream",
-        "source",
-        "sha256",
-        "bytes",
-        "read",
-        "accepted",
-        "duplicate",
-        "quarantined",
-        "reasons",
-        "note",
-    )
     found = []
     for dump in lake.dumps:
         if dump["min_ts"] is None:
@@ -123,13 +115,24 @@ def _inputs(lake: Lake, history: History, window: Window) -> list[dict[str, Any]
         else:
             wanted = parse_time(dump["min_ts"]) < window.end and parse_time(dump["max_ts"]) >= window.start
         if wanted:
-            # a lake of an earlier version counted no replaced readings, because there were none
-            again = {"retried": dump["retried"]} if dump.get("retried") else {}
-            found.append({**{key: dump[key] for key in keys}, "replaced": dump.get("replaced", 0), **again})
-    return sorted(found, key=lambda dump: (dump["stream"], dump["file"], dump["source"] or "", dump["sha256"]))
+            found.append(told_of(dump))
+    return in_order(found)
 
 
-def _rows(inputs: list[dict[str, Any]]) -> dict[str, Any]:
+def told_of(dump: dict[str, Any]) -> dict[str, Any]:
+    """What a manifest tells of a dump."""
+    # a lake of an earlier version counted no replaced readings, because there were none
+    again = {"retried": dump["retried"]} if dump.get("retried") else {}
+    return {**{key: dump[key] for key in _DUMP_KEYS}, "replaced": dump.get("replaced", 0), **again}
+
+
+def in_order(dumps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Dumps as a manifest lists them."""
+    return sorted(dumps, key=lambda dump: (dump["stream"], dump["file"], dump["source"] or "", dump["sha256"]))
+
+
+def row_accounting(inputs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The rows of some dumps in all: read = accepted + duplicate + quarantined."""
     reasons: dict[str, int] = defaultdict(int)
     for dump in inputs:
         for reason, count in dump["reasons"].items():

@@ -6,14 +6,15 @@ No text from outside enters a figure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.sheet import BLUE, GREEN, GREY, VERMILION, Floats, Sheet, tick_labels, ticks
+from reports.picture import Floats, Picture
+from reports.sheet import BLUE, GREEN, GREY, VERMILION, Sheet, tick_labels, ticks
 from reports.svg import inline_svg
 from reports.wording import MINUS, count, flow, number, percent
 
@@ -134,14 +135,26 @@ def _hour_ticks(length: float) -> list[float]:
 
 @dataclass(frozen=True)
 class FleetErrors:
-    """Volume errors of the judged meters by verdict, and permissible errors as (limit, whether from Q2 to Q4)."""
+    """Volume errors of the judged meters by verdict, and permissible errors as (limit, whether from Q2 to Q4).
+
+    Another grouping than by verdict brings its own ``colours``, and in ``marked`` the groups of which every meter shows.
+    """
 
     errors: dict[str, Floats]
     limits: tuple[tuple[float, bool], ...]
+    colours: Mapping[str, str] = field(default_factory=lambda: VERDICT_COLOURS)
+    marked: tuple[str, ...] = ("steady", "unsteady")
+    over: str = "the window"
 
 
 def fleet_chart(fleet: FleetErrors, key: str, *, narrow: bool = False) -> str:
-    """Histogram of the judged meters' volume errors; under it a mark for each that is not healthy. Returns SVG.
+    """Histogram of the judged meters' volume errors; under it a mark for each that is not healthy. Returns SVG."""
+    figure, description = fleet_figure(fleet, narrow=narrow)
+    return inline_svg(figure, key, "Error distribution of the fleet", description)
+
+
+def fleet_figure(fleet: FleetErrors, *, narrow: bool = False) -> tuple[Picture, str]:
+    """The figure of `fleet_chart`, and what it shows in words.
 
     Errors beyond the axis are counted in its outermost bars, and the chart says how many there are.
     """
@@ -152,25 +165,25 @@ def fleet_chart(fleet: FleetErrors, key: str, *, narrow: bool = False) -> str:
     heights = {v: np.histogram(np.clip(e, -reach, reach), bins)[0] for v, e in fleet.errors.items()}
     tallest = max(1, int(sum(heights.values(), np.zeros(len(bins) - 1, dtype=int)).max()))
     lane = 0.075 * tallest
-    lanes = [verdict for verdict in ("steady", "unsteady") if len(fleet.errors.get(verdict, ()))]
+    lanes = [verdict for verdict in fleet.marked if len(fleet.errors.get(verdict, ()))]
     floor, ceiling = -lane * (len(lanes) + 0.35) if lanes else 0.0, tallest * 1.27
     sheet = Sheet(size, (-reach, reach), (floor, ceiling), box)
     xs = [tick / 100 for tick in ticks(-reach * 100, reach * 100, 5 if narrow else 10)]
     x_marks = list(zip(xs, tick_labels([x * 100 for x in xs], plus=True), strict=True))
     ys = [tick for tick in ticks(0, tallest, 4) if tick == int(tick)]
-    sheet.grid(x_marks, list(zip(ys, tick_labels(ys), strict=True)), "volume error over the window, %", "meters")
+    sheet.grid(x_marks, list(zip(ys, tick_labels(ys), strict=True)), f"volume error over {fleet.over}, %", "meters")
     base = np.zeros(len(bins) - 1)
-    for verdict, colour in VERDICT_COLOURS.items():
+    for verdict, colour in fleet.colours.items():
         if verdict in heights:
             _bars(sheet, bins, base, heights[verdict], colour)
             base = base + heights[verdict]
     for row, verdict in enumerate(lanes):
-        colour = VERDICT_COLOURS[verdict]
+        colour = fleet.colours[verdict]
         _lane(sheet, fleet.errors[verdict], reach, y=-lane * (row + 0.75), lane=lane, colour=colour)
     sheet.rule((-reach, reach), (0.0, 0.0), width=1.0)
     _limit_lines(sheet, fleet.limits, tallest)
     _beyond(sheet, everything, reach, tallest)
-    return inline_svg(sheet.figure, key, "Error distribution of the fleet", _fleet_words(fleet, everything))
+    return sheet.figure, _fleet_words(fleet, everything)
 
 
 def _reach(errors: Floats, limits: Sequence[tuple[float, bool]]) -> float:

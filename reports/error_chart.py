@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from reports.charts import MeterSamples
-from reports.sheet import BLUE, GREEN, VERMILION, Floats, Sheet, tick_labels, ticks
+from reports.picture import Floats
+from reports.sheet import BLUE, GREEN, VERMILION, Sheet, tick_labels, ticks
 from reports.svg import inline_svg
 from reports.wording import count, flow, percent
 

@@ -15,15 +15,27 @@ if TYPE_CHECKING:
 SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
+def lines(text: object) -> str:
+    """A text of several lines, each with its control and direction characters written out."""
+    return "\n".join(visible(line) for line in str(text).splitlines())
+
+
 def short(digest: object, length: int = 12) -> str:
     """The start of a digest, enough to tell it from others by eye."""
     text = visible(digest)
     return text if len(text) <= length + 4 else text[:length] + "…"
 
 
-def render_page(template: str, context: Mapping[str, Any]) -> str:
-    """Fill a template of this package. Every value is escaped unless it is Markup."""
-    return _surroundings().get_template(template).render(security_policy=SECURITY_POLICY, **context)
+def render_page(template: str, context: Mapping[str, Any], *, pictures: bool = False, script: str = "") -> str:
+    """Fill a template of this package. Every value is escaped unless it is Markup.
+
+    With ``pictures`` the page may show such as it holds itself, in data addresses; ``script`` is the digest
+    (``sha256-...``) of the one script that it may run. Still nothing is loaded from anywhere.
+    """
+    policy = f"{SECURITY_POLICY}; img-src data:" if pictures else SECURITY_POLICY
+    if script:
+        policy += f"; script-src '{script}'"
+    return _surroundings().get_template(template).render(security_policy=policy, **context)
 
 
 @cache
@@ -38,5 +50,5 @@ def _surroundings() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    surroundings.filters.update(visible=visible, short=short, moment=moment)
+    surroundings.filters.update(visible=visible, short=short, moment=moment, lines=lines)
     return surroundings

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from reports.picture import Floats, Label, Picture, Shape, cut
 from reports.wording import number
 
-Floats = NDArray[np.float64]
 Span = tuple[float, float]
 Box = tuple[float, float, float, float]
 
@@ -34,24 +33,24 @@ def tick_labels(values: Sequence[float], unit: str = "", *, plus: bool = False) 
 
 
 class Sheet:
-    """A field with a light grid and few labels, drawn straight on a figure: Matplotlib's axes cost more than the data.
+    """A field with a light grid and few labels, drawn straight on a picture.
 
-    ``x`` and ``y`` are the spans of the data; ``box`` is the field's left, bottom, width and height in the figure.
+    ``x`` and ``y`` are the spans of the data, ``size`` is the picture's in inches; ``box`` is the field's left, bottom, width
+    and height as parts of the picture.
     """
 
     def __init__(self, size: Span, x: Span, y: Span, box: Box):
-        from matplotlib.figure import Figure
-        from matplotlib.transforms import Bbox, BboxTransform, TransformedBbox
-
-        self.figure = Figure(figsize=size)
+        width, height = (inches * 72 for inches in size)
+        clip = (box[0] * width, box[1] * height, box[2] * width, box[3] * height)
+        self.figure = Picture(width, height, clip)
         self.x, self.y, self.box = x, y, box
-        self._field = TransformedBbox(Bbox.from_bounds(*box), self.figure.transFigure)
-        self._place = BboxTransform(Bbox.from_extents(x[0], y[0], x[1], y[1]), self._field)
 
-    def _add(self, artist: Any) -> None:
-        artist.set_transform(self._place)
-        artist.set_clip_box(self._field)
-        self.figure.add_artist(artist, clip=False)
+    def _placed(self, x: Any, y: Any) -> Floats:
+        """Places of the data as places in the picture, shape (n, 2)."""
+        left, bottom, width, height = self.figure.clip
+        across = left + (np.asarray(x, dtype=np.float64) - self.x[0]) / (self.x[1] - self.x[0]) * width
+        up = bottom + (np.asarray(y, dtype=np.float64) - self.y[0]) / (self.y[1] - self.y[0]) * height
+        return np.column_stack([across, up])
 
     def grid(self, xs: Sequence[tuple[float, str]], ys: Sequence[tuple[float, str]], x_name: str, y_name: str) -> None:
         """Rules and labels at the given places, and the names of the axes at their ends."""
@@ -63,50 +62,51 @@ class Sheet:
             self.text(x, low - 0.025 * tall, text, ha="center", va="top", colour=SOFT)
         for y, text in ys:
             self.text(left - 0.012 * wide, y, text, ha="right", va="center", colour=SOFT)
-        x0, y0, width, height = self.box
-        self.figure.text(x0 + width, 0.012, x_name, ha="right", va="bottom", color=INK)
-        self.figure.text(0.008, min(0.995, y0 + height + 0.015), y_name, ha="left", va="bottom", color=INK)
+        picture, (x0, y0, width, height) = self.figure, self.box
+        top = min(0.995, y0 + height + 0.015)
+        names = [(x0 + width, 0.012, x_name, "right"), (0.008, top, y_name, "left")]
+        picture.labels += [
+            Label.placed(across * picture.width, up * picture.height, name, align, "bottom", INK)
+            for across, up, name, align in names
+            if name
+        ]
 
     def text(self, x: float, y: float, text: str, *, ha: str, va: str = "center", colour: str = INK) -> None:
         """A label at a place of the data; it may reach out of the field."""
-        self.figure.text(x, y, text, ha=ha, va=va, color=colour, transform=self._place)
+        across, up = self._placed([x], [y])[0]
+        self.figure.labels.append(Label.placed(float(across), float(up), text, ha, va, colour))
 
     def dots(self, x: Floats, y: Floats, colour: str, size: float = 5.0) -> None:
-        """Points as one path of zero-length round strokes: a tenth of the bytes of one element a point."""
-        from matplotlib.patches import PathPatch
-        from matplotlib.path import Path
-
-        if len(x) == 0:
-            return
-        vertices = np.repeat(np.column_stack([x, y]), 2, axis=0)
-        codes = np.tile([Path.MOVETO, Path.LINETO], len(x)).astype(np.uint8)
-        self._add(PathPatch(Path(vertices, codes), fill=False, ec=colour, lw=size, capstyle="round", zorder=3))
+        """Points as round dots of a size."""
+        if len(x):
+            places = self._placed(x, y)
+            self.figure.shapes.append(Shape([places], 3, stroke=colour, width=size, dots=True))
 
     def rule(self, x: Sequence[float], y: Sequence[float], style: Any = "-", width: float = 1.3) -> None:
-        """A line to read the data against, behind them."""
-        self._line(x, y, INK, style, width, zorder=2)
+        """A line to read the data against, behind them; ``style`` is ``-``, or (0, dashes) in widths of the line."""
+        dash = () if style == "-" else tuple(each * width for each in style[1])
+        lines = cut(self._placed(x, y), self.figure.clip)
+        self.figure.shapes.append(Shape(lines, 2, stroke=INK, width=width, dash=dash))
 
     def curve(self, x: Sequence[float], y: Sequence[float], colour: str) -> None:
         """A line that was fitted to the data, before them."""
-        self._line(x, y, colour, "-", 2.0, zorder=4)
-
-    def _line(self, x: Sequence[float], y: Sequence[float], *look: Any, zorder: float) -> None:
-        from matplotlib.lines import Line2D
-
-        colour, style, width = look
-        self._add(Line2D(x, y, color=colour, linestyle=style, linewidth=width, zorder=zorder))
+        self.figure.shapes.append(Shape(cut(self._placed(x, y), self.figure.clip), 4, stroke=colour, width=2.0))
 
     def marks(self, strokes: Sequence[Sequence[Span]], colour: str, width: float, zorder: float = 3) -> None:
         """Separate strokes, each from one point to another."""
-        from matplotlib.collections import LineCollection
-
-        self._add(LineCollection(strokes, colors=colour, linewidths=width, zorder=zorder))
+        if len(strokes):
+            self.figure.shapes.append(Shape(self._outlines(strokes), zorder, stroke=colour, width=width))
 
     def boxes(self, outlines: Sequence[Sequence[Span]], colour: str, alpha: float = 1.0, zorder: float = 2) -> None:
-        """Filled outlines."""
-        from matplotlib.collections import PolyCollection
+        """Filled outlines that do not overlap."""
+        if len(outlines):
+            shape = Shape(self._outlines(outlines), zorder, fill=colour, alpha=alpha, closed=True)
+            self.figure.shapes.append(shape)
 
-        self._add(PolyCollection(outlines, facecolors=colour, alpha=alpha, linewidths=0, zorder=zorder))
+    def _outlines(self, given: Sequence[Sequence[Span]]) -> list[Floats]:
+        """Outlines of the data, all placed at once."""
+        places = self._placed(*zip(*(place for outline in given for place in outline), strict=True))
+        return np.split(places, np.cumsum([len(outline) for outline in given])[:-1])
 
     def area(self, x: Sequence[float], low: Sequence[float], high: Sequence[float], colour: str, alpha: float) -> None:
         """The area between two lines, behind everything but the grid."""

@@ -1,37 +1,19 @@
-"""Matplotlib figures as SVG that can live inside an HTML page: small, deterministic, and with ids of their own."""
+"""Pictures as SVG that can live inside an HTML page: small, with the same bytes everywhere, and with ids of their own."""
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
-from typing import Any
 
-_NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-_SETTINGS = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "meterwright",
-    "font.size": 11.0,
-    "path.simplify": False,
-    "axes.unicode_minus": True,
-    "text.parse_math": False,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-}
-_COORDINATES = re.compile(r' (?:d|x|y|transform|points)="[^"]*"')
-_LONG_DECIMAL = re.compile(r"(\.\d{2})\d+")
-_FONT_FAMILY = re.compile(r"font-family: [^;\"]*;? ?")
-_STYLE_ELEMENT = re.compile(r"<defs>\s*<style.*?</style>\s*</defs>", re.DOTALL)
-_IDENTIFIER = re.compile(r' id="([^"]*)"')
-_REFERENCE = re.compile(r'(?:url\(#|href="#)([^)"]*)')
-_NO_TURN = re.compile(r' transform="rotate\(-?0 [^"]*\)"')
+from reports.picture import LABEL_SIZE, Floats, Label, Picture, Shape
+
+_ANCHORS = {"left": "start", "center": "middle", "right": "end"}
 
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Matplotlib's own defaults plus ours, whatever a matplotlibrc says, so that a page has the same bytes everywhere.
+    """Matplotlib's own defaults, whatever a matplotlibrc says: it places the ticks.
 
     Matplotlib keeps its settings per process: draw in one thread at a time.
     """
@@ -39,40 +21,67 @@ def drawing() -> Iterator[None]:
 
     with mpl.rc_context():
         mpl.rcParams.update({key: value for key, value in mpl.rcParamsDefault.items() if not key.startswith("backend")})
-        mpl.rcParams.update(_SETTINGS)
         yield
 
 
-def inline_svg(figure: Any, key: str, title: str, description: str) -> str:
-    """Write a figure as an SVG element for an HTML page.
+def inline_svg(picture: Picture, key: str, title: str, description: str) -> str:
+    """Write a picture as an SVG element for an HTML page.
 
     Parameters
     ----------
-    figure : a ``matplotlib.figure.Figure`` that holds no text from outside
-    key : prefix of all ids in it, unique in the page
-    title, description : what a screen reader says; may hold anything
+    picture : Picture
+        What is drawn.
+    key : str
+        Prefix of all ids in it, unique in the page.
+    title, description : str
+        What a screen reader says; may hold anything.
     """
-    written = io.StringIO()
-    figure.savefig(written, format="svg", metadata=_NO_METADATA)
-    text = written.getvalue()
-    text = text[text.index("<svg") :].strip()
-    text = _STYLE_ELEMENT.sub("", text)
-    text = _FONT_FAMILY.sub("", text)
-    text = _NO_TURN.sub("", text)
-    text = _COORDINATES.sub(lambda found: _LONG_DECIMAL.sub(r"\1", found[0]).replace("\n", ""), text)
-    text = re.sub(r">\s+<", "><", text)
-    text = _own_ids(text, key)
-    _, _, body = text.partition(">")
-    width, height = figure.get_size_inches() * 72
+    width, height = picture.width, picture.height
+    left, bottom, across, up = picture.clip
+    field = f"M{_n(left)} {_n(height - bottom)}h{_n(across)}v{_n(-up)}h{_n(-across)}z"
+    clip = f'<clipPath id="{key}-c"><path d="{field}"/></clipPath>'
+    shapes = "".join(_shape(shape, height) for shape in picture.layered())
+    labels = "".join(_label(label, height) for label in picture.labels)
     return (
-        f'<svg class="chart" viewBox="0 0 {width:g} {height:g}" role="img" aria-labelledby="{key}-t {key}-d" '
+        f'<svg class="chart" viewBox="0 0 {_n(width)} {_n(height)}" role="img" aria-labelledby="{key}-t {key}-d" '
         f'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
-        f'<title id="{key}-t">{escape(title)}</title><desc id="{key}-d">{escape(description)}</desc>{body}'
+        f'<title id="{key}-t">{escape(title)}</title><desc id="{key}-d">{escape(description)}</desc>{clip}'
+        f'<g clip-path="url(#{key}-c)" fill="none">{shapes}</g>'
+        f'<g font-size="{LABEL_SIZE:g}">{labels}</g></svg>'
     )
 
 
-def _own_ids(text: str, key: str) -> str:
-    """Prefix the ids that something refers to, and drop the others: several figures share a page."""
-    wanted = set(_REFERENCE.findall(text))
-    text = _IDENTIFIER.sub(lambda found: f' id="{key}-{found[1]}"' if found[1] in wanted else "", text)
-    return _REFERENCE.sub(lambda found: found[0].replace("#", f"#{key}-"), text)
+def _n(value: float) -> str:
+    """A length with at most two decimals, and no zero that says nothing."""
+    shown = f"{value:.2f}".rstrip("0").rstrip(".")
+    return "0" if shown == "-0" else shown
+
+
+def _shape(shape: Shape, height: float) -> str:
+    looks = []
+    if shape.stroke is not None:
+        looks.append(f'stroke="{shape.stroke}" stroke-width="{_n(shape.width)}"')
+        if shape.dash:
+            looks.append(f'stroke-dasharray="{" ".join(_n(each) for each in shape.dash)}"')
+        if shape.dots:
+            looks.append('stroke-linecap="round"')
+    if shape.fill is not None:
+        looks.append(f'fill="{shape.fill}"')
+    if shape.alpha != 1.0:
+        looks.append(f'opacity="{_n(shape.alpha)}"')
+    outlines = "".join(_outline(each, height, dots=shape.dots, closed=shape.closed) for each in shape.outlines)
+    return f'<path d="{outlines}" {" ".join(looks)}/>'
+
+
+def _outline(places: Floats, height: float, *, dots: bool, closed: bool) -> str:
+    pairs = [f"{_n(x)} {_n(height - y)}" for x, y in places.tolist()]
+    if dots:  # strokes of no length with round ends: a tenth of the bytes of one element a point
+        return "".join(f"M{pair}h0" for pair in pairs)
+    return f"M{'L'.join(pairs)}{'z' if closed else ''}"
+
+
+def _label(label: Label, height: float) -> str:
+    return (
+        f'<text x="{_n(label.x)}" y="{_n(height - label.y)}" text-anchor="{_ANCHORS[label.align]}" '
+        f'fill="{label.colour}">{escape(label.text)}</text>'
+    )

@@ -53,6 +53,15 @@ GUARD_REASONS: dict[str, str] = {
     "meter_exchanged": "the meter is no longer in use, or was exchanged or registered anew",
 }
 
+#: why an audit flags a meter, besides the reasons for an unsteady verdict
+AUDIT_REASONS: dict[str, str] = {
+    "outside_in_service": "its error is outside the limits for meters in service, uncertainty counted",
+    "outside_mpe": "its error is outside the maximum permissible error, uncertainty counted",
+    "drifts_out": "its error drifts and will cross the permissible error within a year",
+    "was_outside": "it was outside the permissible error or unsteady for a time, and no longer is",
+    "one_sided": "all its errors have one sign and none is within half of its limit: it favours one party",
+}
+
 #: why a raw row was set aside
 QUARANTINE_REASONS: dict[str, str] = {
     "no_feature_code": "the row names no meter (and no flowmeter)",
@@ -98,7 +107,7 @@ IGNORED_REASONS: dict[str, str] = {
 
 def sentence(code: str) -> str:
     """What a reason code says, as a clause without a full stop. Unknown codes are shown as themselves."""
-    for vocabulary in (VERDICT_REASONS, GUARD_REASONS, QUARANTINE_REASONS, IGNORED_REASONS):
+    for vocabulary in (VERDICT_REASONS, GUARD_REASONS, AUDIT_REASONS, QUARANTINE_REASONS, IGNORED_REASONS):
         if code in vocabulary:
             return vocabulary[code]
     return code.replace("_", " ")

@@ -98,10 +98,7 @@ def fold_commands(
         Feature code -> when the meter that carries it now was installed. Commands issued before that went to another
         device: of them only the sequence counts, and the new meter starts with no correction.
     """
-    answers: dict[str, Mapping[str, Any]] = {}
-    for ack in sorted(acks, key=lambda a: (parse_time(a["at"]), a["status"])):
-        if parse_time(ack["at"]) <= now:
-            answers.setdefault(ack["command_id"], ack)
+    answers = _answers(ack for ack in acks if parse_time(ack["at"]) <= now)
     states: dict[str, MeterState] = {}
     for command in sorted(commands, key=lambda c: (c["feature_code"], c["sequence"])):
         code = command["feature_code"]
@@ -112,6 +109,32 @@ def fold_commands(
             continue
         states[code] = _after(before, command, answers.get(command["command_id"]), now, effects or {})
     return states
+
+
+def applied(
+    commands: Iterable[Mapping[str, Any]],
+    acks: Iterable[Mapping[str, Any]],
+    installed: Mapping[str, datetime] | None = None,
+) -> list[tuple[str, datetime]]:
+    """Feature code and instant of each time that a command was carried out by a meter that is still there; see
+    `fold_commands`."""
+    answers = _answers(acks)
+    found = []
+    for command in commands:
+        answer = answers.get(command["command_id"])
+        since = (installed or {}).get(command["feature_code"])
+        another = since is not None and parse_time(command["issued_at"]) < since
+        if command["state"] == "ready" and answer and answer["status"] == "applied" and not another:
+            found.append((command["feature_code"], parse_time(answer["at"])))
+    return sorted(set(found))
+
+
+def _answers(acks: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """The ack of each command that counts: the earliest."""
+    answers: dict[str, Mapping[str, Any]] = {}
+    for ack in sorted(acks, key=lambda a: (parse_time(a["at"]), a["status"])):
+        answers.setdefault(ack["command_id"], ack)
+    return answers
 
 
 def _after(

@@ -11,6 +11,7 @@ REGISTRY_FILES = (
     "pairs.csv",
     "flowmeters.csv",
     "terminals.csv",
+    "tariffs.csv",
     "sources.toml",
     "policy.toml",
 )

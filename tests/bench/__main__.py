@@ -26,6 +26,8 @@ BENCHMARKS = (
     "detectability",
     "year",
     "fuzzing",
+    "audit",
+    "onsets",
 )
 FULL, QUICK = 100_000, 10_000
 

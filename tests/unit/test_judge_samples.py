@@ -51,11 +51,13 @@ def test_nothing_to_lay_out() -> None:
 def test_weights_are_the_inverse_of_the_variance_expected_and_zero_without_flow() -> None:
     q = np.array([[0.0, 10.0, 100.0, 1000.0]])
     found = samples_of(every_quarter_hour(1, 4), q, q, KIND)
-    assert found.flowing.tolist() == [[False, False, True, True]]
+    assert found.flowing[0, :4].tolist() == [False, False, True, True]
+    assert not found.flowing[0, 4:].any()
     per = KIND.per_lph
     expected = (0.01**2 + 0.005**2) * np.array([100.0, 1000.0]) ** 2 + 1 / 6
-    assert found.weights[0, 2:] == pytest.approx(1 / (expected * per**2))
+    assert found.weights[0, 2:4] == pytest.approx(1 / (expected * per**2))
     assert found.weights[0, :2].tolist() == [0.0, 0.0]
+    assert not found.weights[0, 4:].any()
 
 
 def test_weighted_line_is_that_of_statsmodels() -> None:

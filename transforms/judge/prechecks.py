@@ -120,22 +120,16 @@ def lack_of_fit_test(
     return LackOfFit(np.asarray(curved), np.asarray(perhaps), scatter, dof, np.where(asked, p, np.nan))
 
 
-def drift_test(
-    moments: Moments, weights: Floats, lines: Lines, significance: float, least: Floats
-) -> tuple[Bools, Floats, Floats]:
+def drift_test(moments: Moments, weights: Floats, lines: Lines) -> Floats:
     """Does the relation change from one part of the window to the next?
 
     One-way analysis of variance of the residuals about the fitted line over the parts of the window, once for parts
-    that differ by an amount and once for parts that differ by a factor, each at half the significance (Bonferroni). In
-    addition the change must matter: the parts' errors differ by more than ``least`` (relative to the flow).
+    that differ by an amount and once for parts that differ by a factor.
 
     Returns
     -------
-    drifting : ndarray of bool
-    spread : ndarray of float
-        Difference between the largest and the smallest error of a part after the line is taken out, relative.
-    p : ndarray
-        The smaller of the two P values; compared with half the significance.
+    ndarray
+        The smaller of the two P values; to be compared with half the significance (Bonferroni).
     """
     w = weights[FLOWING]
     n, sx, sy, sxx, sxy = (
@@ -147,14 +141,20 @@ def drift_test(
         amount = _analysis_of_variance((w * n).sum(axis=1), (w * residual).sum(axis=1), used, lines)
         moment = (w * (sxy - lines.a1 * sxx - lines.a2 * sx)).sum(axis=1)
         factor = _analysis_of_variance((w * sxx).sum(axis=1), moment, used, lines)
+    return np.minimum(amount, factor)
+
+
+def parts_spread(moments: Moments, lines: Lines) -> Floats:
+    """By how much the errors of the window's parts differ, after the line is taken out: the largest less the smallest,
+    relative."""
+    n, sx, sy = (moments.values[name][:, FLOWING] for name in ("n", "sx", "sy"))
+    residual = sy - lines.a1 * sx - lines.a2 * n
+    used = n.sum(axis=1) >= 2
+    with np.errstate(divide="ignore", invalid="ignore"):
         error = residual.sum(axis=1) / sx.sum(axis=1)
-    groups = used.sum(axis=0)
     largest = np.where(used, error, -np.inf).max(axis=0)
     smallest = np.where(used, error, np.inf).min(axis=0)
-    spread = np.where(groups >= 2, largest - smallest, 0.0)
-    p = np.minimum(amount, factor)
-    drifting = (p < significance / 2) & (spread > least)
-    return np.asarray(drifting), np.asarray(spread, dtype=np.float64), np.asarray(p)
+    return np.where(used.sum(axis=0) >= 2, largest - smallest, 0.0)
 
 
 def _analysis_of_variance(weight: Floats, total: Floats, used: Bools, lines: Lines) -> Floats:

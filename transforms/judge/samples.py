@@ -86,12 +86,15 @@ def lay_out(
     us, x, y = (pairs[name].to_numpy() for name in ("us", "x", "y"))
     starts = np.flatnonzero(np.diff(meter, prepend=-1))
     lengths = np.diff(np.append(starts, len(meter)))
-    # meters with about as many pairs share an array, so that one busy meter does not make all of them wide
-    order = np.argsort(lengths, kind="stable")[::-1]
+    # Meters with about as many pairs share an array. Its width follows from each meter's own pairs alone, so that the last
+    # digits of its sums do not depend on whom it happens to be looked at with.
+    widths = _widths(lengths)
+    order = np.lexsort((np.arange(len(widths)), -widths))
     begin = 0
     while begin < len(order):
-        width = int(lengths[order[begin]])
-        some = order[begin : begin + max(1, CELLS // width)]
+        width = int(widths[order[begin]])
+        alike = begin + int(np.searchsorted(-widths[order[begin:]], -width, side="right"))
+        some = order[begin : min(begin + max(1, CELLS // width), alike)]
         begin += len(some)
         column = np.arange(width)
         there = column < lengths[some, None]
@@ -111,6 +114,12 @@ def lay_out(
             q1=q1[rows],
             resolution=model.resolution[rows],
         )
+
+
+def _widths(lengths: Ints) -> Ints:
+    """Widths of arrays that hold so many pairs: multiples of 8, and beyond 64 of an eighth of the next power of two."""
+    coarse = np.maximum(8, 1 << np.maximum(np.ceil(np.log2(np.maximum(lengths, 1))).astype(np.int64) - 3, 3))
+    return np.asarray(-(-lengths // coarse) * coarse)
 
 
 def weighted_line(weights: Floats, *columns: Floats, y: Floats) -> tuple[Floats, Floats]:

@@ -50,6 +50,17 @@ class SecondLook(Kinds):
     curve_uncertainty: Floats
     robust: dict[str, Floats]
 
+    def only(self, rows: Bools) -> SecondLook:
+        """The same, as if only some of the rows had been looked at."""
+        blank = SecondLook.none(len(rows))
+        for one in fields(SecondLook):
+            if one.name == "robust":
+                for name, values in blank.robust.items():
+                    values[rows] = self.robust[name][rows]
+            else:
+                getattr(blank, one.name)[rows] = getattr(self, one.name)[rows]
+        return blank
+
     @staticmethod
     def none(meters: int) -> SecondLook:
         """Of a bucket in which nobody was looked at."""
@@ -66,10 +77,26 @@ class SecondLook(Kinds):
         return SecondLook(**arrays)
 
 
-def choose_whom(wanted: Bools, found: Findings, policy: Policy) -> Ints:
-    """The numbers of the meters that get a second look: all that want one, or the worst where there are too many."""
+def choose_whom(wanted: Bools, found: Findings, policy: Policy, window: Ints | None = None) -> Ints:
+    """The numbers of the meters that get a second look: all that want one, or the worst where there are too many.
+
+    Parameters
+    ----------
+    window : ndarray, optional
+        Number of the window of each row, where the rows are those of several windows: each has a share of its own.
+    """
+    if window is None:
+        return _worst(np.flatnonzero(wanted), len(wanted), found, policy)
+    counts, wants = np.bincount(window), np.bincount(window[wanted], minlength=int(window.max(initial=-1)) + 1)
     numbers = np.flatnonzero(wanted)
-    most = max(ALWAYS, int(policy.judge.second_look_share * len(wanted)))
+    for one in np.flatnonzero(wants > ALWAYS):
+        here = window[numbers] == one
+        numbers = np.sort(np.append(numbers[~here], _worst(numbers[here], int(counts[one]), found, policy)))
+    return numbers
+
+
+def _worst(numbers: Ints, of: int, found: Findings, policy: Policy) -> Ints:
+    most = max(ALWAYS, int(policy.judge.second_look_share * of))
     if len(numbers) <= most:
         return numbers
     badness = np.nan_to_num(np.abs(found.zones.error[:, numbers])).max(axis=0)

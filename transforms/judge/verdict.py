@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from transforms.fit.lines import Floats
+from transforms.fit.lines import Floats, Ints
 from transforms.judge.estimate import with_robust
 from transforms.judge.evidence import FLOWING, ZONE_NAMES, Bools, Model, Reference
-from transforms.judge.findings import Findings, find, numbers_of
+from transforms.judge.findings import Findings, first_findings, numbers_of, with_details
 from transforms.judge.ladder import Standing, blocked_by, climb, stand
 from transforms.judge.precision import imprecise, marginal, pairs_needed, unproven
 from transforms.judge.second_look import Look, SecondLook, choose_whom, take_second_look
@@ -76,7 +76,7 @@ def judge_bucket(
         sums = Moments.from_frame(moments, paired.height, policy.window.parts)
         found = _judge_paired(paired, sums, policy, window, look)
     rest = listed.filter(pl.col("meter_no").is_null())
-    return _complete(pl.concat([found, _unpaired(rest)], how="diagonal_relaxed"), listed, window)
+    return _complete(pl.concat([found, unpaired(rest)], how="diagonal_relaxed"), listed, window)
 
 
 def judge_silent(fleet: pl.DataFrame, seen: pl.DataFrame, window: Window) -> pl.DataFrame:
@@ -132,7 +132,8 @@ def with_references(listed: pl.DataFrame, calibration: pl.DataFrame | None, poli
     )
 
 
-def _unpaired(rest: pl.DataFrame) -> pl.DataFrame:
+def unpaired(rest: pl.DataFrame) -> pl.DataFrame:
+    """Meters without a single pair, and why."""
     return rest.select(
         "feature_code",
         verdict=pl.lit("inconclusive"),
@@ -170,23 +171,60 @@ class Worked:
     form: np.ndarray
 
 
-def work_out(paired: pl.DataFrame, moments: Moments, policy: Policy, window: Window, look: Look) -> Worked:
-    """Judge the paired meters, one step after the other."""
+def work_out(
+    paired: pl.DataFrame,
+    moments: Moments,
+    policy: Policy,
+    window: Window,
+    look: Look | SecondLook,
+    number: Ints | None = None,
+    *,
+    sparing: bool = False,
+) -> Worked:
+    """Judge the paired meters, one step after the other.
+
+    Parameters
+    ----------
+    window
+        The window, or, of several, any of them.
+    look
+        Gives samples for a second look; or what such a look found earlier, and then nobody is looked at again.
+    number
+        The window of each row, where the rows are those of several windows of one length.
+    sparing
+        Work out in detail only the meters in doubt: no other verdict says anything of what they would add.
+    """
     model, reference = numbers_of(paired, policy)
-    found = find(moments, model, reference, policy)
+    found = first_findings(moments, model, reference, policy)
     n_pairs = moments.total("n")
     window_us = window.length.total_seconds() * 1e6
     coverage = np.minimum(n_pairs * paired["interval_us"].fill_null(0).to_numpy() / window_us, 1.0)
     standing = stand(paired, moments, found, model, coverage, policy)
-    whom = choose_whom(standing.doubtful, found, policy)
-    second = take_second_look(whom, look, found, paired, model, reference, policy)
+    rows = np.flatnonzero(standing.doubtful) if sparing else np.arange(paired.height)
+    found = with_details(found, moments, model, reference, policy, rows)
+    if isinstance(look, SecondLook):
+        second = look.only(standing.doubtful & look.looked)
+    else:
+        whom = choose_whom(standing.doubtful, found, policy, number)
+        second = take_second_look(whom, look, found, paired, model, reference, policy)
     found = replace(found, published=with_robust(found.published, second.robust, found.choice.index, reference))
     verdict, reason, form = climb(standing, found, second, model, policy)
     return Worked(model, reference, found, n_pairs, coverage, standing, second, verdict, reason, form)
 
 
 def _judge_paired(paired: pl.DataFrame, moments: Moments, policy: Policy, window: Window, look: Look) -> pl.DataFrame:
-    worked = work_out(paired, moments, policy, window, look)
+    worked = work_out(paired, moments, policy, window, look, sparing=True)
+    return tell(paired, moments, policy, worked, pl.Series([window.start]))
+
+
+def tell(paired: pl.DataFrame, moments: Moments, policy: Policy, worked: Worked, starts: pl.Series) -> pl.DataFrame:
+    """What was worked out of the paired meters, in the columns that the outbox has, and `EXTRAS`.
+
+    Parameters
+    ----------
+    starts
+        When the window began: of each row, or one for all.
+    """
     model, reference, found, standing = worked.model, worked.reference, worked.found, worked.standing
     second, verdict, reason, form = worked.second, worked.verdict, worked.reason, worked.form
     columns: dict[str, object] = {
@@ -200,7 +238,7 @@ def _judge_paired(paired: pl.DataFrame, moments: Moments, policy: Policy, window
         "doubtful": standing.doubtful,
         "looked_at": second.looked,
         **_measured(moments, found, model, verdict, policy),
-        **_looked(second, paired, model, window, form == "curve"),
+        **_looked(second, paired, model, starts, form == "curve"),
     }
     steady = verdict == "steady"
     columns["imprecise"] = steady & imprecise(moments, found, second, model, reference, form, policy)
@@ -246,15 +284,16 @@ def _measured(
     return columns
 
 
-def _looked(second: SecondLook, paired: pl.DataFrame, model: Model, window: Window, curve: Bools) -> dict[str, object]:
+def _looked(
+    second: SecondLook, paired: pl.DataFrame, model: Model, starts: pl.Series, curve: Bools
+) -> dict[str, object]:
     """The columns that the second look gives."""
     interval_s = paired["interval_us"].fill_null(0).to_numpy() / 1e6
     changed = pl.Series(np.where(second.step, second.changed_us, 0)).replace(0, None).cast(pl.Duration("us"))
-    start = pl.Series([window.start]).cast(VERDICTS["changed_at"])
     unit = model.unit_lph
     return {
         "lag_s": _known(second.lag * interval_s, second.skewed),
-        "changed_at": changed + start,
+        "changed_at": changed + starts.cast(VERDICTS["changed_at"]),
         "dead_share": _known(second.dead, second.looked),
         "curve_q_lph": _points(second.curve_q, unit, curve),
         "curve_q_meter_lph": _points(second.curve_q_meter, unit, curve),

@@ -13,7 +13,14 @@ import polars as pl
 from transforms.errors import RegistryError
 from transforms.faults import Faults
 from transforms.registry.models import Display, Model, read_models
-from transforms.registry.tables import check_models, read_flowmeters, read_meters, read_pairs, read_terminals
+from transforms.registry.tables import (
+    check_models,
+    read_flowmeters,
+    read_meters,
+    read_pairs,
+    read_tariffs,
+    read_terminals,
+)
 from transforms.sources import Source, collect_sources
 from transforms.toml import file_name
 from transforms.workspace import REGISTRY_FILES
@@ -46,6 +53,9 @@ class Registry:
         no rows.
     sources
         How foreign exports are read.
+    tariffs
+        ``site, model, from (Date), price_per_m3, currency``: the price from a day on; site and model are null where it
+        holds for all. None where the file is absent or has no rows.
     digest
         SHA-256 over the content, whatever the order of rows and keys.
     """
@@ -57,6 +67,7 @@ class Registry:
     terminals: pl.DataFrame | None = field(repr=False)
     sources: tuple[Source, ...]
     digest: str
+    tariffs: pl.DataFrame | None = None
 
 
 def load_registry(folder: Path) -> Registry:
@@ -83,6 +94,9 @@ def load_registry(folder: Path) -> Registry:
         file = folder / f"{name}.csv"
         table = read(file, faults) if file.is_file() else None
         tables[name] = None if table is None or table.is_empty() else _sorted(table)
+    tariffs_file = folder / "tariffs.csv"
+    tariffs = read_tariffs(tariffs_file, models and models[1], faults) if tariffs_file.is_file() else None
+    tariffs = None if tariffs is None or tariffs.is_empty() else _sorted(tariffs)
     sources_file = folder / "sources.toml"
     sources = collect_sources(sources_file, faults) if sources_file.is_file() else ()
     faults.raise_if_any()
@@ -96,7 +110,9 @@ def load_registry(folder: Path) -> Registry:
         flowmeters=tables["flowmeters"],
         terminals=tables["terminals"],
         sources=sources,
-        digest=_digest(meters, models[0], tables, sources),
+        # without tariffs the digest is what it was before there were any
+        digest=_digest(meters, models[0], tables | ({} if tariffs is None else {"tariffs": tariffs}), sources),
+        tariffs=tariffs,
     )
 
 

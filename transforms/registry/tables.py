@@ -18,6 +18,8 @@ CONTROL_CHARACTERS: Final = r"[\p{Cc}\p{Zl}\p{Zp}]"
 MAX_REFERENCE_UNCERTAINTY: Final = 0.2
 #: whether a value of a flowmeter is the mean of the interval that ends at its stamp, or the flow at that instant
 SAMPLINGS: Final = ("mean", "instant")
+#: a currency's code after ISO 4217
+_CURRENCY: Final = r"^[A-Z]{3}$"
 #: more than two days off is no clock that is a little wrong [s]
 _CLOCK_LIMIT_S: Final = 172_800
 _LANGUAGE: Final = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"
@@ -188,6 +190,70 @@ def read_terminals(file: Path, faults: Faults) -> pl.DataFrame | None:
     return table
 
 
+def read_tariffs(file: Path, known: frozenset[str] | None, faults: Faults) -> pl.DataFrame | None:
+    """Read tariffs.csv: ``row, site, model, from (Date), price_per_m3, currency``; site and model may be null.
+
+    Parameters
+    ----------
+    known
+        The models that there are; None where that is not known.
+    """
+    table = read_csv(file, Layout(("from", "price_per_m3", "currency"), ("site", "model")), faults)
+    if table is None:
+        return None
+    name = file_name(file)
+    price = pl.col("price_per_m3").cast(pl.Float64, strict=False)
+    good = (price.is_finite() & (price >= 0)).fill_null(False)
+    first = table["currency"].drop_nulls().first()
+
+    def say(bad: dict[str, Any]) -> str:
+        what = near(bad["model"], known or frozenset()) or "; correct it, or leave it empty for all models"
+        return f"model {shown(bad['model'])} is not in models.toml{what}"
+
+    faults.check(
+        name,
+        table,
+        [
+            *_identifier("site"),
+            Check(pl.col("model").is_not_null() & ~pl.col("model").is_in(sorted(known or ())), say)
+            if known
+            else _identifier("model")[0],
+            _present("from", None),
+            _date("from", None),
+            _present("price_per_m3", None),
+            Check(
+                pl.col("price_per_m3").is_not_null() & ~good,
+                lambda bad: (
+                    f"price_per_m3 {shown(bad['price_per_m3'])} is not a number of 0 or more; write for example 2.15"
+                ),
+            ),
+            _present("currency", None),
+            Check(
+                pl.col("currency").is_not_null() & ~pl.col("currency").str.contains(_CURRENCY),
+                lambda bad: (
+                    f"currency {shown(bad['currency'])} is not a code of ISO 4217; write for example EUR or NZD"
+                ),
+            ),
+            Check(
+                pl.col("currency").str.contains(_CURRENCY) & (pl.col("currency") != pl.lit(first)),
+                lambda bad: (
+                    f"currency {shown(bad['currency'])} differs from {shown(first)} above; amounts in two currencies"
+                    " cannot be added, give all prices in one"
+                ),
+            ),
+        ],
+    )
+    keys = ("site", "model", "from")
+    whole = table.with_columns(pl.col(keys).fill_null("\0"))
+    faults.add_rows(
+        name,
+        _repeated(whole, keys),
+        lambda bad: f"the same site, model and from stand in row {bad['first']}; remove one row",
+        None,
+    )
+    return table.with_columns(_as_date("from"), price)
+
+
 def _present(column: str, key: str | None) -> Check:
     return Check(pl.col(column).is_null(), lambda _: f"{column} is empty; fill it in or remove the row", key)
 
@@ -211,7 +277,7 @@ def _private_identifier(column: str) -> Check:
     return Check(too_long.bad | control.bad, lambda _: what)
 
 
-def _date(column: str, key: str) -> Check:
+def _date(column: str, key: str | None) -> Check:
     return Check(
         pl.col(column).is_not_null() & _as_date(column).is_null(),
         lambda bad: f"{column} {shown(bad[column])} is not a date; write for example 2026-01-31",

@@ -57,6 +57,7 @@ def templates() -> dict[str, str]:
         "pairs.csv": "feature_code,flowmeter_id,valid_from,valid_to\n",
         "flowmeters.csv": "flowmeter_id,calibrated_on,uncertainty,sampling\n",
         "terminals.csv": "feature_code,terminal_id,channel,language\n",
+        "tariffs.csv": "site,model,from,price_per_m3,currency\n",
         "sources.toml": _SOURCES,
         "policy.toml": policy_template(),
     }

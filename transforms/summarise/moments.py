@@ -31,7 +31,7 @@ class Moments:
     """
 
     def __init__(self, values: dict[str, Ints]) -> None:
-        #: shape (parts, bins, meters)
+        #: shape (parts, bins, meters); extremes may have a single part that stands for all
         self.values = values
         self._by_bin = {name: _reduced(name, array, 0) for name, array in values.items()}
 
@@ -52,6 +52,10 @@ class Moments:
             cells[place] = frame[name].to_numpy()
             values[name] = cells.reshape(parts, BINS, meters)
         return Moments(values)
+
+    def pick(self, rows: Ints) -> Moments:
+        """The moments of some of the meters."""
+        return Moments({name: array[..., rows] for name, array in self.values.items()})
 
     def by_bin(self, name: str, bins: slice = slice(None)) -> Ints:
         """One quantity over the whole window, shape (bins, meters)."""

@@ -1,0 +1,191 @@
+"""The desk: what a process needs to judge chunks, loaded once, and the judging of one chunk."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from flows.audit.changes import changes_of, put_into_words, within
+from flows.audit.keys import look_key, relevant, summary_key
+from flows.audit.plan import GROUP, Setting
+from flows.audit.store import Store
+from flows.cycle import instants_of
+from transforms.fleet import fleet_table
+from transforms.judge.many import JUDGED_WINDOWS, Calibrations, judge_silent_windows, judge_windows
+from transforms.judge.second_look import Look, SecondLook
+from transforms.lake import Lake
+from transforms.match import CHANGED, Parties, claims
+from transforms.match.span import Chunk
+from transforms.policy import Policy
+from transforms.registry import Registry, load_registry
+from transforms.schemas import AUDIT_WINDOWS
+from transforms.sql import connect
+from transforms.summarise.moments import Moments
+from transforms.summarise.span import summarise_chunk
+
+#: megabytes that the joins for meters off the grid may take in one process
+MEMORY_MB = 500
+#: names of a chunk's files in the work folder: windows judged by the policy, by the other one, and moments by flow bin
+WINDOWS, OTHER, BINNED = "windows", "other", "bins"
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a chunk: whether its samples were read, and how many windows of meters it holds."""
+
+    read: bool
+    rows: int
+
+
+class Desk:
+    """Judges chunks of one audit. Everything it loads is the same in every process."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.lake = Lake.open(setting.workspace)
+        self.registry: Registry = load_registry(setting.registry)
+        self.store = Store(setting.workspace.cache / "audit" / "summaries")
+
+    @cached_property
+    def parties(self) -> list[Parties]:
+        """Who is who, by bucket."""
+        devices = self.lake.devices()
+        whole = Parties(
+            fleet=self.fleet,
+            devices=devices,
+            claims=claims(devices, self.registry.pairs),
+            instants=instants_of(devices, self.registry),
+            settled=self.setting.policy.reference.settled,
+            changed=pl.DataFrame(schema=CHANGED),
+        )
+        return whole.split(self.lake.n_buckets)
+
+    @cached_property
+    def fleet(self) -> pl.DataFrame:
+        """The fleet table of all registered meters."""
+        return fleet_table(self.registry)
+
+    @cached_property
+    def homeless(self) -> pl.DataFrame:
+        """The fleet table of registered meters of which the lake knows nothing."""
+        at_home = pl.concat(
+            [pl.Series("feature_code", [], pl.String), *(own.fleet["feature_code"] for own in self.parties)]
+        )
+        return self.fleet.filter(~pl.col("feature_code").is_in(at_home.implode())).sort("feature_code")
+
+    @cached_property
+    def changes(self) -> pl.DataFrame:
+        """When meters were changed."""
+        return changes_of(self.setting.workspace, self.registry, self.setting.windows)
+
+    def calibrations(self, policy: Policy) -> Calibrations | None:
+        """The calibration history by a policy's default uncertainty."""
+        return Calibrations.read(self.registry.flowmeters, policy)
+
+    def codes(self, bucket: int) -> list[str]:
+        """The feature codes of a bucket that may have rows, sorted."""
+        own = self.parties[bucket]
+        names = [own.fleet["feature_code"], own.devices["feature_code"], own.claims["feature_code"]]
+        return pl.concat(names).unique().sort().to_list()
+
+    def judge(self, chunk: Chunk) -> Done:
+        """Judge the windows of a chunk into the work folder; what stands there already is left."""
+        target = folder_of(self.setting, chunk)
+        if target.is_dir():
+            return Done(read=False, rows=0)
+        setting, policy, own = self.setting, self.setting.policy, self.parties[chunk.bucket]
+        changed = within(self.changes, chunk.start, chunk.length, chunk.windows)
+        files, near = relevant(self.lake, chunk, own)
+        key = summary_key(self.lake, chunk, files, near, changed, policy.window.parts)
+        look = look_key(near, self.registry.flowmeters, policy, chunk)
+        kept = self.store.find(key, look, policy.window.parts)
+        draft = target.with_suffix(".part")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        source: Look | SecondLook
+        if kept is not None:
+            rows, moments, source = kept.rows, kept.moments, kept.second
+            second = self._write(chunk, rows, moments, policy, source, changed, draft / f"{WINDOWS}.arrow")
+        else:
+            scratch = draft / "scratch"
+            scratch.mkdir()
+            with connect(threads=1, memory_mb=MEMORY_MB, spill=scratch / "spill") as con:
+                summary = summarise_chunk(con, self.lake, chunk, near, changed, scratch, parts=policy.window.parts)
+            rows, moments = summary.rows, summary.moments
+            second = self._write(
+                chunk, rows, moments, policy, summary.samples.look, changed, draft / f"{WINDOWS}.arrow"
+            )
+            shutil.rmtree(scratch)
+            self.store.put(key, look, rows, moments, second)
+        if setting.what_if is not None:
+            self._write(chunk, rows, moments, setting.what_if, second, changed, draft / f"{OTHER}.arrow")
+        self._write_bins(chunk, rows, moments, draft / f"{BINNED}.arrow")
+        draft.rename(target)
+        return Done(read=kept is None, rows=rows.height)
+
+    def in_words(self, silent: pl.DataFrame) -> pl.DataFrame:
+        """Judged rows of meters that never reported, with the reasons that the registry tells."""
+        return put_into_words(silent, self.registry, pl.DataFrame(schema={}))
+
+    def _write(
+        self,
+        chunk: Chunk,
+        rows: pl.DataFrame,
+        moments: Moments,
+        policy: Policy,
+        look: Look | SecondLook,
+        changed: pl.DataFrame,
+        file: Path,
+    ) -> SecondLook:
+        windows = [chunk.window(number) for number in range(chunk.windows)]
+        own = self.parties[chunk.bucket]
+        judged = judge_windows(rows, moments, own.fleet, self.calibrations(policy), policy, windows, look)
+        silent = judge_silent_windows(own.fleet, judged.frame, windows)
+        begins = pl.Series("window_start", [window.start for window in windows], dtype=JUDGED_WINDOWS["window_start"])
+        when = changed.select("feature_code", window_start=begins.gather(changed["window"]))
+        # without silent meters the rows are in order already
+        whole = silent.is_empty()
+        frame = put_into_words(judged.frame if whole else pl.concat([judged.frame, silent]), self.registry, when)
+        if self.setting.what_if is None:
+            frame = frame.select(list(AUDIT_WINDOWS))
+        self._grouped(frame, chunk.bucket, whole=whole).write_ipc(file, compression="uncompressed")
+        return judged.second
+
+    def _write_bins(self, chunk: Chunk, rows: pl.DataFrame, moments: Moments, file: Path) -> None:
+        paired = rows.filter(pl.col("meter_no").is_not_null())
+        # by row first: rows are in the order of feature code and window
+        row, bin_ = np.nonzero(moments.by_bin("n").T)
+        codes = pl.DataFrame({"feature_code": self.codes(chunk.bucket)}, schema={"feature_code": pl.String})
+        place = paired.select("feature_code").join(
+            codes.with_columns(place=pl.int_range(pl.len(), dtype=pl.Int32)), on="feature_code", maintain_order="left"
+        )["place"]
+        number = place.to_numpy()[row]
+        frame = pl.DataFrame(
+            {
+                "group": number // GROUP,
+                "code": number,
+                "window": paired["window"].to_numpy()[row],
+                "bin": bin_.astype(np.int8),
+                **{name: moments.by_bin(name)[bin_, row] for name in ("n", "sx", "sy", "sxx", "sxy", "syy")},
+                "interval_s": (paired["interval_us"].fill_null(0).to_numpy() / 1e6)[row],
+            }
+        )
+        frame.write_ipc(file, compression="uncompressed")
+
+    def _grouped(self, frame: pl.DataFrame, bucket: int, *, whole: bool) -> pl.DataFrame:
+        """The frame in order of feature code and window, with the numbers of the meter's group and of the meter first."""
+        codes = pl.Series("feature_code", self.codes(bucket), dtype=pl.String)
+        place = codes.to_frame().with_columns(code=pl.int_range(pl.len(), dtype=pl.Int32))
+        keyed = frame.join(place, on="feature_code", how="left", maintain_order="left")
+        grouped = keyed.select((pl.col("code") // GROUP).alias("group"), "code", *frame.columns)
+        return grouped if whole else grouped.sort("code", "window_start")
+
+
+def folder_of(setting: Setting, chunk: Chunk) -> Path:
+    """Where a chunk's judged windows stand."""
+    return setting.work / f"chunk-{chunk.bucket:03d}-{chunk.start:%Y%m%dT%H%M%SZ}"

@@ -1,0 +1,74 @@
+"""The engine of an audit: chunks are judged, groups of meters put together, and tables written."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.audit.crew import Crew
+from flows.audit.desk import Desk, Done
+from flows.audit.figures import Figures, parts_of, put_together
+from flows.audit.gather import gather, groups_of
+from flows.audit.plan import Setting, chunks_of
+from flows.audit.tables import WINDOWS_FILE, WindowsFile
+from flows.audit.what_if import commands_of
+from transforms.match.span import Chunk
+
+Progress = Callable[[str], None]
+
+#: an audit of fewer readings is carried out in this process: others would take longer to start
+WORTH_A_CREW = 3_000_000
+#: seconds between two words about progress
+_PATIENCE = 5.0
+
+
+@dataclass(frozen=True)
+class Audited:
+    """What the engine made: figures, and how many parts of the span there were and had to be read from the lake."""
+
+    figures: Figures
+    chunks: int
+    read: int
+
+
+def carry_out(setting: Setting, desk: Desk, workers: int, folder: Path, progress: Progress) -> Audited:
+    """Judge every window of the span, write ``windows.parquet`` into a folder, and work out the figures."""
+    chunks = chunks_of(desk.lake, setting.windows)
+    setting.work.mkdir(parents=True, exist_ok=True)
+    days = {day.isoformat() for chunk in chunks for day in (chunk.start.date(), chunk.end.date())}
+    first, last = min(days, default=""), max(days, default="")
+    readings = sum(entry["rows"] for entry in desk.lake.files if first <= entry["date"] <= last)
+    crew = min(workers, len(chunks)) if readings > WORTH_A_CREW else 1
+    with Crew(setting, desk, crew) as hands:
+        read = _judge_all(hands, chunks, progress)
+        if setting.what_if is not None:
+            spans: dict[object, list[Chunk]] = defaultdict(list)
+            for chunk in chunks:
+                spans[chunk.start].append(chunk)
+            for _ in hands.map(commands_of, list(spans.values())):
+                pass
+        parts = parts_of(hands, desk, chunks)
+        found = []
+        with WindowsFile(folder / WINDOWS_FILE) as file:
+            for group in groups_of(desk):
+                file.write(gather(desk, chunks, group, windows_only=True).windows)
+                found.append(next(parts))
+    progress(f"statistics of {sum(part.meters.height for part in found):,} meters")
+    return Audited(put_together(found, desk.registry), len(chunks), read)
+
+
+def _judge_all(hands: Crew, chunks: list[Chunk], progress: Progress) -> int:
+    read, told = 0, time.monotonic()
+    for number, done in enumerate(hands.map(_judge, chunks), start=1):
+        read += done.read
+        if time.monotonic() - told > _PATIENCE or number == len(chunks):
+            told = time.monotonic()
+            progress(f"{number} of {len(chunks)} parts judged, {read} of them from readings")
+    return read
+
+
+def _judge(desk: Desk, chunk: Chunk) -> Done:
+    return desk.judge(chunk)

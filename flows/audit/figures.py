@@ -1,0 +1,84 @@
+"""The figures of an audit: its statistics, group by group of meters, and put together for all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from flows.audit.crew import Crew
+from flows.audit.desk import Desk
+from flows.audit.gather import Group, gather, groups_of
+from flows.audit.plan import Setting
+from flows.audit.what_if import with_commands
+from transforms.audit import (
+    Comparison,
+    calibration_volumes,
+    compare,
+    comparison_summary,
+    fleet_groups,
+    joined,
+    meters,
+    regimes,
+    summary,
+)
+from transforms.match.span import Chunk
+from transforms.registry import Registry
+from transforms.schemas import AUDIT_WINDOWS
+
+
+@dataclass(frozen=True)
+class Part:
+    """What the statistics say of one group of meters."""
+
+    meters: pl.DataFrame
+    regimes: pl.DataFrame
+    volumes: pl.DataFrame
+    comparison: Comparison | None
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the statistics say of all meters; ``what_if`` compares two policies, or is None."""
+
+    meters: pl.DataFrame
+    regimes: pl.DataFrame
+    fleet: pl.DataFrame
+    summary: dict[str, Any]
+    comparison: Comparison | None
+
+
+def parts_of(hands: Crew, desk: Desk, chunks: Sequence[Chunk]) -> Iterator[Part]:
+    """The statistics of each group, in the order in which groups are written."""
+    yield from hands.map(_part, [(group, list(chunks)) for group in groups_of(desk)])
+
+
+def _part(desk: Desk, job: tuple[Group, list[Chunk]]) -> Part:
+    group, chunks = job
+    setting: Setting = desk.setting
+    found = gather(desk, chunks, group)
+    windows, policy = found.windows.select(list(AUDIT_WINDOWS)), setting.policy
+    stretches = regimes(windows, found.moments, desk.fleet, policy, setting.length)
+    table = meters(windows, found.moments, stretches, desk.fleet, desk.registry, policy, setting.end)
+    volumes = calibration_volumes(windows, found.moments, desk.fleet, policy)
+    comparison = None
+    if found.other is not None:
+        a, b = (with_commands(frame, setting.work, which) for which, frame in (("a", windows), ("b", found.other)))
+        comparison = compare(a, b)
+    return Part(table, stretches, volumes, comparison)
+
+
+def put_together(parts: Sequence[Part], registry: Registry) -> Figures:
+    """The figures of the whole audit."""
+    table = pl.concat([part.meters for part in parts]).sort("feature_code")
+    stretches = pl.concat([part.regimes for part in parts]).sort("feature_code", "regime")
+    volumes = pl.concat([part.volumes for part in parts]).sort("feature_code", "calibrated_on")
+    fleet = fleet_groups(table, registry, volumes)
+    told = summary(table, stretches, fleet, volumes)
+    compared = [part.comparison for part in parts if part.comparison is not None]
+    comparison = joined(compared) if compared else None
+    if comparison is not None:
+        told["what_if"] = comparison_summary(comparison)
+    return Figures(table, stretches, fleet, told, comparison)

@@ -1,0 +1,78 @@
+"""Where summaries are kept: ``.cache/audit/`` of the workspace, one folder per chunk, which appears by one rename.
+
+Everything in it follows from the lake and may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from transforms.judge.kept import from_table, to_table
+from transforms.judge.second_look import SecondLook
+from transforms.summarise.moments import Moments
+from transforms.summarise.stored import from_tables, to_tables
+
+_TABLES = ("rows", "single", "cells", "windows")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A chunk as it was kept: ``rows`` (`transforms.summarise.span.ROWS`), their moments, what the second look found."""
+
+    rows: pl.DataFrame
+    moments: Moments
+    second: SecondLook
+
+
+@dataclass(frozen=True)
+class Store:
+    """The folder of all summaries."""
+
+    root: Path
+
+    def find(self, summary: str, look: str, parts: int) -> Kept | None:
+        """The chunk of these keys, if it is kept with its second look."""
+        folder = self._folder(summary)
+        looked = folder / f"looked-{look}.parquet"
+        if not looked.is_file():
+            return None
+        tables = {name: pl.read_parquet(folder / f"{name}.parquet", glob=False) for name in _TABLES}
+        rows = tables.pop("rows")
+        moments = from_tables(tables, parts)
+        return Kept(rows, moments, from_table(pl.read_parquet(looked, glob=False), tables["windows"].height))
+
+    def put(self, summary: str, look: str, rows: pl.DataFrame, moments: Moments, second: SecondLook) -> None:
+        """Keep a chunk. What another process has put there meanwhile is the same and stays."""
+        folder = self._folder(summary)
+        if not folder.is_dir():
+            draft = self.root / f".{summary}.{os.getpid()}.part"
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir(parents=True)
+            for name, table in {"rows": rows, **to_tables(moments)}.items():
+                _write(table, draft / f"{name}.parquet")
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                draft.rename(folder)
+            except OSError:
+                if not folder.is_dir():
+                    raise
+                shutil.rmtree(draft)
+        part = folder / f".looked-{look}.{os.getpid()}.part"
+        _write(to_table(second), part)
+        part.replace(folder / f"looked-{look}.parquet")
+
+    def _folder(self, summary: str) -> Path:
+        return self.root / summary[:2] / summary
+
+
+def _write(table: pl.DataFrame, path: Path) -> None:
+    """Sums hardly repeat, so a dictionary of them would only cost time."""
+    import pyarrow.parquet as pq
+
+    arrow = table.to_arrow(compat_level=pl.CompatLevel.oldest())
+    pq.write_table(arrow, path, compression="lz4", use_dictionary=False, write_statistics=False)

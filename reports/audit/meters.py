@@ -1,0 +1,137 @@
+"""The flagged meters of an audit: the list to search and sort, and one by one what their pages are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from reports.audit.anchors import anchor, page_name
+from reports.audit.bars import bars
+from reports.audit.charts import Meter
+from reports.audit.meter_words import meter_words
+from reports.audit.overview import span_of
+from reports.audit.timescale import TimeScale, focused
+from reports.audit.view import AuditView
+from reports.audit.words import begun, money, reads, volume, volume_interval
+from reports.wording import NOTHING, finite, percent, visible
+from transforms.reasons import sentence
+
+#: meters that get a page of their own, and rows of the list; the tables hold all of them
+MOST_PAGES, MOST_LISTED = 500, 2000
+#: meters whose windows are asked for at once
+_AT_ONCE = 50
+
+
+def ranked(view: AuditView) -> pl.DataFrame:
+    """The flagged meters, those with the most litres gone astray first."""
+    size = pl.col("misregistered_l").abs().fill_nan(None)
+    return view.meters.filter("flagged").sort(
+        [size, pl.col("volume_error").abs().fill_nan(None), pl.col("feature_code")],
+        descending=[True, True, False],
+        nulls_last=True,
+    )
+
+
+def listed(view: AuditView, pages: int = MOST_PAGES) -> list[dict[str, Any]]:
+    """Rows of the list of flagged meters, ready to be shown; ``sort`` holds the numbers to sort by."""
+    table = ranked(view).head(MOST_LISTED)
+    last = view.regimes.group_by("feature_code").agg(pl.all().sort_by("regime").last())
+    latest = {row["feature_code"]: row for row in last.join(table, on="feature_code", how="semi").iter_rows(named=True)}
+    rows = table.to_dicts()
+    litres = bars([(row["misregistered_l"], row["misregistered_low_l"], row["misregistered_high_l"]) for row in rows])
+    return [
+        {
+            "place": place,
+            "anchor": anchor(row["feature_code"]),
+            "page": page_name(place) if place <= pages else "",
+            "code": row["feature_code"],
+            "model": visible(row["model"] or NOTHING),
+            "site": visible(row["site"] or ""),
+            "why": visible(sentence(row["flag"] or "not known")),
+            "said": _now(latest.get(row["feature_code"])),
+            "error": percent(row["volume_error"]),
+            "missed": volume(row["misregistered_l"], plus=True),
+            "interval": volume_interval(row["misregistered_low_l"], row["misregistered_high_l"]),
+            "bar": bar,
+            "drift": percent(row["drift_per_month"]),
+            "billed": _billed(row),
+            "in_service": row["in_service"] if row["in_service"] in ("inside", "open", "outside") else "not judged",
+            "sort": {
+                "error": _plain(row["volume_error"]),
+                "missed": _plain(row["misregistered_l"]),
+                "drift": _plain(row["drift_per_month"]),
+                "billed": _plain(_net(row)),
+            },
+        }
+        for place, (row, bar) in enumerate(zip(rows, litres, strict=True), start=1)
+    ]
+
+
+def _plain(value: object) -> str:
+    given = finite(value)
+    return "" if given is None else f"{given:.9g}"
+
+
+def _net(row: Mapping[str, Any]) -> float | None:
+    under, over = finite(row["under_billed"]), finite(row["over_billed"])
+    return None if under is None and over is None else (over or 0.0) - (under or 0.0)
+
+
+def _billed(row: Mapping[str, Any]) -> str:
+    net = _net(row)
+    if net is None:
+        return NOTHING
+    return f"{money(abs(net), row['currency'])} {'over' if net > 0 else 'under'}"
+
+
+def _now(regime: Mapping[str, Any] | None) -> str:
+    """What holds now, and since when."""
+    if regime is None:
+        return ""
+    since = f" since {begun(regime)}" if regime["regime"] > 1 else ""
+    return f"{reads(regime)}{since}"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One flagged meter: its place in the list, what its charts are drawn from, and its finished words."""
+
+    place: int
+    code: str
+    meter: Meter
+    words: dict[str, Any]
+
+
+def subjects(view: AuditView, most: int, charted: int | None = None) -> Iterator[Subject]:
+    """The first flagged meters one by one; windows are asked for a few meters at a time, so that memory stays flat."""
+    table = ranked(view).head(most)
+    start, end = span_of(view)
+    scale = TimeScale(start, end)
+    wanted = view.regimes.join(table, on="feature_code", how="semi").sort("feature_code", "regime")
+    regimes = {part["feature_code"][0]: part.to_dicts() for part in wanted.partition_by("feature_code")}
+    limits = view.limits.join(table, on="feature_code", how="semi")
+    known = {row["feature_code"]: row for row in limits.iter_rows(named=True)}
+    for begin in range(0, table.height, _AT_ONCE):
+        part = table[begin : begin + _AT_ONCE].to_dicts()
+        windows = view.windows([row["feature_code"] for row in part])
+        by_code = {each["feature_code"][0]: each for each in windows.partition_by("feature_code")}
+        for place, row in enumerate(part, start=begin + 1):
+            code = row["feature_code"]
+            own = by_code.get(code, windows.clear())
+            shown = focused(scale, own)
+            inside = (pl.col("window_start") >= shown.start) & (pl.col("window_end") <= shown.end)
+            meter = Meter(
+                row=row,
+                regimes=regimes.get(code, []),
+                windows=own.filter(inside),
+                points=view.points(code) if charted is None or place <= charted else None,
+                limits=known.get(code, {}),
+                scale=shown,
+                span=(start, end),
+                who=f"meter {visible(code)}",
+                in_service=view.in_service,
+            )
+            yield Subject(place, code, meter, meter_words(meter))

@@ -1,0 +1,123 @@
+"""The HTML pages of an audit for operators and supervisors: the overview, and one page for each flagged meter."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from reports.audit.anchors import anchor, page_name
+from reports.audit.charts import cumulative_chart, error_chart, relation_chart
+from reports.audit.drawn import Drawn
+from reports.audit.fleet_charts import error_distribution, onsets
+from reports.audit.meters import MOST_PAGES, Subject, listed, subjects
+from reports.audit.overview import compliance, groups, sentences, span_of, title, totals
+from reports.audit.timeline import NARROW, timeline
+from reports.audit.timescale import TimeScale
+from reports.audit.trust import trust
+from reports.audit.view import AuditView
+from reports.audit.what_if import what_if
+from reports.page import render_page
+from reports.svg import drawing
+from reports.wording import number
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+
+def overview_page(view: AuditView, audience: str, most_pages: int = MOST_PAGES) -> str:
+    """``index.html``: self-contained, works without its script, which only searches and sorts."""
+    flagged = view.meters.filter("flagged").height
+    rows = listed(view, most_pages)
+    scale = TimeScale(*span_of(view))
+    script, digest = _script()
+    with drawing():
+        spread = _both(error_distribution(view), error_distribution(view, narrow=True), "errors")
+        began = _both(onsets(view, scale), onsets(view, scale, narrow=True), "onsets")
+    return render_page(
+        "audit.html.j2",
+        {
+            "title": f"Audit {title(view)}",
+            "heading": title(view),
+            "workspace": view.facts.get("workspace", ""),
+            "audience": audience,
+            "sites": view.meters["site"].count() > 0,
+            "sentences": sentences(view),
+            "compliance": compliance(view),
+            "totals": totals(view),
+            "distribution": spread,
+            "onsets": began,
+            "groups": groups(view),
+            "flagged": {
+                "rows": rows,
+                "n": number(flagged),
+                "more": number(flagged - len(rows)) if flagged > len(rows) else "",
+                "paged": number(min(most_pages, flagged)),
+                "unpaged": flagged > most_pages,
+            },
+            "what_if": what_if(view),
+            "trust": trust(view),
+            "script": script,
+        },
+        script=digest,
+    )
+
+
+def _script() -> tuple[Markup, str]:
+    """The one script of the overview, and the digest by which the page's security policy knows it."""
+    from markupsafe import Markup
+
+    text = (resources.files("reports") / "templates" / "audit.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return Markup(text), f"sha256-{digest}"  # noqa: S704 - a file of this package
+
+
+def _both(wide: Drawn | None, narrow: Drawn | None, key: str) -> dict[str, Any] | None:
+    """A chart in a drawing for a desk and one for a phone."""
+    if wide is None or narrow is None:
+        return None
+    return {"wide": wide.svg(f"_{key}-w"), "narrow": narrow.svg(f"_{key}-n"), "words": wide.description}
+
+
+def meter_pages(view: AuditView, most: int = MOST_PAGES) -> Iterator[tuple[str, str]]:
+    """(file name, page) of the flagged meters, the worst first."""
+    flagged = view.meters.filter("flagged").height
+    last = min(flagged, most)
+    with drawing():
+        for subject in subjects(view, most):
+            yield page_name(subject.place), _meter_page(view, subject, flagged, last)
+
+
+def _meter_page(view: AuditView, subject: Subject, flagged: int, last: int) -> str:
+    meter, place = subject.meter, subject.place
+    charts = {
+        "wide": timeline(meter),
+        "narrow": timeline(meter, NARROW),
+        "relation": relation_chart(meter),
+        "errors": error_chart(meter),
+        "litres": cumulative_chart(meter),
+    }
+    return render_page(
+        "audit_meter.html.j2",
+        {
+            "title": f"{subject.code} in the audit {title(view)}",
+            "heading": title(view),
+            "workspace": view.facts.get("workspace", ""),
+            "name": subject.code,
+            "anchor": anchor(subject.code),
+            "place": number(place),
+            "of": number(flagged),
+            "before": _beside(place - 1, last),
+            "after": _beside(place + 1, last),
+            "words": subject.words,
+            "wider": view.in_service != 1.0,
+            "charts": {name: drawn.svg(f"_{name}") if drawn else None for name, drawn in charts.items()},
+        },
+    )
+
+
+def _beside(place: int, last: int) -> str:
+    """The address of a neighbouring page, empty where there is none."""
+    return page_name(place).rpartition("/")[2] if 1 <= place <= last else ""

@@ -1,0 +1,272 @@
+"""The frame of an audit's PDF: A4, running head and foot with page numbers, table of contents and bookmarks.
+
+The same content gives the same bytes: no date but those of the audit, and no id that chance made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from reports.audit.pdf_text import BOLD, SANS, breaking_anywhere, has_chinese, load_fonts, runs, safe, styles
+from reports.wording import visible
+
+MARGIN = 48.0  # [pt]
+WIDTH = 595.28 - 2 * MARGIN  # of the text [pt]
+_INK, _SOFT, _RULE, _HEAD = "#1f2a36", "#4a5663", "#d9dee3", "#f1f3f4"
+_LONGEST_TITLE = 90
+
+
+def paragraph(text: object, style: str = "body") -> Any:
+    """A paragraph of text from anywhere: nothing in it is markup."""
+    from reportlab.platypus import Paragraph
+
+    look = breaking_anywhere(style) if has_chinese(text) else styles()[style]
+    return Paragraph(safe(text, look.fontName), look)
+
+
+def twofold(main: str, beneath: str, style: str = "right") -> Any:
+    """A cell's value with what qualifies it beneath, smaller."""
+    from reportlab.platypus import Paragraph
+
+    look = styles()[style]
+    also = (
+        f'<br/><font name="{SANS}" size="{look.fontSize - 1.4:g}" color="{_SOFT}">{safe(beneath)}</font>'
+        if beneath
+        else ""
+    )
+    return Paragraph(safe(main, look.fontName) + also, look)
+
+
+#: sign and colour of a standing against a limit, beside its word
+_STANDINGS = {"inside": ("✓", "#00553e"), "outside": ("✕", "#a63d00"), "open": ("?", "#6b4300")}
+
+
+def standing(name: str | None) -> Any:
+    """How a meter or a zone stands against a limit, as a cell."""
+    from reportlab.platypus import Paragraph
+
+    sign, colour = _STANDINGS.get(name or "", ("–", _SOFT))
+    word = name if name in _STANDINGS else "not judged"
+    return Paragraph(f'<font color="{colour}">{sign} {word}</font>', styles()["bold"])
+
+
+def heading(text: object, level: int, key: str) -> Any:
+    """A heading that stands in the table of contents and the bookmarks; ``key`` is unique and our own."""
+    made = paragraph(text, "h1" if level == 0 else "h2")
+    made.entry = (level, shortened(str(text), _LONGEST_TITLE), key)
+    return made
+
+
+def room(least: float = 180.0) -> Any:
+    """A new page where less than so much is left [pt]: a section does not begin at the foot of a page."""
+    from reportlab.platypus import CondPageBreak
+
+    return CondPageBreak(least)
+
+
+def table(
+    head: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    widths: Sequence[float],
+    right: Sequence[int] = (),
+    *,
+    first: str = "cell",
+) -> Any:
+    """A table whose head is repeated on each page; ``widths`` are shares of the text's width, ``right`` columns of numbers.
+
+    Cells are text, pairs of a value and what qualifies it, or flowables as they are.
+    """
+    from reportlab.lib.colors import HexColor
+    from reportlab.platypus import Table, TableStyle
+
+    def cell(value: Any, column: int) -> Any:
+        if isinstance(value, tuple):
+            return twofold(*value)
+        if not isinstance(value, str):
+            return value
+        return paragraph(value, "right" if column in right else first if column == 0 else "cell")
+
+    heads = [paragraph(name, "head-right" if column in right else "head") for column, name in enumerate(head)]
+    body = [[cell(value, column) for column, value in enumerate(row)] for row in rows]
+    total = sum(widths)
+    made = Table([heads, *body], colWidths=[WIDTH * width / total for width in widths], repeatRows=1)
+    made.setStyle(
+        TableStyle(
+            [
+                ("VALIGN", (0, 0), (-1, -1), "TOP"),
+                ("BACKGROUND", (0, 0), (-1, 0), HexColor(_HEAD)),
+                ("LINEBELOW", (0, 0), (-1, -1), 0.5, HexColor(_RULE)),
+                ("LEFTPADDING", (0, 0), (-1, -1), 4),
+                ("RIGHTPADDING", (0, 0), (-1, -1), 4),
+                ("TOPPADDING", (0, 0), (-1, -1), 2.5),
+                ("BOTTOMPADDING", (0, 0), (-1, -1), 3),
+            ]
+        )
+    )
+    made.spaceAfter = 6
+    return made
+
+
+def side_by_side(parts: Sequence[Any], widths: Sequence[float]) -> Any:
+    """Flowables beside each other."""
+    from reportlab.platypus import Table, TableStyle
+
+    total = sum(widths)
+    made = Table([list(parts)], colWidths=[WIDTH * width / total for width in widths])
+    padding = [(f"{side}PADDING", (0, 0), (-1, -1), 0) for side in ("LEFT", "RIGHT", "TOP", "BOTTOM")]
+    made.setStyle(TableStyle([("VALIGN", (0, 0), (-1, -1), "TOP"), *padding]))
+    return made
+
+
+def share_bar(parts: Sequence[tuple[float, str]], width: float = WIDTH, height: float = 11) -> Any:
+    """Shares of a whole as one bar; each part is its share and its colour."""
+    from reportlab.graphics.shapes import Drawing, Rect
+    from reportlab.lib.colors import HexColor
+
+    drawn, at = Drawing(width, height + 4), 0.0
+    for part, colour in parts:
+        drawn.add(Rect(at, 2, part * width, height, fillColor=HexColor(colour), strokeColor=HexColor("#ffffff")))
+        at += part * width
+    drawn.add(Rect(0, 2, width, height, fillColor=None, strokeColor=HexColor("#aab2ba"), strokeWidth=0.6))
+    return drawn
+
+
+def figures(pairs: Sequence[tuple[str, str]], columns: int = 4, width: float = WIDTH) -> Any:
+    """Names and values in a grid of this width [pt]."""
+    from reportlab.platypus import Table, TableStyle
+
+    cells = [[paragraph(name, "label"), paragraph(shown, "bold")] for name, shown in pairs]
+    cells += [[] for _ in range(-len(cells) % columns)]
+    rows = [cells[k : k + columns] for k in range(0, len(cells), columns)]
+    made = Table(rows, colWidths=[width / columns] * columns)
+    made.setStyle(
+        TableStyle(
+            [
+                ("VALIGN", (0, 0), (-1, -1), "TOP"),
+                ("LEFTPADDING", (0, 0), (-1, -1), 0),
+                ("TOPPADDING", (0, 0), (-1, -1), 1),
+                ("BOTTOMPADDING", (0, 0), (-1, -1), 2),
+            ]
+        )
+    )
+    made.spaceAfter = 4
+    return made
+
+
+def contents() -> Any:
+    """The table of contents."""
+    from reportlab.platypus.tableofcontents import TableOfContents
+
+    made = TableOfContents(dotsMinLevel=0)
+    made.levelStyles = [styles()["toc-0"], styles()["toc-1"]]
+    return made
+
+
+@cache
+def _template() -> type[Any]:
+    from reportlab.lib.colors import HexColor
+    from reportlab.platypus import BaseDocTemplate, Frame, PageTemplate
+
+    class Document(BaseDocTemplate):  # type: ignore[misc]
+        """Two passes or more: the number of pages and the table of contents are those of the pass before."""
+
+        def __init__(self, file: str, head: str, foot: str, words: str, **settings: Any):
+            super().__init__(file, invariant=1, pageCompression=1, **settings)
+            self.head, self.foot, self.words, self.pages, self.passes = head, foot, words, 0, 0
+            frame = Frame(MARGIN, 50, WIDTH, 841.89 - 50 - 52, 0, 0, 0, 0, id="body")
+            self.addPageTemplates(PageTemplate("page", [frame], onPage=self.running))
+
+        def beforeDocument(self) -> None:
+            self.passes += 1
+
+        def running(self, canvas: Any, _: Any) -> None:
+            canvas.drafting = self.passes == 1  # the first pass only finds out where things stand
+            canvas.saveState()
+            canvas.setStrokeColor(HexColor(_RULE))
+            canvas.setLineWidth(0.6)
+            canvas.line(MARGIN, 841.89 - 42, MARGIN + WIDTH, 841.89 - 42)
+            canvas.line(MARGIN, 42, MARGIN + WIDTH, 42)
+            canvas.setFillColor(HexColor(_SOFT))
+            _line(canvas, MARGIN, 841.89 - 36, self.head, 7.2, BOLD)
+            _line(canvas, MARGIN, 31, self.foot, 6.6, SANS)
+            number = self.words.format(page=canvas.getPageNumber(), pages=max(self.pages, canvas.getPageNumber()))
+            _line(canvas, MARGIN + WIDTH - _length(number, 7.2, SANS), 31, number, 7.2, SANS)
+            canvas.restoreState()
+
+        def afterFlowable(self, flowable: Any) -> None:
+            entry = getattr(flowable, "entry", None)
+            if entry is None:
+                return
+            level, text, key = entry
+            self.canv.bookmarkPage(key)
+            self.canv.addOutlineEntry(text, key, level, closed=level == 0)
+            self.notify("TOCEntry", (level, safe(text), self.page, key))
+
+        def afterPage(self) -> None:
+            self.pages = max(self.pages, self.page)
+
+    return Document
+
+
+def _length(text: str, size: float, font: str) -> float:
+    from reportlab.pdfbase.pdfmetrics import stringWidth
+
+    return float(sum(stringWidth(part, name, size) for name, part in runs(text, font)))
+
+
+def _line(canvas: Any, x: float, y: float, text: str, size: float, font: str) -> None:
+    for name, part in runs(text, font):
+        canvas.setFont(name, size)
+        canvas.drawString(x, y, part)
+        x += canvas.stringWidth(part, name, size)
+
+
+@contextmanager
+def _binary() -> Iterator[None]:
+    """Streams as bytes: as text, which ReportLab prefers, they are a quarter larger and slow to write."""
+    from reportlab import rl_config
+
+    before = rl_config.useA85
+    rl_config.useA85 = 0
+    try:
+        yield
+    finally:
+        rl_config.useA85 = before
+
+
+def write_document(
+    file: Path,
+    story: list[Any],
+    *,
+    title: str,
+    head: str,
+    foot: str,
+    language: str = "en",
+    words: str = "Page {page} of {pages}",
+) -> None:
+    """Lay the flowables out and write the file."""
+    load_fonts()
+    document = _template()(
+        str(file),
+        shortened(head, 110),
+        shortened(foot, 110),
+        words,
+        pagesize=(595.28, 841.89),
+        title=visible(title),
+        author="Meterwright",
+        subject=visible(head),
+        creator="Meterwright",
+        lang=language,
+    )
+    with _binary():
+        document.multiBuild(story)
+
+
+def shortened(text: str, most: int = 48) -> str:
+    """A text of any length, cut to what a cell or a line has room for."""
+    shown = visible(text)
+    return shown if len(shown) <= most else shown[:most] + "…"

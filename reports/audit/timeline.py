@@ -1,0 +1,142 @@
+"""The time line of one meter: its error window by window, its regimes with their onset intervals, and its verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from reports.audit.charts import Meter, end_of
+from reports.audit.drawn import Drawn
+from reports.audit.timescale import thinned
+from reports.picture import Floats
+from reports.sheet import BLUE, GREEN, GREY, GRID, INK, VERMILION, Sheet, tick_labels, ticks
+from reports.wording import count, finite, percent
+
+#: verdicts and their colours, from the upper lane to the lowest
+LANES = {"healthy": GREEN, "steady": BLUE, "unsteady": VERMILION, "inconclusive": GREY}
+_DAYS_PER_MONTH = 30.4375
+
+
+@dataclass(frozen=True)
+class Look:
+    """Size and field of a drawing, and how much it may hold."""
+
+    size: tuple[float, float]
+    box: tuple[float, float, float, float]
+    dates: int
+    dots: int
+    columns: int
+
+
+WIDE = Look((12.0, 4.6), (0.075, 0.085, 0.91, 0.84), 12, 1000, 300)
+NARROW = Look((5.4, 5.0), (0.135, 0.085, 0.85, 0.84), 5, 250, 120)
+PAPER = Look((9.6, 3.1), (0.095, 0.105, 0.895, 0.8), 10, 1000, 240)
+
+
+def timeline(meter: Meter, look: Look = WIDE) -> Drawn | None:
+    """The error of each window over time, with regimes, onset intervals and lanes of verdicts. None without windows."""
+    if meter.windows.is_empty():
+        return None
+    windows = meter.windows.sort("window_start")
+    known = windows.filter(pl.col("error").is_finite())
+    errors = known["error"].to_numpy()
+    reach = _reach(meter, errors)
+    lane = 0.17 * reach
+    floor = -reach - lane * (len(LANES) + 0.4)
+    sheet = Sheet(look.size, (0.0, meter.scale.days), (floor, reach), look.box)
+    steps = [tick / 100 for tick in ticks(-100 * reach, 100 * reach, 5)]
+    labels = tick_labels([100 * step for step in steps], plus=True)
+    sheet.grid(meter.scale.marks(look.dates), list(zip(steps, labels, strict=True)), "", "error, %")
+    _limits(sheet, meter, reach)
+    sheet.rule((0.0, meter.scale.days), (0.0, 0.0), (0, (4, 3)))
+    middles = (meter.scale.places(known["window_start"]) + meter.scale.places(known["window_end"])) / 2
+    _dots(sheet, known["verdict"], middles, np.clip(errors, -reach, reach), look.dots)
+    for each in meter.regimes:
+        _regime(sheet, meter, each, reach)
+    _lanes(sheet, meter, windows, (-reach - lane * 0.4, lane), look.columns)
+    return Drawn(sheet.figure, f"Time line, {meter.who}", _words(meter, windows, errors, reach))
+
+
+def _reach(meter: Meter, errors: Floats) -> float:
+    """Half the height of the error axis: all regimes with room, the limits, and nine in ten windows, up to 150 %."""
+    levels = [abs(level) for each in meter.regimes if (level := finite(each.get("volume_error"))) is not None]
+    most = float(np.quantile(np.abs(errors), 0.9)) if len(errors) else 0.0
+    limit = (meter.limit("mpe_high") or 0.0) * max(meter.in_service, 1.0)
+    return min(max(1.3 * max(levels, default=0.0), 1.2 * most, 1.4 * limit, 0.02), 1.5)
+
+
+def _limits(sheet: Sheet, meter: Meter, reach: float) -> None:
+    """The permissible error from Q2 to Q4: on verification as an area, in service as dotted lines."""
+    limit, ends = meter.limit("mpe_high"), (0.0, meter.scale.days)
+    if limit is None:
+        return
+    sheet.area(ends, [-min(limit, reach)] * 2, [min(limit, reach)] * 2, GREEN, 0.2)
+    wide = limit * meter.in_service
+    if meter.in_service != 1.0 and wide <= reach:
+        for side in (-wide, wide):
+            sheet.rule(ends, (side, side), (0, (1.5, 1.5)), 1.1)
+
+
+def _dots(sheet: Sheet, verdicts: pl.Series, places: Floats, errors: Floats, most: int) -> None:
+    kept = thinned(len(places), most)
+    names = np.array(verdicts.to_list(), dtype=object)[kept] if kept else np.empty(0, dtype=object)
+    for verdict, colour in reversed(LANES.items()):
+        mine = names == verdict
+        sheet.dots(places[kept][mine], errors[kept][mine], colour, 3.2)
+
+
+def _regime(sheet: Sheet, meter: Meter, each: Mapping[str, Any], reach: float) -> None:
+    """The level of a regime (sloped where it drifts), its interval, and the interval of its onset."""
+    begin, end = meter.scale.at(each["begins"]), end_of(each["ends"], meter.scale)
+    if each["regime"] > 1:
+        low, high = (meter.scale.at(each[name] or each["begins"]) for name in ("begins_low", "begins_high"))
+        sheet.area((low, high), [-reach] * 2, [reach] * 2, INK, 0.16)
+        sheet.rule((begin, begin), (-reach, reach), (0, (2, 2)), 1.2)
+    sheet.text((begin + end) / 2, 0.93 * reach, str(each["regime"]), ha="center")
+    level = finite(each.get("volume_error"))
+    if level is None or each.get("form") == "unsteady":
+        return
+    tilt = (finite(each.get("drift_per_month")) or 0.0) * (end - begin) / 2 / _DAYS_PER_MONTH
+    lower, upper = (finite(each.get(f"volume_error_{side}")) for side in ("low", "high"))
+    if lower is not None and upper is not None:
+        under, over = ([min(max(bound + side * tilt, -reach), reach) for side in (-1, 1)] for bound in (lower, upper))
+        sheet.area((begin, end), under, over, INK, 0.18)
+    sheet.marks([[(begin, level - tilt), (end, level + tilt)]], INK, 2.4, zorder=5)
+
+
+def _lanes(sheet: Sheet, meter: Meter, windows: pl.DataFrame, top: tuple[float, float], most: int) -> None:
+    """A lane for each verdict: how high it is filled says what share of the windows there got that verdict."""
+    (high, lane), days = top, meter.scale.days
+    places = meter.scale.places(windows["window_start"])
+    length = float(meter.scale.places(windows["window_end"])[0] - places[0])
+    columns = min(most, max(1, round(days / length)))
+    column = np.clip((places / days * columns + 1e-6).astype(int), 0, columns - 1)
+    everything = np.maximum(np.bincount(column, minlength=columns), 1)
+    verdicts = np.array(windows["verdict"].to_list(), dtype=object)
+    left, width = np.arange(columns) * days / columns, days / columns
+    for row, (verdict, colour) in enumerate(LANES.items()):
+        base = high - lane * (row + 1) + 0.12 * lane
+        share = np.bincount(column[verdicts == verdict], minlength=columns) / everything
+        boxes = [
+            [(x, base), (x, base + s * 0.76 * lane), (x + width, base + s * 0.76 * lane), (x + width, base)]
+            for x, s in zip(left, share, strict=True)
+            if s > 0
+        ]
+        sheet.marks([[(0.0, base), (days, base)]], GRID, 0.8, zorder=1)
+        sheet.boxes(boxes, colour)
+        sheet.text(-0.006 * days, base + 0.36 * lane, _SHORT[verdict], ha="right", colour=colour)
+
+
+_SHORT = {"healthy": "healthy", "steady": "steady", "unsteady": "unsteady", "inconclusive": "open"}
+
+
+def _words(meter: Meter, windows: pl.DataFrame, errors: Floats, reach: float) -> str:
+    tally = ", ".join(f"{(windows['verdict'] == name).sum()} {name}" for name in LANES)
+    beyond = int((np.abs(errors) > reach).sum())
+    edge = f" {count(beyond, 'window')} beyond the axis, drawn at its edge." if beyond else ""
+    middle = f" Median error {percent(float(np.median(errors)))}." if len(errors) else ""
+    return f"{count(windows.height, 'window')} ({tally}) in {count(len(meter.regimes), 'regime')}.{middle}{edge}"

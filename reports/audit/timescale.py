@@ -1,0 +1,84 @@
+"""A time axis in days: from instants to places on it, and the dates that are written under it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from reports.picture import Floats
+
+_DAY_US = 86_400_000_000
+_STEPS_DAYS = (1, 2, 5, 10)
+_STEPS_MONTHS = (1, 2, 3, 6, 12, 24, 60)
+
+
+@dataclass(frozen=True)
+class TimeScale:
+    """The span of an audit; places are days since its start."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def days(self) -> float:
+        """Length of the span [d]."""
+        return max((self.end - self.start).total_seconds() / 86_400, 1e-6)
+
+    def at(self, when: datetime) -> float:
+        """The place of an instant, held within the span."""
+        return min(max((when - self.start).total_seconds() / 86_400, 0.0), self.days)
+
+    def places(self, times: pl.Series) -> Floats:
+        """The places of a column of instants."""
+        begin = round(self.start.timestamp() * 1_000_000)
+        return (times.dt.epoch("us").to_numpy().astype(np.float64) - begin) / _DAY_US
+
+    def marks(self, most: int) -> list[tuple[float, str]]:
+        """Dates to write under the axis, at most so many: firsts of months, or days where the span is short."""
+        if self.days < 32 * 2:
+            return self._days(most)
+        months = self._months()
+        step = next((s for s in _STEPS_MONTHS if len(months[::s]) <= most), _STEPS_MONTHS[-1])
+        kept = [month for month in months if (month.year * 12 + month.month - 1) % step == 0]
+        kept = [month for month in kept if self.at(month) <= 0.98 * self.days]  # a label at the very end has no room
+        return [(self.at(month), f"{month:%Y-%m}") for month in kept]
+
+    def _months(self) -> list[datetime]:
+        first = datetime(self.start.year, self.start.month, 1, tzinfo=UTC)
+        found = []
+        while first <= self.end:
+            if first >= self.start:
+                found.append(first)
+            first = (first + timedelta(days=32)).replace(day=1)
+        return found
+
+    def _days(self, most: int) -> list[tuple[float, str]]:
+        first = datetime(self.start.year, self.start.month, self.start.day, tzinfo=UTC)
+        days = [first + timedelta(days=k) for k in range(int(self.days) + 2)]
+        days = [day for day in days if self.start <= day <= self.end]
+        step = next((s for s in _STEPS_DAYS if len(days[::s]) <= most), 31)
+        return [(self.at(day), f"{day:%m-%d}") for day in days[::step]]
+
+
+def focused(scale: TimeScale, windows: pl.DataFrame) -> TimeScale:
+    """The part of the span around the windows that have pairs, if that is less than a third of it; else all of it."""
+    evidence = windows.filter(pl.col("n_pairs") > 0)
+    if evidence.is_empty():
+        return scale
+    first, last = evidence["window_start"].min(), evidence["window_end"].max()
+    if not (isinstance(first, datetime) and isinstance(last, datetime)):
+        return scale
+    if 3 * (last - first) > scale.end - scale.start:
+        return scale
+    length = windows["window_end"][0] - windows["window_start"][0]
+    room = max(1, round(0.15 * ((last - first) / length))) * length
+    return TimeScale(max(scale.start, first - room), min(scale.end, last + room))
+
+
+def thinned(many: int, most: int) -> Sequence[int]:
+    """Places of at most so many of a row of things, evenly spread, the first and the last among them."""
+    return list(range(many)) if many <= most else np.linspace(0, many - 1, most).round().astype(int).tolist()

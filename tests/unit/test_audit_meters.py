@@ -1,0 +1,325 @@
+"""Litres, money, compliance and groups of an audit, counted by hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import stats
+
+from tests.auditing import BEGIN, LENGTH, fleet_of, moments_of, registry_of, windows_of
+from transforms.audit import (
+    calibration_volumes,
+    compare,
+    comparison_summary,
+    fleet_groups,
+    joined,
+    meters,
+    regimes,
+    summary,
+)
+from transforms.audit.compliance import against, favours_one_party, in_service_factor, one_sign
+from transforms.audit.money import priced
+from transforms.audit.places import locate, random_variance
+from transforms.audit.series import prepared
+from transforms.audit.volume import mis_registered, shared_uncertainty, total_half_width
+from transforms.canonical import canonical
+from transforms.judge.evidence import Zones
+from transforms.policy import Policy
+from transforms.schemas import AUDIT_FLEET, AUDIT_METERS
+
+Z = 1.959963984540054
+
+
+def test_the_intervals_of_volumes_carry_the_calibrations_by_hand() -> None:
+    # three windows of 1,000 L on one calibration of 0.25 % and one of 2,000 L on the next
+    windows = windows_of(
+        [0.02, 0.02, 0.02, -0.01],
+        volume_l=[1000.0, 1000.0, 1000.0, 2000.0],
+        meter_volume_l=[1020.0, 1020.0, 1020.0, 1980.0],
+        reference_uncertainty=0.0025,
+        calibrated_on=[date(2026, 1, 1)] * 3 + [date(2026, 2, 1)],
+    ).with_columns(random_l2=pl.lit(4.0))
+    found = mis_registered(windows, ["feature_code"]).row(0, named=True)
+    assert found["volume_l"] == 5000
+    assert found["misregistered_l"] == pytest.approx(40)
+    # 0.25 % of 3,000 L and of 2,000 L are independent; the random parts are 4 L^2 each
+    half = Z * np.sqrt(7.5**2 + 5.0**2 + 16)
+    assert found["misregistered_high_l"] - 40 == pytest.approx(half)
+    assert 40 - found["misregistered_low_l"] == pytest.approx(half)
+    assert shared_uncertainty(windows, ["feature_code"])["shared"][0] == pytest.approx(np.hypot(7.5, 5.0) / 5000)
+
+
+def test_the_scatter_of_readings_is_random_and_no_flow_has_none() -> None:
+    windows = windows_of([0.0, 0.0])
+    moments = moments_of(windows, {0: ([0.0] * 40, [0.0] * 40), 3: ([100.0, 200.0], [100.0, 200.0])})
+    listed = prepared(windows)
+    found = random_variance(locate(moments, listed), listed, fleet_of(["WM-1"]), Policy())
+    # a quarter of an hour of (1 % and 0.5 % of the flow) and of a step of 1 L/h at both ends
+    by_hand = (0.25**2) * ((0.01**2 + 0.005**2) * (100**2 + 200**2) + 2 / 6)
+    assert found.tolist() == pytest.approx([by_hand] * 2)
+
+
+def test_references_calibrated_on_one_day_err_together() -> None:
+    volumes = pl.DataFrame(
+        {
+            "feature_code": ["a", "b", "c"],
+            "calibrated_on": [date(2026, 1, 1), date(2026, 1, 1), date(2026, 1, 9)],
+            "common_l": [3.0, 4.0, 24.0],
+            "random_l2": [0.0, 0.0, 0.0],
+        }
+    )
+    assert total_half_width(volumes, []).item() == pytest.approx(Z * 25.0)
+
+
+def whole_audit() -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Three meters: right, 6 % low throughout, and low from the hundredth window on."""
+    noise = 0.002 * np.random.default_rng(1).standard_normal((3, 200))
+    errors = np.array([np.zeros(200), np.full(200, -0.06), np.where(np.arange(200) < 100, 0.0, -0.06)])
+    flows = [60.0, 90.0, 200.0, 300.0, 700.0]
+    windows, moments = [], []
+    for code, error, own in zip(("WM-1", "WM-2", "WM-3"), errors, noise, strict=True):
+        frame = windows_of(
+            error + own,
+            code=code,
+            reference_uncertainty=0.0025,
+            meter_volume_l=pl.Series(100 * (1 + error)),
+            verdict=np.where(error == 0, "healthy", "steady").tolist(),
+        )
+        windows.append(frame)
+        for gain in np.unique(1 + error):
+            some = frame.filter(pl.Series(1 + error == gain))
+            cells = {2: (flows[:2], [gain * q for q in flows[:2]]), 3: (flows[2:], [gain * q for q in flows[2:]])}
+            moments.append(moments_of(some, cells))
+    listed, sums = pl.concat(windows), pl.concat(moments)
+    fleet = fleet_of(["WM-1", "WM-2", "WM-3"])
+    found = regimes(listed, sums, fleet, Policy(), LENGTH)
+    return listed, sums, found, fleet
+
+
+END = BEGIN + timedelta(days=100)
+
+
+def test_a_row_per_meter_says_what_it_did_and_does() -> None:
+    windows, moments, found, fleet = whole_audit()
+    registry = registry_of(["WM-1", "WM-2", "WM-3"], site=["north", "south", "south"])
+    table = meters(windows, moments, found, fleet, registry, Policy(), END)
+    assert table.schema == pl.Schema(AUDIT_METERS)
+    right, low, stepped = table.iter_rows(named=True)
+    assert (right["n_regimes"], low["n_regimes"], stepped["n_regimes"]) == (1, 1, 2)
+    assert (right["flag"], low["flag"], stepped["flag"]) == (None, "outside_in_service", "outside_in_service")
+    assert right["misregistered_l"] == pytest.approx(0.0, abs=1e-6)
+    assert low["misregistered_l"] == pytest.approx(-0.06 * 20_000)
+    assert stepped["misregistered_l"] == pytest.approx(-0.06 * 10_000)
+    assert stepped["under_l"] == pytest.approx(600) and stepped["over_l"] == pytest.approx(0.0, abs=1e-6)
+    # the last regime counts for what the meter does now
+    assert stepped["error_q2_q3"] == pytest.approx(-0.06, abs=1e-5)
+    assert stepped["weighted_error"] == pytest.approx(-0.06, abs=1e-5)
+    assert stepped["volume_error"] == pytest.approx(-0.03, abs=1e-5)
+    assert stepped["crosses_on"] == (BEGIN + 100 * LENGTH).date()
+    assert stepped["crosses_low"] <= stepped["crosses_on"] <= stepped["crosses_high"]
+    # since when the second one has been off is not known
+    assert low["crosses_on"] is None
+    assert right["on_verification"] == right["in_service"] == "inside"
+    assert low["on_verification"] == low["in_service"] == "outside"
+    assert right["under_billed"] is right["currency"] is None
+    assert (stepped["n_healthy"], stepped["n_steady"]) == (100, 100)
+
+
+def test_a_meter_that_was_off_and_is_not_any_more_is_flagged_as_such() -> None:
+    error = np.where(np.arange(200) < 100, -0.06, 0.0)
+    windows = windows_of(error + 0.002 * np.random.default_rng(2).standard_normal(200))
+    flows = [60.0, 90.0, 200.0, 300.0]
+    parts = [
+        moments_of(windows.filter(pl.Series(error == e)), {2: (flows, [(1 + e) * q for q in flows])})
+        for e in (-0.06, 0)
+    ]
+    moments, fleet = pl.concat(parts), fleet_of(["WM-1"])
+    found = regimes(windows, moments, fleet, Policy(), LENGTH)
+    row = meters(windows, moments, found, fleet, registry_of(["WM-1"]), Policy(), END).row(0, named=True)
+    assert (row["flag"], row["flagged"], row["on_verification"]) == ("was_outside", True, "inside")
+
+
+def test_a_drift_is_told_with_the_day_of_its_crossing() -> None:
+    day = np.arange(400) / 2
+    error = 0.003 * day / 30.4369
+    windows = windows_of(error + 0.003 * np.random.default_rng(3).standard_normal(400))
+    moments = moments_of(windows, {2: ([60.0, 90.0], [60.3, 90.6])})
+    fleet = fleet_of(["WM-1"])
+    found = regimes(windows, moments, fleet, Policy(), LENGTH)
+    row = meters(windows, moments, found, fleet, registry_of(["WM-1"]), Policy(), BEGIN + timedelta(days=200)).row(
+        0, named=True
+    )
+    assert row["drift_low"] < 0.003 < row["drift_high"]
+    # 2 % at 0.3 % a month is reached after 203 days
+    assert abs((row["crosses_on"] - (BEGIN + timedelta(days=203)).date()).days) < 15
+    assert row["crosses_low"] < row["crosses_on"] < row["crosses_high"]
+    assert row["flag"] == "drifts_out"
+
+
+def test_meters_without_evidence_are_listed_all_the_same() -> None:
+    windows = windows_of([0.0] * 3, verdict="inconclusive", reason="reference_expired")
+    fleet = fleet_of(["WM-1"])
+    moments = moments_of(windows, {2: ([60.0], [60.0])})
+    found = regimes(windows, moments, fleet, Policy(), LENGTH)
+    row = meters(windows, moments, found, fleet, registry_of(["WM-1"]), Policy(), END).row(0, named=True)
+    assert (row["n_windows"], row["n_inconclusive"], row["n_regimes"], row["volume_l"]) == (3, 3, 0, 0.0)
+    assert row["flagged"] is False and row["on_verification"] is None
+
+
+TARIFFS = pl.DataFrame(
+    {
+        "site": [None, None, "south", None, "south"],
+        "model": [None, None, None, "M", "M"],
+        "from": [date(2025, 1, 1), date(2026, 1, 3), date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 4)],
+        "price_per_m3": [1.0, 9.0, 2.0, 3.0, 4.0],
+        "currency": ["EUR"] * 5,
+    }
+)
+
+
+def test_the_most_particular_tariff_of_the_day_holds() -> None:
+    sites = pl.DataFrame({"feature_code": ["WM-1", "WM-2"], "site": ["south", "north"], "model": ["M", "M"]})
+    days = pl.concat([windows_of([0.0] * 4, code=code).gather_every(1) for code in ("WM-1", "WM-2")])
+    days = days.with_columns(
+        window_start=pl.Series([datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2, 3, 4)] * 2).cast(
+            days.schema["window_start"]
+        )
+    )
+    found = priced(days.drop("model"), sites, TARIFFS)
+    assert found["price_per_m3"].to_list() == [2.0, 2.0, 2.0, 4.0, 1.0, 3.0, 3.0, 3.0]
+    assert priced(days.drop("model"), sites, None)["price_per_m3"].is_null().all()
+    before = days.with_columns(window_start=pl.col("window_start") - timedelta(days=900))
+    assert priced(before.drop("model"), sites, TARIFFS)["price_per_m3"].is_null().all()
+
+
+def test_money_keeps_what_was_billed_too_little_and_too_much_apart() -> None:
+    windows = windows_of([-0.1, 0.2, -0.3], volume_l=1000.0, meter_volume_l=[900.0, 1200.0, 700.0])
+    fleet, moments = fleet_of(["WM-1"]), moments_of(windows, {2: ([60.0, 61.0, 70.0], [60.0, 61.0, 70.0])})
+    tariffs = TARIFFS.filter(pl.col("site").is_null() & pl.col("model").is_null())
+    registry = registry_of(["WM-1"], tariffs)
+    found = regimes(windows, moments, fleet, Policy(), LENGTH)
+    row = meters(windows, moments, found, fleet, registry, Policy(), END).row(0, named=True)
+    # 100 L and 300 L too little, 200 L too much, at 1 EUR a cubic metre
+    assert row["under_billed"] == pytest.approx(0.4)
+    assert row["over_billed"] == pytest.approx(0.2)
+    assert row["currency"] == "EUR"
+
+
+def zones(error: list[float], expanded: list[float], n: list[int]) -> Zones:
+    shape = (3, 1)
+    e, u, count = (np.array(values).reshape(shape) for values in (error, expanded, n))
+    none = np.zeros(shape, dtype=bool)
+    return Zones(count, count.astype(float), e, u / 2, u, none, none, none, np.ones(shape))
+
+
+@pytest.mark.parametrize(
+    ("error", "expanded", "n", "said"),
+    [
+        ([0.01, 0.005, 0.0], [0.005, 0.005, 0.005], [9, 90, 9], "inside"),
+        ([0.01, 0.03, 0.0], [0.005, 0.005, 0.005], [9, 90, 9], "outside"),
+        ([0.01, 0.019, 0.0], [0.005, 0.005, 0.005], [9, 90, 9], "open"),
+        # a small zone too unsure to see its limit says nothing, the main one does
+        ([0.01, 0.005, 0.01], [0.005, 0.005, 0.2], [9, 90, 9], "inside"),
+        ([0.01, 0.005, 0.01], [0.005, 0.2, 0.005], [9, 90, 9], "open"),
+        ([0.01, 0.005, 0.01], [0.005, 0.005, 0.005], [0, 0, 0], None),
+    ],
+)
+def test_limits_are_kept_or_exceeded_only_with_uncertainty_counted(
+    error: list[float], expanded: list[float], n: list[int], said: str | None
+) -> None:
+    limit = np.array([[0.05], [0.02], [0.02]])
+    assert against(zones(error, expanded, n), limit, 3).tolist() == [said]
+
+
+@pytest.mark.parametrize(
+    ("error", "sign", "favours"),
+    [
+        ([0.03, 0.015, 0.012], "high", True),
+        ([0.03, 0.015, 0.008], "high", False),
+        ([-0.03, -0.015, -0.012], "low", True),
+        ([0.03, -0.015, 0.012], "mixed", False),
+    ],
+)
+def test_all_errors_on_one_side_are_told(error: list[float], sign: str, favours: bool) -> None:
+    limit = np.array([[0.05], [0.02], [0.02]])
+    found = zones(error, [0.001] * 3, [9] * 3)
+    assert one_sign(found, 3).tolist() == [sign]
+    assert favours_one_party(found, limit, 3).tolist() == [favours]
+    assert one_sign(zones(error, [0.001] * 3, [9, 0, 0]), 3).tolist() == [None]
+
+
+def test_in_service_twice_the_error_is_allowed_unless_the_policy_says_how_much() -> None:
+    assert in_service_factor(Policy()) == 2.0
+    assert in_service_factor(replace(Policy(), tolerance=1.5)) == 1.5
+    assert in_service_factor(replace(Policy(), origins={"tolerance": "policy.toml line 3"})) == 1.0
+
+
+def test_groups_and_the_summary_add_up() -> None:
+    windows, moments, found, fleet = whole_audit()
+    installed = [date(2014, 5, 1), date(2015, 1, 1), date(2019, 12, 31)]
+    registry = registry_of(["WM-1", "WM-2", "WM-3"], site=["north", "south", "south"], installed_on=installed)
+    table = meters(windows, moments, found, fleet, registry, Policy(), END)
+    volumes = calibration_volumes(windows, moments, fleet, Policy())
+    groups = fleet_groups(table, registry, volumes)
+    assert groups.schema == pl.Schema(AUDIT_FLEET)
+    assert groups.select("by", "group", "n_meters").rows() == [
+        ("age", "2010 to 2014", 1),
+        ("age", "2015 to 2019", 2),
+        ("model", "M", 3),
+        ("site", "north", 1),
+        ("site", "south", 2),
+        ("size", "Q3 2.5 m3/h", 3),
+    ]
+    whole = groups.filter(pl.col("by") == "model").row(0, named=True)
+    assert whole["misregistered_l"] == pytest.approx(-1800)
+    # all on one day: 0.25 % of 60,000 L, fully correlated; the random part is small
+    half = whole["misregistered_high_l"] - whole["misregistered_l"]
+    assert Z * 150 < half < 1.1 * Z * 150
+    assert (whole["n_flagged"], whole["n_outside"]) == (2, 2)
+    told = summary(table, found, groups, volumes)
+    assert told["volume"]["apparent_loss_l"] == pytest.approx(1800)
+    assert told["volume"]["apparent_loss_share"] == pytest.approx(0.03)
+    assert told["volume"]["apparent_loss_high_l"] - 1800 == pytest.approx(half)
+    assert told["meters"] == {"n": 3, "judged": 3, "flagged": 2, "flags": {"outside_in_service": 2}}
+    assert told["compliance"]["in_service"] == {"inside": 1, "outside": 2}
+    assert json.loads(canonical(told)) == told
+    # without volumes by calibration the widest interval is taken
+    assert summary(table, found, groups)["volume"]["apparent_loss_high_l"] >= told["volume"]["apparent_loss_high_l"]
+
+
+@pytest.mark.parametrize("n", [5, 6, 11, 40])
+def test_the_interval_of_a_median_is_that_of_the_sign_test(n: int) -> None:
+    windows, moments, found, fleet = whole_audit()
+    one = meters(windows, moments, found, fleet, registry_of(["WM-1", "WM-2", "WM-3"]), Policy(), END)[:1]
+    drifts = [0.001 * k for k in range(n)]
+    table = pl.concat(
+        [one.with_columns(feature_code=pl.lit(f"WM-{k}"), drift_per_month=pl.lit(d)) for k, d in enumerate(drifts)]
+    )
+    row = fleet_groups(table, registry_of([])).filter(pl.col("by") == "model").row(0, named=True)
+    below = [k for k in range(n) if stats.binom.cdf(k, n, 0.5) <= 0.025]
+    if not below:
+        assert row["drift_low"] is row["drift_high"] is None
+    else:
+        # the order statistics of rank k + 1 and n - k, the largest k with P(B <= k) at most 2.5 %
+        assert row["drift_low"] == pytest.approx(drifts[below[-1]])
+        assert row["drift_high"] == pytest.approx(drifts[n - 1 - below[-1]])
+
+
+def test_two_policies_are_set_side_by_side() -> None:
+    a = pl.concat([windows_of([0.0] * 3, code="WM-1"), windows_of([0.0] * 2, code="WM-2")])
+    b = a.with_columns(
+        verdict=pl.Series(["healthy", "steady", "healthy", "healthy", "healthy"]),
+        form=pl.Series([None, "linear", None, None, None], dtype=pl.String),
+    )
+    found = compare(a, b)
+    assert found.windows.select("feature_code", "verdict_a", "verdict_b").rows() == [("WM-1", "healthy", "steady")]
+    told = comparison_summary(found)
+    assert (told["windows"], told["windows_that_differ"], told["meters_that_differ"]) == (5, 1, 1)
+    assert told["commanded"] == {"a": 0, "b": 1, "only_a": [], "only_b": ["WM-1"]}
+    halves = [compare(*(each.filter(pl.col("feature_code") == code) for each in (a, b))) for code in ("WM-2", "WM-1")]
+    assert comparison_summary(joined(halves)) == told

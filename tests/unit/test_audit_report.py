@@ -1,0 +1,288 @@
+"""The pages of an audit: well formed, linked, the same bytes every time, harmless, and fit for each audience."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import re
+from functools import cache
+from html import unescape
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from reports.audit import AuditView, write_audit_report
+from reports.audit.anchors import anchor
+from reports.audit.customer import language_of, letter
+from reports.audit.meters import listed, ranked
+from reports.audit.overview import groups, sentences, standings, totals
+from reports.audit.pages import meter_pages, overview_page
+from reports.audit.view import for_audience
+from reports.audit.what_if import what_if
+from reports.svg import drawing
+from reports.wording import THIN
+from tests.audit_report_fixture import fake_audit, hostile_audit
+from tests.unit.test_run_report import Page
+from transforms.errors import UsageError
+from transforms.schemas import AUDIT_FLEET, AUDIT_METERS, AUDIT_WINDOWS, REGIMES
+
+
+@cache
+def small() -> AuditView:
+    return fake_audit(meters=24, flagged=6, days=20)
+
+
+@cache
+def overview() -> str:
+    return overview_page(small(), "operator")
+
+
+@cache
+def pages() -> dict[str, str]:
+    return dict(meter_pages(small()))
+
+
+@cache
+def hostile_pages() -> dict[str, str]:
+    view = hostile_audit()
+    return {"index.html": overview_page(view, "operator"), **dict(meter_pages(view, 12))}
+
+
+def words_of(page: str) -> str:
+    return re.sub(r"\s+", " ", Page(page).text.replace(THIN, " "))
+
+
+def test_three_sentences_say_what_was_found() -> None:
+    view = small()
+    first, second, third = (said.replace(THIN, " ") for said in sentences(view))
+    inside = view.meters.filter(pl.col("in_service") == "inside").height
+    assert first == (
+        "24 meters were compared with their references over 20 days, in up to 40 windows of 12h; 23 could be judged."
+    )
+    assert second.startswith(f"In service {inside} of 23 are inside the permissible error")
+    assert second.endswith("6 meters are flagged.")
+    assert "EUR were under-billed and" in third
+
+
+def test_standings_count_every_meter_once() -> None:
+    meters = pl.DataFrame({"in_service": ["inside", "inside", "open", None, "outside", "nonsense"]})
+    assert [(each["name"], each["many"]) for each in standings(meters, "in_service")] == [
+        ("inside", 2),
+        ("open", 1),
+        ("outside", 1),
+        ("not judged", 2),
+    ]
+
+
+def test_totals_without_an_interval_say_none() -> None:
+    view = fake_audit(meters=6, flagged=2, days=10, summary={})
+    given = totals(view)
+    assert given["interval"] == ""
+    assert given["missed"] == pytest.approx(view.meters["misregistered_l"].sum())
+
+
+def test_the_worst_comes_first_and_has_page_one() -> None:
+    view = small()
+    sizes = ranked(view)["misregistered_l"].abs().to_list()
+    assert sizes == sorted(sizes, reverse=True)
+    rows = listed(view, pages=2)
+    assert [row["page"] for row in rows] == ["meters/0001.html", "meters/0002.html", "", "", "", ""]
+    assert anchor(rows[0]["code"]) == rows[0]["anchor"]
+
+
+def test_groups_tell_of_drifts_that_are_told_from_none() -> None:
+    fleet = small().fleet.with_columns(
+        drift_low=pl.when(pl.col("group") == "UWM-20 R160").then(-0.003).otherwise(-0.001),
+        drift_high=pl.when(pl.col("group") == "UWM-20 R160").then(-0.001).otherwise(0.001),
+        median_drift_per_month=pl.lit(-0.002),
+    )
+    models, *rest = groups(fake_audit(meters=6, flagged=2, days=10, fleet=fleet))
+    assert models["drifting"].replace(THIN, " ") == "Shown to drift: UWM-20 R160 by −0.20 % a month."
+    assert [cut["by"] for cut in rest] == ["age", "size", "site"]
+
+
+@pytest.mark.parametrize("which", ["overview", "meter"])
+def test_pages_are_well_formed_and_their_ids_unique(which: str) -> None:
+    page = Page(overview() if which == "overview" else pages()["meters/0001.html"])
+    assert len(page.ids) == len(set(page.ids))
+    local = {reference[1:] for reference in page.references if reference.startswith("#")}
+    assert local <= set(page.ids)
+    assert not [reference for reference in page.references if "//" in reference]
+
+
+def test_links_lead_to_pages_and_back() -> None:
+    rows = listed(small())
+    index = Page(overview())
+    for place, (name, text) in enumerate(pages().items(), start=1):
+        assert name == f"meters/{place:04d}.html"
+        assert name in index.references
+        code = rows[place - 1]["code"]
+        page = Page(text)
+        assert f"../index.html#{code}" in page.references
+        assert code in index.ids and code in page.ids
+
+
+def test_a_meters_page_holds_its_charts_and_tables() -> None:
+    view = small()
+    codes = ranked(view)["feature_code"].to_list()
+    for code, text in zip(codes, pages().values(), strict=True):
+        said = words_of(text)
+        assert text.count('<svg class="chart"') == (5 if view.points(code) is not None else 4)
+        assert "In service" in said and "Q2 to Q3" in said and "mis-registered" in said
+        regimes = view.regimes.filter(pl.col("feature_code") == code).height
+        assert text.count('<span class="swatch') == regimes
+
+
+def test_the_only_script_is_ours_and_known_by_its_digest() -> None:
+    page = overview()
+    script = re.search(r"<script>(.*?)</script>", page, re.DOTALL)
+    assert script and page.count("<script") == 1
+    policy = re.search(r"script-src 'sha256-([^']+)'", unescape(page))
+    assert policy
+    assert base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode() == policy[1]
+    assert all("<script" not in text and "script-src" not in text for text in pages().values())
+
+
+def test_the_page_says_what_it_rests_on() -> None:
+    said = words_of(overview())
+    for wanted in (
+        *("raw/meter/2024-07.csv.gz", "7 200 000", "significance = 0.0001", "meterwright audit --from"),
+        *("823412d1eacb", "polars", "2.1.0"),
+    ):
+        assert wanted in said
+
+
+def test_two_policies_side_by_side() -> None:
+    given = what_if(small())
+    assert given is not None
+    assert [side["commanded"] for side in given["sides"]] == ["46", "60"]
+    assert len(given["moves"]) == 1  # windows that agree are no move
+    assert given["difference"].splitlines()[-2:] == ["-significance = 0.0001", "+significance = 0.01"]
+    assert "What if" in words_of(overview())
+    assert what_if(fake_audit(meters=4, flagged=1, days=6, what_if=None)) is None
+
+
+def test_hostile_names_stay_text() -> None:
+    for text in hostile_pages().values():
+        page = Page(text)
+        assert page.tags.count("script") == (1 if "audit of" in text and "_list" in page.ids else 0)
+        assert not {"img", "b"} & set(page.tags)
+        assert "\u202e" not in text and "\u2066" not in text and "\x07" not in text
+        assert len(page.ids) == len(set(page.ids))
+    assert "=cmd|' /C calc'!A0" in Page(hostile_pages()["index.html"]).text
+    assert "../../etc/passwd" in Page(hostile_pages()["index.html"]).text
+    assert all(re.fullmatch(r"index\.html|meters/\d{4}\.html", name) for name in hostile_pages())
+
+
+def test_a_supervisor_sees_no_site_and_no_file_name() -> None:
+    view = for_audience(small(), "supervisor")
+    said = words_of(overview_page(view, "supervisor")) + "".join(words_of(text) for _, text in meter_pages(view, 2))
+    for site in small().meters["site"].unique():
+        assert site not in said
+    assert "raw/meter" not in said and "By site" not in said
+    assert "4aadff410171" in said and "Compliance" in said
+
+
+def test_the_same_view_gives_the_same_bytes(tmp_path: Path) -> None:
+    digests = []
+    for place in ("a", "b"):
+        view = fake_audit(meters=8, flagged=2, days=10)
+        write_audit_report(tmp_path / place, view)
+        files = sorted(file for file in (tmp_path / place).rglob("*") if file.is_file())
+        digests.append(
+            {str(f.relative_to(tmp_path / place)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+        )
+    assert digests[0] == digests[1]
+    assert set(digests[0]) == {
+        *("index.html", "report.pdf", "tables.xlsx"),
+        *("meters/0001.html", "meters/0002.html"),
+    }
+
+
+def test_an_audit_of_nothing_is_said_plainly(tmp_path: Path) -> None:
+    view = small()
+    empty = AuditView(
+        meters=pl.DataFrame(schema=AUDIT_METERS),
+        regimes=pl.DataFrame(schema=REGIMES),
+        fleet=pl.DataFrame(schema=AUDIT_FLEET),
+        windows=lambda _: pl.DataFrame(schema=AUDIT_WINDOWS),
+        points=lambda _: None,
+        summary={},
+        facts={"from": view.facts["from"], "to": view.facts["to"], "window": "12h"},
+    )
+    write_audit_report(tmp_path, empty)
+    said = words_of((tmp_path / "index.html").read_text(encoding="utf-8"))
+    assert "0 meters were compared" in said and "No meter is flagged." in said
+    assert (tmp_path / "report.pdf").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"), [("zh-CN", "zh"), ("de", "de"), ("FR_ca", "fr"), ("xx", "en"), (None, "en")]
+)
+def test_the_customers_language(wanted: str | None, expected: str) -> None:
+    assert language_of(wanted) == expected
+
+
+def test_a_customer_reads_of_one_meter_in_plain_words(tmp_path: Path) -> None:
+    view = fake_audit(meters=24, flagged=6, days=20, language="de")
+    code = view.meters.filter(pl.col("flagged") & (pl.col("flag") != "scatter"))["feature_code"][0]
+    write_audit_report(tmp_path, view, "customer", code)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["index.html", "report.pdf"]
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert '<html lang="de">' in text
+    said = words_of(text)
+    assert f"Ihr Wasserzähler {code}" in said and "Liter" in said and "Juli 2024" in said
+    others = [other for other in view.meters["feature_code"] if other != code]
+    assert not [other for other in others if other in said]
+    assert not [site for site in view.meters["site"].unique() if site in said]
+
+
+def test_what_a_customer_is_told_follows_from_the_meter() -> None:
+    view = small()
+
+    def state(**changes: pl.Expr) -> str:
+        code = view.meters.filter(pl.col("flag") == "linear_mapping")["feature_code"][0]
+        meters = view.meters.with_columns(**{name: each for name, each in changes.items() if name in AUDIT_METERS})
+        forms = {name: each for name, each in changes.items() if name in REGIMES and name not in AUDIT_METERS}
+        changed = dataclasses.replace(view, meters=meters, regimes=view.regimes.with_columns(**forms))
+        with drawing():
+            return letter(changed, code).state
+
+    assert state() in {"high", "low"}
+    assert state(form=pl.lit("unsteady")) == "unreliable"
+    assert state(form=pl.lit("healthy")) == "recovered"
+    assert state(n_inconclusive=pl.col("n_windows")) == "unclear"
+    assert state(flagged=pl.lit(False), in_service=pl.lit("inside")) == "right"
+    assert state(flagged=pl.lit(False), in_service=pl.lit("open"), on_verification=pl.lit("open")) == "unclear"
+
+
+def test_a_customer_is_told_when_it_began_to_be_as_it_is() -> None:
+    view = small()
+    code = view.regimes.filter((pl.col("regime") == 2) & (pl.col("form") != "healthy"))["feature_code"][0]
+
+    def told(earlier: float, form: str) -> str:
+        first = (pl.col("feature_code") == code) & (pl.col("regime") == 1)
+        regimes = view.regimes.with_columns(
+            volume_error=pl.when(first).then(pl.col("volume_error") * 0 + earlier).otherwise("volume_error"),
+            form=pl.when(first).then(pl.lit(form)).otherwise("form"),
+        )
+        with drawing():
+            return " ".join(letter(dataclasses.replace(view, regimes=regimes), code).sentences)
+
+    now = view.regimes.filter((pl.col("feature_code") == code) & (pl.col("regime") == 2))["volume_error"][0]
+    assert "It began around" in told(0.001, "healthy")
+    assert "It began around" in told(-now, "linear")  # to the other side before
+    assert "It began around" not in told(2 * now, "linear")  # it was so before the audit
+
+
+def test_wrong_use_is_refused(tmp_path: Path) -> None:
+    view = small()
+    with pytest.raises(UsageError, match="one of operator, supervisor, customer"):
+        write_audit_report(tmp_path, view, "public")
+    with pytest.raises(UsageError, match="about one meter"):
+        write_audit_report(tmp_path, view, "customer")
+    with pytest.raises(UsageError, match=r"no meter 'WM-\[U\+202E\]'"):
+        write_audit_report(tmp_path, view, "customer", "WM-\u202e")
+    assert list(tmp_path.iterdir()) == []

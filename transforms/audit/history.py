@@ -1,0 +1,176 @@
+"""History: each meter's windows cut into stretches that are one and the same, steady or unsteady, with dated changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from transforms.audit.changes import settle
+from transforms.audit.noise import Noise, drawn_in, estimate_noise
+from transforms.audit.onset import Onsets, date_changes, most_probable, with_bends
+from transforms.audit.segment import Stretches, prices, segment
+from transforms.audit.series import Bools, Ints, Series, pack
+from transforms.audit.steadiness import evidence, unsteady_stretches
+from transforms.policy import Policy
+
+#: a change matters if it moves the error by this share of the permissible error at least
+SHARE_OF_MPE = 0.5
+
+CUTS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "meter": pl.Int64,
+    "first": pl.Int64,
+    "low": pl.Int64,
+    "high": pl.Int64,
+    "last": pl.Int64,
+    "unsteady": pl.Boolean,
+    "drifts": pl.Boolean,
+}
+
+
+def cut(listed: pl.DataFrame, mpe: npt.NDArray[np.float64], policy: Policy) -> pl.DataFrame:
+    """Cut each meter's windows.
+
+    Parameters
+    ----------
+    listed : DataFrame
+        From `prepared`.
+    mpe : ndarray
+        Maximum permissible error from Q2 to Q4 of each meter, by its number in ``listed``.
+
+    Returns
+    -------
+    DataFrame
+        `CUTS`, sorted by meter and time: ``first`` and ``last`` usable window of each stretch, ``low`` the last window
+        that may lie wholly before the change, ``high`` the first that may lie wholly after it (rows of ``listed``; null
+        for a meter's first stretch), whether it is ``unsteady``, and whether its error ``drifts``.
+    """
+    used = listed.filter("usable")
+    if used.is_empty():
+        return pl.DataFrame(schema=CUTS)
+    used = used.with_columns(row=pl.col("meter").rank("dense").cast(pl.Int64) - 1)
+    series = pack(used, "row")
+    verdicts = np.where(
+        series.present, listed["unsteady"].cast(pl.Int64).fill_null(-1).to_numpy()[np.maximum(series.place, 0)], -1
+    )
+    state = unsteady_stretches(verdicts) & series.present
+    pieces = _pieces(series, state)
+    steady = _steady(used, series, state, pieces, mpe, policy)
+    return _listed(pieces, steady, series, verdicts, used)
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """Runs of windows of one state: row of the series, first and last column, state."""
+
+    row: Ints
+    first: Ints
+    last: Ints
+    unsteady: Bools
+
+
+@dataclass(frozen=True)
+class _Steady:
+    """The stretches of the steady pieces: ``piece`` of each row of ``stretches``."""
+
+    piece: Ints
+    stretches: Stretches
+    onsets: Onsets
+
+
+def _pieces(series: Series, state: Bools) -> _Pieces:
+    begins = series.present.copy()
+    begins[:, 1:] &= (state[:, 1:] != state[:, :-1]) | ~series.present[:, :-1]
+    row, first = np.nonzero(begins)
+    last = np.append(first[1:], 0)
+    ends = np.append(row[1:] != row[:-1], True)
+    last = np.where(ends, series.n[row], last)
+    return _Pieces(row, first, last, state[row, first])
+
+
+def _steady(
+    used: pl.DataFrame, series: Series, state: Bools, pieces: _Pieces, mpe: npt.NDArray[np.float64], policy: Policy
+) -> _Steady:
+    """Segment the steady pieces. A meter's noise is that of all its steady windows."""
+    calm = ~state[series.present]
+    number = np.repeat(np.arange(len(pieces.row)), pieces.last - pieces.first)
+    chosen = used.with_columns(piece=pl.Series(number)).filter(pl.Series(calm))
+    if chosen.is_empty():
+        none = np.zeros(0, dtype=np.int64)
+        return _Steady(none, Stretches(none, none, none, none.astype(np.bool_)), Onsets(none, none, none, none, none))
+    by_meter = chosen.with_columns(own=pl.col("row").rank("dense").cast(pl.Int64) - 1)
+    whole = pack(by_meter, "own")
+    noise = estimate_noise(whole)
+    by_piece = by_meter.with_columns(own_piece=pl.col("piece").rank("dense").cast(pl.Int64) - 1)
+    parts = pack(by_piece, "own_piece")
+    head = by_piece.group_by("own_piece", maintain_order=True).first()
+    meter = head["own"].to_numpy()
+    own = Noise(noise.between[meter], noise.persistence[meter], noise.dof[meter])
+    calm_series = drawn_in(parts, own)
+    variance = own.total(parts)
+    price = prices(whole.n[meter], own.dof)
+    least = SHARE_OF_MPE * policy.tolerance * mpe[head["meter"].to_numpy()]
+    stretches = segment(calm_series, variance, price)
+    stretches, variance = settle(stretches, calm_series, variance, price, least)
+    onsets = date_changes(stretches, calm_series, variance)
+    return _Steady(head["piece"].to_numpy().astype(np.int64), with_bends(stretches, onsets), onsets)
+
+
+def _listed(pieces: _Pieces, steady: _Steady, series: Series, verdicts: Ints, used: pl.DataFrame) -> pl.DataFrame:
+    """Everything as one table, columns of pieces turned into rows of ``listed``."""
+    stretches, onsets = steady.stretches, steady.onsets
+    piece = steady.piece[stretches.row]
+    offset, row = pieces.first[piece], pieces.row[piece]
+    first, low, high = offset + stretches.first, np.full(len(piece), -1), np.full(len(piece), -1)
+    last = offset + stretches.last
+    inner = onsets.left + 1
+    low[inner], high[inner] = offset[inner] + onsets.low - 1, offset[inner] + onsets.high
+    # where a steady piece follows an unsteady one, and the other way round
+    begins, ends = _turns(pieces, series, verdicts)
+    opening = stretches.first == 0
+    low[opening], high[opening] = begins[piece[opening]], ends[piece[opening]]
+    loud = np.flatnonzero(pieces.unsteady)
+    columns = {
+        "row": np.concatenate([row, pieces.row[loud]]),
+        "first": np.concatenate([first, pieces.first[loud]]),
+        "low": np.concatenate([low, begins[loud]]),
+        "high": np.concatenate([high, ends[loud]]),
+        "last": np.concatenate([last, pieces.last[loud]]) - 1,
+        "unsteady": np.concatenate([np.zeros(len(row), dtype=np.bool_), np.ones(len(loud), dtype=np.bool_)]),
+        "drifts": np.concatenate([stretches.drifts, np.zeros(len(loud), dtype=np.bool_)]),
+    }
+    order = np.lexsort((columns["first"], columns["row"]))
+    columns = {name: values[order] for name, values in columns.items()}
+    owner = columns.pop("row")
+    meters = used.group_by("row", maintain_order=True).first()["meter"].to_numpy()
+    placed = {name: series.place[owner, np.maximum(columns[name], 0)] for name in ("first", "low", "high", "last")}
+    unknown = columns["low"] < 0
+    return pl.DataFrame({**columns, **placed, "meter": meters[owner], "unknown": unknown}).select(
+        pl.col("meter", "first").cast(pl.Int64),
+        *(pl.when(~pl.col("unknown")).then(pl.col(name)).cast(pl.Int64).alias(name) for name in ("low", "high")),
+        pl.col("last").cast(pl.Int64),
+        "unsteady",
+        "drifts",
+    )
+
+
+def _turns(pieces: _Pieces, series: Series, verdicts: Ints) -> tuple[Ints, Ints]:
+    """The interval for the begin of each piece by the verdicts on both sides, in columns; -1 for a meter's first piece."""
+    count = len(pieces.row)
+    low, high = np.full(count, -1), np.full(count, -1)
+    later = np.flatnonzero(np.append(False, pieces.row[1:] == pieces.row[:-1]))
+    if not len(later):
+        return low, high
+    row, first, last = pieces.row[later], pieces.first[later - 1], pieces.last[later]
+    running = np.zeros((len(later), series.error.shape[1] + 1))
+    np.cumsum(evidence(verdicts[row]), axis=1, out=running[:, 1:])
+    places = np.arange(series.error.shape[1] + 1)[None, :]
+    sign = np.where(pieces.unsteady[later], -1.0, 1.0)[:, None]
+    inside = (places > first[:, None]) & (places < last[:, None])
+    own_low, own_high = most_probable(np.where(inside, sign * running, -np.inf))
+    place = pieces.first[later]
+    low[later] = np.minimum(own_low, place) - 1
+    high[later] = np.maximum(own_high, place)
+    return low, high

@@ -1,0 +1,194 @@
+"""A chunk's sums: one bucket's pairs of many windows reduced to moments, and listed for those who need a second look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import polars as pl
+
+from transforms.lake import Lake
+from transforms.match import METERS, Parties
+from transforms.match.few import FewMatch, match_few
+from transforms.match.span import Chunk, SpanMatch, match_span
+from transforms.summarise.many import Bools, Floats, Flowing, Ints, Kinds, from_grid, from_list, moments_of, together
+from transforms.summarise.moments import Moments
+
+#: a chunk's meters: `METERS` with the number of the window; ``meter_no`` counts the rows that have moments
+ROWS: dict[str, pl.DataType | type[pl.DataType]] = {**METERS, "window": pl.Int32}
+
+_KINDS = {"per_lph": "per_lph", "q1": "q1_u", "q2": "q2_u", "q3": "q3_u", "top": "top_u",
+          "band_low": "band_low_u", "band_high": "band_high_u"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ChunkSummary:
+    """What a chunk's readings come to.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        `ROWS`, sorted by feature code and window: one row per window and feature code that reported, is watched or is
+        contradicted in it.
+    moments : Moments
+        Of the rows that have a ``meter_no``.
+    samples : SampleSource
+        Where their single pairs come from.
+    """
+
+    rows: pl.DataFrame
+    moments: Moments
+    samples: SampleSource
+
+
+@dataclass(frozen=True)
+class SampleSource:
+    """The pairs of a chunk, kept for the second look; ``row`` holds the row of each ``meter_no``."""
+
+    matched: SpanMatch
+    few: FewMatch | None
+    few_row: Ints
+    kinds: Kinds
+    row: Ints
+
+    def look(self, meters: Ints) -> pl.DataFrame:
+        """The pairs of some rows, as `transforms.judge.samples.LOOKED`."""
+        rows = self.row[meters]
+        parts = [self._from_grid(rows)]
+        if self.few is not None and self.few.pairs.height:
+            parts.append(self._from_list(rows, self.few.pairs))
+        row, us, q, q_meter = (np.concatenate(column) for column in zip(*parts, strict=True))
+        per_lph, top = self.kinds.per_lph[row], self.kinds.top[row]
+        x, y = q * per_lph, q_meter * per_lph
+        keep = (np.abs(x) <= top) & (np.abs(y) <= top)
+        number = np.full(len(self.kinds.per_lph), -1, dtype=np.int64)
+        number[rows] = meters
+        found = pl.DataFrame(
+            {"meter_no": number[row[keep]].astype(np.int32), "us": us[keep], "x": x[keep], "y": y[keep]}
+        )
+        return found if len(parts) == 1 else found.sort("meter_no", "us")
+
+    def _from_grid(self, rows: Ints) -> tuple[Ints, Ints, Floats, Floats]:
+        matched = self.matched
+        if matched.q is None or matched.q_meter is None:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
+        width = matched.q.shape[2]
+        code, window = rows // matched.q.shape[1], rows % matched.q.shape[1]
+        here = matched.watched[code, window]
+        q, q_meter = matched.q[code[here], window[here]], matched.q_meter[code[here], window[here]]
+        at = np.flatnonzero(~(np.isnan(q) | np.isnan(q_meter)))
+        row, slot = at // width, at % width
+        us = matched.slots_us[slot] + matched.phase[code[here]][row]
+        return rows[here][row], us, q.reshape(-1)[at], q_meter.reshape(-1)[at]
+
+    def _from_list(self, rows: Ints, pairs: pl.DataFrame) -> tuple[Ints, Ints, Floats, Floats]:
+        wanted = np.isin(self.few_row, rows)
+        us, q, q_meter = (pairs[name].to_numpy()[wanted] for name in ("us", "q", "q_meter"))
+        return self.few_row[wanted], us, q, q_meter
+
+
+def summarise_chunk(
+    con: duckdb.DuckDBPyConnection,
+    lake: Lake,
+    chunk: Chunk,
+    parties: Parties,
+    changed: pl.DataFrame,
+    scratch: Path,
+    *,
+    parts: int,
+) -> ChunkSummary:
+    """Match and sum one bucket's readings of the windows of a chunk, each cut into ``parts`` equal sub-windows.
+
+    Parameters
+    ----------
+    changed : DataFrame
+        ``feature_code``, ``window``, ``since``: meters of which only what they measured from some moment in a window on
+        counts in that window.
+    scratch : Path
+        An existing folder for what does not stay.
+    """
+    matched = match_span(lake, chunk, parties, changed)
+    few, few_row = None, np.zeros(0, dtype=np.int64)
+    if matched.few:
+        codes = [matched.codes[k] for k in matched.few]
+        few = match_few(con, lake, chunk, parties, changed, codes, scratch)
+        place = pl.DataFrame({"feature_code": matched.codes, "at": np.arange(len(matched.codes))})
+        at = few.pairs.select("feature_code", "window").join(place, on="feature_code", maintain_order="left")
+        few_row = at["at"].to_numpy() * chunk.windows + at["window"].to_numpy()
+    kinds = _kinds(matched, parties, chunk)
+    part_us = chunk.window_us // parts
+    pairs = _pairs(matched, few, few_row, kinds, part_us)
+    rows = _rows(matched, few, parties, chunk)
+    numbered = rows.filter(pl.col("meter_no").is_not_null())
+    row = (numbered["at"] * chunk.windows + numbered["window"]).to_numpy()
+    moments = moments_of(pairs, kinds, parts)
+    if len(row) < len(kinds.per_lph):
+        moments = moments.pick(row)
+    source = SampleSource(matched, few, few_row, kinds, row)
+    return ChunkSummary(rows.select(pl.col(name).cast(kind) for name, kind in ROWS.items()), moments, source)
+
+
+def _kinds(matched: SpanMatch, parties: Parties, chunk: Chunk) -> Kinds:
+    """The models' numbers of every row, NaN where the meter is not registered."""
+    named = pl.DataFrame({"feature_code": matched.codes}, schema={"feature_code": pl.String})
+    fleet = named.join(parties.fleet, on="feature_code", how="left", maintain_order="left")
+    columns = {name: fleet[column].cast(pl.Float64).fill_null(float("nan")) for name, column in _KINDS.items()}
+    return Kinds(**{name: np.repeat(column.to_numpy(), chunk.windows) for name, column in columns.items()})
+
+
+def _pairs(matched: SpanMatch, few: FewMatch | None, few_row: Ints, kinds: Kinds, part_us: int) -> Flowing:
+    found: list[Flowing] = []
+    if matched.q is not None and matched.q_meter is not None:
+        q, q_meter = (flows.reshape(-1, flows.shape[2]) for flows in (matched.q, matched.q_meter))
+        us = matched.slots_us[None, :]
+        if matched.phase.any():
+            us = us + np.repeat(matched.phase, matched.q.shape[1])[:, None]
+        grid = from_grid(q, q_meter, kinds, us, part_us)
+        found.append(_without(grid, ~matched.watched.reshape(-1)))
+    if few is not None:
+        us, q, q_meter = (few.pairs[name].to_numpy() for name in ("us", "q", "q_meter"))
+        found.append(from_list(few_row, us, q, q_meter, kinds, part_us))
+    if not found:
+        return from_list(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0), kinds, part_us)
+    return found[0] if len(found) == 1 else together(*found)
+
+
+def _without(pairs: Flowing, rows: Bools) -> Flowing:
+    """The pairs without those of some rows: what stands in an unwatched row of the grid belongs to nobody."""
+    if not rows.any():
+        return pairs
+    keep = ~rows[pairs.row]
+    return Flowing(pairs.row[keep], pairs.part[keep], pairs.x[keep], pairs.y[keep], np.where(rows, 0, pairs.count))
+
+
+def _rows(matched: SpanMatch, few: FewMatch | None, parties: Parties, chunk: Chunk) -> pl.DataFrame:
+    """`ROWS` with ``at``, the place of the code in ``matched.codes``."""
+    codes = pl.Series("feature_code", matched.codes, dtype=pl.String)
+    registered = codes.is_in(parties.fleet["feature_code"].to_list()).to_numpy()
+    listed = (matched.n_meter > 0) | (matched.n_reference > 0) | matched.conflict
+    listed[matched.few] = False
+    at, window = np.nonzero(listed)
+    names = pl.Series(matched.flowmeter_ids, dtype=pl.String)
+    flowmeter = pl.Series(matched.flowmeter[at, window]).replace(-1, None)
+    frame = pl.DataFrame(
+        {
+            "feature_code": codes.gather(at),
+            "at": at,
+            "window": window.astype(np.int32),
+            "flowmeter_id": names.gather(flowmeter),
+            "conflict": matched.conflict[at, window],
+            "n_meter": matched.n_meter[at, window],
+            "n_reference": matched.n_reference[at, window],
+            "interval_us": pl.Series(matched.interval_us[at, window]).replace(0, None),
+            "watched": (matched.watched & registered[:, None])[at, window],
+        }
+    )
+    if few is not None:
+        place = pl.DataFrame({"feature_code": codes, "at": np.arange(len(codes))})
+        rest = few.meters.join(place, on="feature_code").with_columns(watched=pl.col("meter_no").is_not_null())
+        frame = pl.concat([frame, rest.select(pl.col(name).cast(kind) for name, kind in frame.schema.items())])
+        frame = frame.sort("at", "window")
+    number = pl.when("watched").then(pl.col("watched").cast(pl.Int32).cum_sum() - 1)
+    return frame.with_columns(meter_no=number)
