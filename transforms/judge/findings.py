@@ -202,7 +202,9 @@ T = TypeVar("T", Model, Reference, Lines)
 def picked(numbers: T, rows: Ints) -> T:
     """Arrays over meters, of some of the meters; what is one number for all stays."""
     told: dict[str, Any] = {name: getattr(numbers, name) for name in numbers.__dataclass_fields__}
-    some = {name: value[..., rows] if isinstance(value, np.ndarray) else value for name, value in told.items()}
+    some: dict[str, Any] = {
+        name: value[..., rows] if isinstance(value, np.ndarray) else value for name, value in told.items()
+    }
     return type(numbers)(**some)
 
 
