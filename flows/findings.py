@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from flows.notifying import notices_of
+from flows.photos import Looked
 from flows.situation import Known, effects_of, new_faults, put_into_words, situation_of
 from transforms.decide import Decision, decide
 from transforms.feedback import sentence_of
@@ -18,6 +19,7 @@ from transforms.lake import Lake
 from transforms.outbox import History, Run, newest_revision
 from transforms.policy import Policy
 from transforms.registry import Registry
+from transforms.schemas import READINGS
 from transforms.state import MeterState
 from transforms.windows import Window, iso, parse_time
 from transforms.workspace import Workspace
@@ -41,8 +43,10 @@ def collect(
     now: datetime,
     version: str,
     revision: int = REVISION,
+    looked: Looked | None = None,
 ) -> Run:
     """Decide what follows from the verdicts and gather everything that the run says."""
+    looked = looked or Looked()
     judged = put_into_words(known, judged)
     effects = effects_of(known, judged)
     situation = situation_of(known, judged, effects, window, policy)
@@ -51,6 +55,10 @@ def collect(
     decision = decide(judged, limits, policy, window, run_id, now, situation)
     notices = notices_of(registry, policy, known, decision, situation, now)
     inputs = _inputs(lake, known.history, window)
+    readings = readings_frame(looked)
+    photos = None
+    if looked.account is not None:
+        photos = {**looked.account, "faults": new_faults(known, looked.refused)}
     faults = new_faults(known, [sentence_of(item) for item in known.acks.refused])
     facts = {
         "window_start": iso(window.start),
@@ -60,16 +68,29 @@ def collect(
         "code_version": version,
         "policy_digest": policy.digest,
         "registry_digest": registry.digest,
-        "counts": _counts(judged, decision, effects, len(notices)),
+        "counts": {**_counts(judged, decision, effects, len(notices)), "readings": tally_readings(readings)},
         "withheld": decision.withheld,
         "suspect_references": decision.suspects,
         "rows": _rows(inputs),
         "inputs": inputs,
         "feedback": {"acks": len(known.acks.acks), "refused": len(known.acks.refused), "faults": faults},
+        "photos": photos,
         "composed_with": _composed_with(decision, known.states),
         "previous": known.history.head,
     }
-    return Run(run_id, judged, effects, decision.commands, notices, decision.work_orders, facts)
+    return Run(run_id, judged, effects, readings, decision.commands, notices, decision.work_orders, facts)
+
+
+def readings_frame(looked: Looked) -> pl.DataFrame:
+    """The run's readings.parquet, by the time they were taken."""
+    if looked.kept is not None:
+        return looked.kept
+    return pl.DataFrame(looked.fresh, schema=READINGS, orient="row").sort("captured_at", "reading_id")
+
+
+def tally_readings(readings: pl.DataFrame) -> dict[str, int]:
+    """How many readings were accepted, rejected, or wait for a person."""
+    return dict(readings.group_by("status").len().sort("status").iter_rows())
 
 
 def _composed_with(decision: Decision, states: Mapping[str, MeterState]) -> dict[str, Any]:

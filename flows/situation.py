@@ -89,7 +89,12 @@ def situation_of(
 
 def new_faults(known: Known, sentences: list[str]) -> list[str]:
     """Those of some sentences that no earlier run has said already."""
-    said = {fault for manifest in known.history.manifests for fault in manifest["feedback"]["faults"]}
+    said = {
+        fault
+        for manifest in known.history.manifests
+        for told in (manifest["feedback"], manifest.get("photos") or {})
+        for fault in told.get("faults", ())
+    }
     return [sentence for sentence in sentences if sentence not in said]
 
 

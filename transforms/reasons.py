@@ -91,9 +91,32 @@ IGNORED_REASONS: dict[str, str] = {
 }
 
 
+#: why a line about a photo or a review was not used, and what became of a reading
+READING_REASONS: dict[str, str] = {
+    "bad_manifest_line": "the line of the manifest cannot be read",
+    "bad_review": "the line about a review cannot be used",
+    "foreign_terminal": "the terminal is not one that terminals.csv binds to this feature code",
+    "no_display": "the meter's model has no display in models.toml; describe it there",
+    "bad_name": "the file's name leads out of raw/images, is a link, or is not that of a finished file",
+    "missing_file": "the file that the manifest names is not there (yet)",
+    "future": "the photo is dated later than the run; it is taken in once that time has come",
+    "claimed_twice": "the same picture is claimed for several meters",
+    "no_engine": "photos cannot be read here: the extra meterwright[photos] is not installed",
+    "nothing_read": "no number was found on the picture",
+    "bad_format": "what was read does not fit the display's digits and decimals",
+    "unsure": "the number cannot be read safely",
+    "unchecked": "nothing that the meter sent around that time tells whether the reading is plausible",
+    "implausible": "the reading is far from what the meter itself sent around that time",
+    "read": "read by machine, and plausible",
+    "reviewed": "a person looked at it",
+    "display_differs": "the display shows another value than the meter sent by wire at the same time",
+    "shown_otherwise": "the display shows other parameters than those that were sent; the command is said again first",
+}
+
+
 def sentence(code: str) -> str:
     """What a reason code says, as a clause without a full stop. Unknown codes are shown as themselves."""
-    for vocabulary in (VERDICT_REASONS, GUARD_REASONS, QUARANTINE_REASONS, IGNORED_REASONS):
+    for vocabulary in (VERDICT_REASONS, GUARD_REASONS, QUARANTINE_REASONS, IGNORED_REASONS, READING_REASONS):
         if code in vocabulary:
             return vocabulary[code]
     return code.replace("_", " ")

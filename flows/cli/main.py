@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from flows.cli import cycle, explain, outbox, setting_up
+from flows.cli import cycle, explain, outbox, review, setting_up
 from flows.engines.signals import exit_code, terminable
 from flows.settings import version
 from transforms.errors import MeterwrightError, PolicyError, RegistryError, UsageError, WorkspaceBusyError
@@ -34,6 +34,7 @@ for command in (
     cycle.serve,
     explain.explain,
     outbox.outbox,
+    review.review,
 ):
     meterwright.add_command(command)
 

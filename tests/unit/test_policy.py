@@ -64,7 +64,11 @@ def test_the_promised_defaults() -> None:
         "judge.second_look_share": 0.35,
         "judge.max_lag": 8,
         "ingest.absurd_factor": 4.0,
+        "photos.clock": "2m",
+        "photos.plausible": "1h",
+        "photos.keep": "0h",
         "report.plots": 24,
+        "report.photos": 50,
     }
 
 

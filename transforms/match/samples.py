@@ -36,6 +36,7 @@ def load_samples(
     derived: bool,
     instants: pl.DataFrame,
     settled: float,
+    only: Sequence[int] | None = None,
 ) -> pl.DataFrame:
     """Create the view ``view (device_no, ts, lph)`` and return the devices' activity.
 
@@ -58,6 +59,8 @@ def load_samples(
         mean is then taken from its two ends, and only where they differ by no more than ``settled``.
     settled : float
         The largest relative change within an interval at which an instantaneous signal still tells its mean.
+    only : sequence of int, optional
+        The numbers of the few devices that are asked about; all, unless given.
 
     Returns
     -------
@@ -75,6 +78,8 @@ def load_samples(
         if conflicts
         else ""
     )
+    if only is not None:
+        without += f" AND device_no IN ({', '.join(str(int(number)) for number in only) or 'NULL'})"
     start, end = instant(window.start), instant(window.end)
     lookback = instant(window.start - LOOK_BACK) if derived else start
     con.execute(

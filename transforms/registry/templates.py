@@ -22,7 +22,13 @@ _MODELS: Final = """\
 # resolution = 1.0         # L/h: step of the reported flow
 # max_gain_change = 0.25   # largest relative change of the gain that a command may make
 # max_offset = 60.0        # L/h: largest offset that a command may set; the band's upper end if left out
-# display = {quantity = "volume", unit = "m3", digits = 8, decimals = 3}
+# display = {quantity = "volume", unit = "m3", digits = 8, decimals = 3}   # what photos of the display show
+#
+# [models."DN20 R160".screens.flow]   # other screens of the display: volume, flow, a1, a2, gain, offset or menu
+# quantity = "flow"
+# unit = "m3/h"
+# digits = 5                # places, leading zeros and decimals included
+# decimals = 3
 """
 
 _SOURCES: Final = """\
