@@ -21,9 +21,16 @@ def short(digest: object, length: int = 12) -> str:
     return text if len(text) <= length + 4 else text[:length] + "…"
 
 
-def render_page(template: str, context: Mapping[str, Any]) -> str:
-    """Fill a template of this package. Every value is escaped unless it is Markup."""
-    return _surroundings().get_template(template).render(security_policy=SECURITY_POLICY, **context)
+def render_page(template: str, context: Mapping[str, Any], *, pictures: bool = False, script: str = "") -> str:
+    """Fill a template of this package. Every value is escaped unless it is Markup.
+
+    With ``pictures`` the page may show such as it holds itself, in data addresses; ``script`` is the digest
+    (``sha256-...``) of the one script that it may run. Still nothing is loaded from anywhere.
+    """
+    policy = f"{SECURITY_POLICY}; img-src data:" if pictures else SECURITY_POLICY
+    if script:
+        policy += f"; script-src '{script}'"
+    return _surroundings().get_template(template).render(security_policy=policy, **context)
 
 
 @cache

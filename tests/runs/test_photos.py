@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import accumulate
 from pathlib import Path
 
@@ -152,3 +153,18 @@ def _waiting(root: Path) -> list[dict[str, str]]:
     code, text = output(["review", "list", "--workspace", str(root), "--json"])
     assert code == 0
     return json.loads(text)["waiting"]
+
+
+def test_the_report_shows_photo_reading_and_confidence_side_by_side(town: Town) -> None:
+    town.photo("a.jpg", "2026-01-01T05:00:00Z", shown(20))
+    town.photo("<i>.jpg", "2026-01-01T05:30:00Z", ("main", "00912.345"))
+    town.line("{")
+    html = town.run().report.read_text()
+    assert html.count("data:image/jpeg;base64,") == 2
+    assert "img-src data:" in html
+    words = re.sub(r"base64,[^\"]+", "", html)
+    assert "2 photos and clips: 1 accepted, 1 waits for a person." in words
+    assert shown(20)[1].lstrip("0") in words.split('id="photos"')[1]
+    assert "meterwright review list --html" in words
+    assert "Lines about photos: 3 read = 2 taken + 0 known + 0 duplicate + 0 waiting + 1 refused" in words
+    assert "555" not in words and "Example" not in words

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from flows.cli.main import main
 from tests.photos import Town
@@ -142,3 +146,28 @@ def test_help_names_the_commands() -> None:
 
     text = CliRunner().invoke(meterwright, ["review", "--help"]).output
     assert all(word in text for word in ("list", "accept", "reject"))
+
+
+def test_the_contact_sheet_shows_small_copies_and_nothing_that_the_camera_noted(town: Town) -> None:
+    original = (town.root / "raw" / "images" / "<b>a.jpg").read_bytes()
+    assert b"Mrs Example" in original
+    code, text = output(["review", "list", "--html", "--json", "--workspace", str(town.root)])
+    assert code == 0
+    page = Path(json.loads(text)["page"])
+    assert page == town.root / "reports" / "review" / "index.html"
+    html = page.read_text()
+    pictures = [base64.b64decode(part) for part in re.findall(r'src="data:image/jpeg;base64,([^"]+)"', html)]
+    assert len(pictures) == 2
+    for jpeg in pictures:
+        assert b"Mrs Example" not in jpeg and b"Exif" not in jpeg
+        with Image.open(io.BytesIO(jpeg)) as picture:
+            assert max(picture.size) == 640
+            assert not picture.getexif() and not picture.info.keys() - {
+                "jfif",
+                "jfif_version",
+                "jfif_unit",
+                "jfif_density",
+            }
+    assert "<b>a.jpg" not in html and "&lt;b&gt;a.jpg" in html
+    assert "555" not in re.sub(r"base64,[^\"]+", "", html)
+    assert [path.name for path in page.parent.iterdir()] == ["index.html"]

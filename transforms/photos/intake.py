@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ import polars as pl
 from transforms.canonical import digest_of
 from transforms.digests import Digests, state_of
 from transforms.errors import UsageError
-from transforms.photos.places import IMAGES, lines_of, parsed, picture_path, refusal
+from transforms.photos.places import IMAGES, lines_of, parsed, picture_path, refusal, sha256_of
 from transforms.registry import Registry
 from transforms.windows import iso, parse_time
 from transforms.workspace import Workspace
@@ -126,7 +125,7 @@ def take_in(
             refused.append(refusal(line.place, fault, "", line.row))
             continue
         sha256 = _digest(notes, file, path)
-        if sha256 is None:
+        if not sha256:
             refused.append(refusal(line.place, "unreadable", "", line.row))
             continue
         found.append((line, Photo(code, line.captured_at, file, path, sha256, line.said.get("command_id"))))
@@ -193,16 +192,16 @@ def _on_record(record: pl.DataFrame) -> set[tuple[str, datetime, str]]:
     return set(record.select("feature_code", "captured_at", "file").iter_rows())
 
 
-def _digest(notes: Digests, file: str, path: Path) -> str | None:
+def _digest(notes: Digests, file: str, path: Path) -> str:
+    """The digest of a photo, from the notes where it has not changed since; empty if it cannot be read."""
     try:
         if sha256 := notes.known(file, path):
             return sha256
         state = state_of(path)
-        with path.open("rb") as opened:
-            sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError:
-        return None
-    notes.remember(file, state, sha256)
+        return ""
+    if sha256 := sha256_of(path):
+        notes.remember(file, state, sha256)
     return sha256
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
@@ -41,6 +42,15 @@ def picture_path(workspace: Workspace, name: str) -> tuple[Path | None, str]:
         if stat.S_ISLNK(mode):
             return None, "bad_name"
     return (path, "") if stat.S_ISREG(mode) else (None, "bad_name")
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal; empty if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
 def lines_of(workspace: Workspace, folder: str) -> Iterator[tuple[dict[str, Any], bytes]]:
