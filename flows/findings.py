@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from flows.displays import photographed, readings_frame, tally_readings, weigh_displays
 from flows.notifying import notices_of
 from flows.photos import Looked
 from flows.situation import Known, effects_of, new_faults, put_into_words, situation_of
@@ -19,7 +20,6 @@ from transforms.lake import Lake
 from transforms.outbox import History, Run, newest_revision
 from transforms.policy import Policy
 from transforms.registry import Registry
-from transforms.schemas import READINGS
 from transforms.state import MeterState
 from transforms.windows import Window, iso, parse_time
 from transforms.workspace import Workspace
@@ -52,10 +52,11 @@ def collect(
     situation = situation_of(known, judged, effects, window, policy)
     run_id = window.run_id(revision)
     limits = fleet_table(registry).select("feature_code", "max_gain_change", "max_offset_lph")
-    decision = decide(judged, limits, policy, window, run_id, now, situation)
-    notices = notices_of(registry, policy, known, decision, situation, now)
+    displays = weigh_displays(registry, policy, known, looked, judged, window)
+    decision = decide(judged, limits, policy, window, run_id, now, situation, displays)
+    notices = notices_of(registry, policy, known, decision, situation, now, photographed(looked))
     inputs = _inputs(lake, known.history, window)
-    readings = readings_frame(looked)
+    readings = readings_frame(looked, displays, decision)
     photos = None
     if looked.account is not None:
         photos = {**looked.account, "faults": new_faults(known, looked.refused)}
@@ -79,18 +80,6 @@ def collect(
         "previous": known.history.head,
     }
     return Run(run_id, judged, effects, readings, decision.commands, notices, decision.work_orders, facts)
-
-
-def readings_frame(looked: Looked) -> pl.DataFrame:
-    """The run's readings.parquet, by the time they were taken."""
-    if looked.kept is not None:
-        return looked.kept
-    return pl.DataFrame(looked.fresh, schema=READINGS, orient="row").sort("captured_at", "reading_id")
-
-
-def tally_readings(readings: pl.DataFrame) -> dict[str, int]:
-    """How many readings were accepted, rejected, or wait for a person."""
-    return dict(readings.group_by("status").len().sort("status").iter_rows())
 
 
 def _composed_with(decision: Decision, states: Mapping[str, MeterState]) -> dict[str, Any]:

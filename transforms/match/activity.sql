@@ -10,7 +10,7 @@ SELECT
     fingerprint,
     CASE WHEN n > 1 AND span % (n - 1) = 0
           AND 2 * total = span * n
-          AND 6 * (n - 1) * squares = span * span * n * (2 * n - 1)
+          AND 6 * (n - 1) * squares = CAST(span AS HUGEINT) * span * n * (2 * n - 1)
         THEN CAST(span // (n - 1) AS BIGINT) * 1000 END AS even_us
 FROM (
     SELECT *, last_ms - first_ms AS span, sum_ms - n * first_ms AS total,
