@@ -16,7 +16,7 @@ import polars as pl
 
 from flows.engines import Engine
 from flows.findings import collect, run_of, to_markdown
-from flows.photos import Eyes, look_at_photos
+from flows.photos import Eyes, delete_old_photos, look_at_photos
 from flows.reporting import load_charts, write_run_report
 from flows.revising import LookedAt, revise, windows_to_reopen
 from flows.situation import look_around
@@ -111,6 +111,7 @@ def run_cycle(
     outcomes = [run_window(context, engine, lake, parties, window, now) for window in windows]
     again = {outcome.manifest["run_id"] for outcome in revised}
     outcomes = revised + [outcome for outcome in outcomes if outcome.manifest["run_id"] not in again]
+    delete_old_photos(context.workspace, context.policy, now, context.progress)
     shutil.rmtree(context.workspace.scratch, ignore_errors=True)
     return taken, outcomes
 

@@ -16,6 +16,7 @@ from flows.situation import Known, installed
 from transforms.display import Sight
 from transforms.lake import Lake
 from transforms.match import Parties
+from transforms.outbox import read_history
 from transforms.photos import (
     Intake,
     Span,
@@ -31,6 +32,7 @@ from transforms.photos import (
     with_wire,
 )
 from transforms.photos.plausible import Anchor, factor
+from transforms.photos.retention import delete_originals
 from transforms.policy import Policy
 from transforms.reasons import sentence
 from transforms.registry import Registry
@@ -122,7 +124,7 @@ def look_at_photos(
     screens = screens_of(registry)
     blind = (pl.col("reason") == "no_engine") & (pl.col("status") == "review")
     settled = record.filter(~blind) if eyes is not None else record
-    intake = take_in(workspace, registry, settled, window.end, now, policy.photos.clock)
+    intake = take_in(workspace, registry, settled, window.end, now, policy.photos.clock, policy.photos.keep)
     by_id = {row["reading_id"]: row for row in settled.iter_rows(named=True)}
     said, refused_reviews = fold_reviews(
         read_reviews(workspace, now), {row["reading_id"]: row for row in record.iter_rows(named=True)}, screens
@@ -146,6 +148,16 @@ def look_at_photos(
         if row["status"] == "rejected" and row["reason"] != "reviewed"
     ]
     return Looked(rows, record, found, account, lines + pictures)
+
+
+def delete_old_photos(workspace: Workspace, policy: Policy, now: datetime, say: Callable[[str], None]) -> None:
+    """Delete the originals that the policy no longer keeps; with the default, none."""
+    keep = policy.photos.keep
+    if not keep:
+        return
+    deleted = delete_originals(workspace, read_history(workspace).readings(), now - keep)
+    if deleted:
+        say(f"{len(deleted):,} photos older than {keep.days} days were deleted from raw/images; their readings stay")
 
 
 def _line(refused: Mapping[str, Any]) -> str:

@@ -91,8 +91,8 @@ def account(manifest: Mapping[str, Any], most: int) -> dict[str, Any] | None:
     told = manifest.get("photos") or {}
     if not told.get("read") and not told.get("reviews") and not told.get("faults"):
         return None
-    kinds = ("taken", "known", "duplicate", "waiting", "refused")
-    parts = " + ".join(f"{number(told[kind])} {kind}" for kind in kinds)
+    kinds = ("taken", "known", "duplicate", "waiting", "gone", "refused")
+    parts = " + ".join(f"{number(told[kind])} {kind}" for kind in kinds if told[kind] or kind != "gone")
     faults = [str(fault) for fault in told.get("faults") or []]
     return {
         "sentence": f"Lines about photos: {number(told['read'])} read = {parts}; {count(told['reviews'], 'review')} taken in.",

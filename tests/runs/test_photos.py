@@ -7,6 +7,7 @@ import re
 from itertools import accumulate
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from tests.photos import TERMINAL, Town, register
@@ -168,3 +169,48 @@ def test_the_report_shows_photo_reading_and_confidence_side_by_side(town: Town) 
     assert "meterwright review list --html" in words
     assert "Lines about photos: 3 read = 2 taken + 0 known + 0 duplicate + 0 waiting + 1 refused" in words
     assert "555" not in words and "Example" not in words
+
+
+def test_originals_are_deleted_when_the_policy_says_so_and_the_record_stays(small: Small) -> None:
+    town = Town(small).registry(policy='[photos]\nkeep = "12h"\n')
+    small.dump("meter", {"WM-1": REGISTER * 3}, column="volume_l").dump("flowmeter", {"WM-1": Q * 3})
+    town.photo("read.jpg", "2026-01-01T05:00:00Z", shown(20))
+    copy = town.root / "raw" / "images" / "copy.jpg"
+    copy.write_bytes((copy.parent / "read.jpg").read_bytes())
+    town.line({**_said("copy.jpg"), "captured_at": "2026-01-01T06:00:00Z"})
+    town.photo("waits.jpg", "2026-01-01T05:30:00Z", ("main", "00912.345"))
+    town.line({**_said("foreign.jpg"), "terminal_id": "+1"})
+    first = town.run()
+    assert _files(town) == ["copy.jpg", "manifest.jsonl", "read.jpg", "waits.jpg"]
+    town.run("2026-01-02T00:00:00Z")
+    assert _files(town) == ["manifest.jsonl", "waits.jpg"], "what waits for a person is kept"
+    third = town.run("2026-01-02T12:00:00Z")
+    assert town.eyes.looked == ["read.jpg", "waits.jpg"]
+    account = third.manifest["photos"]
+    assert (account["known"], account["gone"], account["faults"]) == (2, 1, [])
+    assert [row["file"] for row in town.readings(first)] == ["read.jpg", "waits.jpg"]
+    assert output(["outbox", "verify", "--workspace", str(town.root)])[0] == 0
+
+
+def test_a_revision_keeps_the_readings_and_looks_at_nothing(small: Small) -> None:
+    """A late dump changes a verdict; a photo that came meanwhile is the newest run's."""
+    town = Town(small).registry()
+    small.dump("meter", {"WM-1": REGISTER[:6]}, column="volume_l").dump("flowmeter", {"WM-1": Q})
+    town.photo("a.jpg", "2026-01-01T01:00:00Z", shown(4))
+    before = town.readings(town.run())
+    small.dump("meter", {"WM-1": REGISTER}, column="volume_l", name="late.csv")
+    town.photo("b.jpg", "2026-01-01T03:00:00Z", shown(12))
+    newest = town.run("2026-01-02T00:00:00Z")
+    assert [row["file"] for row in town.readings(newest)] == ["b.jpg"]
+    revision = "20260101T000000Z_12h_r2"
+    assert small.verdicts(revision)["WM-1"]["verdict"] == "healthy"
+    assert pl.read_parquet(small.folder(revision) / "readings.parquet").to_dicts() == before
+    assert small.manifest(revision)["photos"]["taken"] == 1
+
+
+def _said(name: str) -> dict[str, str]:
+    return {"feature_code": "WM-1", "terminal_id": TERMINAL, "captured_at": "2026-01-01T05:00:00Z", "file": name}
+
+
+def _files(town: Town) -> list[str]:
+    return sorted(path.name for path in (town.root / "raw" / "images").iterdir())

@@ -57,7 +57,8 @@ class Intake:
     refused
         ``file, line, reason, detail, row`` of lines that cannot be used.
     account
-        ``read`` = ``taken`` + ``known`` + ``duplicate`` + ``waiting`` + ``refused``, and ``reasons`` of those refused.
+        ``read`` = ``taken`` + ``known`` + ``duplicate`` + ``waiting`` + ``gone`` + ``refused``, and ``reasons`` of those
+        refused. ``gone`` are copies that were deleted as the policy asks.
     """
 
     photos: list[Photo]
@@ -80,6 +81,7 @@ def take_in(
     until: datetime,
     now: datetime,
     clock: timedelta,
+    keep: timedelta = timedelta(0),
 ) -> Intake:
     """Read the manifests in raw/images.
 
@@ -95,6 +97,8 @@ def take_in(
         Photos taken from here on wait for a later window.
     now, clock
         Photos dated later than this, by more than clocks are off, are refused for now (``future``).
+    keep
+        How long originals are kept, zero for ever: after that, that a file is not there is no fault.
     """
     notes = Digests(workspace.cache / "photos")
     bound = _terminals(registry)
@@ -121,6 +125,9 @@ def take_in(
             counts["waiting"] += 1
             continue
         path, fault = picture_path(workspace, file)
+        if fault == "missing_file" and keep and line.captured_at < now - keep:
+            counts["gone"] += 1
+            continue
         if path is None:
             refused.append(refusal(line.place, fault, "", line.row))
             continue
@@ -134,7 +141,7 @@ def take_in(
     refused.sort(key=lambda item: (item["file"], item["line"]))
     account = {
         "read": counts["read"] + sum(item["reason"] == "bad_manifest_line" for item in refused),
-        **{key: counts[key] for key in ("taken", "known", "duplicate", "waiting")},
+        **{key: counts[key] for key in ("taken", "known", "duplicate", "waiting", "gone")},
         "refused": len(refused),
         "reasons": dict(sorted(Counter(item["reason"] for item in refused).items())),
     }
@@ -195,12 +202,14 @@ def _on_record(record: pl.DataFrame) -> set[tuple[str, datetime, str]]:
 def _digest(notes: Digests, file: str, path: Path) -> str:
     """The digest of a photo, from the notes where it has not changed since; empty if it cannot be read."""
     try:
-        if sha256 := notes.known(file, path):
-            return sha256
+        noted = notes.known(file, path)
         state = state_of(path)
     except OSError:
         return ""
-    if sha256 := sha256_of(path):
+    if noted is not None:
+        return noted
+    sha256 = sha256_of(path)
+    if sha256:
         notes.remember(file, state, sha256)
     return sha256
 
