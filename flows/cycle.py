@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import polars as pl
@@ -37,6 +37,9 @@ from transforms.sql import connect, session
 from transforms.summarise import look_closer, summarise_bucket
 from transforms.windows import Window, parse_time
 from transforms.workspace import Workspace
+
+if TYPE_CHECKING:
+    from flows.pulling import Pulled
 
 #: megabytes of memory that DuckDB may take in all, shared by the workers
 MEMORY_MB = 1200
@@ -71,6 +74,16 @@ class Outcome:
     manifest: dict[str, Any]
     report: Path
     fresh: bool
+
+
+def pull_dumps(context: Context, engine: Engine, now: datetime) -> list[Pulled]:
+    """Fetch what is new at the places of the sources; nothing is imported or done where no source has one."""
+    sources = [source for source in context.registry.sources if source.place]
+    if not sources:
+        return []
+    from flows.pulling import pull
+
+    return engine.step("pull", lambda: pull(context.workspace, sources, context.policy.pull, now, context.progress))
 
 
 def ingest_dumps(context: Context, engine: Engine) -> IngestResult:

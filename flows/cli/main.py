@@ -29,6 +29,7 @@ for command in (
     setting_up.init,
     setting_up.policy,
     setting_up.simulate,
+    cycle.pull,
     cycle.ingest,
     cycle.run,
     cycle.serve,

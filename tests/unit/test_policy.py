@@ -67,6 +67,10 @@ def test_the_promised_defaults() -> None:
         "photos.clock": "2m",
         "photos.plausible": "1h",
         "photos.keep": "0h",
+        "pull.max_file_mb": 4096.0,
+        "pull.max_total_mb": 65536.0,
+        "pull.timeout": "1m",
+        "pull.retries": 2,
         "report.plots": 24,
         "report.photos": 50,
     }

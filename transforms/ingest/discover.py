@@ -63,7 +63,7 @@ def discover(raw: Path, sources: Sequence[Source]) -> tuple[list[Candidate], lis
     list of (str, str)
         Files that are not read, with ``outside_raw``, ``unknown_format``, ``not_a_file`` or ``bad_name`` (no UTF-8).
     """
-    patterns = [(source, re.compile(glob_pattern(source.glob))) for source in sources]
+    patterns = [(source, re.compile(glob_pattern(source.claims))) for source in sources]
     found: list[Candidate] = []
     ignored: list[tuple[str, str]] = []
     for path in _walk(raw):

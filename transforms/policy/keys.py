@@ -143,6 +143,16 @@ class PhotosPolicy:
 
 
 @dataclass(frozen=True)
+class PullPolicy:
+    max_file_mb: float = _number(4096.0, 0.0, 1e6, "the largest file that is fetched from a source's place", above=True)
+    max_total_mb: float = _number(
+        65536.0, 0.0, 1e8, "how much one run fetches of a source at most; the rest comes with the next", above=True
+    )
+    timeout: timedelta = field(default=timedelta(seconds=60), metadata=_says("how long a server may stay silent"))
+    retries: int = _number(2, 0, 20, "how often a fetch that broke off is taken up again within a run")
+
+
+@dataclass(frozen=True)
 class ReportPolicy:
     plots: int = _number(24, 0, 1000, "meters that get a plot in a run's report")
     photos: int = _number(50, 0, 500, "photos shown in a run's report")
@@ -171,6 +181,7 @@ class Policy:
     judge: JudgePolicy = JudgePolicy()
     ingest: IngestPolicy = IngestPolicy()
     photos: PhotosPolicy = PhotosPolicy()
+    pull: PullPolicy = PullPolicy()
     report: ReportPolicy = ReportPolicy()
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 

@@ -15,11 +15,24 @@ import polars as pl
 from transforms.errors import RegistryError
 from transforms.faults import Faults, near, shown, suggestion
 from transforms.sources.columns import read_column
+from transforms.sources.places import KEYS as PLACE_KEYS
+from transforms.sources.places import read_place
 from transforms.sources.source import CANONICAL, FORMATS, Column, Source
 from transforms.toml import Document, read_toml
 from transforms.workspace import STREAMS
 
-_KEYS: Final = ("stream", "glob", "format", "delimiter", "decimal", "encoding", "skip_rows", "timezone", "columns")
+_KEYS: Final = (
+    "stream",
+    "glob",
+    "format",
+    "delimiter",
+    "decimal",
+    "encoding",
+    "skip_rows",
+    "timezone",
+    "columns",
+    *PLACE_KEYS,
+)
 _CSV_KEYS: Final = ("delimiter", "decimal", "skip_rows")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _OFFSET: Final = re.compile(r"[+-](0\d|1[0-3]):[0-5]\d|[+-]14:00")
@@ -83,7 +96,8 @@ class _SourceReader:
         for key in _CSV_KEYS if kind and kind != "csv" else ():
             if key in table:
                 self.fault(f"{key} is for CSV, but format = {shown(kind)}; remove the key", key)
-        glob = self.glob(table)
+        place = read_place(table, self.fault)
+        glob = self.glob({"glob": "*", **table} if "place" in table else table)
         delimiter = self.text(table, "delimiter", ",")
         if len(delimiter) != 1 or delimiter in '"\r\n' or not delimiter.isascii():
             self.fault(f"delimiter = {shown(delimiter)}; give one character such as ',', ';' or '\\t'", "delimiter")
@@ -111,6 +125,7 @@ class _SourceReader:
             skip_rows,
             timezone,
             dict(sorted(columns.items())),
+            place,
         )
 
     def text(self, table: dict[str, Any], key: str, default: str) -> str:
@@ -140,7 +155,7 @@ class _SourceReader:
         if not value.strip() or not value.isprintable():
             wrong = "is empty or holds control characters"
         elif "://" in value:
-            wrong = "is an address, and files are read from raw/ only; let your own job put the files there"
+            wrong = "is an address; give it as place, and glob for the files that are meant there"
         elif value.startswith(("/", "~")) or re.match(r"[A-Za-z]:", value):
             wrong = "is absolute"
         elif "\\" in value:

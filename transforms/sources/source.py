@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from transforms.sources.places import Place
+
 FORMATS: Final = ("csv", "jsonl", "parquet", "rle")
+#: the folder of raw/ that holds what was fetched, one folder a source
+PULLED: Final = "pulled"
 #: time stamps that are counted since 1970-01-01T00:00Z
 EPOCHS: Final = ("epoch_s", "epoch_ms", "epoch_us")
 #: canonical columns by stream
@@ -39,7 +43,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Source:
-    """One kind of foreign export: which files below raw/ it claims, and how they are read."""
+    """One kind of foreign export: which files below raw/ it claims, and how they are read.
+
+    With a ``place``, ``glob`` tells which files there are fetched, and those below ``raw/pulled/NAME/`` are claimed.
+    """
 
     name: str
     stream: str
@@ -51,3 +58,9 @@ class Source:
     skip_rows: int = 0
     timezone: str | None = None
     columns: dict[str, Column] = field(default_factory=dict)
+    place: Place | None = None
+
+    @property
+    def claims(self) -> str:
+        """The pattern, relative to raw/, of the files that this source claims."""
+        return f"{PULLED}/{self.name}/**/*" if self.place else self.glob
