@@ -67,7 +67,7 @@ def test_every_line_is_accounted_for(town: Town) -> None:
     account = outcome.manifest["photos"]
     assert account["reasons"] == {
         "bad_manifest_line": 2,
-        "bad_name": 5,
+        "bad_file_name": 5,
         "foreign_terminal": 1,
         "future": 1,
         "missing_file": 1,

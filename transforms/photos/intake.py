@@ -192,7 +192,7 @@ def _stranger(line: _Line, models: Mapping[str, str], shown: set[str], bound: se
         return "unregistered"
     if (code, line.said["terminal_id"]) not in bound:
         return "foreign_terminal"
-    return "" if models[code] in shown else "no_display"
+    return "" if models[code] in shown else "no_screen"
 
 
 def _on_record(record: pl.DataFrame) -> set[tuple[str, datetime, str]]:

@@ -23,7 +23,7 @@ _UNFINISHED: Final = (".part", ".tmp")
 
 
 def picture_path(workspace: Workspace, name: str) -> tuple[Path | None, str]:
-    """The file that a manifest's ``file`` names, or None and why not: ``bad_name`` or ``missing_file``.
+    """The file that a manifest's ``file`` names, or None and why not: ``bad_file_name`` or ``missing_file``.
 
     A name may lead into folders below raw/images, never out of them. Links are not followed, whatever they lead to, and
     hidden and unfinished files are left alone.
@@ -31,7 +31,7 @@ def picture_path(workspace: Workspace, name: str) -> tuple[Path | None, str]:
     parts = name.split("/")
     plain = all(part and not part.startswith(".") and len(part.encode()) <= _LONGEST_NAME for part in parts)
     if not plain or not name.isprintable() or "\\" in name or name.endswith((*_UNFINISHED, ".jsonl")):
-        return None, "bad_name"
+        return None, "bad_file_name"
     path = workspace.raw / IMAGES
     for part in parts:
         path = path / part
@@ -40,8 +40,8 @@ def picture_path(workspace: Workspace, name: str) -> tuple[Path | None, str]:
         except (OSError, ValueError):
             return None, "missing_file"
         if stat.S_ISLNK(mode):
-            return None, "bad_name"
-    return (path, "") if stat.S_ISREG(mode) else (None, "bad_name")
+            return None, "bad_file_name"
+    return (path, "") if stat.S_ISREG(mode) else (None, "bad_file_name")
 
 
 def sha256_of(path: Path) -> str:

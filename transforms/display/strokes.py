@@ -1,0 +1,91 @@
+"""Ink: how much of a stroke each pixel of a display's view is, whatever the light, the contrast and the colours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Plane = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Ink:
+    """A view of a display as strokes.
+
+    Attributes
+    ----------
+    level
+        0 glass, about 1 a lit segment; local contrast taken out.
+    washed
+        0 to 1: how far light on the glass has taken the contrast away, so that nothing there means nothing.
+    dark
+        Whether strokes are darker than the glass.
+    contrast
+        Of strokes against the glass [grey levels].
+    noise
+        Of the view [grey levels].
+    """
+
+    level: Plane
+    washed: Plane
+    dark: bool
+    contrast: float
+    noise: float
+
+
+def inks(cv2: Any, view: NDArray[np.uint8]) -> list[Ink]:
+    """The view as dark strokes and as light ones, the likelier first; one only if the other cannot be."""
+    dark, light = _ink(cv2, view, dark=True), _ink(cv2, view, dark=False)
+    first, second = (dark, light) if _weight(dark) >= _weight(light) else (light, dark)
+    return [first, second] if _weight(second) > 0.45 * _weight(first) else [first]
+
+
+def _weight(ink: Ink) -> float:
+    return ink.contrast
+
+
+def _ink(cv2: Any, view: NDArray[np.uint8], dark: bool) -> Ink:
+    height = view.shape[0]
+    smooth = cv2.GaussianBlur(view, (0, 0), 1.0)
+    size = int(0.32 * height) | 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    way = cv2.MORPH_CLOSE if dark else cv2.MORPH_OPEN
+    ground = cv2.GaussianBlur(cv2.morphologyEx(smooth, way, kernel), (0, 0), 0.03 * height).astype(np.float32)
+    raw = (ground - smooth if dark else smooth - ground).astype(np.float32)
+    raw = np.maximum(raw, 0)
+    noise = float(np.median(np.abs(view.astype(np.float32) - smooth))) * 1.48
+    core = raw[height // 8 : -height // 8]
+    contrast = float(np.percentile(core, 94))
+    reach = int(0.55 * height) | 1
+    local = cv2.dilate(cv2.GaussianBlur(raw, (0, 0), 1.5), np.ones((reach, reach), np.uint8))
+    local = cv2.GaussianBlur(local, (0, 0), 0.3 * height)
+    floor = max(0.4 * contrast, 2.5 * noise, 3.0)
+    level = np.minimum(raw / np.maximum(local * 0.9, floor), 1.3)
+    usual = float(np.median(ground))
+    room = (255 - ground) / max(255 - usual, 8.0)
+    washed = np.clip((0.45 - room) / 0.35, 0, 1) if usual < 235 else np.zeros_like(ground)
+    return Ink(level.astype(np.float32), washed.astype(np.float32), dark, contrast, noise)
+
+
+def lean(cv2: Any, level: Plane) -> float:
+    """How far strokes lean to the right, as a share of the height: at this shear columns differ most."""
+    height, width = level.shape
+    band = level[int(0.15 * height) : int(0.85 * height)]
+    best, chosen = -1.0, 0.0
+    for slant in np.arange(-0.2, 0.42, 0.03):
+        profile = sheared(cv2, band, float(slant)).mean(0)
+        worth = float(np.square(np.diff(profile)).sum())
+        if worth > best:
+            best, chosen = worth, float(slant)
+    return chosen
+
+
+def sheared(cv2: Any, level: Plane, slant: float, tilt: float = 0.0) -> Plane:
+    """Upright strokes: what leans by ``slant`` and climbs by ``tilt`` about the middle is set straight."""
+    height, width = level.shape
+    matrix = np.array([[1, -slant, slant * height / 2], [tilt, 1, -tilt * width / 2]], np.float64)
+    straight: Plane = cv2.warpAffine(level, matrix, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    return straight
