@@ -13,12 +13,13 @@ import duckdb
 import polars as pl
 
 from flows.situation import Known, installed
-from transforms.display import Sight
+from transforms.display import EngineMissing, Sight
 from transforms.lake import Lake
 from transforms.match import Parties
 from transforms.outbox import read_history
 from transforms.photos import (
     Intake,
+    Photo,
     Span,
     Wire,
     bounds_of,
@@ -176,19 +177,23 @@ def _read(
     photos = [photo for photo in intake.photos if photo.reading_id in wanted]
     if not photos:
         return []
+    say(f"reading {len(photos):,} photos" if eyes is not None else f"{len(photos):,} photos came")
+    sights = _sights(photos, screens, eyes)
+    if any(sight.reason == "no_engine" for sight in sights):
+        say("photos cannot be read here and go to review; to have them read: pip install 'meterwright[photos]'")
+    return [reading_of(photo, sight, screens[photo.feature_code]) for photo, sight in zip(photos, sights, strict=True)]
+
+
+def _sights(photos: Sequence[Photo], screens: Mapping[str, Sequence[Screen]], eyes: Eyes | None) -> list[Sight]:
+    """What each photo shows; ``no_engine`` for all of them where nothing here can read."""
+    blind = [Sight("refused", "no_engine") for _ in photos]
     if eyes is None:
-        say(
-            f"{len(photos):,} photos cannot be read here and go to review; to have them read: "
-            "pip install 'meterwright[photos]'"
-        )
-        blind = Sight("refused", "no_engine")
-        return [reading_of(photo, blind, screens[photo.feature_code]) for photo in photos]
-    say(f"reading {len(photos):,} photos")
-    with eyes() as reader:
-        return [
-            reading_of(photo, reader.read(photo.path, screens[photo.feature_code]), screens[photo.feature_code])
-            for photo in photos
-        ]
+        return blind
+    try:
+        with eyes() as reader:
+            return [reader.read(photo.path, screens[photo.feature_code]) for photo in photos]
+    except EngineMissing:
+        return blind
 
 
 def _reviewed(

@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,13 @@ from flows.engines.plain import PlainEngine
 from tests.workspaces import MODEL, Small
 from transforms.display import Candidate, Sight
 from transforms.screens import Screen
-from transforms.windows import Window, iso, newest_complete, parse_time
+from transforms.windows import Window, newest_complete, parse_time
 
 #: what the displays of the test's model show
-SCREENS = """
+REGISTER = """
 display = {quantity = "volume", unit = "m3", digits = 8, decimals = 3}
+"""
+SCREENS = f"""{REGISTER}
 [models."T-R160".screens.flow]
 quantity = "flow"
 unit = "m3/h"
@@ -73,6 +74,7 @@ class Town:
     small: Small
     eyes: FakeEyes = field(default_factory=FakeEyes)
     made: int = 0
+    real: bool = False
 
     @property
     def root(self) -> Path:
@@ -111,9 +113,20 @@ class Town:
         **more: Any,
     ) -> Path:
         """A picture, the line about it, and what the eyes see on it."""
-        path = self.picture(name)
+        path = self.drawn(name, shows) if self.real else self.picture(name)
         self.eyes.sees[name] = shows
         self.line({"feature_code": code, "terminal_id": terminal, "captured_at": at, "file": name, **more})
+        return path
+
+    def drawn(self, name: str, shows: tuple[str, str] | Sight) -> Path:
+        """A picture of a display that shows the main screen's text, for real eyes to read."""
+        from tests.displays.scene import Scene, jpeg, picture
+
+        assert not isinstance(shows, Sight)
+        self.made += 1
+        path = self.root / "raw" / "images" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(jpeg(picture(shows[1].replace(".", ""), 3, Scene(turn=1.5), self.made)))
         return path
 
     def line(self, said: Mapping[str, Any] | str) -> None:
@@ -123,7 +136,9 @@ class Town:
             file.write((said if isinstance(said, str) else json.dumps(said)) + "\n")
 
     def run(self, until: str = "2026-01-01T12:00:00Z", now: str | None = None, *, blind: bool = False) -> Outcome:
-        context = replace(make_context(self.root, 1), progress=lambda _: None, eyes=None if blind else self.eyes)
+        context = replace(make_context(self.root, 1), progress=lambda _: None)
+        if not self.real:
+            context = replace(context, eyes=None if blind else self.eyes)
         end = parse_time(until)
         windows: list[Window] = [newest_complete(end, context.policy.window.length)]
         _, outcomes = run_cycle(context, PlainEngine(1), windows, parse_time(now or until))
@@ -139,7 +154,3 @@ class Town:
 def register(text_m3: float) -> str:
     """A register as the test's display shows it: whole litres, the rest cut off."""
     return f"{int(text_m3 * 1000 + 1e-6) / 1000:09.3f}"
-
-
-def at(moment: datetime) -> str:
-    return iso(moment)

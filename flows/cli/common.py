@@ -72,6 +72,7 @@ def make_context(folder: Path | None, workers: int | None, *, reads_dumps: bool 
     workers_meant = worker_count(workers)
     ahead = ReadAhead(workspace) if reads_dumps else None
     from flows.cycle import Context
+    from flows.eyes import Eyes
     from transforms.policy import load_policy
     from transforms.registry import load_registry
 
@@ -84,6 +85,7 @@ def make_context(folder: Path | None, workers: int | None, *, reads_dumps: bool 
         progress=progress,
         ahead=ahead,
         signing_key=signing_key(workspace.registry),
+        eyes=Eyes.open if Eyes.available() else None,
     )
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from flows.cycle import Outcome
-from tests.photos import Town, register
+from flows.eyes import Eyes
+from tests.photos import REGISTER, Town, register
 from tests.workspaces import Small, demand, noisy
 
 Q = demand()
@@ -132,9 +133,15 @@ def test_photos_of_parameters_from_before_the_command_or_of_none_say_nothing(sma
     assert sent(town, second) == []
 
 
-def test_a_photo_revises_the_parameters_and_the_loop_closes(small: Small) -> None:
-    """The first command left the meter 5 % high, and its gateway fell silent: only two photos tell, and they suffice."""
-    town = Town(small).registry()
+@pytest.mark.parametrize("real", [False, True])
+def test_a_photo_revises_the_parameters_and_the_loop_closes(small: Small, real: bool) -> None:
+    """The first command left the meter 5 % high, and its gateway fell silent: only two photos tell, and they suffice.
+
+    Once with eyes that know what each photo shows, once with drawn displays and the eyes that read real ones.
+    """
+    if real and not Eyes.available():
+        pytest.skip("the extra meterwright[photos] is not installed")
+    town = Town(small, real=real).registry(screens=REGISTER)
     wire = registers(off(1.08) + off(1.05))
     told: list[float | None] = [*wire[:52], *[None] * 40, *wire[92:]]
     small.dump("meter", {"WM-1": told}, column="volume_l").dump("flowmeter", {"WM-1": Q * 2})
