@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import polars as pl
@@ -55,10 +55,19 @@ def _references(registry: Registry, policy: Policy, window: Window) -> dict[str,
     }
 
 
-def photographed(looked: Looked) -> frozenset[str]:
-    """The commands after which a photo came that was, or may yet be, read."""
-    rows = [*looked.record.iter_rows(named=True), *looked.fresh]
-    return frozenset(row["command_id"] for row in rows if row["command_id"] and row["status"] != "rejected")
+def photographed(looked: Looked, known: Known) -> frozenset[str]:
+    """The commands after which a photo came that was, or may yet be, read: one that names them, or was taken since."""
+    rows = [row for row in (*looked.record.iter_rows(named=True), *looked.fresh) if row["status"] != "rejected"]
+    named = {row["command_id"] for row in rows if row["command_id"]}
+    newest: dict[str, datetime] = {}
+    for row in rows:
+        newest[row["feature_code"]] = max(row["captured_at"], newest.get(row["feature_code"], row["captured_at"]))
+    since = {
+        state.awaiting
+        for code, state in known.states.items()
+        if state.awaiting and state.changed_at and code in newest and newest[code] >= state.changed_at
+    }
+    return frozenset(named | since)
 
 
 def readings_frame(looked: Looked, displays: Displays, decision: Decision) -> pl.DataFrame:

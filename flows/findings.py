@@ -54,7 +54,7 @@ def collect(
     limits = fleet_table(registry).select("feature_code", "max_gain_change", "max_offset_lph")
     displays = weigh_displays(registry, policy, known, looked, judged, window)
     decision = decide(judged, limits, policy, window, run_id, now, situation, displays)
-    notices = notices_of(registry, policy, known, decision, situation, now, photographed(looked))
+    notices = notices_of(registry, policy, known, decision, situation, now, photographed(looked, known))
     inputs = _inputs(lake, known.history, window)
     readings = readings_frame(looked, displays, decision)
     photos = None

@@ -138,9 +138,16 @@ def look_at_photos(
         *_read(intake, {photo.reading_id for photo in photos}, screens, eyes, say),
         *_reviewed(record, said, screens),
     ]
+    again = _unchecked(record, {row["reading_id"] for row in rows}, screens, window.end - MEMORY)
+    rows += again
     rows.sort(key=lambda row: (row["captured_at"], row["reading_id"]))
     found = _wires(registry, lake, parties, record, rows, database)
-    rows = _held_against(registry, policy, record, rows, found)
+    still = {row["reading_id"] for row in again}
+    rows = [
+        row
+        for row in _held_against(registry, policy, record, rows, found)
+        if row["reason"] != "unchecked" or row["reading_id"] not in still
+    ]
     account = {**intake.account, "reviews": len(said), "reviews_refused": len(refused_reviews)}
     lines = [_line(item) for item in (*intake.refused, *refused_reviews)]
     pictures = [
@@ -203,6 +210,15 @@ def _reviewed(
     return [
         reviewed(by_id[review.reading_id], review, screens[by_id[review.reading_id]["feature_code"]]) for review in said
     ]
+
+
+def _unchecked(
+    record: pl.DataFrame, decided: set[str], screens: Mapping[str, Sequence[Screen]], since: datetime
+) -> list[dict[str, Any]]:
+    """Readings that nothing could be held against when they were taken in: what they wait for may have come by now."""
+    waits = (pl.col("status") == "review") & (pl.col("reason") == "unchecked") & (pl.col("captured_at") >= since)
+    rows = record.filter(waits & ~pl.col("reading_id").is_in(sorted(decided))).to_dicts()
+    return [{**row, "status": "accepted", "reason": "read"} for row in rows if row["feature_code"] in screens]
 
 
 def comparable(registry: Registry, record: pl.DataFrame) -> dict[tuple[str, str], list[Anchor]]:

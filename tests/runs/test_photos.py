@@ -127,6 +127,8 @@ def test_a_meter_that_sends_flows_needs_a_person_for_its_first_register_only(sma
         1,
     )
     assert (rows["c.jpg"]["status"], rows["d.jpg"]["reason"]) == ("accepted", "implausible")
+    assert (rows["b.jpg"]["status"], rows["b.jpg"]["reason"]) == ("accepted", "read"), "now there is something to hold"
+    assert town.readings(town.run("2026-01-02T12:00:00Z")) == []
 
 
 def test_without_eyes_photos_wait_and_are_read_once_there_are_some(town: Town) -> None:

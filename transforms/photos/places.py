@@ -28,9 +28,10 @@ def picture_path(workspace: Workspace, name: str) -> tuple[Path | None, str]:
     A name may lead into folders below raw/images, never out of them. Links are not followed, whatever they lead to, and
     hidden and unfinished files are left alone.
     """
+    if not name.isprintable() or "\\" in name or name.endswith((*_UNFINISHED, ".jsonl")):
+        return None, "bad_file_name"
     parts = name.split("/")
-    plain = all(part and not part.startswith(".") and len(part.encode()) <= _LONGEST_NAME for part in parts)
-    if not plain or not name.isprintable() or "\\" in name or name.endswith((*_UNFINISHED, ".jsonl")):
+    if not all(part and not part.startswith(".") and len(part.encode()) <= _LONGEST_NAME for part in parts):
         return None, "bad_file_name"
     path = workspace.raw / IMAGES
     for part in parts:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,8 @@ from transforms.windows import iso, parse_time
 from transforms.workspace import Workspace
 
 DECISIONS = ("accepted", "rejected")
+#: no display has so many digits
+_MOST = 1e15
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,8 @@ def _review(said: Mapping[str, Any]) -> tuple[str, Review | None]:
     if said["decision"] == "rejected":
         return "", Review(*about)
     value, screen = said.get("value"), said.get("screen")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return "value is missing or no number", None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _MOST:
+        return "value is missing or no number that a display can show", None
     if not isinstance(screen, str):
         return "screen is missing or no text", None
     return "", Review(*about, screen, float(value))
@@ -126,6 +127,8 @@ def fits(value: float, screen: Screen) -> bool:
 
     Only parameters may be below zero.
     """
+    if not abs(value) < _MOST:
+        return False
     places = value * 10**screen.decimals
     whole = abs(places - round(places)) <= max(1e-6, abs(places) * 1e-15)
     signed = screen.quantity in ("a2", "offset")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import struct
 import warnings
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,8 @@ from typing import Final
 #: larger pictures are not opened for a thumbnail: a copy for a report is not worth the memory
 _MOST_PIXELS: Final = 40_000_000
 _QUALITY: Final = 72
+#: what Pillow raises on files that are not what they seem
+_BROKEN: Final = (OSError, ValueError, SyntaxError, TypeError, ArithmeticError, LookupError, EOFError, struct.error)
 
 
 def thumbnail(path: Path, longest: int) -> bytes | None:
@@ -29,7 +32,7 @@ def thumbnail(path: Path, longest: int) -> bytes | None:
                     return None
                 opened.draft("RGB", (2 * longest, 2 * longest))  # a JPEG is decoded no larger than needed
                 upright = ImageOps.exif_transpose(opened).convert("RGB")
-    except (OSError, ValueError, SyntaxError, TypeError, ZeroDivisionError, Image.DecompressionBombError):
+    except (*_BROKEN, Image.DecompressionBombError):
         return None  # whatever is wrong with the file, the reading has said so already
     upright.thumbnail((longest, longest))
     clean = Image.new("RGB", upright.size)
