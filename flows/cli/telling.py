@@ -66,6 +66,8 @@ def intake(taken: IngestResult) -> dict[str, Any]:
         "accepted": taken.accepted,
         "duplicate": taken.duplicate,
         "quarantined": taken.quarantined,
+        "replaced": taken.replaced,
+        "others": taken.others,
         "faulty": _faulty(taken),
         "ignored": [{"file": file, "reason": reason} for file, reason in taken.ignored],
     }
@@ -92,6 +94,10 @@ def intake_lines(taken: IngestResult) -> list[str]:
         f"{taken.quarantined:,} quarantined"
     )
     lines = [f"Dumps: {len(taken.new_dumps)} new, {taken.skipped} known; rows: {rows}"]
+    if taken.replaced:
+        lines.append(f"  of those accepted {taken.replaced:,} are another version of a reading; the newest is used")
+    if taken.others:
+        lines.append(f"  {taken.others:,} rows more were left to other sources of their files")
     faulty = _faulty(taken)
     for dump in faulty[:LISTED]:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in dump["reasons"].items())

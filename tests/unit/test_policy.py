@@ -64,6 +64,7 @@ def test_the_promised_defaults() -> None:
         "judge.second_look_share": 0.35,
         "judge.max_lag": 8,
         "ingest.absurd_factor": 4.0,
+        "ingest.future_tolerance": "24h",
         "photos.clock": "2m",
         "photos.plausible": "1h",
         "photos.keep": "0h",

@@ -118,8 +118,10 @@ def _registered(at: datetime, model: Model, wire: Wire | None, clock: timedelta)
     if before >= 0:
         low = float(wire.registers_l[before])
         high = low + model.q4 * (late - int(wire.registers_at[before])) / HOUR_US
-    if after < len(wire.registers_at):
-        top = float(wire.registers_l[after])
+    top = float(wire.registers_l[after]) if after < len(wire.registers_at) else None
+    if top is not None and low is not None and top < low / 2:
+        top = None  # it began again at zero in between, or was exchanged
+    if top is not None:
         high = top if high is None else min(high, max(top, low or top))
         low = max(0.0, top - model.q4 * (int(wire.registers_at[after]) - early) / HOUR_US) if low is None else low
     if low is None or high is None:

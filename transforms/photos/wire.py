@@ -13,7 +13,7 @@ import polars as pl
 
 from transforms.lake import Lake
 from transforms.match import Parties, resolve
-from transforms.match.samples import LOOK_BACK, load_samples
+from transforms.match.samples import LOOK_BACK, load_samples, registers_of
 from transforms.windows import Window
 
 Floats = npt.NDArray[np.float64]
@@ -145,6 +145,8 @@ def _load(
         derived=any(file.has_volume for file in files) or not momentary.is_empty(),
         instants=momentary,
         settled=parties.settled,
+        registers=registers_of(parties.devices.join(devices, on="device_no", how="semi"), parties.fleet),
+        versioned=any(file.has_version for file in files),
         only=devices["device_no"].unique().sort().to_list(),
     )
 

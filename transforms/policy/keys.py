@@ -119,7 +119,10 @@ class JudgePolicy:
 
 @dataclass(frozen=True)
 class IngestPolicy:
-    absurd_factor: float = _number(4.0, 1.0, 1000.0, "flows above this times the fleet's largest Q4 are quarantined")
+    absurd_factor: float = _number(4.0, 1.0, 1000.0, "flows above this times the Q4 of the meter are quarantined")
+    future_tolerance: timedelta = field(
+        default=timedelta(hours=24), metadata=_says("by how much a stamp may lie in the future and still be believed")
+    )
 
 
 @dataclass(frozen=True)

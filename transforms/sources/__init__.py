@@ -2,6 +2,19 @@
 
 from transforms.sources.places import Place
 from transforms.sources.reading import collect_sources, read_sources
-from transforms.sources.source import CANONICAL, EPOCHS, FORMATS, PULLED, Column, Source
+from transforms.sources.source import CANONICAL, EPOCHS, FORMATS, FROM_TOP, PULLED, Choice, Column, Source, Wide
 
-__all__ = ["CANONICAL", "EPOCHS", "FORMATS", "PULLED", "Column", "Place", "Source", "collect_sources", "read_sources"]
+__all__ = [
+    "CANONICAL",
+    "EPOCHS",
+    "FORMATS",
+    "FROM_TOP",
+    "PULLED",
+    "Choice",
+    "Column",
+    "Place",
+    "Source",
+    "Wide",
+    "collect_sources",
+    "read_sources",
+]
