@@ -96,12 +96,16 @@ def _frame(engine: Engine, image: NDArray[np.uint8], formats: tuple[_Format, ...
     """What one frame says about each string of each format."""
     grey = engine.cv2.cvtColor(image, engine.cv2.COLOR_BGR2GRAY)
     votes: _Votes = {}
+    found = fits(engine, image, grey, list(dict.fromkeys((form.digits, form.decimals) for form in formats)))
     for form in formats:
-        for fit in fits(engine, image, grey, form.digits, form.decimals)[:_GRIDS]:
-            for reading in readings(engine, grey, fit, form.signed):
+        for fit in found[form.digits, form.decimals][:_GRIDS]:
+            mine = readings(engine, grey, fit, form.signed)
+            for reading in mine:
                 key = (form, reading.text)
                 if key not in votes or votes[key].probability < reading.probability:
                     votes[key] = reading
+            if mine[0].safe and mine[0].probability >= trust.ENOUGH:
+                break
     return votes
 
 
