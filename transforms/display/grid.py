@@ -143,8 +143,8 @@ def boxes(grids: list[Grid], extra: int = 0, core: float = 0.8) -> NDArray[np.fl
         np.stack([x1 - t, lower[0], x1, lower[1]], -1), np.stack([near, y1 - t, far, y1], -1),
         np.stack([x0, lower[0], x0 + t, lower[1]], -1), np.stack([x0, upper[0], x0 + t, upper[1]], -1),
         np.stack([near, middle - t / 2, far, middle + t / 2], -1),
-        np.stack([x0 + 1.6 * t, y0 + 1.6 * t, x1 - 1.6 * t, middle - t], -1),
-        np.stack([x0 + 1.6 * t, middle + t, x1 - 1.6 * t, y1 - 1.6 * t], -1),
+        np.stack([x0 + side, y0 + 1.5 * t, x1 - side, middle - 0.9 * t], -1),
+        np.stack([x0 + side, middle + 0.9 * t, x1 - side, y1 - 1.5 * t], -1),
     ], 2)  # fmt: skip
 
 

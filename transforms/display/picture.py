@@ -6,6 +6,7 @@ clip some frames only. What comes out is pixels: nothing else that a file holds,
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -95,7 +96,7 @@ def load(path: Path, *, limits: Limits | None = None) -> Picture:
             still, bare = containers.png(data)
             return _photo(cv2, bare, still, limits, whole=True)
         if kind == "mp4":
-            return _clip(cv2, path, containers.mp4(data), limits)
+            return _clip(cv2, data, containers.mp4(data), limits)
     except containers.Truncated:
         raise PictureError("truncated_picture", f"{kind} file of {len(data):,} bytes") from None
     except containers.Broken as fault:
@@ -106,6 +107,8 @@ def load(path: Path, *, limits: Limits | None = None) -> Picture:
 def _bytes(path: Path, limits: Limits) -> bytes:
     """The file, if it is not too large; one byte more than allowed is read at most, whatever its size says."""
     try:
+        if path.exists() and not path.is_file():
+            raise PictureError("unreadable_picture", "it is no ordinary file")
         with path.open("rb") as file:
             data = file.read(limits.bytes + 1)
     except OSError as error:
@@ -156,12 +159,13 @@ def _reduced(cv2: Any, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return small
 
 
-def _clip(cv2: Any, path: Path, clip: containers.Clip, limits: Limits) -> Picture:
+def _clip(cv2: Any, data: bytes, clip: containers.Clip, limits: Limits) -> Picture:
     if clip.seconds > limits.clip_s:
         raise PictureError("clip_too_long", f"{clip.seconds:,.0f} s; at most {limits.clip_s:,.0f} s are looked at")
     if clip.width * clip.height > limits.whole_pixels:
         raise PictureError("picture_too_large", f"frames of {clip.width} x {clip.height} pixels")
-    video = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+    # From memory: of a file's name FFmpeg would make a pattern (%03d) or a protocol, and choose its reader by the ending.
+    video = cv2.VideoCapture(io.BytesIO(data), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     try:
         if not video.isOpened():
             raise PictureError("unreadable_picture", "mp4 file: its frames cannot be decoded")
