@@ -6,7 +6,6 @@ clip some frames only. What comes out is pixels: nothing else that a file holds,
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -96,7 +95,7 @@ def load(path: Path, *, limits: Limits | None = None) -> Picture:
             still, bare = containers.png(data)
             return _photo(cv2, bare, still, limits, whole=True)
         if kind == "mp4":
-            return _clip(cv2, data, containers.mp4(data), limits)
+            return _clip(cv2, path, containers.mp4(data), limits)
     except containers.Truncated:
         raise PictureError("truncated_picture", f"{kind} file of {len(data):,} bytes") from None
     except containers.Broken as fault:
@@ -159,21 +158,22 @@ def _reduced(cv2: Any, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return small
 
 
-def _clip(cv2: Any, data: bytes, clip: containers.Clip, limits: Limits) -> Picture:
+def _clip(cv2: Any, path: Path, clip: containers.Clip, limits: Limits) -> Picture:
     if clip.seconds > limits.clip_s:
         raise PictureError("clip_too_long", f"{clip.seconds:,.0f} s; at most {limits.clip_s:,.0f} s are looked at")
     if clip.width * clip.height > limits.whole_pixels:
         raise PictureError("picture_too_large", f"frames of {clip.width} x {clip.height} pixels")
-    # From memory: of a file's name FFmpeg would make a pattern (%03d) or a protocol, and choose its reader by the ending.
-    video = cv2.VideoCapture(io.BytesIO(data), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
-    try:
-        if not video.isOpened():
-            raise PictureError("unreadable_picture", "mp4 file: its frames cannot be decoded")
-        if video.get(cv2.CAP_PROP_FRAME_WIDTH) * video.get(cv2.CAP_PROP_FRAME_HEIGHT) > limits.whole_pixels:
-            raise PictureError("picture_too_large", "frames larger than the file says")
-        frames = [_reduced(cv2, frame) for frame in _sampled(cv2, video, limits.frames)]
-    finally:
-        video.release()
+    with path.open("rb") as file:
+        # By its number: of a file's name FFmpeg would make a pattern (%03d) or a protocol, and choose its reader by the ending.
+        video = cv2.VideoCapture(f"/dev/fd/{file.fileno()}", cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+        try:
+            if not video.isOpened():
+                raise PictureError("unreadable_picture", "mp4 file: its frames cannot be decoded")
+            if video.get(cv2.CAP_PROP_FRAME_WIDTH) * video.get(cv2.CAP_PROP_FRAME_HEIGHT) > limits.whole_pixels:
+                raise PictureError("picture_too_large", "frames larger than the file says")
+            frames = [_reduced(cv2, frame) for frame in _sampled(cv2, video, limits.frames)]
+        finally:
+            video.release()
     if not frames:
         raise PictureError("unreadable_picture", "mp4 file: its frames cannot be decoded")
     return Picture("clip", tuple(frames))
