@@ -23,6 +23,8 @@ _LEAST_SPLIT: Final = 1.5
 _LEAST_WORTH: Final = 0.45
 #: a grid that explains this much, with segments this far apart, is the display: nothing else is looked at
 _PLAIN: Final = (0.8, 5.0)
+#: a grid that explains this much has the right kind of strokes, dark or light
+_LIKELY: Final = (0.6, 4.0)
 #: readings kept of each format
 _KEPT: Final = 5
 
@@ -71,8 +73,10 @@ def fits(
                 cells = second.read(cv2, ink, best[0])
                 if cells.split > _LEAST_SPLIT:
                     found[form].append(Fit(to_picture, ink, best[0], best[1], cells))
-            if any(_plain(fit) for mine in found.values() for fit in mine):
+            if any(_clear(fit, _PLAIN) for mine in found.values() for fit in mine):
                 return True
+            if any(_clear(fit, _LIKELY) for mine in found.values() for fit in mine if fit.ink is ink):
+                break  # strokes of the other kind are what lies between these
         return False
 
     if not any(try_on(part) for part in glass.find(cv2, grey)):
@@ -83,8 +87,8 @@ def fits(
     return {form: sorted(mine, key=lambda fit: -fit.worth) for form, mine in found.items()}
 
 
-def _plain(fit: Fit) -> bool:
-    return fit.explained > _PLAIN[0] and fit.cells.split > _PLAIN[1] and max(fit.cells.beside) < 0.2
+def _clear(fit: Fit, enough: tuple[float, float]) -> bool:
+    return fit.explained > enough[0] and fit.cells.split > enough[1] and max(fit.cells.beside) < trust.BESIDE
 
 
 def readings(engine: Engine, grey: Grey, fit: Fit, signed: bool = False) -> list[Reading]:

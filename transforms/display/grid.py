@@ -30,6 +30,8 @@ _LEAST_TALL: Final = 0.36
 #: cell widths against the pitch, and strokes against the digits' height, that the first search tries
 _WIDTHS: Final = (0.6, 0.7, 0.8)
 _STROKE: Final = 0.13
+#: what the first search finds explains at least this share, or there are no digits
+_HOPELESS: Final = 0.15
 #: size of small decimals that the first search tries
 _SMALL: Final = 0.8
 #: steps of the refinement, as shares of the digits' height
@@ -85,7 +87,6 @@ class Grid:
 
 def fit(cv2: Any, ink: Ink, count: int, decimals: int) -> tuple[Grid, float] | None:
     """The grid of ``count`` cells that explains the ink best, and the share of ink in its rows that it explains."""
-    height = ink.level.shape[0]
     slant = lean(cv2, ink.level)
     plane = straightened(cv2, ink.level, slant)
     best: list[tuple[float, Grid]] = []
@@ -97,13 +98,20 @@ def fit(cv2: Any, ink: Ink, count: int, decimals: int) -> tuple[Grid, float] | N
     if not best:
         return None
     best.sort(key=lambda pair: -pair[0])
+    if best[0][0] < _HOPELESS * _reachable(plane, best[0][1]):
+        return None
     fitted = [_refined(cv2, ink.level, grid) for _, grid in best[:2]]
     # Smaller decimals have one more freedom; they must explain visibly more.
     gain, grid = max(fitted, key=lambda pair: pair[0] * (0.97 if pair[1].small < 1 else 1.0))
-    straight = straightened(cv2, ink.level, grid.slant, grid.tilt, grid.fan)
-    rows = straight[max(int(grid.top), 0) : int(np.ceil(grid.bottom)), int(0.15 * height) : -int(0.15 * height)]
-    reachable = float(np.maximum(2 * np.minimum(rows, 1) - 1, 0).sum())
+    reachable = _reachable(straightened(cv2, ink.level, grid.slant, grid.tilt, grid.fan), grid)
     return grid, gain / max(reachable, 1.0)
+
+
+def _reachable(plane: Plane, grid: Grid) -> float:
+    """What a grid between those rows could explain at most: all their ink, but for the view's ends [pixels]."""
+    side = int(0.15 * len(plane))
+    rows = plane[max(int(grid.top), 0) : int(np.ceil(grid.bottom)), side:-side]
+    return float(np.maximum(2 * np.minimum(rows, 1) - 1, 0).sum())
 
 
 def segments(plane: Plane, grid: Grid, extra: int = 0, core: float = 0.8) -> NDArray[np.float64]:

@@ -26,6 +26,8 @@ SIGNED: Final = ("flow", "a1", "a2", "offset")
 _SHOWN: Final = 5
 #: grids of one format that are read
 _GRIDS: Final = 2
+#: doubts that tell of another format than the screen's
+_MISFIT: Final = ("other_format", "digit_hidden")
 #: another screen must be this much less probable
 _APART: Final = 0.1
 #: clips: share of the frames' weight behind the reading, frames that read it, and frames after which it may be enough
@@ -136,14 +138,18 @@ def _voted(frames: Sequence[_Votes]) -> tuple[_Votes, bool]:
 
 
 def _sight(votes: _Votes, agreed: bool, by_format: dict[_Format, list[Screen]], frames: int) -> Sight:
-    ordered = sorted(votes.items(), key=lambda item: (-item[1].probability, item[0][1], item[0][0].decimals))
+    # What cannot be of the format, with digits beside it or cells without one, comes last and rivals nothing.
+    misfit = {key: trust.doubt(r.evidence, 1.0, voted=False) in _MISFIT for key, r in votes.items()}
+    ordered = sorted(
+        votes.items(), key=lambda item: (misfit[item[0]], -item[1].probability, item[0][1], item[0][0].decimals)
+    )
     candidates = tuple(
         _candidate(screen, reading) for (form, _), reading in ordered for screen in by_format[form]
     )[:_SHOWN]  # fmt: skip
     if not ordered:
         return Sight("unsure", "no_display", frames=frames)
     (form, _), best = ordered[0]
-    rival = max((r.probability for (other, _), r in ordered if other != form), default=0.0)
+    rival = max((r.probability for key, r in ordered if key[0] != form and not misfit[key]), default=0.0)
     if len(by_format[form]) > 1 or rival > _APART * best.probability:
         reason = "ambiguous_screen"
     elif not agreed:
