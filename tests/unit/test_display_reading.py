@@ -28,18 +28,28 @@ def seen(engine: Engine, image: np.ndarray, *screens: Screen) -> Sight:
     return look(engine, Picture("photo", (image,)), screens)
 
 
-def test_a_dozen_displays_are_read_exactly(engine: Engine) -> None:
-    for drawn in displays(12, 20, ("easy", "easy", "medium")):
+def test_clean_displays_are_read_exactly(engine: Engine) -> None:
+    for drawn in displays(10, 20, ("easy",)):
         sight = seen(engine, drawn.image, drawn.screen)
         assert (drawn.name, sight.status, sight.candidates[0].text) == (drawn.name, "sure", drawn.reading)
         assert sight.candidates[0].value == float(drawn.reading)
 
 
+def test_of_harder_ones_none_is_taken_wrong(engine: Engine) -> None:
+    taken = 0
+    for drawn in displays(8, 20, ("medium", "medium", "medium", "hard")):
+        sight = seen(engine, drawn.image, drawn.screen)
+        if sight.status == "sure":
+            taken += 1
+            assert (drawn.name, sight.candidates[0].text) == (drawn.name, drawn.reading)
+    assert taken >= 5
+
+
 def test_what_nobody_could_read_is_left_to_a_person(engine: Engine) -> None:
-    for drawn in displays(10, 21, ("unreadable",)):
+    for drawn in displays(8, 21, ("unreadable",)):
         sight = seen(engine, drawn.image, drawn.screen)
         assert (drawn.name, sight.status) == (drawn.name, "unsure")
-        assert sight.reason
+        assert sight.reason in PHOTO_REASONS
 
 
 @pytest.mark.parametrize("scene", [Scene(glare=((0.5, 0.5, 0.5, 3.0),)), Scene(cover=0.35), Scene(blur=14)])

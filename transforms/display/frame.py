@@ -82,7 +82,7 @@ def fits(
     if not any(try_on(part) for part in glass.find(cv2, grey)):
         best = max((fit.worth for mine in found.values() for fit in mine), default=0.0)
         if best < _LEAST_WORTH:
-            parts = (glass.about_text(corners) for corners in engine.lines(image)[:3])
+            parts = (glass.about_text(corners) for corners in engine.lines(image)[:2])
             any(try_on(part) for part in parts if part is not None)
     return {form: sorted(mine, key=lambda fit: -fit.worth) for form, mine in found.items()}
 

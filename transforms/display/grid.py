@@ -255,7 +255,8 @@ def _explained(
 
     def over(a: float, b: float, i: NDArray[np.intp], j: NDArray[np.intp]) -> NDArray[np.float64]:
         rows = ink[int(max(a, 0)) : int(min(np.ceil(b), len(ink)))].sum(0)
-        return rows[j] - rows[i]
+        gain: NDArray[np.float64] = rows[j] - rows[i]
+        return gain
 
     upper, lower = (top + t, middle - t / 2), (middle + t / 2, bottom - t)
     gains = np.stack(

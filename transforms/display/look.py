@@ -26,8 +26,10 @@ SIGNED: Final = ("flow", "a1", "a2", "offset")
 _SHOWN: Final = 5
 #: grids of one format that are read
 _GRIDS: Final = 2
-#: doubts that tell of another format than the screen's
-_MISFIT: Final = ("other_format", "digit_hidden")
+#: weight of a reading with digits beside it against one without
+_PART: Final = 0.05
+#: a second grid is read if it is worth this share of the first
+_AS_GOOD: Final = 0.6
 #: another screen must be this much less probable
 _APART: Final = 0.1
 #: clips: share of the frames' weight behind the reading, frames that read it, and frames after which it may be enough
@@ -100,7 +102,10 @@ def _frame(engine: Engine, image: NDArray[np.uint8], formats: tuple[_Format, ...
     votes: _Votes = {}
     found = fits(engine, image, grey, list(dict.fromkeys((form.digits, form.decimals) for form in formats)))
     for form in formats:
-        for fit in found[form.digits, form.decimals][:_GRIDS]:
+        grids = found[form.digits, form.decimals][:_GRIDS]
+        for fit in grids:
+            if fit.worth < _AS_GOOD * grids[0].worth:
+                break
             mine = readings(engine, grey, fit, form.signed)
             for reading in mine:
                 key = (form, reading.text)
@@ -138,18 +143,18 @@ def _voted(frames: Sequence[_Votes]) -> tuple[_Votes, bool]:
 
 
 def _sight(votes: _Votes, agreed: bool, by_format: dict[_Format, list[Screen]], frames: int) -> Sight:
-    # What cannot be of the format, with digits beside it or cells without one, comes last and rivals nothing.
-    misfit = {key: trust.doubt(r.evidence, 1.0, voted=False) in _MISFIT for key, r in votes.items()}
-    ordered = sorted(
-        votes.items(), key=lambda item: (misfit[item[0]], -item[1].probability, item[0][1], item[0][0].decimals)
-    )
+    def worth(item: tuple[tuple[_Format, str], Reading]) -> float:
+        """Probability; of next to nothing for what has digits beside it, which is a part of something longer."""
+        return item[1].probability * (1.0 if item[1].evidence.beside <= trust.BESIDE else _PART)
+
+    ordered = sorted(votes.items(), key=lambda item: (-worth(item), item[0][1], item[0][0].decimals))
     candidates = tuple(
         _candidate(screen, reading) for (form, _), reading in ordered for screen in by_format[form]
     )[:_SHOWN]  # fmt: skip
     if not ordered:
         return Sight("unsure", "no_display", frames=frames)
     (form, _), best = ordered[0]
-    rival = max((r.probability for key, r in ordered if key[0] != form and not misfit[key]), default=0.0)
+    rival = max((worth(item) for item in ordered if item[0][0] != form), default=0.0)
     if len(by_format[form]) > 1 or rival > _APART * best.probability:
         reason = "ambiguous_screen"
     elif not agreed:
