@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import IO, Any, Final, Self
 
 from transforms.display import Candidate, EngineMissing, Sight, installed
 from transforms.screens import Screen
@@ -92,9 +92,7 @@ class Eyes:
         with self._turn:
             try:
                 child = self._started()
-                assert child.stdin is not None
-                child.stdin.write(json.dumps(request).encode() + b"\n")
-                child.stdin.flush()
+                _pipe(child.stdin).write(json.dumps(request).encode() + b"\n")
                 answer = self._answer(child, self._seconds)
             except _Failed as failure:
                 return Sight("refused", "reader_failed", detail=self._end(failure.why))
@@ -134,7 +132,7 @@ class Eyes:
             "OPENCV_LOG_LEVEL": "SILENT",
         }
         # -P: modules are never taken from the folder that the program happens to be started in.
-        self._child = subprocess.Popen(
+        self._child = subprocess.Popen(  # noqa: S603  (this interpreter with a module of ours)
             [sys.executable, "-P", "-m", self._module, str(self._memory)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0, env=environment,
         )  # fmt: skip
@@ -146,13 +144,13 @@ class Eyes:
 
     def _answer(self, child: subprocess.Popen[bytes], seconds: float) -> dict[str, Any]:
         """One line from the child, within the time it has."""
-        assert child.stdout is not None
+        output = _pipe(child.stdout)
         line, until = b"", time.monotonic() + seconds
         while not line.endswith(b"\n"):
             left = until - time.monotonic()
-            if left <= 0 or not select.select([child.stdout], [], [], left)[0]:
+            if left <= 0 or not select.select([output], [], [], left)[0]:
                 raise _Failed(f"it took more than {seconds:.0f} s")
-            part = os.read(child.stdout.fileno(), 65536)
+            part = os.read(output.fileno(), 65536)
             if not part:
                 raise _Failed(_how_it_ended(child))
             line += part
@@ -189,6 +187,13 @@ class _Failed(Exception):
     def __init__(self, why: str) -> None:
         super().__init__(why)
         self.why = why
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    """A pipe that `Popen` was asked for."""
+    if pipe is None:
+        raise _Failed("the reader has no pipes")
+    return pipe
 
 
 def _how_it_ended(child: subprocess.Popen[bytes]) -> str:

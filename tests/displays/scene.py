@@ -186,7 +186,7 @@ def _mount(image: Image, panel: Image, alpha: Image, scene: Scene, rng: np.rando
         stripe = np.exp(-(((xs - at) + slope * (ys - scene.place[1])) ** 2) / (2 * rng.uniform(8, 40) ** 2))
         image += (where * stripe)[..., None] * float(rng.uniform(20, 70))
     for x, y, radius, strength in scene.glare:
-        centre = np.array(scene.place) + ((x - 0.5) * width, (y - 0.5) * height)
+        centre = (scene.place[0] + (x - 0.5) * width, scene.place[1] + (y - 0.5) * height)
         far = ((xs - centre[0]) ** 2 + (ys - centre[1]) ** 2) / (2 * (radius * height) ** 2)
         spot = np.minimum(np.exp(-far) * strength, 1)[..., None]
         image = image * (1 - spot) + 255 * spot
@@ -205,8 +205,8 @@ def _camera(image: Image, scene: Scene, rng: np.random.Generator) -> Image:
         kernel = np.zeros((size, size), np.float32)
         angle = rng.uniform(0, np.pi)
         way = np.array([np.cos(angle), np.sin(angle)]) * (size // 2)
-        a, b = (int(round(size // 2 - w)) for w in way), (int(round(size // 2 + w)) for w in way)
-        cv2.line(kernel, tuple(a), tuple(b), 1)
+        a, b = (size // 2 - np.rint(way).astype(int)), (size // 2 + np.rint(way).astype(int))
+        cv2.line(kernel, a.tolist(), b.tolist(), 1)
         image = cv2.filter2D(image, -1, kernel / kernel.sum())
     grey = rng.normal(0, scene.noise, (*image.shape[:2], 1))
     colour = rng.normal(0, scene.noise * 0.5, image.shape)

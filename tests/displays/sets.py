@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,22 +36,51 @@ class Display:
         return jpeg(self.image, self.quality)
 
 
-def displays(count: int, seed: int, severities: tuple[str, ...] = SEVERITIES) -> Iterator[Display]:
-    """Draw a set: severities in turn, everything else at random from the seed."""
+def displays(
+    count: int, seed: int, severities: tuple[str, ...] = SEVERITIES, *, dseg: bool = False
+) -> Iterator[Display]:
+    """Draw a set: severities in turn, everything else at random from the seed.
+
+    Parameters
+    ----------
+    dseg
+        Draw a third of them in the DSEG typeface, where it is installed.
+    """
     for k in range(count):
-        yield display(severities[k % len(severities)], seed * 100_003 + k)
+        yield display(severities[k % len(severities)], seed * 100_003 + k, dseg=dseg)
 
 
-def display(severity: str, seed: int) -> Display:
+def display(severity: str, seed: int, *, dseg: bool = False) -> Display:
     """Draw one display of that severity."""
     rng = np.random.default_rng(seed)
     quantity, unit, digits, decimals = _FORMATS[int(rng.integers(len(_FORMATS)))]
     text = _number(digits, rng)
-    scene = _scene(severity, digits, unit, rng)
+    scene = _scene(severity, digits, unit, rng, dseg)
     shown, scene = _spoiled(text, digits, scene, rng) if severity == "unreadable" else (text, scene)
     image = picture(shown, min(decimals, len(shown) - 1), scene, int(rng.integers(2**31)))
     reading = f"{text[:-decimals]}.{text[-decimals:]}" if decimals else text
-    return Display(f"{severity}_{seed}", severity, Screen("main", quantity, unit, digits, decimals), reading, image, scene.quality)  # fmt: skip
+    screen = Screen("main", quantity, unit, digits, decimals)
+    return Display(f"{severity}_{seed}", severity, screen, reading, image, scene.quality)
+
+
+def film(severity: str, seed: int, frames: int = 9, *, dseg: bool = False) -> tuple[Display, list[NDArray[np.uint8]]]:
+    """A display and a clip of it, from a hand that moves a little, with glare that wanders."""
+    rng = np.random.default_rng(seed)
+    first = display(severity, seed, dseg=dseg)
+    _, unit, digits, decimals = _FORMATS[int(rng.integers(len(_FORMATS)))]  # the same draws as for the photo
+    text = _number(digits, rng)
+    scene = _scene(severity, digits, unit, rng, dseg)
+    drift = np.random.default_rng(seed + 1)
+    shots = []
+    for k in range(frames):
+        moved = replace(
+            scene,
+            place=(scene.place[0] + float(drift.normal(0, 3)), scene.place[1] + float(drift.normal(0, 3))),
+            turn=scene.turn + float(drift.normal(0, 0.3)),
+            glare=tuple((x + 0.12 * (k - frames / 2), y, radius, strength) for x, y, radius, strength in scene.glare),
+        )
+        shots.append(picture(text, decimals, moved, seed + 2))
+    return first, shots
 
 
 def _number(digits: int, rng: np.random.Generator) -> str:
@@ -61,11 +90,11 @@ def _number(digits: int, rng: np.random.Generator) -> str:
     return "0" * zeros + text[zeros:]
 
 
-def _hand(rng: np.random.Generator, dark: bool) -> Hand:
+def _hand(rng: np.random.Generator, dark: bool, dseg: bool) -> Hand:
     ghost = float(rng.uniform(0.02, 0.16)) if rng.random() < 0.5 else 0.0
-    names = fonts()
-    if names and rng.random() < 0.35:
-        return Hand(font=str(rng.choice(names)), ghost=ghost)
+    chance, place = rng.random(2)  # drawn in any case: a set without the typeface is the same on every machine
+    if dseg and chance < 0.35 and (names := fonts()):
+        return Hand(font=names[int(place * len(names))], ghost=ghost)
     width = float(rng.uniform(0.48, 0.64))
     return Hand(
         width=width,
@@ -97,7 +126,7 @@ def _colours(rng: np.random.Generator) -> tuple[tuple[float, ...], tuple[float, 
     return (18.0, 14.0, 16.0), led, True
 
 
-def _scene(severity: str, digits: int, unit: str, rng: np.random.Generator) -> Scene:
+def _scene(severity: str, digits: int, unit: str, rng: np.random.Generator, dseg: bool) -> Scene:
     level = {"easy": 0, "medium": 1, "hard": 2, "unreadable": 1}[severity]
     face, ink, dark = _colours(rng)
     body = float(rng.uniform(60, 215))
@@ -129,14 +158,12 @@ def _scene(severity: str, digits: int, unit: str, rng: np.random.Generator) -> S
         shade=float(rng.uniform(0, 0.5)) if level and rng.random() < 0.3 else 0.0,
         unit=unit,
         quality=int(rng.integers(*((80, 95), (60, 92), (35, 85))[level])),
-        hand=_hand(rng, dark),
+        hand=_hand(rng, dark, dseg),
     )  # fmt: skip
 
 
 def _spoiled(text: str, digits: int, scene: Scene, rng: np.random.Generator) -> tuple[str, Scene]:
     """One of the ways in which a picture does not tell the reading."""
-    from dataclasses import replace
-
     way = int(rng.integers(8))
     share = 1 / digits
     if way == 0:

@@ -138,7 +138,8 @@ def mp4(data: bytes) -> Clip:
     movie = next((body for name, body in _boxes(data) if name == b"moov"), None)
     if movie is None:
         raise Truncated
-    seconds, sizes = 0.0, []
+    seconds = 0.0
+    sizes: list[tuple[int, int]] = []
     for name, body in _boxes(movie):
         if name == b"mvhd":
             seconds = max(seconds, _seconds(body))
@@ -149,10 +150,10 @@ def mp4(data: bytes) -> Clip:
                     sizes.append((width >> 16, height >> 16))
                 elif inner == b"mdia":
                     seconds = max([seconds, *(_seconds(c) for n, c in _boxes(content) if n == b"mdhd")])
-    size = max(sizes, key=lambda pair: pair[0] * pair[1], default=(0, 0))
-    if not all(size) or seconds <= 0:
+    width, height = max(sizes, key=lambda pair: pair[0] * pair[1], default=(0, 0))
+    if not width or not height or seconds <= 0:
         raise Broken("no moving picture in it")
-    return Clip(*size, seconds)
+    return Clip(width, height, seconds)
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -77,6 +77,11 @@ class Engine:
         scale = _FIND / max(image.shape[:2])
         width, height = (max(32, int(side * scale) // 32 * 32) for side in (image.shape[1], image.shape[0]))
         small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        # Faint displays are lost on the model otherwise.
+        grey = cv2.createCLAHE(3.0, (4, 4)).apply(
+            cv2.cvtColor(cv2.GaussianBlur(small, (0, 0), 0.8), cv2.COLOR_BGR2GRAY)
+        )
+        small = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
         plane = (small.astype(np.float32) / 255 - _MEAN) / _SCATTER
         (found,) = self._finder.run(None, {self._finder.get_inputs()[0].name: plane.transpose(2, 0, 1)[None].copy()})
         mask = (found[0, 0] > 0.3).astype(np.uint8)

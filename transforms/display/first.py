@@ -11,7 +11,7 @@ from transforms.display.engine import LINE, Engine
 from transforms.display.glass import Grey, warp
 from transforms.display.grid import Grid
 from transforms.display.lattice import best_strings, log_probability
-from transforms.display.strokes import Ink
+from transforms.display.strokes import Ink, straight
 
 #: margins about the digits: above and below as a share of their height, left and right of the pitch
 _ABOVE: Final = 0.22
@@ -81,7 +81,4 @@ def _line(grid: Grid, shape: tuple[int, ...], upright: bool, left: float = _LEFT
         begin, end = begin - reach, end + reach
     width = max(int((end - begin) / (bottom - top) * LINE) // 8 * 8, LINE)
     scale = np.array([[(end - begin) / width, 0, begin], [0, (bottom - top) / LINE, top], [0, 0, 1]])
-    height, across = shape
-    slant, tilt = grid.slant if upright else 0.0, grid.tilt
-    shear = np.array([[1, -slant, slant * height / 2], [tilt, 1, -tilt * across / 2], [0, 0, 1]])
-    return shear @ scale, width
+    return straight(shape, grid.slant if upright else 0.0, grid.tilt, grid.fan) @ scale, width

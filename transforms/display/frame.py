@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,8 +18,13 @@ from transforms.display.strokes import Ink
 
 #: grids that explain less of the ink are no digits
 _LEAST_EXPLAINED: Final = 0.35
+_LEAST_SPLIT: Final = 1.5
+#: where no grid is worth this much, lines of text are looked for
+_LEAST_WORTH: Final = 0.45
 #: a grid that explains this much, with segments this far apart, is the display: nothing else is looked at
 _PLAIN: Final = (0.8, 5.0)
+#: a grid that explains this much has the right kind of strokes, dark or light
+_LIKELY: Final = (0.6, 4.0)
 #: readings kept of each format
 _KEPT: Final = 5
 
@@ -49,37 +55,40 @@ class Fit:
         return min(self.explained, 1.0) * min(max(self.cells.split, 0.0), 6.0) / 6 - 0.5 * max(self.cells.beside)
 
 
-def fits(engine: Engine, image: NDArray[np.uint8], grey: Grey, count: int, decimals: int) -> list[Fit]:
-    """The grids of ``count`` cells on a picture, the best first."""
+def fits(
+    engine: Engine, image: NDArray[np.uint8], grey: Grey, formats: Sequence[tuple[int, int]]
+) -> dict[tuple[int, int], list[Fit]]:
+    """The grids on a picture for each format (number of digits, decimals), the best first."""
     cv2 = engine.cv2
-    found: list[Fit] = []
-    for part in glass.find(cv2, grey):
-        found += _on(engine, grey, part, count, decimals)
-        if any(_plain(fit) for fit in found):
-            break
-    if not found or max(fit.worth for fit in found) < 0.45:
-        for corners in engine.lines(image)[:3]:
-            part = glass.about_text(corners)
-            if part is not None:
-                found += _on(engine, grey, part, count, decimals)
-    return sorted(found, key=lambda fit: -fit.worth)
+    found: dict[tuple[int, int], list[Fit]] = {form: [] for form in formats}
+
+    def try_on(part: Glass) -> bool:
+        """Fit every format to a part of the picture; whether it is the display beyond doubt."""
+        view, to_picture = glass.view(cv2, grey, part)
+        for ink in strokes.inks(cv2, view):
+            for form in formats:
+                best = grid.fit(cv2, ink, *form)
+                if best is None or best[1] < _LEAST_EXPLAINED:
+                    continue
+                cells = second.read(cv2, ink, best[0])
+                if cells.split > _LEAST_SPLIT:
+                    found[form].append(Fit(to_picture, ink, best[0], best[1], cells))
+            if any(_clear(fit, _PLAIN) for mine in found.values() for fit in mine):
+                return True
+            if any(_clear(fit, _LIKELY) for mine in found.values() for fit in mine if fit.ink is ink):
+                break  # strokes of the other kind are what lies between these
+        return False
+
+    if not any(try_on(part) for part in glass.find(cv2, grey)):
+        best = max((fit.worth for mine in found.values() for fit in mine), default=0.0)
+        if best < _LEAST_WORTH:
+            parts = (glass.about_text(corners) for corners in engine.lines(image)[:2])
+            any(try_on(part) for part in parts if part is not None)
+    return {form: sorted(mine, key=lambda fit: -fit.worth) for form, mine in found.items()}
 
 
-def _on(engine: Engine, grey: Grey, part: Glass, count: int, decimals: int) -> list[Fit]:
-    view, to_picture = glass.view(engine.cv2, grey, part)
-    found = []
-    for ink in strokes.inks(engine.cv2, view):
-        best = grid.fit(engine.cv2, ink, count, decimals)
-        if best is None or best[1] < _LEAST_EXPLAINED:
-            continue
-        cells = second.read(engine.cv2, ink, best[0])
-        if cells.split > 1.5:
-            found.append(Fit(to_picture, ink, best[0], best[1], cells))
-    return found
-
-
-def _plain(fit: Fit) -> bool:
-    return fit.explained > _PLAIN[0] and fit.cells.split > _PLAIN[1] and max(fit.cells.beside) < 0.2
+def _clear(fit: Fit, enough: tuple[float, float]) -> bool:
+    return fit.explained > enough[0] and fit.cells.split > enough[1] and max(fit.cells.beside) < trust.BESIDE
 
 
 def readings(engine: Engine, grey: Grey, fit: Fit, signed: bool = False) -> list[Reading]:

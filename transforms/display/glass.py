@@ -65,10 +65,13 @@ def find(cv2: Any, grey: Grey, most: int = 4) -> list[Glass]:
     small = cv2.GaussianBlur(small, (0, 0), 1.2)
     strokes = _strokes(cv2, small)
     found: list[tuple[float, Glass]] = []
-    for outline in _outlines(cv2, small):
-        glass = _quadrilateral(cv2, outline, small.shape)
-        if glass is not None:
-            found.append((_merit(cv2, glass, strokes), glass))
+    # Noise and faint edges vanish at half the size; small displays are clear at the full one.
+    half = cv2.resize(small, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    for plane, zoom in ((small, 1), (half, 2)):
+        for outline in _outlines(cv2, plane):
+            glass = _quadrilateral(cv2, outline * zoom, small.shape)
+            if glass is not None:
+                found.append((_merit(cv2, glass, strokes), glass))
     found.sort(key=lambda pair: -pair[0])
     chosen: list[Glass] = []
     for merit, glass in found:
@@ -120,7 +123,8 @@ def _strokes(cv2: Any, grey: Grey) -> NDArray[np.float32]:
     dark = cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, kernel)
     light = cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, kernel)
     thin = np.maximum(dark, light).astype(np.float32)
-    return np.maximum(thin - np.float32(np.median(thin)) * 2, 0)
+    strokes: NDArray[np.float32] = np.maximum(thin - np.float32(np.median(thin)) * 2, 0)
+    return strokes
 
 
 def _outlines(cv2: Any, grey: Grey) -> Iterator[NDArray[np.int32]]:
@@ -130,7 +134,7 @@ def _outlines(cv2: Any, grey: Grey) -> Iterator[NDArray[np.int32]]:
     middle = float(np.median(grey))
     masks = [otsu, 255 - otsu, local, 255 - local]
     kernel = np.ones((3, 3), np.uint8)
-    for low, high in ((0.25 * middle, 0.6 * middle), (12, 36)):
+    for low, high in ((0.25 * middle, 0.6 * middle), (10, 30)):
         masks.append(cv2.dilate(cv2.Canny(grey, low, high), kernel))
     for mask in masks:
         contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
@@ -167,15 +171,18 @@ def _ordered(corners: NDArray[np.float32]) -> NDArray[np.float32]:
 def _merit(cv2: Any, glass: Glass, strokes: NDArray[np.float32]) -> float:
     """How much it looks like a display: strokes inside, more of them than just inside its edge."""
     width, height = glass.sides
-    across = int(np.clip(48 * width / height, 48, 480))
-    seen = warp(cv2, strokes, to_picture(cv2, glass, across, 48), across, 48)  # type: ignore[arg-type]
+    columns = int(np.clip(48 * width / height, 48, 480))
+    seen = warp(cv2, strokes, to_picture(cv2, glass, columns, 48), columns, 48)  # type: ignore[arg-type]
     core = seen[8:40, 4:-4]
     busy = float((core > 8).mean())
     edge = float(np.concatenate([seen[:3].ravel(), seen[-3:].ravel()]).mean())
     middle = float(core.mean())
     if busy < 0.02:
         return 0.0
-    return float(min(busy, 0.35) * np.sqrt(glass.area) * middle / (middle + edge + 1.0))
+    # Digits have bars across as well as upright ones; barcodes have not.
+    across, upright = (float(np.abs(np.diff(core, axis=axis)).mean()) for axis in (0, 1))
+    bars = min(1.0, 1.6 * across / (upright + 1e-6))
+    return float(bars * min(busy, 0.35) * np.sqrt(glass.area) * middle / (middle + edge + 1.0))
 
 
 def _same(one: Glass, other: Glass) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.display.strokes import Ink, Plane, lean, sheared
+from transforms.display.strokes import Ink, Plane, lean, straightened
 
 #: forms of digits and the segments lit in each (a top, b c right, d bottom, e f left, g middle); some displays draw 6 and 9
 #: without a tail and 7 with a hook
@@ -25,9 +25,13 @@ LIT: Final = np.array([[segment in lit for segment in "abcdefg"] for _, lit in F
 #: the digit of each form
 DIGIT: Final = np.array([int(digit) for digit, _ in FORMS])
 
+#: least height of the digits, as a share of the view's
+_LEAST_TALL: Final = 0.36
 #: cell widths against the pitch, and strokes against the digits' height, that the first search tries
 _WIDTHS: Final = (0.6, 0.7, 0.8)
 _STROKE: Final = 0.13
+#: what the first search finds explains at least this share, or there are no digits
+_HOPELESS: Final = 0.15
 #: size of small decimals that the first search tries
 _SMALL: Final = 0.8
 #: steps of the refinement, as shares of the digits' height
@@ -36,7 +40,7 @@ _STEPS: Final = (0.06, 0.03, 0.015)
 
 @dataclass(frozen=True)
 class Grid:
-    """N cells on a view that has been sheared upright; lengths in pixels of the view.
+    """N cells on a view that has been straightened; lengths in pixels of the view.
 
     Attributes
     ----------
@@ -44,8 +48,8 @@ class Grid:
         Number of cells, left edge of the first digit, distance between digits, width of a digit.
     top, bottom, stroke
         Of the digits, and the thickness of their segments.
-    slant, tilt
-        How the view was sheared (`strokes.sheared`).
+    slant, tilt, fan
+        How the view was straightened (`strokes.straight`).
     decimals, small
         Size of the last ``decimals`` digits against the others.
     """
@@ -59,6 +63,7 @@ class Grid:
     stroke: float
     slant: float = 0.0
     tilt: float = 0.0
+    fan: float = 0.0
     decimals: int = 0
     small: float = 1.0
 
@@ -69,10 +74,10 @@ class Grid:
 
     def scales(self, extra: int = 0) -> NDArray[np.float64]:
         """Size of each digit against the first; ``extra`` more cells on both sides."""
-        sizes = np.ones(self.count)
+        sizes = np.ones(self.count + 2 * extra)
         if self.decimals:
-            sizes[self.count - self.decimals :] = self.small
-        return np.pad(sizes, extra, mode="edge")
+            sizes[extra + self.count - self.decimals :] = self.small
+        return sizes
 
     @property
     def right(self) -> float:
@@ -82,9 +87,8 @@ class Grid:
 
 def fit(cv2: Any, ink: Ink, count: int, decimals: int) -> tuple[Grid, float] | None:
     """The grid of ``count`` cells that explains the ink best, and the share of ink in its rows that it explains."""
-    height = ink.level.shape[0]
     slant = lean(cv2, ink.level)
-    plane = sheared(cv2, ink.level, slant)
+    plane = straightened(cv2, ink.level, slant)
     best: list[tuple[float, Grid]] = []
     for top, bottom in _rows(plane):
         start = Grid(count, 0.0, 0.0, 0.0, top, bottom, _STROKE * (bottom - top), slant)
@@ -94,13 +98,20 @@ def fit(cv2: Any, ink: Ink, count: int, decimals: int) -> tuple[Grid, float] | N
     if not best:
         return None
     best.sort(key=lambda pair: -pair[0])
+    if best[0][0] < _HOPELESS * _reachable(plane, best[0][1]):
+        return None
     fitted = [_refined(cv2, ink.level, grid) for _, grid in best[:2]]
     # Smaller decimals have one more freedom; they must explain visibly more.
     gain, grid = max(fitted, key=lambda pair: pair[0] * (0.97 if pair[1].small < 1 else 1.0))
-    straight = sheared(cv2, ink.level, grid.slant, grid.tilt)
-    rows = straight[max(int(grid.top), 0) : int(np.ceil(grid.bottom)), int(0.15 * height) : -int(0.15 * height)]
-    reachable = float(np.maximum(2 * np.minimum(rows, 1) - 1, 0).sum())
+    reachable = _reachable(straightened(cv2, ink.level, grid.slant, grid.tilt, grid.fan), grid)
     return grid, gain / max(reachable, 1.0)
+
+
+def _reachable(plane: Plane, grid: Grid) -> float:
+    """What a grid between those rows could explain at most: all their ink, but for the view's ends [pixels]."""
+    side = int(0.15 * len(plane))
+    rows = plane[max(int(grid.top), 0) : int(np.ceil(grid.bottom)), side:-side]
+    return float(np.maximum(2 * np.minimum(rows, 1) - 1, 0).sum())
 
 
 def segments(plane: Plane, grid: Grid, extra: int = 0, core: float = 0.8) -> NDArray[np.float64]:
@@ -109,7 +120,7 @@ def segments(plane: Plane, grid: Grid, extra: int = 0, core: float = 0.8) -> NDA
     Parameters
     ----------
     plane
-        A view that has been sheared as the grid says.
+        A view that has been straightened as the grid says.
     extra
         Cells to add left and right of the grid.
     core
@@ -131,6 +142,7 @@ def boxes(grids: list[Grid], extra: int = 0, core: float = 0.8) -> NDArray[np.fl
     y0 = y1 - h
     middle = (y0 + y1) / 2
     inset = (1 - core) / 2
+    side = np.minimum(1.5 * t, 0.38 * w)
     near, far = x0 + t * 0.6 + inset * (w - t), x1 - t * 0.6 - inset * (w - t)
     upper = (y0 + t * 0.6 + inset * h / 2, middle - t * 0.2 - inset * h / 2)
     lower = (middle + t * 0.2 + inset * h / 2, y1 - t * 0.6 - inset * h / 2)
@@ -139,8 +151,8 @@ def boxes(grids: list[Grid], extra: int = 0, core: float = 0.8) -> NDArray[np.fl
         np.stack([x1 - t, lower[0], x1, lower[1]], -1), np.stack([near, y1 - t, far, y1], -1),
         np.stack([x0, lower[0], x0 + t, lower[1]], -1), np.stack([x0, upper[0], x0 + t, upper[1]], -1),
         np.stack([near, middle - t / 2, far, middle + t / 2], -1),
-        np.stack([x0 + 1.6 * t, y0 + 1.6 * t, x1 - 1.6 * t, middle - t], -1),
-        np.stack([x0 + 1.6 * t, middle + t, x1 - 1.6 * t, y1 - 1.6 * t], -1),
+        np.stack([x0 + side, y0 + 1.5 * t, x1 - side, middle - 0.9 * t], -1),
+        np.stack([x0 + side, middle + 0.9 * t, x1 - side, y1 - 1.5 * t], -1),
     ], 2)  # fmt: skip
 
 
@@ -171,31 +183,29 @@ def _means(total: NDArray[np.float64], parts: NDArray[np.float64]) -> NDArray[np
 
 def _rows(plane: Plane) -> list[tuple[float, float]]:
     """Likely tops and bottoms of the digits: three bars, and nothing just above and below."""
-    height = plane.shape[0]
-    profile = np.concatenate(
-        [[0.0], plane[:, int(0.12 * plane.shape[1]) : -int(0.08 * plane.shape[1])].mean(1).cumsum()]
-    )
-
-    def mean(a: float, b: float) -> float:
-        i, j = int(np.clip(a, 0, height - 1)), int(np.clip(np.ceil(b), 1, height))
-        return float((profile[j] - profile[i]) / max(j - i, 1))
-
-    rated = []
+    height, wide = plane.shape
+    profile = plane[:, int(0.12 * wide) : -int(0.08 * wide)].mean(1)
+    total = np.concatenate([[0.0], profile.cumsum()])
     step = max(height // 32, 1)
-    for top in range(0, int(0.5 * height), step):
-        for bottom in range(int(0.5 * height), height + 1, step):
-            tall = bottom - top
-            if tall < 0.36 * height:
-                continue
-            t, edge = _STROKE * tall, 0.1 * tall
-            bars = mean(top, top + t) + mean((top + bottom - t) / 2, (top + bottom + t) / 2) + mean(bottom - t, bottom)
-            outside = mean(top - edge, top - 1) + mean(bottom + 1, bottom + edge)
-            rated.append((bars + mean(top, bottom) - 1.5 * outside, float(top), float(bottom)))
-    rated.sort(reverse=True)
+    top, bottom = (
+        a.ravel().astype(np.float64)
+        for a in np.meshgrid(np.arange(0, height // 2, step), np.arange(height // 2, height + 1, step), indexing="ij")
+    )
+    tall = bottom - top
+    top, bottom, tall = (a[tall >= _LEAST_TALL * height] for a in (top, bottom, tall))
+
+    def mean(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+        i, j = np.clip(a, 0, height - 1).astype(np.intp), np.clip(np.ceil(b), 1, height).astype(np.intp)
+        return (total[j] - total[i]) / np.maximum(j - i, 1)  # type: ignore[no-any-return]
+
+    t, edge = _STROKE * tall, 0.1 * tall
+    bars = mean(top, top + t) + mean((top + bottom - t) / 2, (top + bottom + t) / 2) + mean(bottom - t, bottom)
+    outside = mean(top - edge, top - 1) + mean(bottom + 1, bottom + edge)
+    rated = bars + mean(top, bottom) - 1.5 * outside
     chosen: list[tuple[float, float]] = []
-    for _, top, bottom in rated:
-        if all(abs(top - a) + abs(bottom - b) > 0.07 * height for a, b in chosen):
-            chosen.append((top, bottom))
+    for k in np.argsort(-rated, kind="stable"):
+        if all(abs(top[k] - a) + abs(bottom[k] - b) > 0.07 * height for a, b in chosen):
+            chosen.append((float(top[k]), float(bottom[k])))
         if len(chosen) == 4:
             break
     return chosen
@@ -245,7 +255,8 @@ def _explained(
 
     def over(a: float, b: float, i: NDArray[np.intp], j: NDArray[np.intp]) -> NDArray[np.float64]:
         rows = ink[int(max(a, 0)) : int(min(np.ceil(b), len(ink)))].sum(0)
-        return rows[j] - rows[i]
+        gain: NDArray[np.float64] = rows[j] - rows[i]
+        return gain
 
     upper, lower = (top + t, middle - t / 2), (middle + t / 2, bottom - t)
     gains = np.stack(
@@ -268,16 +279,16 @@ def _worths(total: NDArray[np.float64], grids: list[Grid]) -> NDArray[np.float64
 def _refined(cv2: Any, level: Plane, grid: Grid) -> tuple[float, Grid]:
     """The best grid in the neighbourhood: the best of all single moves, again and again, in ever smaller steps."""
 
-    def plane(slant: float, tilt: float) -> NDArray[np.float64]:
-        return _integral(np.minimum(sheared(cv2, level, slant, tilt), 1.0))
+    def plane(g: Grid) -> NDArray[np.float64]:
+        return _integral(np.minimum(straightened(cv2, level, g.slant, g.tilt, g.fan), 1.0))
 
-    total = plane(grid.slant, grid.tilt)
+    total = plane(grid)
     best = float(_worths(total, [grid])[0])
     for step in _STEPS:
-        for name, by in (("slant", step), ("tilt", step / 3)):
+        for name, by in (("slant", step), ("tilt", step / 3), ("fan", 2 * step)):
             for sign in (1, -1):
                 moved = replace(grid, **{name: getattr(grid, name) + sign * by})
-                other = plane(moved.slant, moved.tilt)
+                other = plane(moved)
                 value = float(_worths(other, [moved])[0])
                 if value > best and _sane(moved):
                     best, grid, total = value, moved, other
@@ -319,4 +330,5 @@ def _sane(grid: Grid) -> bool:
         and 1.08 * grid.width <= grid.pitch <= 1.9 * grid.width
         and 0.06 * tall <= grid.stroke <= 0.22 * tall
         and abs(grid.tilt) < 0.12
+        and abs(grid.fan) < 0.5
     )

@@ -36,7 +36,7 @@ def best_strings(steps: NDArray[np.float32], count: int) -> tuple[list[str], flo
             if prefix:
                 stay_last += last * step[1 + int(prefix[-1])]
             grown[prefix] = (stay_none, stay_last)
-            if len(prefix) > count:
+            if len(prefix) == count:
                 continue
             for digit in range(10):
                 if step[1 + digit] < 1e-3:
@@ -46,9 +46,23 @@ def best_strings(steps: NDArray[np.float32], count: int) -> tuple[list[str], flo
                 a, b = grown.get(longer, (0.0, 0.0))
                 grown[longer] = (a, b + come)
         beams = _pruned(grown)
-    total = sum(a + b for a, b in beams.values()) or 1.0
     right = {text: a + b for text, (a, b) in beams.items() if len(text) == count}
-    return sorted(right, key=lambda text: (-right[text], text)), sum(right.values()) / total
+    return sorted(right, key=lambda text: (-right[text], text)), _share(p, count)
+
+
+def _share(p: NDArray[np.float64], count: int) -> float:
+    """Probability that the steps spell any string of ``count`` digits."""
+    # By length and by what the last step was: none, or a digit that the next step may only hold on to.
+    now = np.zeros((count + 1, 11))
+    now[0, 0] = 1.0
+    for step in p:
+        total = now.sum(1)
+        then = np.zeros_like(now)
+        then[:, 0] = total * step[0]
+        then[:, 1:] = now[:, 1:] * step[1:]
+        then[1:, 1:] += (total[:-1, None] - now[:-1, 1:]) * step[1:]
+        now = then
+    return float(now[count].sum())
 
 
 def log_probability(steps: NDArray[np.float32], text: str) -> float:
@@ -61,8 +75,8 @@ def log_probability(steps: NDArray[np.float32], text: str) -> float:
     alpha = np.zeros(len(labels))
     alpha[0] = 1.0
     scale = 0.0
-    for k, step in enumerate(p):
-        come = alpha.copy() if k else alpha
+    for step in p:
+        come = alpha.copy()
         come[1:] += alpha[:-1]
         come[2:] += np.where(skip[2:], alpha[:-2], 0.0)
         alpha = come * step[labels]

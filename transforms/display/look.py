@@ -26,6 +26,10 @@ SIGNED: Final = ("flow", "a1", "a2", "offset")
 _SHOWN: Final = 5
 #: grids of one format that are read
 _GRIDS: Final = 2
+#: weight of a reading with digits beside it against one without
+_PART: Final = 0.05
+#: a second grid is read if it is worth this share of the first
+_AS_GOOD: Final = 0.6
 #: another screen must be this much less probable
 _APART: Final = 0.1
 #: clips: share of the frames' weight behind the reading, frames that read it, and frames after which it may be enough
@@ -96,12 +100,19 @@ def _frame(engine: Engine, image: NDArray[np.uint8], formats: tuple[_Format, ...
     """What one frame says about each string of each format."""
     grey = engine.cv2.cvtColor(image, engine.cv2.COLOR_BGR2GRAY)
     votes: _Votes = {}
+    found = fits(engine, image, grey, list(dict.fromkeys((form.digits, form.decimals) for form in formats)))
     for form in formats:
-        for fit in fits(engine, image, grey, form.digits, form.decimals)[:_GRIDS]:
-            for reading in readings(engine, grey, fit, form.signed):
+        grids = found[form.digits, form.decimals][:_GRIDS]
+        for fit in grids:
+            if fit.worth < _AS_GOOD * grids[0].worth:
+                break
+            mine = readings(engine, grey, fit, form.signed)
+            for reading in mine:
                 key = (form, reading.text)
                 if key not in votes or votes[key].probability < reading.probability:
                     votes[key] = reading
+            if mine[0].safe and mine[0].probability >= trust.ENOUGH:
+                break
     return votes
 
 
@@ -132,14 +143,18 @@ def _voted(frames: Sequence[_Votes]) -> tuple[_Votes, bool]:
 
 
 def _sight(votes: _Votes, agreed: bool, by_format: dict[_Format, list[Screen]], frames: int) -> Sight:
-    ordered = sorted(votes.items(), key=lambda item: (-item[1].probability, item[0][1], item[0][0].decimals))
+    def worth(item: tuple[tuple[_Format, str], Reading]) -> float:
+        """Probability; of next to nothing for what has digits beside it, which is a part of something longer."""
+        return item[1].probability * (1.0 if item[1].evidence.beside <= trust.BESIDE else _PART)
+
+    ordered = sorted(votes.items(), key=lambda item: (-worth(item), item[0][1], item[0][0].decimals))
     candidates = tuple(
         _candidate(screen, reading) for (form, _), reading in ordered for screen in by_format[form]
     )[:_SHOWN]  # fmt: skip
     if not ordered:
         return Sight("unsure", "no_display", frames=frames)
     (form, _), best = ordered[0]
-    rival = max((r.probability for (other, _), r in ordered if other != form), default=0.0)
+    rival = max((worth(item) for item in ordered if item[0][0] != form), default=0.0)
     if len(by_format[form]) > 1 or rival > _APART * best.probability:
         reason = "ambiguous_screen"
     elif not agreed:

@@ -106,6 +106,8 @@ def load(path: Path, *, limits: Limits | None = None) -> Picture:
 def _bytes(path: Path, limits: Limits) -> bytes:
     """The file, if it is not too large; one byte more than allowed is read at most, whatever its size says."""
     try:
+        if path.exists() and not path.is_file():
+            raise PictureError("unreadable_picture", "it is no ordinary file")
         with path.open("rb") as file:
             data = file.read(limits.bytes + 1)
     except OSError as error:
@@ -161,15 +163,17 @@ def _clip(cv2: Any, path: Path, clip: containers.Clip, limits: Limits) -> Pictur
         raise PictureError("clip_too_long", f"{clip.seconds:,.0f} s; at most {limits.clip_s:,.0f} s are looked at")
     if clip.width * clip.height > limits.whole_pixels:
         raise PictureError("picture_too_large", f"frames of {clip.width} x {clip.height} pixels")
-    video = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
-    try:
-        if not video.isOpened():
-            raise PictureError("unreadable_picture", "mp4 file: its frames cannot be decoded")
-        if video.get(cv2.CAP_PROP_FRAME_WIDTH) * video.get(cv2.CAP_PROP_FRAME_HEIGHT) > limits.whole_pixels:
-            raise PictureError("picture_too_large", "frames larger than the file says")
-        frames = [_reduced(cv2, frame) for frame in _sampled(cv2, video, limits.frames)]
-    finally:
-        video.release()
+    with path.open("rb") as file:
+        # By its number: of a file's name FFmpeg would make a pattern (%03d) or a protocol, and choose its reader by the ending.
+        video = cv2.VideoCapture(f"/dev/fd/{file.fileno()}", cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+        try:
+            if not video.isOpened():
+                raise PictureError("unreadable_picture", "mp4 file: its frames cannot be decoded")
+            if video.get(cv2.CAP_PROP_FRAME_WIDTH) * video.get(cv2.CAP_PROP_FRAME_HEIGHT) > limits.whole_pixels:
+                raise PictureError("picture_too_large", "frames larger than the file says")
+            frames = [_reduced(cv2, frame) for frame in _sampled(cv2, video, limits.frames)]
+        finally:
+            video.release()
     if not frames:
         raise PictureError("unreadable_picture", "mp4 file: its frames cannot be decoded")
     return Picture("clip", tuple(frames))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.display.grid import DIGIT, LIT, Grid, segments
-from transforms.display.strokes import Ink, sheared
+from transforms.display.strokes import Ink, straightened
 
 #: least scatter of a segment's ink, however clean the picture
 _LEAST_SIGMA: Final = 0.13
@@ -32,7 +32,7 @@ class Cells:
     washed
         Largest share of a cell that light has washed out.
     beside
-        How much of a digit stands beside the grid, 0 to 1, left and right.
+        How much of a digit stands beside the grid, 0 to about 1, left and right.
     sign
         Whether a minus stands left of the grid.
     """
@@ -61,11 +61,11 @@ class Cells:
 
 def read(cv2: Any, ink: Ink, grid: Grid) -> Cells:
     """Read every cell of a grid by its segments."""
-    plane = sheared(cv2, np.minimum(ink.level, 1.2), grid.slant, grid.tilt)
+    plane = straightened(cv2, np.minimum(ink.level, 1.2), grid.slant, grid.tilt, grid.fan)
     found = segments(plane, grid, extra=1)
     marks, holes = found[1:-1, :7], found[1:-1, 7:]
     on, off, sigma = _levels(marks, holes)
-    washed = segments(sheared(cv2, ink.washed, grid.slant, grid.tilt), grid)[:, :7]
+    washed = segments(straightened(cv2, ink.washed, grid.slant, grid.tilt, grid.fan), grid)[:, :7]
     # Where light has taken the contrast away, a segment that seems off says nothing.
     spread = sigma + washed * (on - off)
     cost_on = np.minimum(np.square((marks - on) / spread) / 2 * (marks < on), _CAP)
@@ -102,7 +102,6 @@ def _levels(marks: NDArray[np.float64], holes: NDArray[np.float64]) -> tuple[flo
 
 
 def _digit_like(cell: NDArray[np.float64], on: float, off: float) -> float:
-    """How much of the best digit a cell beside the grid holds: share of its segments that are inked."""
+    """How much of a digit a cell beside the grid holds: ink of the least inked segment of the digit that fits best."""
     relative = np.clip((cell - off) / max(on - off, 1e-6), 0, 1)
-    strokes = relative > 0.5
-    return float(relative[strokes].sum() / 7) if strokes.sum() >= 2 else 0.0
+    return float(np.where(LIT > 0, relative, 1.0).min(1).max())

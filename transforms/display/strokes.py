@@ -64,7 +64,8 @@ def _ink(cv2: Any, view: NDArray[np.uint8], dark: bool) -> Ink:
     local = cv2.GaussianBlur(local, (0, 0), 0.3 * height)
     floor = max(0.4 * contrast, 2.5 * noise, 3.0)
     level = np.minimum(raw / np.maximum(local * 0.9, floor), 1.3)
-    usual = float(np.median(ground))
+    # Of the darker part: a large spot of light must not pass for the usual glass.
+    usual = float(np.percentile(ground, 20))
     room = (255 - ground) / max(255 - usual, 8.0)
     washed = np.clip((0.45 - room) / 0.35, 0, 1) if usual < 235 else np.zeros_like(ground)
     return Ink(level.astype(np.float32), washed.astype(np.float32), dark, contrast, noise)
@@ -72,20 +73,39 @@ def _ink(cv2: Any, view: NDArray[np.uint8], dark: bool) -> Ink:
 
 def lean(cv2: Any, level: Plane) -> float:
     """How far strokes lean to the right, as a share of the height: at this shear columns differ most."""
-    height, width = level.shape
+    height = level.shape[0]
     band = level[int(0.15 * height) : int(0.85 * height)]
     best, chosen = -1.0, 0.0
     for slant in np.arange(-0.2, 0.42, 0.03):
-        profile = sheared(cv2, band, float(slant)).mean(0)
+        profile = straightened(cv2, band, float(slant)).mean(0)
         worth = float(np.square(np.diff(profile)).sum())
         if worth > best:
             best, chosen = worth, float(slant)
     return chosen
 
 
-def sheared(cv2: Any, level: Plane, slant: float, tilt: float = 0.0) -> Plane:
-    """Upright strokes: what leans by ``slant`` and climbs by ``tilt`` about the middle is set straight."""
-    height, width = level.shape
-    matrix = np.array([[1, -slant, slant * height / 2], [tilt, 1, -tilt * width / 2]], np.float64)
-    straight: Plane = cv2.warpAffine(level, matrix, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    return straight
+def straight(shape: tuple[int, ...], slant: float, tilt: float = 0.0, fan: float = 0.0) -> NDArray[np.float64]:
+    """The way from a view in which digits stand upright and equally large to one in which they do not.
+
+    Parameters
+    ----------
+    shape
+        Height and width of both.
+    slant, tilt
+        How far digits lean to the right, and their row climbs to the left, each as a share.
+    fan
+        How much smaller the right end is than the left one, as a share: what is left of the perspective.
+    """
+    height, width = shape[:2]
+    centre = np.array([[1, 0, width / 2], [0, 1, height / 2], [0, 0, 1]])
+    away = np.array([[1, 0, -width / 2], [0, 1, -height / 2], [0, 0, 1]])
+    matrix: NDArray[np.float64] = centre @ np.array([[1, -slant, 0], [tilt, 1, 0], [fan / width, 0, 1]]) @ away
+    return matrix
+
+
+def straightened(cv2: Any, plane: Plane, slant: float, tilt: float = 0.0, fan: float = 0.0) -> Plane:
+    """The view with digits upright, see `straight`."""
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    height, width = plane.shape
+    result: Plane = cv2.warpPerspective(plane, straight(plane.shape, slant, tilt, fan), (width, height), flags=flags)
+    return result

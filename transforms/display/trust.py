@@ -13,9 +13,9 @@ from typing import Final
 import numpy as np
 
 #: weights by feature, with the constant last
-WEIGHTS: Final = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0)
+WEIGHTS: Final = (0.304, 0.224, 3.287, 1.661, 5.005, -0.058, 4.871, 0.072, -1.839, -1.210, -9.731)
 #: probability from which a reading is taken without a person
-ENOUGH: Final = 0.98
+ENOUGH: Final = 0.95
 #: more of a digit beside the grid, more of a cell washed out, or less ink in a cell than this, and a person looks
 BESIDE: Final = 0.3
 WASHED: Final = 0.35
