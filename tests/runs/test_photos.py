@@ -162,7 +162,7 @@ def test_the_report_shows_photo_reading_and_confidence_side_by_side(town: Town) 
     town.photo("a.jpg", "2026-01-01T05:00:00Z", shown(20))
     town.photo("<i>.jpg", "2026-01-01T05:30:00Z", ("main", "00912.345"))
     town.line("{")
-    html = town.run().report.read_text()
+    html = town.run(report=True).report.read_text()
     assert html.count("data:image/jpeg;base64,") == 2
     assert "img-src data:" in html
     words = re.sub(r"base64,[^\"]+", "", html)
