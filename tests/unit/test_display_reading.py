@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from flows.eyes import Eyes
 from tests.displays.scene import Scene, picture
 from tests.displays.segments import Hand
 from tests.displays.sets import display, displays, film
@@ -109,3 +112,15 @@ def test_frames_of_different_readings_are_no_reading(engine: Engine) -> None:
 def test_the_same_picture_gives_the_same_answer(engine: Engine) -> None:
     drawn = display("hard", 77)
     assert seen(engine, drawn.image, drawn.screen) == seen(engine, drawn.image, drawn.screen)
+
+
+def test_photos_are_read_in_the_child() -> None:
+    folder = Path(__file__).parents[1] / "photos"
+    with (folder / "truth.csv").open(encoding="utf-8") as file, Eyes.open() as eyes:
+        for row in csv.DictReader(file):
+            digits, decimals = len(row["reading"].replace(".", "")), len(row["reading"].partition(".")[2])
+            sight = eyes.read(folder / row["file"], [Screen("main", "volume", "m3", digits, decimals)])
+            assert (row["file"], sight.status, sight.candidates[0].text) == (row["file"], "sure", row["reading"])
+            assert 0.95 <= sight.candidates[0].confidence <= 1
+        refused = eyes.read(folder / "README.md", [REGISTER])
+    assert (refused.status, refused.reason) == ("refused", "not_a_picture")

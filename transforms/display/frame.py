@@ -24,7 +24,7 @@ _LEAST_WORTH: Final = 0.45
 #: a grid that explains this much, with segments this far apart, is the display: nothing else is looked at
 _PLAIN: Final = (0.8, 5.0)
 #: a grid that explains this much has the right kind of strokes, dark or light
-_LIKELY: Final = (0.6, 4.0)
+_LIKELY: Final = (0.75, 4.0)
 #: readings kept of each format
 _KEPT: Final = 5
 

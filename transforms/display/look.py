@@ -132,7 +132,7 @@ def _voted(frames: Sequence[_Votes]) -> tuple[_Votes, bool]:
         behind = [v[key] for v, top in zip(frames, best, strict=True) if key in v and v[key].probability >= top > 0.2]
         share = sum(r.probability for r in mine) / max(sum(best), 1e-9)
         odds = float(np.prod([1 - min(r.probability, 0.999) for r in behind])) ** 0.5
-        strongest = max(mine, key=lambda r: r.probability)
+        strongest = max(mine, key=lambda r: (r.safe, r.probability))
         together[key] = Reading(
             key[1], float((1 - odds) * min(share, 1.0)), any(r.safe for r in behind), strongest.evidence
         )

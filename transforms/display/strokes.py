@@ -38,13 +38,25 @@ class Ink:
 
 def inks(cv2: Any, view: NDArray[np.uint8]) -> list[Ink]:
     """The view as dark strokes and as light ones, the likelier first; one only if the other cannot be."""
-    dark, light = _ink(cv2, view, dark=True), _ink(cv2, view, dark=False)
-    first, second = (dark, light) if _weight(dark) >= _weight(light) else (light, dark)
-    return [first, second] if _weight(second) > 0.45 * _weight(first) else [first]
+    share = _darker(cv2, view)
+    weighed = [(ink.contrast * part, ink) for ink, part in (
+        (_ink(cv2, view, dark=True), share), (_ink(cv2, view, dark=False), 1 - share))]  # fmt: skip
+    weighed.sort(key=lambda pair: -pair[0])
+    return [ink for weight, ink in weighed if weight > 0.25 * weighed[0][0]]
 
 
-def _weight(ink: Ink) -> float:
-    return ink.contrast
+def _darker(cv2: Any, view: NDArray[np.uint8]) -> float:
+    """How much of what differs from the glass above and below the digits is darker than it, 0 to 1.
+
+    Between dark strokes the glass looks like light strokes, and the other way round; beside them it does not.
+    """
+    height = view.shape[0]
+    rows = np.r_[int(0.05 * height) : int(0.14 * height), int(0.86 * height) : int(0.95 * height)]
+    ring = np.median(view[rows].astype(np.float32), axis=0, keepdims=True)
+    glass = cv2.GaussianBlur(ring, (0, 0), 0.3 * height)
+    core = view[int(0.2 * height) : int(0.8 * height)].astype(np.float32) - glass
+    below, above = float(np.maximum(-core, 0).sum()), float(np.maximum(core, 0).sum())
+    return below / max(below + above, 1e-6)
 
 
 def _ink(cv2: Any, view: NDArray[np.uint8], dark: bool) -> Ink:
