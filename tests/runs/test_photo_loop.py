@@ -11,7 +11,7 @@ import pytest
 
 from flows.cycle import Outcome
 from flows.eyes import Eyes
-from tests.photos import REGISTER, Town, register
+from tests.photo_town import REGISTER, Town, register
 from tests.workspaces import Small, demand, noisy
 
 Q = demand()

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.photos import TERMINAL, Town, register
+from tests.photo_town import TERMINAL, Town, register
 from tests.workspaces import Small, demand, output
 from transforms.display import Sight
 

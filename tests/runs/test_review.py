@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from flows.cli.main import main
-from tests.photos import Town
+from tests.photo_town import Town
 from tests.workspaces import Small, output
 from transforms.display import Candidate, Sight
 from transforms.screens import Screen
