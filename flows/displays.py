@@ -74,29 +74,38 @@ def readings_frame(looked: Looked, displays: Displays, decision: Decision) -> pl
     """The run's readings.parquet by the time they were taken, each accepted reading with what followed from it."""
     if looked.kept is not None:
         return looked.kept
-    rows = [
-        {**row, "consequence": _consequence(row, displays, decision) if row["status"] == "accepted" else None}
-        for row in looked.fresh
-    ]
+    codes = {row["feature_code"] for row in looked.fresh}
+    sent = {name for command in decision.commands for name in command.get("photos", ())}
+    kept_back = {entry["feature_code"] for entry in decision.withheld if entry["feature_code"] in codes}
+    visits: dict[str, set[str]] = {}
+    for order in decision.work_orders:
+        if order["feature_code"] in codes:
+            visits.setdefault(order["feature_code"], set()).add(order["reason"])
+    rows = []
+    for row in looked.fresh:
+        said = None
+        if row["status"] == "accepted":
+            code = row["feature_code"]
+            said = _consequence(row, displays, row["reading_id"] in sent, code in kept_back, visits.get(code, set()))
+        rows.append({**row, "consequence": said})
     return pl.DataFrame(rows, schema=READINGS, orient="row").sort("captured_at", "reading_id")
 
 
-def _consequence(row: Mapping[str, Any], displays: Displays, decision: Decision) -> str | None:
-    """What photos alone tell, unless a command or a guard made something else of it."""
+def _consequence(
+    row: Mapping[str, Any], displays: Displays, sent: bool, kept_back: bool, visits: set[str]
+) -> str | None:
+    """What photos alone tell, unless a command, a guard or a visit made something else of it."""
     name, code = row["reading_id"], row["feature_code"]
     said = displays.said.get(name)
-    sent = any(name in command.get("photos", ()) for command in decision.commands)
-    reason = next((each["reason"] for each in decision.withheld if each["feature_code"] == code), None)
-    ordered = {order["reason"] for order in decision.work_orders if order["feature_code"] == code}
     if said == "said_again":
         return said if sent else "withheld"
     if said != "joined" or name not in displays.fits.get(code, {}).get("photos", ()):
         return said
     if sent:
         return "revised"
-    if "beyond_limits" in ordered:
+    if "beyond_limits" in visits:
         return "beyond_limits"
-    return "withheld" if reason or ordered else said
+    return "withheld" if kept_back or visits else said
 
 
 def tally_readings(readings: pl.DataFrame) -> dict[str, int]:

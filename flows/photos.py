@@ -242,19 +242,15 @@ def _wires(
     database: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]],
 ) -> dict[str, Wire]:
     """What the meters sent around the readings that have a value, back to the oldest register shown that still counts."""
-    anchors = comparable(registry, record)
+    since: dict[str, list[datetime]] = {}
+    for (code, _), several in comparable(registry, record).items():
+        since.setdefault(code, []).extend(anchor.at for anchor in several)
     asked: dict[str, Span] = {}
     for row in rows:
         if row["value"] is None:
             continue
         code, at = row["feature_code"], row["captured_at"]
-        earlier = [
-            anchor.at
-            for (who, _), several in anchors.items()
-            if who == code
-            for anchor in several
-            if anchor.at >= at - MEMORY
-        ]
+        earlier = [moment for moment in since.get(code, ()) if moment >= at - MEMORY]
         begin, end = min([at, *earlier]) - AROUND, at + AROUND
         before = asked.get(code, Span(begin, end))
         asked[code] = Span(min(begin, before.begin), max(end, before.end))

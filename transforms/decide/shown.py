@@ -128,8 +128,10 @@ def weigh(fresh: Sequence[Row], record: pl.DataFrame, around: Surroundings, poli
     known = [*earlier, *({**row, "consequence": said.get(row["reading_id"])} for row in fresh)]
     differs = _differences(known, around)
     fits: dict[str, Mapping[str, Any]] = {}
-    for code in sorted({row["feature_code"] for row in accepted} - differs.keys() - again.keys()):
-        rows = [row for row in known if row["feature_code"] == code and row["status"] == "accepted"]
+    fresh_codes = {row["feature_code"] for row in accepted}
+    for code, rows in _by_meter(row for row in known if row["status"] == "accepted"):
+        if code not in fresh_codes or code in differs or code in again:
+            continue
         observations = [one for one in _observations(code, rows, around, policy) if added.intersection(one.photos)]
         if observations:
             fit = _fitted(code, observations, around, policy)
