@@ -16,6 +16,7 @@ import polars as pl
 
 from flows.engines import Engine
 from flows.findings import collect, run_of, to_markdown
+from flows.photos import Eyes, delete_old_photos, look_at_photos
 from flows.reporting import load_charts, write_run_report
 from flows.revising import LookedAt, revise, windows_to_reopen
 from flows.situation import look_around
@@ -49,7 +50,7 @@ Progress = Callable[[str], None]
 @dataclass(frozen=True)
 class Context:
     """What a cycle works with: where, on whom, by which rules, how wide, whom to tell about progress, what is read ahead,
-    and what to sign with."""
+    what to sign with, and what opens the eyes that read photos, None where there are none."""
 
     workspace: Workspace
     registry: Registry
@@ -59,6 +60,7 @@ class Context:
     progress: Progress
     ahead: ReadAhead | None = None
     signing_key: SigningKey | None = None
+    eyes: Eyes | None = None
 
     def database(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB in memory that all workers of a step share."""
@@ -139,6 +141,7 @@ def run_cycle(
     outcomes = [run_window(context, engine, lake, parties, window, now) for window in windows]
     again = {outcome.manifest["run_id"] for outcome in revised}
     outcomes = revised + [outcome for outcome in outcomes if outcome.manifest["run_id"] not in again]
+    delete_old_photos(context.workspace, context.policy, now, context.progress)
     shutil.rmtree(context.workspace.scratch, ignore_errors=True)
     return taken, outcomes
 
@@ -198,9 +201,27 @@ def _commit_run(
     known = look_around(workspace, context.registry, window, now)
     set_aside_acks(workspace, known.acks)
     judged = _judge(context, engine, lake, replace(parties, changed=known.changed), window)
+    looked = engine.step(
+        f"photos {window.name}",
+        lambda: look_at_photos(
+            workspace,
+            context.registry,
+            context.policy,
+            lake,
+            parties,
+            known,
+            context.database,
+            context.eyes,
+            window,
+            now,
+            context.progress,
+        ),
+    )
     run = engine.step(
         f"decide {window.name}",
-        lambda: collect(context.registry, context.policy, lake, known, judged, window, now, context.version),
+        lambda: collect(
+            context.registry, context.policy, lake, known, judged, window, now, context.version, looked=looked
+        ),
     )
     staged = stage(workspace, run, context.signing_key)
     return read_manifest(engine.step(f"outbox {window.name}", lambda: commit(workspace, staged, run.run_id)))

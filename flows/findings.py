@@ -9,7 +9,9 @@ from typing import Any
 
 import polars as pl
 
+from flows.displays import photographed, readings_frame, tally_readings, weigh_displays
 from flows.notifying import notices_of
+from flows.photos import Looked
 from flows.situation import Known, effects_of, new_faults, put_into_words, situation_of
 from transforms.decide import Decision, decide
 from transforms.feedback import sentence_of
@@ -46,16 +48,23 @@ def collect(
     now: datetime,
     version: str,
     revision: int = REVISION,
+    looked: Looked | None = None,
 ) -> Run:
     """Decide what follows from the verdicts and gather everything that the run says."""
+    looked = looked or Looked()
     judged = put_into_words(known, judged)
     effects = effects_of(known, judged)
     situation = situation_of(known, judged, effects, window, policy)
     run_id = window.run_id(revision)
     limits = fleet_table(registry).select("feature_code", "max_gain_change", "max_offset_lph")
-    decision = decide(judged, limits, policy, window, run_id, now, situation)
-    notices = notices_of(registry, policy, known, decision, situation, now)
+    displays = weigh_displays(registry, policy, known, looked, judged, window)
+    decision = decide(judged, limits, policy, window, run_id, now, situation, displays)
+    notices = notices_of(registry, policy, known, decision, situation, now, photographed(looked, known))
     inputs = _inputs(lake, known.history, window)
+    readings = readings_frame(looked, displays, decision)
+    photos = None
+    if looked.account is not None:
+        photos = {**looked.account, "faults": new_faults(known, looked.refused)}
     faults = new_faults(known, [sentence_of(item) for item in known.acks.refused])
     facts = {
         "window_start": iso(window.start),
@@ -65,16 +74,17 @@ def collect(
         "code_version": version,
         "policy_digest": policy.digest,
         "registry_digest": registry.digest,
-        "counts": _counts(judged, decision, effects, len(notices)),
+        "counts": {**_counts(judged, decision, effects, len(notices)), "readings": tally_readings(readings)},
         "withheld": decision.withheld,
         "suspect_references": decision.suspects,
         "rows": row_accounting(inputs),
         "inputs": inputs,
         "feedback": {"acks": len(known.acks.acks), "refused": len(known.acks.refused), "faults": faults},
+        "photos": photos,
         "composed_with": _composed_with(decision, known.states),
         "previous": known.history.head,
     }
-    return Run(run_id, judged, effects, decision.commands, notices, decision.work_orders, facts)
+    return Run(run_id, judged, effects, readings, decision.commands, notices, decision.work_orders, facts)
 
 
 def _composed_with(decision: Decision, states: Mapping[str, MeterState]) -> dict[str, Any]:

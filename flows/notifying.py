@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,19 +21,25 @@ KINDS = ("self_maintenance", "photo_request", "done", "visit")
 
 
 def notices_of(
-    registry: Registry, policy: Policy, known: Known, decision: Decision, situation: Situation, now: datetime
+    registry: Registry,
+    policy: Policy,
+    known: Known,
+    decision: Decision,
+    situation: Situation,
+    now: datetime,
+    photographed: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """The notices of a run, sorted; at most one open notice for each terminal and purpose.
 
     Customers are told of commands that leave, asked for a photo once parameters were applied, told when it is done, and
-    once of each visit to come.
+    once of each visit to come. ``photographed`` are commands after which a photo came: no other one is asked for.
     """
     if registry.terminals is None or situation.stale:
         return []
-    known_orders = {episode.order_id for episode in situation.episodes.values()}
+    known_orders = {episode.order_id for episode in situation.episodes.values()} | situation.displays
     subjects: dict[str, Sequence[Mapping[str, Any]]] = {
         "self_maintenance": [command for command in decision.commands if command["state"] == "ready"],
-        "photo_request": _applied(known),
+        "photo_request": [each for each in _applied(known) if each["command_id"] not in photographed],
         "done": [effect for effect in situation.effects.values() if effect["effect"] == "cured"],
         "visit": [order for order in decision.work_orders if order["order_id"] not in known_orders],
     }

@@ -12,18 +12,24 @@ import duckdb
 import polars as pl
 
 from flows.settings import use_matplotlib_in
+from reports.photos import order
 from reports.run import RunReport, render_run
 from transforms.fleet import fleet_table
 from transforms.lake import Lake
 from transforms.match import Parties
 from transforms.outbox import read_lines
+from transforms.photos.places import picture_path, sha256_of
+from transforms.photos.thumbnail import data_uri, thumbnail
 from transforms.policy import Policy
 from transforms.registry import Registry
-from transforms.schemas import PAIRS
+from transforms.schemas import PAIRS, READINGS
 from transforms.sql import session
 from transforms.summarise import list_pairs
 from transforms.windows import Window, parse_time
 from transforms.workspace import Workspace
+
+#: longer side of the photos in a run's report [pixels]
+PICTURE_PX = 320
 
 
 def load_charts(workspace: Workspace) -> None:
@@ -48,6 +54,7 @@ def write_run_report(
     folder = workspace.run(manifest["run_id"])
     commands, orders = read_lines(folder / "commands.jsonl"), read_lines(folder / "work_orders.jsonl")
     wanted = list(dict.fromkeys(item["feature_code"] for item in (*commands, *orders)))[: policy.report.plots]
+    readings = _readings(folder)
     start, end = parse_time(manifest["window_start"]), parse_time(manifest["window_end"])
     limits = fleet_table(registry).select(
         "feature_code",
@@ -70,6 +77,8 @@ def write_run_report(
             previous=previous.select("feature_code", "verdict", "reason") if previous is not None else None,
             limits=limits,
             effects=pl.read_parquet(folder / "effects.parquet", glob=False),
+            readings=readings,
+            pictures=small_copies(workspace, readings, policy.report.photos, PICTURE_PX),
         )
     )
     staged = workspace.scratch / f"report-{manifest['run_id']}"
@@ -81,6 +90,27 @@ def write_run_report(
     target.parent.mkdir(parents=True, exist_ok=True)
     staged.rename(target)
     return target / "index.html"
+
+
+def _readings(folder: Path) -> pl.DataFrame:
+    """A run's readings; runs of earlier versions lack some columns."""
+    found = pl.read_parquet(folder / "readings.parquet", glob=False)
+    return pl.concat([pl.DataFrame(schema=READINGS), found], how="diagonal").select(list(READINGS))
+
+
+def small_copies(workspace: Workspace, readings: pl.DataFrame, most: int, longest: int) -> dict[str, str]:
+    """Small copies of the photos to be shown first, by reading id, as addresses that a page can hold.
+
+    There is none of a clip, nor of a photo that is gone or was replaced: what is shown must be what was read.
+    """
+    found = {}
+    for row in order(readings)[:most]:
+        path, _ = picture_path(workspace, row["file"])
+        if path is None or sha256_of(path) != row["sha256"]:
+            continue
+        if (jpeg := thumbnail(path, longest)) is not None:
+            found[row["reading_id"]] = data_uri(jpeg)
+    return found
 
 
 def _samples(

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from flows.findings import collect
+from flows.photos import Looked
 from flows.situation import Known, installed
 from transforms.canonical import digest_of
 from transforms.decide.withdraw import withdraw
@@ -106,7 +107,13 @@ def revise(
     """
     folder = workspace.run(manifest["run_id"])
     revision = int(manifest["revision"]) + 1
-    run = collect(registry, policy, lake, known, judged, window, now, version, revision=revision)
+    # What was seen on photos does not change because readings came late; what a person said since is the newest run's.
+    kept = Looked(
+        record=known.history.readings(),
+        account=manifest.get("photos"),
+        kept=pl.read_parquet(folder / "readings.parquet", glob=False),
+    )
+    run = collect(registry, policy, lake, known, judged, window, now, version, revision=revision, looked=kept)
     before = pl.read_parquet(folder / "verdicts.parquet", columns=list(TOLD), glob=False)
     changed = run.verdicts.select(TOLD).join(before, on=TOLD, how="anti", nulls_equal=True)
     gone = before.join(run.verdicts.select(TOLD), on=TOLD, how="anti", nulls_equal=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from transforms.decide import Situation, awaited, judge_effects
+from transforms.decide import DIFFERS, Situation, awaited, judge_effects
 from transforms.feedback import Acks, for_commands, read_acks
 from transforms.judge import set_aside, set_changed_aside
 from transforms.outbox import History, read_history
@@ -31,6 +31,8 @@ class Known:
         The runs of earlier windows.
     acks
         The answers of the devices, and those that could not be used.
+    commands
+        Command id -> command, of all that left.
     states
         Feature code -> state of each meter that was ever commanded.
     changed
@@ -42,6 +44,7 @@ class Known:
 
     history: History
     acks: Acks
+    commands: Mapping[str, Mapping[str, Any]]
     states: Mapping[str, MeterState]
     changed: pl.DataFrame
     absent: pl.DataFrame
@@ -51,10 +54,10 @@ def look_around(workspace: Workspace, registry: Registry, window: Window, now: d
     """Read what earlier runs and the devices said, and fold it; nothing is written."""
     history = read_history(workspace, window)
     commands = history.lines("commands.jsonl")
-    left = {command["command_id"]: command["feature_code"] for command in commands if command["state"] == "ready"}
-    acks = for_commands(read_acks(workspace), left)
+    left = {command["command_id"]: command for command in commands if command["state"] == "ready"}
+    acks = for_commands(read_acks(workspace), {name: command["feature_code"] for name, command in left.items()})
     states = fold_commands(commands, acks.acks, now, history.effects(), installed(registry))
-    return Known(history, acks, states, _changed(states, registry, window), _absent(registry, window))
+    return Known(history, acks, left, states, _changed(states, registry, window), _absent(registry, window))
 
 
 def put_into_words(known: Known, judged: pl.DataFrame) -> pl.DataFrame:
@@ -74,7 +77,8 @@ def situation_of(
     known: Known, judged: pl.DataFrame, effects: pl.DataFrame, window: Window, policy: Policy
 ) -> Situation:
     """What a decision rests on beside the verdicts."""
-    orders = known.history.lines("work_orders.jsonl")
+    lines = known.history.lines("work_orders.jsonl")
+    orders = [order for order in lines if order["reason"] != DIFFERS]
     healthy = known.history.healthy_since(sorted({order["feature_code"] for order in orders}))
     wanted = max(policy.confirm_windows, policy.command.prove_windows)
     changed = {code: state.changed_at for code, state in known.states.items() if state.changed_at}
@@ -84,12 +88,18 @@ def situation_of(
         confirmed=known.history.steady_streak(window, judged, wanted, changed),
         stale=known.history.later,
         effects={row["feature_code"]: row for row in effects.iter_rows(named=True)},
+        displays=frozenset(order["order_id"] for order in lines if order["reason"] == DIFFERS),
     )
 
 
 def new_faults(known: Known, sentences: list[str]) -> list[str]:
     """Those of some sentences that no earlier run has said already."""
-    said = {fault for manifest in known.history.manifests for fault in manifest["feedback"]["faults"]}
+    said = {
+        fault
+        for manifest in known.history.manifests
+        for told in (manifest["feedback"], manifest.get("photos") or {})
+        for fault in told.get("faults", ())
+    }
     return [sentence for sentence in sentences if sentence not in said]
 
 

@@ -9,18 +9,19 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from reports import aftermath
+from reports import aftermath, photos
 from reports import run_sections as sections
 from reports.page import render_page
 from reports.run_meters import MOST_CHARTED, command_cards, fleet_charts, order_cards
 from reports.wording import count, instant, moment, number, span
-from transforms.schemas import EFFECTS
+from transforms.schemas import EFFECTS, READINGS
 from transforms.windows import Window
 
 _Record = TypeVar("_Record", bound=Mapping[str, Any])
 
 MOST_COMMANDS = 250
 MOST_ORDERS = 150
+MOST_PHOTOS = 500
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class RunReport:
     ``samples`` holds pairs (`transforms.schemas.PAIRS`) of the meters that get charts, ``limits`` the columns
     ``feature_code, mpe_low, mpe_high, band_low, band_high, q1, q2, q3, q4``: the permissible error from Q1 to Q2
     (``mpe_low``) and from Q2 to Q4 (``mpe_high``), tolerance counted. ``previous`` holds ``feature_code,
-    verdict, reason`` of the previous run, None for the first. ``effects`` are those told in this window.
+    verdict, reason`` of the previous run, None for the first. ``effects`` are those told in this window. ``readings`` are the
+    photos looked at, ``pictures`` by reading id the addresses (data:) of small copies of those that are shown.
     """
 
     manifest: dict[str, Any]
@@ -41,6 +43,8 @@ class RunReport:
     previous: pl.DataFrame | None
     limits: pl.DataFrame
     effects: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=EFFECTS))
+    readings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=READINGS))
+    pictures: Mapping[str, str] = field(default_factory=dict)
 
 
 def render_run(report: RunReport) -> str:
@@ -64,12 +68,13 @@ def render_run(report: RunReport) -> str:
     waiting = sections.inconclusive(report.verdicts)
     rows = sections.accounting(report.manifest)
     suspects = sections.suspect_references(report.manifest)
+    shown = photos.section(report.readings, report.pictures, MOST_PHOTOS)
     context = {
         "manifest": report.manifest,
         "title": f"Run {report.manifest['run_id']}",
         "span": span(start, end),
         "what_happened": _what_happened(tiles, len(commands), held, report.verdicts.height),
-        "needs": _needs(report.manifest, suspects, held, orders, rows, waiting),
+        "needs": _needs(report.manifest, suspects, held, orders, rows, waiting, shown),
         "tiles": tiles,
         "n_meters": count(report.verdicts.height, "meter"),
         "changes": sections.changes(report.verdicts, report.previous),
@@ -84,13 +89,15 @@ def render_run(report: RunReport) -> str:
         "orders": _capped(orders, len(visits)),
         "order_cards": visits,
         "inconclusive": waiting,
+        "photos": shown,
+        "photo_lines": photos.account(report.manifest, sections.MOST_CODES),
         "rows": rows,
         "second_look": sections.second_look(report.manifest),
         "ack_faults": sections.ack_faults(report.manifest),
         "issued_at": moment(report.manifest.get("issued_at")),
         "provenance": _provenance(report.manifest, start, end),
     }
-    return render_page("run.html.j2", context)
+    return render_page("run.html.j2", context, pictures=bool(report.pictures))
 
 
 def _window(manifest: Mapping[str, Any]) -> tuple[datetime, datetime]:
@@ -157,6 +164,7 @@ def _needs(
     orders: Sequence[Mapping[str, Any]],
     rows: Mapping[str, Any],
     waiting: Sequence[Mapping[str, Any]],
+    shown: Mapping[str, Any] | None,
 ) -> list[dict[str, str]]:
     """What a person has to do, the most urgent first, each with the section that says more."""
     needs = [
@@ -185,6 +193,9 @@ def _needs(
         if group["remedy"]:
             what = f"{count(group['many'], 'meter')} not judged: {group['remedy']}."
             needs.append({"what": what, "say": "", "anchor": "inconclusive"})
+    if shown and shown["waiting"]:
+        what = f"{count(shown['waiting'], 'photo')} that no machine could read safely: look at"
+        needs.append({"what": what, "say": "meterwright review list --html", "anchor": "photos"})
     if rows["total"]["set_aside"]:
         what = f"{count(rows['total']['set_aside'], 'row')} of the dumps went into quarantine: see why."
         needs.append({"what": what, "say": "", "anchor": "rows"})

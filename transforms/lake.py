@@ -185,7 +185,15 @@ class Lake:
         return met
 
 
-def readings_sql(files: Sequence[Path], *, versioned: bool, conflicts: Path | None, start: str, end: str) -> str:
+def readings_sql(
+    files: Sequence[Path],
+    *,
+    versioned: bool,
+    conflicts: Path | None,
+    start: str,
+    end: str,
+    only: Sequence[int] | None = None,
+) -> str:
     """SELECT of ``device_no, ts, flow_lph, volume_l``: the readings of some files that may be used.
 
     Parameters
@@ -198,7 +206,10 @@ def readings_sql(files: Sequence[Path], *, versioned: bool, conflicts: Path | No
         As `Lake.conflicts` has it; readings that contradict each other are left out.
     start, end : str
         The span, half open, as DuckDB's timestamps in UTC.
+    only : sequence of int, optional
+        The numbers of the few devices that are asked about; all, unless given.
     """
+    few = "" if only is None else f" AND device_no IN ({', '.join(str(int(number)) for number in only) or 'NULL'})"
     version = ", version" if versioned else ""
     newest = (
         " QUALIFY row_number() OVER (PARTITION BY device_no, ts ORDER BY version DESC NULLS LAST) = 1"
@@ -208,7 +219,7 @@ def readings_sql(files: Sequence[Path], *, versioned: bool, conflicts: Path | No
     options = ", union_by_name = true" if versioned else ""
     found = (
         f"SELECT device_no, ts, flow_lph, volume_l{version} FROM read_parquet({file_list(files)}{options}) AS readings "
-        f"WHERE ts >= TIMESTAMP '{start}' AND ts < TIMESTAMP '{end}'"
+        f"WHERE ts >= TIMESTAMP '{start}' AND ts < TIMESTAMP '{end}'{few}"
     )
     if conflicts is None and not versioned:
         return found

@@ -104,10 +104,57 @@ IGNORED_REASONS: dict[str, str] = {
     "unreadable": "it may not be opened; check its permissions",
 }
 
+#: why a photo or clip of a display was refused, or goes to a person
+PHOTO_REASONS: dict[str, str] = {
+    "not_a_picture": "the file is no JPEG, PNG or MP4, whatever its name says",
+    "truncated_picture": "the file ends before its end: it arrived incomplete",
+    "picture_too_large": "the picture is larger than a photo of a display has to be; nothing of it was decoded",
+    "clip_too_long": "the clip is longer than a look at a display has to be",
+    "unreadable_picture": "the file cannot be decoded",
+    "reader_failed": "the reader failed on this file or took too long",
+    "no_screen": "the meter's model lists no screens, so there is no format that a reading could have",
+    "no_display": "no row of digits of the screen's length was found",
+    "other_format": "what is shown has more digits than the screen",
+    "digit_hidden": "a digit is missing, hidden or washed out by light",
+    "opinions_differ": "the two ways of reading give different digits",
+    "unclear_digits": "the digits are not clear enough to be taken without a person",
+    "ambiguous_screen": "the reading fits several of the model's screens",
+    "frames_differ": "the frames of the clip do not agree",
+}
+
+
+#: why a line about a photo or a review was not used, and what became of a reading
+READING_REASONS: dict[str, str] = {
+    "bad_manifest_line": "the line of the manifest cannot be read",
+    "bad_review": "the line about a review cannot be used",
+    "foreign_terminal": "the terminal is not one that terminals.csv binds to this feature code",
+    "bad_file_name": "the file's name leads out of raw/images, is a link, or is not that of a finished file",
+    "missing_file": "the file that the manifest names is not there (yet)",
+    "future": "the photo is dated later than the run; it is taken in once that time has come",
+    "claimed_twice": "the same picture is claimed for several meters",
+    "no_engine": "photos cannot be read here: the extra meterwright[photos] is not installed",
+    "nothing_read": "no number was found on the picture",
+    "bad_format": "what was read does not fit the display's digits and decimals",
+    "unsure": "the number cannot be read safely",
+    "unchecked": "nothing that the meter sent around that time tells whether the reading is plausible",
+    "implausible": "the reading is far from what the meter itself sent around that time",
+    "read": "read by machine, and plausible",
+    "reviewed": "a person looked at it",
+    "display_differs": "the display shows another value than the meter sent by wire at the same time",
+}
+
 
 def sentence(code: str) -> str:
     """What a reason code says, as a clause without a full stop. Unknown codes are shown as themselves."""
-    for vocabulary in (VERDICT_REASONS, GUARD_REASONS, AUDIT_REASONS, QUARANTINE_REASONS, IGNORED_REASONS):
+    for vocabulary in (
+        VERDICT_REASONS,
+        GUARD_REASONS,
+        AUDIT_REASONS,
+        QUARANTINE_REASONS,
+        IGNORED_REASONS,
+        PHOTO_REASONS,
+        READING_REASONS,
+    ):
         if code in vocabulary:
             return vocabulary[code]
     return code.replace("_", " ")

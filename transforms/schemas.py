@@ -49,6 +49,9 @@ VERDICTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "pairs_needed": pl.Int64,
 }
 
+#: ways to read a picture, best first
+CANDIDATES = pl.List(pl.Struct({"screen": pl.String, "text": pl.String, "value": pl.Float64, "confidence": pl.Float64}))
+
 READINGS: dict[str, pl.DataType | type[pl.DataType]] = {
     "feature_code": pl.String,
     "captured_at": UTC_US,
@@ -61,6 +64,16 @@ READINGS: dict[str, pl.DataType | type[pl.DataType]] = {
     "confidence": pl.Float64,
     "status": pl.String,
     "reason": pl.String,
+    # beyond what version 1 of the formats names
+    "reading_id": pl.String,
+    "command_id": pl.String,  # after which the photo was asked for, as the terminal says
+    "frames": pl.Int64,
+    "candidates": CANDIDATES,
+    "wire_low": pl.Float64,  # what the meter's own readings allow at that time, in `unit`
+    "wire_high": pl.Float64,
+    "consequence": pl.String,
+    "decided_by": pl.String,  # the person, for a reading that was reviewed
+    "decided_at": UTC_US,
 }
 
 EFFECTS: dict[str, pl.DataType | type[pl.DataType]] = {

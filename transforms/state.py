@@ -37,16 +37,17 @@ class Attempt:
 class MeterState:
     """One meter as its commands, acks and effects tell.
 
-    ``in_force`` is the correction last known to be applied, ``before`` the one that it replaced, ``changed_at`` when;
-    ``pending`` the command that is neither answered nor expired; ``sequence`` the highest ever used. ``awaiting`` is the
-    applied command whose effect no window has shown yet. ``attempts`` are the commands since the meter was last cured,
-    oldest first, undoing ones included.
+    ``in_force`` is the correction last known to be applied, ``in_force_by`` the command that brought it, ``before`` the
+    correction that it replaced, ``changed_at`` when; ``pending`` the command that is neither answered nor expired;
+    ``sequence`` the highest ever used. ``awaiting`` is the applied command whose effect no window has shown yet.
+    ``attempts`` are the commands since the meter was last cured, oldest first, undoing ones included.
     """
 
     sequence: int = 0
     in_force: Correction = field(default_factory=Correction)
     before: Correction = field(default_factory=Correction)
     changed_at: datetime | None = None
+    in_force_by: str | None = None
     last_command: str | None = None
     pending: str | None = None
     pending_until: datetime | None = None
@@ -171,7 +172,9 @@ def _after(
     return replace(
         after,
         in_force=Correction.from_json(command["correction"]),
-        before=before.in_force,
+        # a command that was said again replaces what its first saying replaced, whether that was carried out or not
+        before=before.before if command.get("repeats") else before.in_force,
+        in_force_by=name,
         changed_at=parse_time(answer["at"]),
         awaiting=None if attempt.effect or attempt.undoes else name,
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from flows.settings import signing_key, version, worker_count, workspace_root
+from flows.settings import login_name, signing_key, version, worker_count, workspace_root
 from reports.wording import visible
 from transforms.errors import UsageError
 from transforms.fingerprint import ReadAhead
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from flows.cycle import Context
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+NAME_LENGTH = 100
 
 #: times that make sense, as for readings
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
@@ -70,6 +72,7 @@ def make_context(folder: Path | None, workers: int | None, *, reads_dumps: bool 
     workers_meant = worker_count(workers)
     ahead = ReadAhead(workspace) if reads_dumps else None
     from flows.cycle import Context
+    from flows.eyes import Eyes
     from transforms.policy import load_policy
     from transforms.registry import load_registry
 
@@ -82,6 +85,7 @@ def make_context(folder: Path | None, workers: int | None, *, reads_dumps: bool 
         progress=progress,
         ahead=ahead,
         signing_key=signing_key(workspace.registry),
+        eyes=Eyes.open if Eyes.available() else None,
     )
 
 
@@ -104,6 +108,20 @@ def moment(text: str | None) -> datetime:
     if not EARLIEST <= found < LATEST:
         raise UsageError(f"{text!r} lies outside {EARLIEST:%Y} to {LATEST:%Y}")
     return found
+
+
+def who_says(by: str | None) -> str:
+    """Who gives a word that goes on record: the name given, else the login name.
+
+    Raises
+    ------
+    UsageError
+        If it is no name.
+    """
+    who = login_name() if by is None else by.strip()
+    if not who or len(who) > NAME_LENGTH or not who.isprintable():
+        raise UsageError(f"--by needs a name of at most {NAME_LENGTH} printable characters")
+    return who
 
 
 def show(result: dict[str, Any], lines: list[str], *, as_json: bool) -> None:

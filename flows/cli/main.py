@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from flows.cli import audit, cycle, explain, outbox, quarantine, setting_up, sources
+from flows.cli import audit, cycle, explain, outbox, quarantine, review, setting_up, sources
 from flows.engines.signals import exit_code, terminable
 from flows.settings import version
 from transforms.errors import MeterwrightError, PolicyError, RegistryError, UsageError, WorkspaceBusyError
@@ -36,6 +36,7 @@ for command in (
     audit.audit,
     explain.explain,
     outbox.outbox,
+    review.review,
     sources.sources,
     quarantine.quarantine,
 ):

@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flows.cli.common import json_option, make_context, moment, open_workspace, show, workers_option, workspace_option
-from flows.settings import KEY_FILE, PUBLIC_KEY_FILE, login_name, public_key
+from flows.cli.common import (
+    json_option,
+    make_context,
+    moment,
+    open_workspace,
+    show,
+    who_says,
+    workers_option,
+    workspace_option,
+)
+from flows.settings import KEY_FILE, PUBLIC_KEY_FILE, public_key
 from reports.wording import visible
 from transforms.errors import UsageError
 from transforms.private import OWNER_ONLY, USUAL
@@ -22,7 +31,6 @@ if TYPE_CHECKING:
 
 #: how many of a kind are named on the terminal
 LISTED = 20
-NAME_LENGTH = 100
 
 
 @click.group()
@@ -69,9 +77,7 @@ def approve_command(
     from flows.approval import approve
     from flows.lock import hold
 
-    who = login_name() if by is None else by.strip()
-    if not who or len(who) > NAME_LENGTH or not who.isprintable():
-        raise UsageError(f"--by needs a name of at most {NAME_LENGTH} printable characters")
+    who = who_says(by)
     context = make_context(folder, workers, reads_dumps=False)
     with hold(context.workspace, "outbox approve"):
         manifest, report = approve(context, run_id, who, moment(clock))

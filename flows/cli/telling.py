@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,8 @@ def exit_code(done: Done) -> int:
         return 3
     if taken.quarantined or any(outcome.manifest["rows"]["quarantined"] for outcome in fresh):
         return 3
-    if any(outcome.manifest["feedback"]["faults"] for outcome in fresh):
+    told = [part for outcome in fresh for part in (outcome.manifest["feedback"], outcome.manifest.get("photos") or {})]
+    if any(part.get("faults") for part in told):
         return 3
     return 0
 
@@ -124,6 +126,7 @@ def outcome_lines(outcomes: list[Outcome]) -> list[str]:
         )
     faults = [fault for outcome in outcomes if outcome.fresh for fault in outcome.manifest["feedback"]["faults"]]
     lines += _some([f"{fault}; the ack was left aside" for fault in dict.fromkeys(faults)])
+    lines += _photo_lines([outcome.manifest for outcome in outcomes if outcome.fresh])
     held = [outcome.manifest["run_id"] for outcome in outcomes if outcome.manifest["counts"]["held"]]
     if held:
         lines.append(
@@ -140,6 +143,20 @@ def outcome_lines(outcomes: list[Outcome]) -> list[str]:
     if outcomes:
         lines.append(f"Report: {outcomes[-1].report}")
     return lines
+
+
+def _photo_lines(manifests: list[dict[str, Any]]) -> list[str]:
+    """What came of photos, and what about them could not be used; nothing where there were none."""
+    many: Counter[str] = Counter()
+    for manifest in manifests:
+        many.update(manifest["counts"].get("readings", {}))
+    faults = [fault for manifest in manifests for fault in (manifest.get("photos") or {}).get("faults", ())]
+    lines = []
+    if many:
+        told = ", ".join(f"{many[name]:,} {name}" for name in ("accepted", "review", "rejected"))
+        hint = "; see: meterwright review list" if many["review"] else ""
+        lines.append(f"Photos: {told}{hint}")
+    return lines + _some(list(dict.fromkeys(faults)))
 
 
 def result(done: Done) -> dict[str, Any]:

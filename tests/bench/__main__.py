@@ -28,6 +28,7 @@ BENCHMARKS = (
     "fuzzing",
     "audit",
     "onsets",
+    "displays",
 )
 FULL, QUICK = 100_000, 10_000
 
@@ -41,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", metavar="name", help=f"some of: {', '.join(BENCHMARKS)}; default: all")
     parser.add_argument("--meters", type=int, help=f"size of the fleet (default {FULL:,}, with --quick {QUICK:,})")
     parser.add_argument("--quick", action="store_true", help="small fleets, few repetitions: to see that it works")
+    parser.add_argument(
+        "--photos", type=Path, metavar="FOLDER", help="displays: photos with a truth.csv to read as well"
+    )
     given = parser.parse_args(arguments)
     unknown = sorted(set(given.names) - set(BENCHMARKS))
     if unknown:
@@ -52,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         del os.environ[name]
     print(_machine(), flush=True)
     with tempfile.TemporaryDirectory(prefix="meterwright-bench-") as folder:
-        session = Session(Path(folder), meters, quick=given.quick)
+        session = Session(Path(folder), meters, quick=given.quick, photos=given.photos)
         for name in [name for name in BENCHMARKS if name in (given.names or BENCHMARKS)]:
             say(f"benchmark {name}")
             import_module(f"tests.bench.{name}").run(session)

@@ -58,11 +58,12 @@ class Step:
 
 @dataclass
 class Session:
-    """One call of the benchmarks: the folder for everything, the size of the large fleet, and whether to be quick."""
+    """One call of the benchmarks: the folder for everything, the size of the large fleet, whether to be quick, and photos."""
 
     folder: Path
     meters: int
     quick: bool
+    photos: Path | None = None
     _rounds: dict[int, list[tuple[Scan, FleetRun]]] = field(default_factory=dict)
     _steps: dict[int, dict[str, Step]] = field(default_factory=dict)
 

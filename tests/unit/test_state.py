@@ -56,6 +56,7 @@ def test_applied() -> None:
         sequence=1,
         in_force=Correction(0.91, -1.0),
         changed_at=parse_time("2026-01-01T12:05:00Z"),
+        in_force_by="c-WM-1-1",
         last_command="c-WM-1-1",
         awaiting="c-WM-1-1",
         attempts=(attempt("applied", "2026-01-01T12:05:00Z"),),

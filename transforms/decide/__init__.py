@@ -1,6 +1,18 @@
 """Decide: what follows from the verdicts. Commands that pass every guard, work orders for what needs a person."""
 
-from transforms.decide.commands import Decision, Situation, decide
+from transforms.decide.commands import Decision, decide
 from transforms.decide.effects import awaited, judge_effects
+from transforms.decide.orders import DIFFERS, Situation
+from transforms.decide.shown import Displays, Surroundings, weigh
 
-__all__ = ["Decision", "Situation", "awaited", "decide", "judge_effects"]
+__all__ = [
+    "DIFFERS",
+    "Decision",
+    "Displays",
+    "Situation",
+    "Surroundings",
+    "awaited",
+    "decide",
+    "judge_effects",
+    "weigh",
+]

@@ -17,6 +17,9 @@ _GUARDS = {
     "reference_suspect": Question(
         "reference_suspect", "References (binomial test)", "Do the references calibrated together look sound?", _STAGE
     ),
+    "display_differs": Question(
+        "display_differs", "Display and wire", "Does the display show what the meter sends?", _STAGE
+    ),
     "stale_window": Question("stale_window", "Newest window", "Is there no later window that was judged?", _STAGE),
     "changed_since": Question("changed_since", "Parameters since", "Are the parameters still the same?", _STAGE),
     "in_flight": Question("in_flight", "One command at a time", "Is every earlier command answered or over?", _STAGE),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,23 +11,14 @@ import polars as pl
 
 from transforms.canonical import digest_of, rounded
 from transforms.correction import Correction, CorrectionError, rounded_points
+from transforms.decide.orders import EVIDENCE, Situation, limits_told, order_for, visits_for
+from transforms.decide.shown import Displays
 from transforms.decide.suspects import suspect_references
 from transforms.policy import Policy
-from transforms.state import Episode, MeterState
+from transforms.state import MeterState
 from transforms.windows import Window, iso
 
 COMMAND_SCHEMA = "meterwright.command/1"
-ORDER_SCHEMA = "meterwright.work_order/1"
-
-#: how soon somebody must go, by reason; others are normal
-PRIORITIES = {"beyond_limits": "high", "attempts_spent": "high", "not_increasing": "high", "stuck": "high"}
-
-#: numbers of a verdict that a work order carries as evidence
-EVIDENCE = (
-    "verdict", "form", "n_pairs", "n_flowing", "coverage", "mean_diff_lph", "share_in_band", "volume_error",
-    "error_q1_q2", "error_q2_q3", "error_q3_q4", "a1", "a1_se", "a2", "a2_se", "residual_std_lph", "q_min_lph",
-    "q_max_lph", "drift_spread", "scatter_ratio", "lag_s", "changed_at", "dead_share", "flowmeter_id",
-)  # fmt: skip
 
 #: columns that not every judgement gives; null, or false, where they are absent
 OPTIONAL: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -39,22 +30,6 @@ OPTIONAL: dict[str, pl.DataType | type[pl.DataType]] = {
     "marginal": pl.Boolean,
     "unproven": pl.Boolean,
 }
-
-
-@dataclass(frozen=True)
-class Situation:
-    """What a decision rests on beside the verdicts.
-
-    ``confirmed`` holds, for meters steady now, in how many windows in a row (this one included) they were. ``stale``
-    is true for a window older than one already judged: then nothing is sent. ``effects`` holds, by feature code, what
-    this window showed of the command applied last (`transforms.schemas.EFFECTS`).
-    """
-
-    states: Mapping[str, MeterState]
-    episodes: Mapping[str, Episode]
-    confirmed: Mapping[str, int]
-    stale: bool
-    effects: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,6 +55,7 @@ def decide(
     run_id: str,
     issued_at: datetime,
     situation: Situation,
+    displays: Displays | None = None,
 ) -> Decision:
     """Turn the verdicts of one run into what is sent.
 
@@ -91,61 +67,126 @@ def decide(
         most the lines between them lie from the fitted curve.
     limits : DataFrame
         ``feature_code``, ``max_gain_change``, ``max_offset_lph`` of the registered meters.
+    displays : Displays, optional
+        What follows from photos of displays.
     """
+    displays = displays or Displays()
     absent = [pl.lit(None, kind).alias(name) for name, kind in OPTIONAL.items() if name not in judged.columns]
     judged = judged.with_columns(absent).select("feature_code", "model", "reason", *EVIDENCE, *OPTIONAL)
     suspects = suspect_references(judged, policy)
     commands: list[dict[str, Any]] = []
     orders: list[dict[str, Any]] = []
     withheld: list[dict[str, str]] = []
-    made_worse = _made_worse(situation, suspects.meters)
+    made_worse = _made_worse(situation, suspects.meters) - displays.again.keys() - displays.differs.keys()
     for row in (
         judged.filter(pl.col("feature_code").is_in(sorted(made_worse))).sort("feature_code").iter_rows(named=True)
     ):
         state = situation.states[row["feature_code"]]
         commands.append(_command(row, state, state.before, policy, window, run_id, issued_at, undoes=state.awaiting))
+    asked = judged.filter(pl.col("feature_code").is_in(sorted(displays.again))).sort("feature_code")
+    for row in asked.iter_rows(named=True):
+        _put(_said_again(row, displays, policy, window, run_id, issued_at, situation), row, commands, orders, withheld)
     off = judged.filter(~pl.col("feature_code").is_in(sorted(made_worse)))
-    steady = off.filter(pl.col("verdict") == "steady").join(limits, on="feature_code").sort("feature_code")
-    for row in steady.iter_rows(named=True):
-        code = row["feature_code"]
-        state = situation.states.get(code, MeterState())
-        guard = _outdated(state, window, situation) or _suspect(code, suspects.meters)
-        if guard:
-            withheld.append({"feature_code": code, "reason": guard})
-            continue
-        unsure = _unsure(row)
-        if unsure and abs(row["volume_error"]) <= row["max_gain_change"]:
-            withheld.append({"feature_code": code, "reason": unsure})
-            continue
-        correction, cannot = _corrected(row, state)
-        if correction is None:
-            orders.append(_order(row, "not_increasing", window, situation, {"detail": cannot}))
-            continue
-        # However unsure the parameters: a meter whose volume is that far off has not drifted.
-        if unsure or _beyond(row, correction):
-            orders.append(_order(row, "beyond_limits", window, situation, _limits(row, correction)))
-            continue
-        spent = _spent(state, policy)
-        if spent:
-            history = {"attempts": [attempt.told() for attempt in state.attempts]}
-            orders.append(_order(row, spent, window, situation, history))
-            continue
-        guard = _guard(row, state, policy, situation)
-        if guard:
-            withheld.append({"feature_code": code, "reason": guard})
-            continue
-        commands.append(_command(row, state, correction, policy, window, run_id, issued_at))
+    steady = (pl.col("verdict") == "steady") | pl.col("feature_code").is_in(sorted(displays.fits))
+    steady &= ~pl.col("feature_code").is_in(sorted(displays.again))
+    for found in off.filter(steady).join(limits, on="feature_code").sort("feature_code").iter_rows(named=True):
+        code = found["feature_code"]
+        row = {**found, **displays.fits.get(code, {})}
+        against = "display_differs" if code in displays.differs else suspects.against(row)
+        _put(_corrected_by(row, against, policy, window, run_id, issued_at, situation), row, commands, orders, withheld)
+    orders += visits_for(judged, displays.differs, window, situation)
     unsteady = off.filter(pl.col("verdict") == "unsteady").sort("feature_code")
     if situation.stale:
         withheld += [{"feature_code": code, "reason": "stale_window"} for code in unsteady["feature_code"]]
         unsteady = unsteady.clear()
-    orders += [_order(row, row["reason"], window, situation, {}) for row in unsteady.iter_rows(named=True)]
+    orders += [order_for(row, row["reason"], window, situation, {}) for row in unsteady.iter_rows(named=True)]
     held = _breaker(len(commands), judged, policy)
     if held:
         commands = [{**command, "state": "held"} for command in commands]
     rank = {"high": 0, "normal": 1, "low": 2}
     orders.sort(key=lambda order: (rank[order["priority"]], order["feature_code"]))
     return Decision(commands, orders, withheld, held, suspects.batches)
+
+
+def _put(
+    found: dict[str, Any] | str,
+    row: Mapping[str, Any],
+    commands: list[dict[str, Any]],
+    orders: list[dict[str, Any]],
+    withheld: list[dict[str, str]],
+) -> None:
+    """Put what was found for a meter where it belongs: a command, a work order, or the reason why there is neither."""
+    if isinstance(found, str):
+        withheld.append({"feature_code": row["feature_code"], "reason": found})
+    else:
+        (commands if found["schema"] == COMMAND_SCHEMA else orders).append(found)
+
+
+def _corrected_by(
+    row: Mapping[str, Any],
+    against: str | None,
+    policy: Policy,
+    window: Window,
+    run_id: str,
+    issued_at: datetime,
+    situation: Situation,
+) -> dict[str, Any] | str:
+    """The command that removes a steady deviation, or the work order where none may, or what keeps both back.
+
+    ``against`` is why what was measured tells of something else than the meter, if so.
+    """
+    state = situation.states.get(row["feature_code"], MeterState())
+    guard = _outdated(state, window, situation) or against
+    if guard:
+        return guard
+    unsure = _unsure(row)
+    if unsure and abs(row["volume_error"]) <= row["max_gain_change"]:
+        return unsure
+    correction, cannot = _corrected(row, state)
+    if correction is None:
+        return order_for(row, "not_increasing", window, situation, {"detail": cannot})
+    # However unsure the parameters: a meter whose volume is that far off has not drifted.
+    if unsure or _beyond(row, correction):
+        return order_for(row, "beyond_limits", window, situation, limits_told(row, correction))
+    spent = _spent(state, policy)
+    if spent:
+        return _spent_order(row, spent, state, window, situation)
+    return _guard(row, state, policy, situation) or _command(row, state, correction, policy, window, run_id, issued_at)
+
+
+def _spent_order(
+    row: Mapping[str, Any], spent: str, state: MeterState, window: Window, situation: Situation
+) -> dict[str, Any]:
+    """A visit that carries the whole history of commands which did not help."""
+    return order_for(row, spent, window, situation, {"attempts": [attempt.told() for attempt in state.attempts]})
+
+
+def _said_again(
+    row: Mapping[str, Any],
+    displays: Displays,
+    policy: Policy,
+    window: Window,
+    run_id: str,
+    issued_at: datetime,
+    situation: Situation,
+) -> dict[str, Any] | str:
+    """A command that the display shows not to be in force, once more: the same correction under the next sequence."""
+    code = row["feature_code"]
+    state = situation.states[code]
+    if guard := _outdated(state, window, situation) or ("display_differs" if code in displays.differs else None):
+        return guard
+    if spent := _spent(state, policy):
+        return _spent_order(row, spent, state, window, situation)
+    command, photos = displays.again[code]
+    measured = ("form", "a1", "a1_se", "a2", "a2_se", "q_min_lph", "q_max_lph", "curve", "approximation_lph")
+    content = {
+        **{name: command[name] for name in measured if name in command},
+        "repeats": command["command_id"],
+        "photos": photos,
+        "procedure": command["procedure"],
+        "correction": command["correction"],
+    }
+    return _sealed(row, content, state, policy, window, run_id, issued_at)
 
 
 def _made_worse(situation: Situation, suspect: frozenset[str]) -> set[str]:
@@ -173,11 +214,6 @@ def _outdated(state: MeterState, window: Window, situation: Situation) -> str | 
     if state.changed_at and state.changed_at >= window.end:
         return "changed_since"
     return None
-
-
-def _suspect(code: str, suspect: frozenset[str]) -> str | None:
-    """Whether what a window says tells more of the reference than of the meter."""
-    return "reference_suspect" if code in suspect else None
 
 
 def _unsure(row: Mapping[str, Any]) -> str | None:
@@ -231,20 +267,34 @@ def _command(
 ) -> dict[str, Any]:
     """A command with an absolute correction; ``undoes`` names the command that it takes back."""
     measured = {name: rounded(row[name]) for name in ("a1", "a1_se", "a2", "a2_se", "q_min_lph", "q_max_lph")}
-    about = {
-        "feature_code": row["feature_code"],
-        "model": row["model"],
-        "sequence": state.sequence + 1,
-        "supersedes": state.last_command,
-    }
-    span = {"window_start": iso(window.start), "window_end": iso(window.end)}
     content = {
         "form": row["form"] or ("curve" if correction.points else "linear"),
         **measured,
         **({"undoes": undoes} if undoes else _curve(row, correction)),
+        **({"photos": row["photos"]} if row.get("photos") else {}),
         "procedure": ["pause", "apply", "self_test", "report"],
         "correction": correction.to_json(),
     }
+    return _sealed(row, content, state, policy, window, run_id, issued_at)
+
+
+def _sealed(
+    of: Mapping[str, Any],
+    content: Mapping[str, Any],
+    state: MeterState,
+    policy: Policy,
+    window: Window,
+    run_id: str,
+    issued_at: datetime,
+) -> dict[str, Any]:
+    """A command of some content, named by its digest; ``of`` says to which meter of which model."""
+    about = {
+        "feature_code": of["feature_code"],
+        "model": of["model"],
+        "sequence": state.sequence + 1,
+        "supersedes": state.last_command,
+    }
+    span = {"window_start": iso(window.start), "window_end": iso(window.end)}
     return {
         "schema": COMMAND_SCHEMA,
         "command_id": digest_of({"schema": COMMAND_SCHEMA, **about, **span, **content}, "c"),
@@ -268,40 +318,3 @@ def _curve(row: Mapping[str, Any], correction: Correction) -> dict[str, Any]:
     if fitted is not None or correction.approximation_lph:
         said["approximation_lph"] = rounded((fitted or 0.0) + correction.approximation_lph)
     return said
-
-
-def _limits(row: Mapping[str, Any], correction: Correction) -> dict[str, Any]:
-    return {
-        "gain_wanted": rounded(correction.steepest()),
-        "offset_wanted_lph": rounded(correction.offset_at_zero + 0.0),
-        "max_gain_change": row["max_gain_change"],
-        "max_offset_lph": row["max_offset_lph"],
-    }
-
-
-def _order(
-    row: Mapping[str, Any], reason: str, window: Window, situation: Situation, more: Mapping[str, Any]
-) -> dict[str, Any]:
-    """A work order. It keeps its id and its beginning for as long as the same need stays open."""
-    code = row["feature_code"]
-    episode = situation.episodes.get(code)
-    same = episode is not None and episode.reason == reason
-    since = episode.since if episode and same else iso(window.start)
-    evidence = {name: _plain(row[name]) for name in EVIDENCE if row[name] is not None}
-    identity = {"schema": ORDER_SCHEMA, "feature_code": code, "reason": reason, "since": since}
-    return {
-        "schema": ORDER_SCHEMA,
-        "order_id": digest_of(identity, "w"),
-        "feature_code": code,
-        "reason": reason,
-        "evidence": {**evidence, **more},
-        "since": since,
-        "priority": PRIORITIES.get(reason, "normal"),
-    }
-
-
-def _plain(value: Any) -> Any:
-    """A value of a verdict as JSON can hold it."""
-    if isinstance(value, datetime):
-        return iso(value)
-    return rounded(value) if isinstance(value, float) else value

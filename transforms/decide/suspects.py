@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,12 @@ class Suspects:
 
     batches: list[dict[str, Any]]
     meters: frozenset[str]
+
+    def against(self, row: Mapping[str, Any]) -> str | None:
+        """Whether what is said of a meter tells more of its reference than of the meter."""
+        shared = {(by, str(row[by])) for by in SHARED if row.get(by) is not None}
+        behind = any((batch["by"], batch["reference"]) in shared for batch in self.batches)
+        return "reference_suspect" if behind or row["feature_code"] in self.meters else None
 
 
 def suspect_references(judged: pl.DataFrame, policy: Policy) -> Suspects:

@@ -49,12 +49,15 @@ def withdraw(
         All that is known of the meters by now, over all windows.
     """
     steady = set(judged.filter(pl.col("verdict") == "steady")["feature_code"].to_list())
+    open_ = set(judged.filter(pl.col("verdict") == "inconclusive")["feature_code"].to_list())
     commands: list[dict[str, Any]] = []
     noted: list[dict[str, Any]] = []
     for command in sorted(sent, key=lambda c: (c["feature_code"], c["sequence"])):
         code = command["feature_code"]
         if code in steady or command["state"] != "ready" or command.get("withdraws"):
             continue
+        if command.get("repeats") or (command.get("photos") and code in open_):
+            continue  # it rests on what a display showed, which late readings of a meter do not change
         state = states[code]
         if state.pending == command["command_id"]:
             commands.append(_taking_back(command, state, run_id, issued_at))

@@ -66,6 +66,7 @@ def load_samples(
     settled: float,
     registers: pl.DataFrame | None = None,
     versioned: bool = False,
+    only: Sequence[int] | None = None,
 ) -> pl.DataFrame:
     """Create the view ``view (device_no, ts, lph)`` and return the devices' activity.
 
@@ -92,6 +93,8 @@ def load_samples(
         `REGISTERS`: what is known of devices whose register is read.
     versioned : bool
         Whether any file holds several versions of readings.
+    only : sequence of int, optional
+        The numbers of the few devices that are asked about; all, unless given.
 
     Returns
     -------
@@ -108,7 +111,7 @@ def load_samples(
     con.execute(
         statement("transforms.match", "samples.sql").format(
             view=view,
-            readings=readings_sql(files, versioned=versioned, conflicts=conflicts, start=lookback, end=end),
+            readings=readings_sql(files, versioned=versioned, conflicts=conflicts, start=lookback, end=end, only=only),
         )
     )
     plain = f"SELECT device_no, ts, flow_lph AS lph FROM {view}_read WHERE flow_lph IS NOT NULL"

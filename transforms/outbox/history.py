@@ -20,7 +20,7 @@ from typing import Any
 import polars as pl
 
 from transforms.errors import MeterwrightError, UsageError
-from transforms.schemas import VERDICTS
+from transforms.schemas import READINGS, VERDICTS
 from transforms.windows import Window, iso, parse_time
 from transforms.workspace import Workspace
 
@@ -85,6 +85,16 @@ class History:
             return {}
         found = pl.scan_parquet(files, glob=False).select("command_id", "effect").collect()
         return dict(found.unique("command_id", keep="first", maintain_order=True).iter_rows())
+
+    def readings(self) -> pl.DataFrame:
+        """The newest word on every photo that was looked at (`transforms.schemas.READINGS`), by the time it was taken."""
+        found = [
+            pl.read_parquet(folder / "readings.parquet", glob=False)
+            for folder, manifest in self._runs()
+            if manifest["files"]["readings.parquet"]["rows"]
+        ]
+        every = pl.concat([pl.DataFrame(schema=READINGS), *found], how="diagonal").select(list(READINGS))
+        return every.unique("reading_id", keep="last", maintain_order=True).sort("captured_at", "reading_id")
 
     def verdicts_behind(self, commands: pl.DataFrame) -> pl.DataFrame:
         """The verdict that each of some commands rests on: ``command_id`` and the verdict's columns.

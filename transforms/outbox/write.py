@@ -29,6 +29,7 @@ class Run:
     run_id: str
     verdicts: pl.DataFrame
     effects: pl.DataFrame
+    readings: pl.DataFrame
     commands: list[dict[str, Any]]
     notices: list[dict[str, Any]]
     work_orders: list[dict[str, Any]]
@@ -43,7 +44,7 @@ def stage(workspace: Workspace, run: Run, key: SigningKey | None = None) -> Path
     folder = _fresh(workspace, run.run_id)
     tables = {
         "verdicts.parquet": (run.verdicts, VERDICTS),
-        "readings.parquet": (pl.DataFrame(schema=READINGS), READINGS),
+        "readings.parquet": (run.readings, READINGS),
         "effects.parquet": (run.effects, EFFECTS),
     }
     lists = {"commands.jsonl": run.commands, "notices.jsonl": run.notices, "work_orders.jsonl": run.work_orders}

@@ -126,6 +126,26 @@ class IngestPolicy:
 
 
 @dataclass(frozen=True)
+class PhotosPolicy:
+    clock: timedelta = field(
+        default=timedelta(minutes=2), metadata=_says("how far the clock of a customer's terminal may be off")
+    )
+    plausible: timedelta = field(
+        default=timedelta(hours=1),
+        metadata=_says(
+            "a register shown may differ from the one sent by what Q3 makes of this time, else a person looks"
+        ),
+    )
+    keep: timedelta = field(
+        default=timedelta(0),
+        metadata={
+            "zero": True,
+            "says": "after this time originals are deleted whose reading is on record; 0h keeps them for ever",
+        },
+    )
+
+
+@dataclass(frozen=True)
 class PullPolicy:
     max_file_mb: float = _number(4096.0, 0.0, 1e6, "the largest file that is fetched from a source's place", above=True)
     max_total_mb: float = _number(
@@ -138,6 +158,7 @@ class PullPolicy:
 @dataclass(frozen=True)
 class ReportPolicy:
     plots: int = _number(24, 0, 1000, "meters that get a plot in a run's report")
+    photos: int = _number(50, 0, 500, "photos shown in a run's report")
 
 
 @dataclass(frozen=True)
@@ -162,6 +183,7 @@ class Policy:
     reference: ReferencePolicy = ReferencePolicy()
     judge: JudgePolicy = JudgePolicy()
     ingest: IngestPolicy = IngestPolicy()
+    photos: PhotosPolicy = PhotosPolicy()
     pull: PullPolicy = PullPolicy()
     report: ReportPolicy = ReportPolicy()
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)

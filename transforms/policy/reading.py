@@ -17,6 +17,8 @@ from transforms.windows import check_length, parse_span
 
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 _LONGEST: Final = timedelta(days=366)
+#: how keys that allow it say "never", or "for ever"
+_ZERO: Final = re.compile(r"\s*0\s*(s|m|min|h|d)?\s*")
 
 
 def load_policy(file: Path | None) -> Policy:
@@ -79,7 +81,7 @@ def _value(found: Any, spec: Field[Any]) -> Any:
     """Check one value against its key; the ValueError says what is allowed."""
     default: Any = spec.default
     if isinstance(default, timedelta):
-        return _span(found, spec.name)
+        return _span(found, spec)
     if isinstance(default, str | tuple):
         return _words(found, default, spec.metadata.get("known"))
     low, high, above = spec.metadata["low"], spec.metadata["high"], spec.metadata["above"]
@@ -93,12 +95,14 @@ def _value(found: Any, spec: Field[Any]) -> Any:
     return type(default)(found)
 
 
-def _span(found: Any, name: str) -> timedelta:
+def _span(found: Any, spec: Field[Any]) -> timedelta:
     if not isinstance(found, str):
         raise ValueError('give a length of time in quotes, for example "12h"')
+    if spec.metadata.get("zero") and _ZERO.fullmatch(found):
+        return timedelta(0)
     try:
         span = parse_span(found)
-        if name == "length":
+        if spec.name == "length":
             check_length(span)
     except UsageError as error:
         raise ValueError(str(error)) from None

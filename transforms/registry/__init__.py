@@ -12,7 +12,8 @@ import polars as pl
 
 from transforms.errors import RegistryError
 from transforms.faults import Faults
-from transforms.registry.models import Display, Model, read_models
+from transforms.registry.displays import Display
+from transforms.registry.models import Model, read_models
 from transforms.registry.tables import (
     check_models,
     read_flowmeters,

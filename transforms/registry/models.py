@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from transforms.faults import Faults, shown, suggestion
 from transforms.metrology import MPE, R_RANGE, FlowRates, flow_rate_faults
+from transforms.registry.displays import Display, read_displays
+from transforms.screens import Screen
 from transforms.toml import Document, read_toml
-from transforms.units import BY_QUANTITY
 
 _RATES: Final = ("q1", "q2", "q3", "q4")
 _REQUIRED: Final = (*_RATES, "accuracy_class", "band")
@@ -24,23 +25,11 @@ _OPTIONAL: Final[dict[str, tuple[float, bool]]] = {
     "max_offset": (math.inf, False),
     "rollover_l": (math.inf, False),
 }
-_KEYS: Final = (*_REQUIRED, *_OPTIONAL, "display")
-_DISPLAY_KEYS: Final = ("quantity", "unit", "digits", "decimals")
-_MAX_DIGITS: Final = 12
+_KEYS: Final = (*_REQUIRED, *_OPTIONAL, "display", "screens")
 _NAME_LENGTH: Final = 128
 #: R as a part of a model's name, as in "DN20 R160" or "USM-R250H"; not the R inside a word
 _R_IN_NAME: Final = re.compile(r"(?<![A-Za-z])R[ =]?(\d+(?:\.\d+)?)", re.IGNORECASE)
 _R_TOLERANCE: Final = 0.05
-
-
-@dataclass(frozen=True)
-class Display:
-    """What a model's display shows: ``flow`` or ``volume``, in which unit, with how many digits and decimals."""
-
-    quantity: str
-    unit: str
-    digits: int
-    decimals: int
 
 
 @dataclass(frozen=True)
@@ -68,7 +57,9 @@ class Model:
     rollover_l
         Where the register begins again at zero, 10,000,000 for four digits of cubic metres [L]; None if not known.
     display
-        How to read a photo of the display, or None.
+        What the main screen shows, or None.
+    screens
+        Everything that the display may show, the main screen first: how to read a photo of it.
     """
 
     name: str
@@ -85,6 +76,7 @@ class Model:
     max_offset: float = math.nan
     rollover_l: float | None = None
     display: Display | None = None
+    screens: tuple[Screen, ...] = ()
 
     def __post_init__(self) -> None:
         if math.isnan(self.max_offset):
@@ -152,7 +144,7 @@ class _ModelReader:
         accuracy_class = self.accuracy_class(table)
         band = self.band(table)
         numbers = {key: self.optional(table, key) for key in _OPTIONAL if key in table}
-        display = self.display(table["display"]) if "display" in table else None
+        display, screens = read_displays(table, self.fault)
         if self.faults.count > before or rates is None or band is None or accuracy_class is None:
             return None
         settled = {key: value for key, value in numbers.items() if value is not None}
@@ -165,6 +157,7 @@ class _ModelReader:
             accuracy_class=accuracy_class,
             band=band,
             display=display,
+            screens=screens,
             **settled,
         )
 
@@ -230,33 +223,6 @@ class _ModelReader:
         self.fault(f"{key} = {shown(table[key])}; give a number above 0{bound}", key)
         return None
 
-    def display(self, table: Any) -> Display | None:
-        before = self.faults.count
-        if not isinstance(table, dict):
-            self.fault(f"display = {shown(table)}; give {{quantity, unit, digits, decimals}}", "display")
-            return None
-        for key in table:
-            if key not in _DISPLAY_KEYS:
-                self.fault(f"unknown key {shown(key)} in display{suggestion(key, _DISPLAY_KEYS)}", "display", key)
-        for key in _DISPLAY_KEYS:
-            if key not in table:
-                self.fault(f"display lacks the key {key}; give quantity, unit, digits and decimals", "display")
-        if self.faults.count > before:
-            return None
-        quantity, unit, digits, decimals = (table[key] for key in _DISPLAY_KEYS)
-        if not isinstance(quantity, str) or quantity not in BY_QUANTITY:
-            self.fault(f"display.quantity = {shown(quantity)}; give 'volume' or 'flow'", "display", "quantity")
-        elif not isinstance(unit, str) or unit not in BY_QUANTITY[quantity]:
-            hint = suggestion(str(unit), BY_QUANTITY[quantity])
-            self.fault(f"display.unit = {shown(unit)} is no unit of {quantity}{hint}", "display", "unit")
-        if not whole(digits, 1, _MAX_DIGITS):
-            self.fault(f"display.digits = {shown(digits)}; give a whole number 1 to {_MAX_DIGITS}", "display", "digits")
-        elif not whole(decimals, 0, digits - 1):
-            self.fault(
-                f"display.decimals = {shown(decimals)}; give a whole number 0 to {digits - 1}", "display", "decimals"
-            )
-        return Display(quantity, unit, digits, decimals) if self.faults.count == before else None
-
 
 def stated_ratio(name: str) -> float | None:
     """The R that a model's name states, as in ``"DN20 R160"``, or None; numbers that no meter has as R do not count."""
@@ -274,8 +240,3 @@ def number(value: object) -> float | None:
     except OverflowError:
         return None
     return converted if math.isfinite(converted) else None
-
-
-def whole(value: object, low: int, high: int) -> bool:
-    """Whether a value is a whole number in a range, both ends included."""
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high

@@ -23,7 +23,13 @@ _MODELS: Final = """\
 # max_gain_change = 0.25   # largest relative change of the gain that a command may make
 # max_offset = 60.0        # L/h: largest offset that a command may set; the band's upper end if left out
 # rollover_l = 1e8         # L: where the register begins again at zero; left out if that is not known
-# display = {quantity = "volume", unit = "m3", digits = 8, decimals = 3}
+# display = {quantity = "volume", unit = "m3", digits = 8, decimals = 3}   # what photos of the display show
+#
+# [models."DN20 R160".screens.flow]   # other screens of the display: volume, flow, a1, a2, gain, offset or menu
+# quantity = "flow"
+# unit = "m3/h"
+# digits = 5                # places, leading zeros and decimals included
+# decimals = 3
 """
 
 _SOURCES: Final = """\
