@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.display import first, glass, grid, second, strokes, trust
+from transforms.display import first, glass, search, second, strokes, trust
 from transforms.display.engine import Engine
 from transforms.display.glass import Glass, Grey
 from transforms.display.grid import Grid
@@ -65,9 +65,15 @@ def fits(
     def try_on(part: Glass) -> bool:
         """Fit every format to a part of the picture; whether it is the display beyond doubt."""
         view, to_picture = glass.view(cv2, grey, part)
-        for ink in strokes.inks(cv2, view):
+        both = strokes.inks(cv2, view)
+        # A frame is the strongest stroke of all, and would pass for rows of digits.
+        depth = max((strokes.frame(ink) for ink in both), key=sum)
+        if any(depth):
+            view, to_picture = glass.view(cv2, grey, glass.inside(to_picture, view.shape, depth))
+            both = strokes.inks(cv2, view)
+        for ink in both:
             for form in formats:
-                best = grid.fit(cv2, ink, *form)
+                best = search.fit(cv2, ink, *form)
                 if best is None or best[1] < _LEAST_EXPLAINED:
                     continue
                 cells = second.read(cv2, ink, best[0])

@@ -110,6 +110,13 @@ def view(cv2: Any, grey: Grey, glass: Glass) -> tuple[Grey, NDArray[np.float64]]
     return warp(cv2, grey, matrix, across, VIEW_HEIGHT), matrix
 
 
+def inside(matrix: NDArray[np.float64], shape: tuple[int, ...], frame: tuple[int, int, int, int]) -> Glass:
+    """The glass without a frame that reaches into its view, see `strokes.frame`; ``matrix`` leads to the picture."""
+    left, top, right, bottom = frame[0], frame[1], shape[1] - frame[2], shape[0] - frame[3]
+    corners = np.array([[left, top, 1], [right, top, 1], [right, bottom, 1], [left, bottom, 1]], np.float64) @ matrix.T
+    return Glass((corners[:, :2] / corners[:, 2:]).astype(np.float32))
+
+
 def warp(cv2: Any, grey: Grey, matrix: NDArray[np.float64], width: int, height: int) -> Grey:
     """A view of the picture: ``matrix`` leads from the view to the picture."""
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

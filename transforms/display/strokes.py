@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 Plane = NDArray[np.float32]
+
+#: how far a frame may reach into the view, as a share of its height
+_FRAME: Final = 0.24
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,13 @@ class Ink:
 
 
 def inks(cv2: Any, view: NDArray[np.uint8]) -> list[Ink]:
-    """The view as dark strokes and as light ones, the likelier first; one only if the other cannot be."""
+    """The view as dark strokes and as light ones, the likelier first; one only if the other is far fainter."""
     share = _darker(cv2, view)
-    weighed = [(ink.contrast * part, ink) for ink, part in (
-        (_ink(cv2, view, dark=True), share), (_ink(cv2, view, dark=False), 1 - share))]  # fmt: skip
-    weighed.sort(key=lambda pair: -pair[0])
-    return [ink for weight, ink in weighed if weight > 0.25 * weighed[0][0]]
+    both = [(share, _ink(cv2, view, dark=True)), (1 - share, _ink(cv2, view, dark=False))]
+    both.sort(key=lambda pair: -pair[0] * pair[1].contrast)
+    # Glare can mislead the order, so it decides nothing more than what is tried first.
+    least = 0.45 * max(ink.contrast for _, ink in both)
+    return [ink for _, ink in both if ink.contrast >= least]
 
 
 def _darker(cv2: Any, view: NDArray[np.uint8]) -> float:
@@ -81,6 +85,24 @@ def _ink(cv2: Any, view: NDArray[np.uint8], dark: bool) -> Ink:
     room = (255 - ground) / max(255 - usual, 8.0)
     washed = np.clip((0.45 - room) / 0.35, 0, 1) if usual < 235 else np.zeros_like(ground)
     return Ink(level.astype(np.float32), washed.astype(np.float32), dark, contrast, noise)
+
+
+def frame(ink: Ink) -> tuple[int, int, int, int]:
+    """How far a frame about the glass reaches into the view: from the left, top, right and bottom [pixels].
+
+    A frame is a bar from end to end near an edge; bars of digits leave gaps, and none is at the ends.
+    """
+    level = np.minimum(ink.level, 1.0)
+    height = len(level)
+    reach, end = int(_FRAME * height), max(int(0.06 * height), 2)
+    rows = (level.mean(1) > 0.55) & (np.minimum(level[:, :end].mean(1), level[:, -end:].mean(1)) > 0.35)
+    columns = (level.mean(0) > 0.7) & (np.minimum(level[:end].mean(0), level[-end:].mean(0)) > 0.5)
+
+    def depth(bars: NDArray[np.bool_]) -> int:
+        found = np.flatnonzero(bars[:reach])
+        return int(found[-1]) + 3 if len(found) else 0
+
+    return depth(columns), depth(rows), depth(columns[::-1]), depth(rows[::-1])
 
 
 def lean(cv2: Any, level: Plane) -> float:
