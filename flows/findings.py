@@ -44,7 +44,7 @@ def collect(
 ) -> Run:
     """Decide what follows from the verdicts and gather everything that the run says."""
     judged = put_into_words(known, judged)
-    effects = effects_of(known, judged)
+    effects = effects_of(known, judged, window)
     situation = situation_of(known, judged, effects, window, policy)
     run_id = window.run_id(revision)
     limits = fleet_table(registry).select("feature_code", "max_gain_change", "max_offset_lph")

@@ -38,8 +38,9 @@ class History:
     """The runs before a window, oldest first, and what they hold.
 
     ``folders`` and ``manifests`` are those of each window's newest revision, ``older`` the folders of its revisions
-    before that. ``later`` is true if the outbox already has a run for a later window. Of windows that begin together,
-    which happens where the length was changed, the longer one is the later. ``head`` is the end of the chain of all
+    before that. ``later`` is true if the outbox already has a run for a later window, ``rest`` are the folders of all
+    runs of that window and later ones. Of windows that begin together, which happens where the length was changed, the
+    longer one is the later. ``head`` is the end of the chain of all
     runs, as the next manifest names it in ``previous``: see `chain_end`.
     """
 
@@ -48,6 +49,7 @@ class History:
     later: bool
     older: tuple[tuple[Path, ...], ...] = ()
     head: dict[str, str] | None = None
+    rest: tuple[Path, ...] = ()
 
     def lines(self, name: str) -> list[dict[str, Any]]:
         """All lines of one of the runs' JSON Lines files that count, each with its run's ``window_start``."""
@@ -56,6 +58,10 @@ class History:
             for revisions, manifest in self._revisions()
             for line in _lines_that_count(revisions, name)
         ]
+
+    def lines_not_before(self, name: str) -> list[dict[str, Any]]:
+        """All lines of a file of the runs of that window and later ones, in every revision."""
+        return [line for folder in self.rest for line in read_lines(folder / name)]
 
     def previous(self) -> pl.DataFrame | None:
         """Verdicts of the newest earlier run."""
@@ -197,6 +203,7 @@ def read_history(workspace: Workspace, window: Window | None = None) -> History:
         later=own is not None and any(span > own for span, *_ in runs),
         older=tuple(tuple(folder for folder, _ in revisions[:-1]) for revisions in by_window.values()),
         head=chain_end([(folder, manifest) for _, _, folder, manifest in runs]),
+        rest=tuple(folder for span, _, folder, _ in runs if own is not None and span >= own),
     )
 
 
