@@ -15,6 +15,7 @@ from transforms.decide import Decision, decide
 from transforms.feedback import sentence_of
 from transforms.fleet import fleet_table
 from transforms.lake import Lake
+from transforms.notices import open_until
 from transforms.outbox import History, Run, newest_revision
 from transforms.policy import Policy
 from transforms.registry import Registry
@@ -66,6 +67,7 @@ def collect(
         "rows": _rows(inputs),
         "inputs": inputs,
         "feedback": {"acks": len(known.acks.acks), "refused": len(known.acks.refused), "faults": faults},
+        "notices_until": open_until(notices),
         "composed_with": _composed_with(decision, known.states),
         "previous": known.history.head,
     }

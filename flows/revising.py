@@ -122,6 +122,7 @@ def revise(
         **run.facts,
         "counts": counts,
         "withheld": withheld,
+        "notices_until": None,
         "composed_with": {},
         "revises": manifest["run_id"],
         "noted": taken_back.noted,

@@ -68,7 +68,7 @@ class Seam:
         """What is about to be changed below the folder, None if nothing is."""
         if event == "open":
             path, mode, flags = arguments
-            writes = isinstance(mode, str) and set(mode) & set("wax+") or (flags or 0) & WRITING
+            writes = (isinstance(mode, str) and set(mode) & set("wax+")) or (flags or 0) & WRITING
             return f"open {self._below(path)}" if writes and self._below(path) else None
         for place in CHANGES.get(event, ()):
             if self.dead and event == "os.truncate":

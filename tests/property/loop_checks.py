@@ -30,7 +30,6 @@ class Story:
         #: each command id once, in the order in which they were first said, and as they stand
         self.commands: list[dict[str, Any]] = []
         self.standing: dict[str, dict[str, Any]] = {}
-        self.effects: dict[str, str] = {}
 
     def exchanged(self, meters: str) -> None:
         rows = csv.DictReader(io.StringIO(meters))
@@ -116,7 +115,9 @@ class Story:
         expected = Correction.from_json(state.in_force).then_line(command["a1"], command["a2"])
         assert _flat(command["correction"]) == pytest.approx(_flat(expected.to_json()), rel=1e-6, abs=1e-4)
         begins = instant(command["window_start"])
-        since = max([moment for moment in (state.changed_at, self.installed.get(command["feature_code"])) if moment] or [begins])
+        since = max(
+            [moment for moment in (state.changed_at, self.installed.get(command["feature_code"])) if moment] or [begins]
+        )
         most = (instant(command["window_end"]) - max(begins, since)).total_seconds() / 900
         assert verdict["n_pairs"] <= most, "readings from before the change are not mixed in"
 
@@ -145,7 +146,7 @@ class Story:
             assert run.manifest["feedback"]["acks"] + refused == len(self.acks)
 
     def _check_approvals(self) -> None:
-        of = [run.manifest["approved"]["of"] for run in self.runs if run.manifest.get("approved") and not run.manifest.get("revises")]
+        of = [run.manifest["approved"]["of"] for run in self.runs if run.manifest.get("approved")]
         assert len(of) == len(set(of)), "approved once"
 
     def _check_list(self, now: datetime) -> None:

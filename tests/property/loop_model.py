@@ -51,7 +51,9 @@ def play(
     installed: datetime | None,
 ) -> Played:
     """One meter by all its commands, each id once and as it stands by now."""
-    ours = [c for c in commands if c["state"] == "ready" and (installed is None or instant(c["issued_at"]) >= installed)]
+    ours = [
+        c for c in commands if c["state"] == "ready" and (installed is None or instant(c["issued_at"]) >= installed)
+    ]
     ours.sort(key=lambda c: c["sequence"])
     answers = {c["command_id"]: answer(c, acks, now) for c in ours}
     status = {}
@@ -63,9 +65,7 @@ def play(
     newest = applied[-1] if applied else None
     # a meter ignores a sequence not above the one in force, so what came before an applied command is over
     reached = newest["sequence"] if newest else 0
-    still_open = [
-        c["command_id"] for c in ours if status[c["command_id"]] == "in_flight" and c["sequence"] > reached
-    ]
+    still_open = [c["command_id"] for c in ours if status[c["command_id"]] == "in_flight" and c["sequence"] > reached]
     cured = [k for k, c in enumerate(ours) if effects.get(c["command_id"]) == "cured"]
     since_cured = ours[cured[-1] + 1 :] if cured else ours
     waits = newest is not None and newest["command_id"] not in effects and not _takes_back(newest)

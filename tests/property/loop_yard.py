@@ -1,4 +1,4 @@
-"""A yard of a few meters whose days are drawn: what the machine of `test_loop_machine` does to a workspace, and reads back.
+"""A yard of a few meters whose days are drawn: what `test_loop_stories` does to a workspace, and reads back.
 
 Two yards that are told the same are in the same state; one of them may die on the way.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,13 @@ TRUE = noisy(Q, 0.002)
 SHOWN: dict[str, list[float | None]] = {
     "right": list(TRUE),
     "high": [1.08 * v for v in TRUE],
+    "higher": [1.2 * v for v in TRUE],
     "low": [0.93 * v for v in TRUE],
     "far": [1.4 * v for v in TRUE],
     "wild": list(noisy(Q, 0.25)),
     "silent": [None] * len(TRUE),
 }
-POLICY = """
+_POLICY = """
 max_attempts = 2
 lateness = "48h"
 [report]
@@ -48,8 +49,24 @@ min_flowing = 6
 [judge]
 command_significance = 0.1
 """
-#: two of the terminals are one phone
-TERMINALS = "feature_code,terminal_id,channel,language\nWM-1,+1,sms,en\nWM-2,+1,sms,en\nWM-3,+3,app,zh\n"
+#: two of the meters have one phone
+PHONES = "feature_code,terminal_id,channel,language\nWM-1,+1,sms,en\nWM-2,+1,sms,en\nWM-3,+3,app,zh\n"
+
+
+def policy_toml(expires: str) -> str:
+    """Rules under which a few meters do all that a fleet does: three commands of four meters trip the breaker."""
+    return _POLICY.format(expires=expires)
+
+
+def meters_csv(code: str, dates: str) -> str:
+    """The meters, one of them with ``installed_on,removed_on``."""
+    rows = (f"{one},T-R160,{dates if one == code else ','}\n" for one in CODES)
+    return "feature_code,model,installed_on,removed_on\n" + "".join(rows)
+
+
+def pairs_csv(code: str, other: str, day: str) -> str:
+    """One meter that from some day on is said to be watched by the flowmeter of one of them."""
+    return f"feature_code,flowmeter_id,valid_from\n{code},F-{other},{day}\n"
 
 
 @dataclass(frozen=True)
@@ -62,15 +79,15 @@ class Die:
 
 @dataclass
 class Yard:
-    """One workspace, and the commands and runs that the program has left in it so far."""
+    """One workspace, and how often the program has died in it."""
 
     small: Small
-    exit_codes: list[int] = field(default_factory=list)
+    deaths: int = 0
 
     @staticmethod
     def build(root: Path, key: str | None) -> Yard:
         small = Small(root)
-        small.registry(CODES, terminals_csv=TERMINALS, policy_toml=POLICY.format(expires="30h"))
+        small.registry(CODES, terminals_csv=PHONES, policy_toml=policy_toml("30h"))
         if key:
             file = root / "registry" / "signing_key.pem"
             file.touch(0o600)
@@ -89,11 +106,11 @@ class Yard:
         self.small.dump("meter", shown, name=f"{number}.csv", start=start)
         self.small.dump("flowmeter", dict.fromkeys(CODES, Q), name=f"{number}.csv", start=start)
 
-    def report_late(self, number: int, kinds: Sequence[str], name: str) -> None:
+    def report_late(self, number: int, kinds: Sequence[str]) -> None:
         """The rest of a window's readings."""
         start = START + number * HALF_DAY + PUNCTUAL * timedelta(minutes=15)
         shown = {code: SHOWN[kind][PUNCTUAL:] for code, kind in zip(CODES, kinds, strict=True)}
-        self.small.dump("meter", shown, name=name, start=start)
+        self.small.dump("meter", shown, name=f"late-{number}.csv", start=start)
 
     def say(self, name: str, acks: Iterable[dict[str, Any]]) -> None:
         """A file of acks, as the devices' gateway leaves it."""
@@ -115,10 +132,8 @@ class Yard:
 
     def _program(self, arguments: list[str], deaths: Sequence[Die]) -> int:
         for death in deaths:
-            dies(lambda: main(arguments), self.root, death.at, torn=death.torn)
-        code = main(arguments)
-        self.exit_codes.append(code)
-        return code
+            self.deaths += dies(lambda: main(arguments), self.root, death.at, torn=death.torn).dead
+        return main(arguments)
 
     def files(self) -> dict[str, bytes]:
         """Everything that a run leaves for others, by name."""

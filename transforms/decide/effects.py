@@ -27,7 +27,9 @@ def awaited(states: Mapping[str, MeterState], end: datetime) -> pl.DataFrame:
     for code, state in states.items():
         if state.awaiting is None or state.changed_at is None or state.changed_at >= end:
             continue
-        attempt = next(a for a in reversed(state.attempts) if a.command_id == state.awaiting)
+        attempt = next((a for a in reversed(state.attempts) if a.command_id == state.awaiting), None)
+        if attempt is None:  # a later command was judged to have cured the meter, before it turned out to be refused
+            continue
         rows.append((code, attempt.command_id, attempt.sequence, state.changed_at, attempt.window_start))
     schema: dict[str, Any] = {
         "feature_code": pl.String,

@@ -114,12 +114,15 @@ class History:
         empty = pl.DataFrame(schema={**VERDICTS, "command_id": pl.String})
         return pl.concat([empty, *found], how="diagonal").unique("command_id", keep="last", maintain_order=True)
 
-    def notices_since(self, moment: datetime) -> list[dict[str, Any]]:
-        """The notices of windows whose newest revision was made after some moment."""
+    def notices_since(self, moment: datetime, open_at: datetime) -> list[dict[str, Any]]:
+        """The notices of windows whose newest revision was made after some moment, or that may be open at another.
+
+        Of a window with several revisions, and of runs that do not say until when their notices are open, all are taken.
+        """
         return [
             notice
             for revisions, manifest in self._revisions()
-            if parse_time(manifest["issued_at"]) > moment and (len(revisions) > 1 or manifest["counts"]["notices"])
+            if len(revisions) > 1 or _has_notices(manifest, moment, open_at)
             for notice in _lines_that_count(revisions, "notices.jsonl")
         ]
 
@@ -287,6 +290,14 @@ def _lines_that_count(revisions: Sequence[Path], name: str) -> list[dict[str, An
             if before is None or not (before.get("state") == "ready" and line.get("state") == "held"):
                 counting[line[key]] = line
     return list(counting.values())
+
+
+def _has_notices(manifest: Mapping[str, Any], moment: datetime, open_at: datetime) -> bool:
+    """Whether a run has notices and was made after some moment, or has any that may be open at another."""
+    if not manifest["counts"]["notices"]:
+        return False
+    until = manifest.get("notices_until")
+    return parse_time(manifest["issued_at"]) > moment or until is None or parse_time(until) > open_at
 
 
 def _span(manifest: dict[str, Any]) -> tuple[datetime, datetime]:
