@@ -39,14 +39,14 @@ class Death(BaseException):
 
 @dataclass
 class Seam:
-    """Counts the write points below a folder and dies at number ``at`` (from 1), if it comes to that.
+    """Counts the write points below a folder and dies at number ``at`` (from 1), or at the one called so, if it comes to it.
 
     A ``torn`` death at a file that is opened for writing leaves the first bytes of something in it, and one that was to be
     brought to disk half written. With ``real`` the process is killed, by SIGKILL.
     """
 
     root: str
-    at: int | None = None
+    at: int | str | None = None
     torn: bool = False
     real: bool = False
     count: int = 0
@@ -61,7 +61,7 @@ class Seam:
             raise Death(f"written after death: {point}")
         self.count += 1
         self.seen.append(point)
-        if self.count == self.at:
+        if self.at in (self.count, point):
             self._die(event, arguments)
 
     def _point(self, event: str, arguments: tuple[Any, ...]) -> str | None:
@@ -147,5 +147,5 @@ if __name__ == "__main__":  # python -m tests.deaths ROOT AT TORN ARGUMENTS...: 
     from flows.cli.main import main
 
     folder, number, torn_too, *rest = sys.argv[1:]
-    with watched(Seam(folder, int(number), torn_too == "torn", real=True)):
+    with watched(Seam(folder, int(number) if number.isdigit() else number, torn_too == "torn", real=True)):
         sys.exit(main(rest))

@@ -6,6 +6,9 @@ Two yards that are told the same are in the same state; one of them may die on t
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -71,10 +74,11 @@ def pairs_csv(code: str, other: str, day: str) -> str:
 
 @dataclass(frozen=True)
 class Die:
-    """Where the program dies: at a write point, numbered from 1, perhaps with a file half written."""
+    """Where the program dies: at a write point, numbered from 1, perhaps with a file half written, perhaps for real."""
 
     at: int
     torn: bool
+    real: bool = False
 
 
 @dataclass
@@ -132,8 +136,18 @@ class Yard:
 
     def _program(self, arguments: list[str], deaths: Sequence[Die]) -> int:
         for death in deaths:
-            self.deaths += dies(lambda: main(arguments), self.root, death.at, torn=death.torn).dead
+            self.deaths += self._dies(arguments, death)
         return main(arguments)
+
+    def _dies(self, arguments: list[str], death: Die) -> bool:
+        if not death.real:
+            return dies(lambda: main(arguments), self.root, death.at, torn=death.torn).dead
+        seam = [str(self.root), str(death.at), "torn" if death.torn else "whole"]
+        process = subprocess.run(
+            [sys.executable, "-m", "tests.deaths", *seam, *arguments], capture_output=True, check=False
+        )
+        assert process.returncode in (-signal.SIGKILL, 0, 2, 3, 4), process.stderr.decode()
+        return process.returncode == -signal.SIGKILL
 
     def files(self) -> dict[str, bytes]:
         """Everything that a run leaves for others, by name."""

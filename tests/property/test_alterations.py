@@ -45,7 +45,7 @@ def test_as_it_was_written(workspace: Workspace) -> None:
     assert found(workspace) == ()
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     run=st.sampled_from(RUNS),
     name=st.sampled_from(NAMES),

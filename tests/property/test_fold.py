@@ -54,7 +54,7 @@ def histories(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[dict[str, Any
     return draw(st.permutations(commands)), draw(st.permutations(acks)), effects
 
 
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(history=histories(), now=hours, exchanged=st.none() | hours, doubled=st.booleans())
 def test_the_fold_is_what_the_definition_says(
     history: tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, str]],
