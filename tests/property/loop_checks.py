@@ -46,6 +46,7 @@ class Story:
         for run in runs[len(self.runs) :]:
             assert run.manifest["issued_at"] == _iso(now)
             self._check_commands(run, now)
+            self._check_noted(run, now)
             self._check_effects(run)
             self._check_notices(run, now)
             self._check_acks(run)
@@ -120,6 +121,14 @@ class Story:
         )
         most = (instant(command["window_end"]) - max(begins, since)).total_seconds() / 900
         assert verdict["n_pairs"] <= most, "readings from before the change are not mixed in"
+
+    def _check_noted(self, run: Written, now: datetime) -> None:
+        """What is only noted stands as the definition says, of the device that is there now."""
+        for entry in run.manifest.get("noted", []):
+            state, name = self._played(entry["feature_code"], now), entry["command_id"]
+            assert name not in state.open
+            since_cured = name in dict(state.attempts)
+            assert entry["status"] == (state.status[name] if since_cured else "cured")
 
     def _check_effects(self, run: Written) -> None:
         for row in run.table("effects.parquet"):

@@ -20,7 +20,8 @@ def instant(text: str) -> datetime:
 
 @dataclass
 class Played:
-    """One meter: ``in_force`` and ``before`` as commands have a correction; ``open`` are the ids in flight."""
+    """One meter: ``in_force`` and ``before`` as commands have a correction; ``open`` are the ids in flight, ``status`` what
+    became of each command."""
 
     sequence: int
     in_force: Mapping[str, Any]
@@ -29,6 +30,7 @@ class Played:
     open: list[str]
     awaiting: str | None
     attempts: list[tuple[str, str]]
+    status: dict[str, str]
 
 
 def answer(command: Mapping[str, Any], acks: Iterable[Mapping[str, Any]], now: datetime) -> Mapping[str, Any] | None:
@@ -77,6 +79,7 @@ def play(
         open=still_open,
         awaiting=newest["command_id"] if newest and waits else None,
         attempts=[(c["command_id"], status[c["command_id"]]) for c in since_cured],
+        status=status,
     )
 
 

@@ -73,6 +73,17 @@ def test_a_command_that_was_applied_already_is_noted(small: Small) -> None:
     assert feedback == {"acks": 1, "refused": 0, "faults": []}, "its ack is to a command that was sent"
 
 
+def test_of_a_command_to_a_meter_that_was_exchanged_since_nothing_is_noted(small: Small) -> None:
+    steady_at_first(small, TRUE)
+    late(small, off(1.3))
+    meters = small.root / "registry" / "meters.csv"
+    meters.write_text("feature_code,model,installed_on\nWM-1,T-R160,2026-01-02\n")
+    run(small, 1, now="2026-01-02T00:30:00Z")
+    assert small.verdicts(REVISED)["WM-1"]["reason"] == "not_installed"
+    assert small.lines("commands.jsonl", REVISED) == []
+    assert small.manifest(REVISED)["noted"] == []
+
+
 def test_nothing_changes_when_nothing_changed(small: Small, capsys: pytest.CaptureFixture[str]) -> None:
     steady_at_first(small, off(1.08))
     before = found(small)
