@@ -8,11 +8,12 @@ tidies up what a killed process would have left behind.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,9 +144,18 @@ def dies(work: Callable[[], object], root: Path, at: int, *, torn: bool = False)
     return seam
 
 
-if __name__ == "__main__":  # python -m tests.deaths ROOT AT TORN ARGUMENTS...: the program, killed by SIGKILL
+def without_charts() -> AbstractContextManager[object]:
+    """Pages that are only the manifest: drawn ones take longer than the runs, and no story asks about them."""
+    return patch("flows.reporting.render_run", lambda report: json.dumps(report.manifest))
+
+
+if __name__ == "__main__":  # python -m tests.deaths ROOT AT TORN PAGES ARGUMENTS...: the program, killed by SIGKILL
     from flows.cli.main import main
 
-    folder, number, torn_too, *rest = sys.argv[1:]
-    with watched(Seam(folder, int(number) if number.isdigit() else number, torn_too == "torn", real=True)):
+    folder, number, torn_too, pages, *rest = sys.argv[1:]
+    where = int(number) if number.isdigit() else number
+    with (
+        without_charts() if pages == "plain" else nullcontext(),
+        watched(Seam(folder, where, torn_too == "torn", real=True)),
+    ):
         sys.exit(main(rest))

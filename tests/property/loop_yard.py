@@ -142,7 +142,7 @@ class Yard:
     def _dies(self, arguments: list[str], death: Die) -> bool:
         if not death.real:
             return dies(lambda: main(arguments), self.root, death.at, torn=death.torn).dead
-        seam = [str(self.root), str(death.at), "torn" if death.torn else "whole"]
+        seam = [str(self.root), str(death.at), "torn" if death.torn else "whole", "plain"]
         process = subprocess.run(
             [sys.executable, "-m", "tests.deaths", *seam, *arguments], capture_output=True, check=False
         )

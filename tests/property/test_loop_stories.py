@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -20,11 +19,11 @@ from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdo
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from unittest.mock import patch
 
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
+from tests.deaths import without_charts
 from tests.property.loop_checks import Story
 from tests.property.loop_yard import CODES, HALF_DAY, PHONES, SHOWN, Die, Yard, meters_csv, pairs_csv, policy_toml
 from tests.workspaces import START
@@ -187,7 +186,7 @@ def quiet() -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(redirect_stdout(io.StringIO()))
         stack.enter_context(redirect_stderr(io.StringIO()))
-        stack.enter_context(patch("flows.reporting.render_run", lambda report: json.dumps(report.manifest)))
+        stack.enter_context(without_charts())
         yield
 
 

@@ -49,7 +49,7 @@ def test_killed_and_run_again(
     killed = Yard(Small(tmp_path / "workspace"))
     arguments = ["run", "--workspace", str(killed.root), "--engine", "plain", "--workers", "1"]
     times = ["--until", "2026-01-01T12:00:00Z", "--now", "2026-01-01T12:00:00Z"]
-    seam = [str(killed.root), point, "torn" if torn else "whole"]
+    seam = [str(killed.root), point, "torn" if torn else "whole", "drawn"]
     process = subprocess.run(
         [sys.executable, "-m", "tests.deaths", *seam, *arguments, *times], capture_output=True, check=False
     )
