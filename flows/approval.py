@@ -7,10 +7,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from flows.cycle import Context, report_of
+from flows.cycle import Context, report_of, restore_reports
 from flows.notifying import notices_of_release
 from flows.situation import installed, look_around, models_in_use
 from transforms.errors import MeterwrightError
+from transforms.notices import open_until
 from transforms.outbox import commit, read_lines, read_manifest, stage_revision
 from transforms.outbox.approve import approved_facts, check_approvable, release, window_of
 from transforms.outbox.verify import verify
@@ -30,6 +31,7 @@ def approve(context: Context, run_id: str, by: str, now: datetime) -> tuple[dict
         decided, not for what came after.
     """
     workspace = context.workspace
+    restore_reports(context, now)
     manifest = check_approvable(workspace, run_id, now)
     keys = [context.signing_key.public] if context.signing_key else []
     if altered := verify(workspace, run_id, keys).findings:
@@ -47,6 +49,7 @@ def approve(context: Context, run_id: str, by: str, now: datetime) -> tuple[dict
     own = read_lines(folder / "notices.jsonl")
     notices = notices_of_release(context.registry, context.policy, known, own, found.released, now)
     facts = approved_facts(manifest, found, len(notices), by, now, known.history.head, context.version)
+    facts["notices_until"] = open_until(notices)
     lists = {"commands.jsonl": found.commands, "notices.jsonl": notices}
     staged = stage_revision(workspace, new_id, folder, lists, facts, context.signing_key)
     approved = read_manifest(commit(workspace, staged, new_id))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -29,6 +29,7 @@ from transforms.judge import calibration_status, judge_bucket, judge_silent
 from transforms.lake import Lake
 from transforms.match import CHANGED, Parties, claims
 from transforms.outbox import commit, read_history, read_manifest, stage
+from transforms.outbox.history import run_folders
 from transforms.policy import Policy
 from transforms.private import open_to_others
 from transforms.registry import Registry
@@ -132,6 +133,7 @@ def run_cycle(
     """Ingest what is new, then run each window that has no run in the outbox yet, oldest first."""
     context.workspace.scratch.mkdir(parents=True, exist_ok=True)
     _say_what_is_unguarded(context)
+    restore_reports(context, now)
     # While DuckDB parses, Python has time to import what the judgement will need.
     Thread(target=statistics.load, daemon=True).start()
     taken = ingest_dumps(context, engine, now)
@@ -225,6 +227,18 @@ def _commit_run(
     )
     staged = stage(workspace, run, context.signing_key)
     return read_manifest(engine.step(f"outbox {window.name}", lambda: commit(workspace, staged, run.run_id)))
+
+
+def restore_reports(context: Context, now: datetime) -> None:
+    """Write the reports that a kill between a run's commit and its report has cost.
+
+    A revision has no later run of its own that would notice. Windows beyond the lateness horizon get no revisions, so
+    older reports that somebody has cleared away stay away.
+    """
+    oldest = f"{now - context.policy.lateness - timedelta(days=1):%Y%m%dT%H%M%SZ}"
+    for folder in run_folders(context.workspace):
+        if folder.name >= oldest and not (context.workspace.report(folder.name) / "index.html").exists():
+            report_of(context, read_manifest(folder))
 
 
 def report_of(context: Context, manifest: dict[str, Any]) -> Path:

@@ -17,6 +17,7 @@ from transforms.decide import Decision, decide
 from transforms.feedback import sentence_of
 from transforms.fleet import fleet_table
 from transforms.lake import Lake
+from transforms.notices import open_until
 from transforms.outbox import History, Run, newest_revision
 from transforms.policy import Policy
 from transforms.registry import Registry
@@ -53,7 +54,7 @@ def collect(
     """Decide what follows from the verdicts and gather everything that the run says."""
     looked = looked or Looked()
     judged = put_into_words(known, judged)
-    effects = effects_of(known, judged)
+    effects = effects_of(known, judged, window)
     situation = situation_of(known, judged, effects, window, policy)
     run_id = window.run_id(revision)
     limits = fleet_table(registry).select("feature_code", "max_gain_change", "max_offset_lph")
@@ -81,6 +82,7 @@ def collect(
         "inputs": inputs,
         "feedback": {"acks": len(known.acks.acks), "refused": len(known.acks.refused), "faults": faults},
         "photos": photos,
+        "notices_until": open_until(notices),
         "composed_with": _composed_with(decision, known.states),
         "previous": known.history.head,
     }

@@ -61,7 +61,13 @@ def notices_of_release(
 
 
 def _earlier(known: Known, policy: Policy, now: datetime) -> list[dict[str, Any]]:
-    return known.history.notices_since(now - policy.command.expires)
+    """The notices that may be open still, and those that may have been said already of what is said now.
+
+    A request for a photo, and word that all is done, come from the same command for as long as its effect is awaited.
+    """
+    waiting = {state.awaiting: state for state in known.states.values() if state.awaiting is not None}
+    sent = (parse_time(a.issued_at) for state in waiting.values() for a in state.attempts if a.command_id in waiting)
+    return known.history.notices_since(min([now - policy.command.expires, *sent]), now)
 
 
 def _to_terminals(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import shutil
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from transforms.fleet import fleet_table
 from transforms.lake import Lake
 from transforms.match import Parties
 from transforms.outbox import read_lines
+from transforms.outbox.verify import MANIFEST, NOTE
 from transforms.photos.places import picture_path, sha256_of
 from transforms.photos.thumbnail import data_uri, thumbnail
 from transforms.policy import Policy
@@ -49,7 +51,7 @@ def write_run_report(
     previous: pl.DataFrame | None,
     database: duckdb.DuckDBPyConnection,
 ) -> Path:
-    """Write ``reports/RUN/index.html`` and return it."""
+    """Write ``reports/RUN/index.html`` and return it; beside it goes the digest of the run's manifest, for `verify`."""
     use_matplotlib_in(workspace.cache)
     folder = workspace.run(manifest["run_id"])
     commands, orders = read_lines(folder / "commands.jsonl"), read_lines(folder / "work_orders.jsonl")
@@ -86,6 +88,8 @@ def write_run_report(
         shutil.rmtree(staged)
     staged.mkdir(parents=True)
     (staged / "index.html").write_text(page, encoding="utf-8")
+    digest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+    (staged / NOTE).write_text(f"{digest}  {MANIFEST}\n", encoding="ascii")
     target = workspace.report(manifest["run_id"])
     target.parent.mkdir(parents=True, exist_ok=True)
     staged.rename(target)

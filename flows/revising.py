@@ -135,6 +135,7 @@ def revise(
         **run.facts,
         "counts": counts,
         "withheld": withheld,
+        "notices_until": None,
         "composed_with": {},
         "revises": manifest["run_id"],
         "noted": taken_back.noted,
@@ -145,12 +146,19 @@ def revise(
 def _everything_sent(
     workspace: Workspace, registry: Registry, window: Window, now: datetime
 ) -> tuple[list[dict[str, Any]], dict[str, MeterState]]:
-    """The window's own commands, and the state of the meters over all windows."""
+    """The window's own commands to the meters that are there now, and the state of the meters over all windows."""
     history = read_history(workspace)
     commands = history.lines("commands.jsonl")
     left = {command["command_id"]: command["feature_code"] for command in commands if command["state"] == "ready"}
     acks = for_commands(read_acks(workspace), left)
-    states = fold_commands(commands, acks.acks, now, history.effects(), installed(registry))
+    since = installed(registry)
+    states = fold_commands(commands, acks.acks, now, history.effects(), since)
     names = {folder.name for folder in workspace.outbox.iterdir() if folder.name.rpartition("_r")[0] == window.name}
     own = {line["command_id"] for name in names for line in read_lines(workspace.run(name) / "commands.jsonl")}
-    return [command for command in commands if command["command_id"] in own], states
+    return [command for command in commands if command["command_id"] in own and _to_present(command, since)], states
+
+
+def _to_present(command: dict[str, Any], since: dict[str, datetime]) -> bool:
+    """Whether a command went to the device that carries the feature code now."""
+    moment = since.get(command["feature_code"])
+    return moment is None or parse_time(command["issued_at"]) >= moment

@@ -161,8 +161,14 @@ def use_prefect_in(workspace: Path) -> Path:
 
 
 def use_matplotlib_in(folder: Path) -> None:
-    """Let Matplotlib keep its list of fonts in a folder of the workspace, unless the user has named one."""
+    """Let Matplotlib keep its list of fonts in a folder of the workspace, unless the user has named one.
+
+    A process that was killed as it wrote the list leaves a lock behind, for which every later one would wait five seconds
+    and then do without the list.
+    """
     os.environ.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))
+    for left in (folder / "matplotlib").glob("*.matplotlib-lock"):
+        left.unlink(missing_ok=True)
 
 
 def prefect_api_url() -> str | None:

@@ -55,7 +55,10 @@ def look_around(workspace: Workspace, registry: Registry, window: Window, now: d
     history = read_history(workspace, window)
     commands = history.lines("commands.jsonl")
     left = {command["command_id"]: command for command in commands if command["state"] == "ready"}
-    acks = for_commands(read_acks(workspace), {name: command["feature_code"] for name, command in left.items()})
+    # An ack to a command of a later window tells nothing here, but there is nothing wrong with it either.
+    sent = [*commands, *history.lines_not_before("commands.jsonl")]
+    asked = {command["command_id"]: command["feature_code"] for command in sent if command["state"] == "ready"}
+    acks = for_commands(read_acks(workspace), asked)
     states = fold_commands(commands, acks.acks, now, history.effects(), installed(registry))
     return Known(history, acks, left, states, _changed(states, registry, window), _absent(registry, window))
 
@@ -67,9 +70,9 @@ def put_into_words(known: Known, judged: pl.DataFrame) -> pl.DataFrame:
     return set_changed_aside(judged, known.changed["feature_code"].to_list())
 
 
-def effects_of(known: Known, judged: pl.DataFrame) -> pl.DataFrame:
-    """What the commands that were applied before this window did."""
-    waiting = awaited(known.states)
+def effects_of(known: Known, judged: pl.DataFrame, window: Window) -> pl.DataFrame:
+    """What the commands that were applied before the end of this window did."""
+    waiting = awaited(known.states, window.end)
     return judge_effects(waiting, judged, known.history.verdicts_behind(waiting))
 
 

@@ -114,6 +114,13 @@ def notices_for(
     return found
 
 
+def open_until(notices: Sequence[Mapping[str, Any]]) -> str | None:
+    """When the last of some notices ends, as a manifest has it; None where there is none."""
+    ends = (parse_time(notice["expires_at"]) for notice in notices)
+    last = max(ends, default=None)
+    return iso(last) if last else None
+
+
 def _parameters(subject: Mapping[str, Any]) -> dict[str, Any] | None:
     if "correction" not in subject:
         return None

@@ -139,6 +139,8 @@ def signer_of(manifest: Mapping[str, Any]) -> str | None:
         return None
     if not isinstance(signature, dict) or signature.get("algorithm") != ALGORITHM:
         raise ValueError(f"not a signature by {ALGORITHM}")
+    if set(signature) != {"algorithm", "public_key", "value"}:
+        raise ValueError("a signature of other parts than algorithm, public_key and value")
     public = _decoded(signature.get("public_key"))
     value = _decoded(signature.get("value"), 2 * _SIZE)
     if public is None or value is None:
@@ -160,8 +162,10 @@ def _decoded(text: object, size: int = _SIZE) -> bytes | None:
     """The bytes behind base64 text, None unless it is that and of the right length."""
     if not isinstance(text, str):
         return None
+    spelt = text.strip()
     try:
-        raw = base64.b64decode(text.strip(), validate=True)
+        raw = base64.b64decode(spelt, validate=True)
     except (binascii.Error, ValueError):
         return None
-    return raw if len(raw) == size else None
+    # The last character holds bits that decode to nothing: of the spellings only the one that encoding gives is taken.
+    return raw if len(raw) == size and base64.b64encode(raw).decode() == spelt else None

@@ -38,9 +38,10 @@ class MeterState:
     """One meter as its commands, acks and effects tell.
 
     ``in_force`` is the correction last known to be applied, ``in_force_by`` the command that brought it, ``before`` the
-    correction that it replaced, ``changed_at`` when; ``pending`` the command that is neither answered nor expired;
-    ``sequence`` the highest ever used. ``awaiting`` is the applied command whose effect no window has shown yet.
-    ``attempts`` are the commands since the meter was last cured, oldest first, undoing ones included.
+    correction that it replaced, ``changed_at`` when; ``pending`` the newest command that the meter may still carry out:
+    neither answered nor expired, and none with a higher sequence was applied; ``sequence`` the highest ever used.
+    ``awaiting`` is the applied command whose effect no window has shown yet. ``attempts`` are the commands since the meter
+    was last cured, oldest first, undoing ones included.
     """
 
     sequence: int = 0
@@ -159,12 +160,14 @@ def _after(
         effect=effects.get(name),
         undoes=command.get("undoes") or command.get("withdraws"),
     )
+    # One that was refused or expired leaves an earlier one that it was to follow as it was.
+    pending, until = (name, expires) if status == "in_flight" else (before.pending, before.pending_until)
     after = replace(
         before,
         sequence=command["sequence"],
         last_command=name,
-        pending=name if status == "in_flight" else None,
-        pending_until=expires if status == "in_flight" else None,
+        pending=pending,
+        pending_until=until,
         attempts=() if attempt.effect == "cured" else (*before.attempts, attempt),
     )
     if answer is None or status != "applied":
@@ -175,7 +178,10 @@ def _after(
         # a command that was said again replaces what its first saying replaced, whether that was carried out or not
         before=before.before if command.get("repeats") else before.in_force,
         in_force_by=name,
-        changed_at=parse_time(answer["at"]),
+        # A clock may be slow, but no meter uses what it has not been sent yet.
+        changed_at=max(parse_time(answer["at"]), parse_time(command["issued_at"])),
+        pending=None,
+        pending_until=None,
         awaiting=None if attempt.effect or attempt.undoes else name,
     )
 

@@ -215,6 +215,7 @@ _WORDS = {
     "rows": "altered, rows",
     "missing": "missing",
     "added": "added",
+    "spelling": "altered, the same content in other bytes",
     "incomplete": "altered, a file of every run is not listed",
     "unreadable": "altered, cannot be read",
     "signature": "altered, the signature does not hold",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import Any
 
 import pytest
@@ -68,6 +69,19 @@ def test_a_command_that_was_applied_already_is_noted(small: Small) -> None:
     assert small.manifest(REVISED)["noted"] == [
         {"feature_code": "WM-1", "command_id": command["command_id"], "status": "applied"}
     ]
+    feedback = small.manifest(REVISED)["feedback"]
+    assert feedback == {"acks": 1, "refused": 0, "faults": []}, "its ack is to a command that was sent"
+
+
+def test_of_a_command_to_a_meter_that_was_exchanged_since_nothing_is_noted(small: Small) -> None:
+    steady_at_first(small, TRUE)
+    late(small, off(1.3))
+    meters = small.root / "registry" / "meters.csv"
+    meters.write_text("feature_code,model,installed_on\nWM-1,T-R160,2026-01-02\n")
+    run(small, 1, now="2026-01-02T00:30:00Z")
+    assert small.verdicts(REVISED)["WM-1"]["reason"] == "not_installed"
+    assert small.lines("commands.jsonl", REVISED) == []
+    assert small.manifest(REVISED)["noted"] == []
 
 
 def test_nothing_changes_when_nothing_changed(small: Small, capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,3 +128,18 @@ def test_a_revision_is_one_folder_like_any_run(small: Small) -> None:
     run(small, 1)
     assert found(small) == again
     assert json.loads(again[f"outbox/{RUNS[1]}/manifest.json"])["previous"]["run_id"] == REVISED
+
+
+def test_the_report_of_a_revision_comes_back_when_a_kill_has_cost_it(small: Small) -> None:
+    steady_at_first(small, TRUE)
+    late(small, off(1.3))
+    run(small, 1)
+    page = small.root / "reports" / REVISED / "index.html"
+    before = page.read_bytes()
+    shutil.rmtree(page.parent)
+    assert run(small, 1) == 0
+    assert page.read_bytes() == before
+    assert run(small, 1, now="2026-01-09T00:00:00Z") == 0
+    shutil.rmtree(page.parent)
+    assert run(small, 1, now="2026-01-09T00:00:00Z") == 0
+    assert not page.exists(), "what somebody clears away later stays away"

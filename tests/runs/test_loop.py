@@ -109,6 +109,36 @@ def test_the_window_in_which_parameters_changed_is_judged_on_its_later_part(smal
     assert small.verdicts(RUNS[2])["WM-1"]["verdict"] == "healthy"
 
 
+def test_a_window_that_ended_before_the_ack_says_nothing_of_the_effect(small: Small) -> None:
+    """The devices answer at ten past, the program runs at twenty past: what it judges is all from before."""
+    fill(small, off(1.08), off(1.2), TRUE)
+    run(small, 0)
+    command = only(small, 0)
+    ack(small, command, "2026-01-02T00:10:00Z")
+    run(small, 1, now="2026-01-02T00:20:00Z")
+    assert small.effects(RUNS[1]) == []
+    assert withheld(small, 1) == ["changed_since"], "and nothing is undone"
+    run(small, 2)
+    assert [(row["command_id"], row["effect"]) for row in small.effects(RUNS[2])] == [(command["command_id"], "cured")]
+
+
+def test_a_photo_is_asked_for_once_however_long_the_effect_is_awaited(small: Small) -> None:
+    silent: list[float | None] = [None] * 48
+    fill(
+        small,
+        off(1.08),
+        *[silent] * 3,
+        policy_toml='[command]\nexpires = "6h"\n',
+        terminals_csv="feature_code,terminal_id,channel,language\nWM-1,+1,sms,en\n",
+    )
+    run(small, 0)
+    ack(small, only(small, 0), "2026-01-01T12:00:01Z")
+    for number in range(1, 4):
+        run(small, number)
+    kinds = [[notice["kind"] for notice in small.lines("notices.jsonl", name)] for name in RUNS]
+    assert kinds == [["self_maintenance"], ["photo_request"], [], []]
+
+
 def test_a_window_whose_later_part_is_too_short_is_not_judged(small: Small) -> None:
     fill(small, off(1.08), off(1.08)[:32] + TRUE[32:], TRUE)
     run(small, 0)

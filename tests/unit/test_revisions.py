@@ -126,9 +126,30 @@ def test_notices_of_every_revision_have_left(tmp_path: Path) -> None:
         folder = Workspace(tmp_path).run(write(tmp_path, 0, revision, []))
         (folder / "notices.jsonl").write_text(json.dumps({"notice_id": f"n{revision}"}) + "\n")
         manifest = json.loads((folder / "manifest.json").read_text())
-        manifest |= {"issued_at": issued, "counts": {"notices": 1}}
+        until = "2026-01-02T18:00:00Z"
+        manifest |= {"issued_at": issued, "counts": {"notices": 1}, "notices_until": until}
         (folder / "manifest.json").write_text(json.dumps(manifest))
     history = read_history(Workspace(tmp_path))
     since = parse_time("2026-01-01T15:00:00Z")
-    assert [notice["notice_id"] for notice in history.notices_since(since)] == ["n1", "n2"]
-    assert history.notices_since(parse_time("2026-01-01T18:00:00Z")) == []
+    assert [notice["notice_id"] for notice in history.notices_since(since, since)] == ["n1", "n2"]
+
+
+def test_notices_are_looked_for_where_some_may_be_open_or_were_said_lately(tmp_path: Path) -> None:
+    """A policy that gives commands less time from today on does not close what was opened under the old one."""
+    folder = Workspace(tmp_path).run(write(tmp_path, 0, 1, []))
+    (folder / "notices.jsonl").write_text(json.dumps({"notice_id": "n1"}) + "\n")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest |= {"issued_at": "2026-01-01T12:00:00Z", "counts": {"notices": 1}, "notices_until": "2026-01-04T12:00:00Z"}
+
+    def found(moment: str, open_at: str) -> int:
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        return len(read_history(Workspace(tmp_path)).notices_since(parse_time(moment), parse_time(open_at)))
+
+    late, later = "2026-01-03T00:00:00Z", "2026-01-04T12:00:00Z"
+    assert found(late, late) == 1, "open"
+    assert found("2026-01-01T00:00:00Z", later) == 1, "said since"
+    assert found(late, later) == 0
+    del manifest["notices_until"]
+    assert found(late, later) == 1, "a run of an earlier version does not say"
+    manifest["counts"]["notices"] = 0
+    assert found(late, late) == 0

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.correction import Correction
+from transforms.decide import awaited
 from transforms.state import Attempt, Episode, MeterState, fold_commands, fold_orders
 from transforms.windows import parse_time
 
@@ -271,3 +272,37 @@ def test_a_new_meter_under_the_same_code_knows_nothing_of_the_old_ones_commands(
     state = fold_commands([command(), later], [ack()], NOW, {}, installed)[CODE]
     assert (state.sequence, state.in_force, state.pending) == (2, Correction(), "c-WM-1-2")
     assert [one.sequence for one in state.attempts] == [2]
+
+
+def test_a_command_that_was_to_be_taken_back_is_in_flight_again_when_the_meter_refuses_that() -> None:
+    taking_back = command(2, withdraws="c-WM-1-1", issued_at="2026-01-01T18:00:00Z", expires_at="2026-01-04T18:00:00Z")
+    refused = fold([command(), taking_back], [ack(2, "rejected", "2026-01-01T18:30:00Z")])
+    assert (refused.pending, refused.pending_until) == ("c-WM-1-1", parse_time("2026-01-04T12:00:00Z"))
+    assert (refused.last_command, refused.sequence) == ("c-WM-1-2", 2)
+    applied = fold([command(), taking_back], [ack(2, at="2026-01-01T18:30:00Z")])
+    assert applied.pending is None, "the meter ignores the earlier one from now on"
+
+
+def test_a_slow_clock_does_not_let_a_meter_change_before_it_was_told() -> None:
+    """Released at noon, and the meter says that it was done at ten: what it measured until noon is of before."""
+    state = fold([command()], [ack(at="2026-01-01T10:00:00Z")])
+    assert state.changed_at == parse_time("2026-01-01T12:00:00Z")
+    assert state.attempts[0].at == "2026-01-01T10:00:00Z", "as the device said"
+
+
+def test_the_effect_of_a_command_is_asked_of_windows_that_end_after_it_was_applied() -> None:
+    states = fold_commands([command()], [ack(at="2026-01-02T00:10:00Z")], NOW)
+    assert awaited(states, parse_time("2026-01-02T00:00:00Z")).is_empty()
+    assert awaited(states, parse_time("2026-01-02T12:00:00Z"))["command_id"].to_list() == ["c-WM-1-1"]
+
+
+def test_a_cure_by_a_command_that_turns_out_to_have_been_refused_is_nobodys() -> None:
+    """Two acks contradict each other, and the earlier one comes last: the effect was judged by then."""
+    acks = [
+        ack(at="2026-01-02T00:00:00Z"),
+        ack(2, "rejected", "2026-01-02T06:00:00Z"),
+        ack(2, at="2026-01-02T07:00:00Z"),
+    ]
+    states = fold_commands([command(), command(2)], acks, NOW, {"c-WM-1-2": "cured"})
+    assert states[CODE].awaiting == "c-WM-1-1"
+    assert awaited(states, NOW).is_empty()

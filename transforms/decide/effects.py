@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -14,13 +15,21 @@ from transforms.state import MeterState
 SEEN = ("feature_code", "verdict", "volume_error", "uncertainty_q2_q3", "uncertainty_q1_q2", "uncertainty_q3_q4")
 
 
-def awaited(states: Mapping[str, MeterState]) -> pl.DataFrame:
-    """Applied commands whose effect is still open: ``feature_code, command_id, sequence, applied_at, window_start``."""
+def awaited(states: Mapping[str, MeterState], end: datetime) -> pl.DataFrame:
+    """Applied commands whose effect is still open: ``feature_code, command_id, sequence, applied_at, window_start``.
+
+    Parameters
+    ----------
+    end
+        End of the window that is to show the effect: what was applied only then or later, it cannot show.
+    """
     rows = []
     for code, state in states.items():
-        if state.awaiting is None:
+        if state.awaiting is None or state.changed_at is None or state.changed_at >= end:
             continue
-        attempt = next(a for a in reversed(state.attempts) if a.command_id == state.awaiting)
+        attempt = next((a for a in reversed(state.attempts) if a.command_id == state.awaiting), None)
+        if attempt is None:  # a later command was judged to have cured the meter, before it turned out to be refused
+            continue
         rows.append((code, attempt.command_id, attempt.sequence, state.changed_at, attempt.window_start))
     schema: dict[str, Any] = {
         "feature_code": pl.String,

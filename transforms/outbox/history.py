@@ -38,8 +38,9 @@ class History:
     """The runs before a window, oldest first, and what they hold.
 
     ``folders`` and ``manifests`` are those of each window's newest revision, ``older`` the folders of its revisions
-    before that. ``later`` is true if the outbox already has a run for a later window. Of windows that begin together,
-    which happens where the length was changed, the longer one is the later. ``head`` is the end of the chain of all
+    before that. ``later`` is true if the outbox already has a run for a later window, ``rest`` are the folders of all
+    runs of that window and later ones. Of windows that begin together, which happens where the length was changed, the
+    longer one is the later. ``head`` is the end of the chain of all
     runs, as the next manifest names it in ``previous``: see `chain_end`.
     """
 
@@ -48,6 +49,7 @@ class History:
     later: bool
     older: tuple[tuple[Path, ...], ...] = ()
     head: dict[str, str] | None = None
+    rest: tuple[Path, ...] = ()
 
     def lines(self, name: str) -> list[dict[str, Any]]:
         """All lines of one of the runs' JSON Lines files that count, each with its run's ``window_start``."""
@@ -56,6 +58,10 @@ class History:
             for revisions, manifest in self._revisions()
             for line in _lines_that_count(revisions, name)
         ]
+
+    def lines_not_before(self, name: str) -> list[dict[str, Any]]:
+        """All lines of a file of the runs of that window and later ones, in every revision."""
+        return [line for folder in self.rest for line in read_lines(folder / name)]
 
     def previous(self) -> pl.DataFrame | None:
         """Verdicts of the newest earlier run."""
@@ -118,12 +124,15 @@ class History:
         empty = pl.DataFrame(schema={**VERDICTS, "command_id": pl.String})
         return pl.concat([empty, *found], how="diagonal").unique("command_id", keep="last", maintain_order=True)
 
-    def notices_since(self, moment: datetime) -> list[dict[str, Any]]:
-        """The notices of windows whose newest revision was made after some moment."""
+    def notices_since(self, moment: datetime, open_at: datetime) -> list[dict[str, Any]]:
+        """The notices of windows whose newest revision was made after some moment, or that may be open at another.
+
+        Of a window with several revisions, and of runs that do not say until when their notices are open, all are taken.
+        """
         return [
             notice
             for revisions, manifest in self._revisions()
-            if parse_time(manifest["issued_at"]) > moment and (len(revisions) > 1 or manifest["counts"]["notices"])
+            if len(revisions) > 1 or _has_notices(manifest, moment, open_at)
             for notice in _lines_that_count(revisions, "notices.jsonl")
         ]
 
@@ -207,6 +216,7 @@ def read_history(workspace: Workspace, window: Window | None = None) -> History:
         later=own is not None and any(span > own for span, *_ in runs),
         older=tuple(tuple(folder for folder, _ in revisions[:-1]) for revisions in by_window.values()),
         head=chain_end([(folder, manifest) for _, _, folder, manifest in runs]),
+        rest=tuple(folder for span, _, folder, _ in runs if own is not None and span >= own),
     )
 
 
@@ -290,6 +300,14 @@ def _lines_that_count(revisions: Sequence[Path], name: str) -> list[dict[str, An
             if before is None or not (before.get("state") == "ready" and line.get("state") == "held"):
                 counting[line[key]] = line
     return list(counting.values())
+
+
+def _has_notices(manifest: Mapping[str, Any], moment: datetime, open_at: datetime) -> bool:
+    """Whether a run has notices and was made after some moment, or has any that may be open at another."""
+    if not manifest["counts"]["notices"]:
+        return False
+    until = manifest.get("notices_until")
+    return parse_time(manifest["issued_at"]) > moment or until is None or parse_time(until) > open_at
 
 
 def _span(manifest: dict[str, Any]) -> tuple[datetime, datetime]:

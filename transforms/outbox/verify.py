@@ -1,7 +1,8 @@
 """Verification: whether the outbox is what its runs have written, and if not, exactly what was altered.
 
-A run's manifest vouches for its files, its signature for the manifest, and the next run's manifest for all of it. What
-nothing here can show is that the newest run was taken away whole: for that, keep what `Verified.newest` names elsewhere.
+A run's manifest vouches for its files, its signature for the manifest, and the next run's manifest for all of it. For the
+newest run, which has none after it, stands what was noted beside its report. Whoever takes away or alters both leaves
+nothing here that could show it: for that, keep what `Verified.newest` names elsewhere.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ import polars as pl
 
 from transforms.errors import MeterwrightError, UsageError
 from transforms.outbox.history import is_run_id, read_lines
-from transforms.outbox.write import MANIFEST_SCHEMA
+from transforms.outbox.write import MANIFEST_SCHEMA, spelt
 from transforms.signature import signer_of
 from transforms.windows import Window, parse_time
 from transforms.workspace import Workspace
 
 MANIFEST = "manifest.json"
+#: beside a run's report: the digest of its manifest, as `sha256sum` writes it
+NOTE = "manifest.sha256"
 
 #: the files that every run has
 FILES = (
@@ -38,7 +41,8 @@ FILES = (
 @dataclass(frozen=True)
 class Finding:
     """One thing that does not verify: which file of which run (``file`` is empty for a run as a whole), what is wrong,
-    what was found and what was expected. ``witness`` is the run whose manifest shows it, where it is another."""
+    what was found and what was expected. ``witness`` is what shows it, where it is not the run itself: the run whose
+    manifest does, or the report (``reports/RUN``)."""
 
     run_id: str
     file: str
@@ -60,8 +64,8 @@ class Checked:
 
 @dataclass(frozen=True)
 class Verified:
-    """All runs that were checked, in the order of window and revision; what lies in the outbox and is no run; and the
-    end of the chain, ``run_id`` and ``manifest_sha256``."""
+    """All runs that were checked, in the order of window and revision; what lies in the outbox and is no run, or is
+    missing though no run that is left says so; and the end of the chain, ``run_id`` and ``manifest_sha256``."""
 
     runs: tuple[Checked, ...]
     strangers: tuple[Finding, ...]
@@ -74,12 +78,14 @@ class Verified:
 
 @dataclass(frozen=True)
 class _Run:
-    """A run as it lies there: its manifest if it can be read, and the digest of the manifest's bytes."""
+    """A run as it lies there: its manifest if it can be read, the digest of the manifest's bytes, and whether these are
+    spelt as Meterwright spells them."""
 
     folder: Path
     manifest: dict[str, Any]
     sha256: str
     fault: str | None
+    well_spelt: bool = True
 
     @property
     def name(self) -> str:
@@ -115,7 +121,15 @@ def verify(
         raise UsageError(f"there is no run {run_id!r} in {workspace.outbox}")
     runs = {run.name: run for run in sorted(map(_read, folders), key=_order)}
     signers, badly = _signers(runs)
-    found = [*badly, *_chain(runs), *_keys(runs, signers, expected, every_run_signed=every_run_signed)]
+    chain = _chain(runs)
+    noted = _noted(workspace, runs, {(finding.run_id, finding.file) for finding in chain})
+    found = [
+        *badly,
+        *_spelling(runs),
+        *chain,
+        *noted,
+        *_keys(runs, signers, expected, every_run_signed=every_run_signed),
+    ]
     checked = []
     for name, run in runs.items():
         if run_id not in (None, name):
@@ -130,6 +144,7 @@ def verify(
         for path in entries
         if path not in folders and not path.name.startswith(".")
     ]
+    strangers += [finding for finding in noted if finding.run_id not in runs]
     return Verified(tuple(checked), tuple(strangers) if run_id is None else (), _newest(runs))
 
 
@@ -148,9 +163,9 @@ def _read(folder: Path) -> _Run:
             return _Run(folder, manifest, sha256, f"the manifest of {str(manifest['run_id'])[:60]!r}")
         if not all(isinstance(facts, dict) for facts in manifest["files"].values()):
             return _Run(folder, {}, sha256, "a manifest whose files are not described")
+        return _Run(folder, manifest, sha256, None, spelt(manifest).encode() == content)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MeterwrightError):
         return _Run(folder, {}, sha256, "no JSON of a manifest")
-    return _Run(folder, manifest, sha256, None)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -273,6 +288,30 @@ def _chain(runs: Mapping[str, _Run]) -> list[Finding]:
             Finding(name, MANIFEST, "chain", "names no run before it", f"one such run, not {len(begins)}")
             for name in begins
         ]
+    return found
+
+
+def _spelling(runs: Mapping[str, _Run]) -> list[Finding]:
+    """Manifests whose bytes were altered, though what they say is the same."""
+    return [
+        Finding(name, MANIFEST, "spelling", "other white space, escapes or digits", "those that Meterwright writes")
+        for name, run in runs.items()
+        if not run.well_spelt
+    ]
+
+
+def _noted(workspace: Workspace, runs: Mapping[str, _Run], known: Collection[tuple[str, str]]) -> list[Finding]:
+    """What the notes beside the reports show, beyond what is known already."""
+    found = []
+    for note in sorted(workspace.reports.glob(f"*/{NOTE}")):
+        name = note.parent.name
+        if not is_run_id(name) or {(name, ""), (name, MANIFEST)} & set(known):
+            continue
+        said = note.read_text(encoding="ascii", errors="replace").partition(" ")[0]
+        if name not in runs:
+            found.append(Finding(name, "", "missing", "no such run", "the run that was reported", f"reports/{name}"))
+        elif runs[name].sha256 != said:
+            found.append(Finding(name, MANIFEST, "sha256", runs[name].sha256, said[:64], f"reports/{name}"))
     return found
 
 

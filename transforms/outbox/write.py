@@ -111,11 +111,22 @@ def _finish(
     """Write the manifest and see to it that all is on disk."""
     files = {name: {**_fingerprint(folder / name), "rows": rows[name]} for name in sorted(rows)}
     manifest = sealed({"schema": MANIFEST_SCHEMA, "run_id": run_id, **facts, "files": files}, key)
-    write_new(folder / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_new(folder / "manifest.json", spelt(manifest))
     for path in folder.iterdir():
         _sync(path)
     _sync(folder)
     return folder
+
+
+def spelt(manifest: Mapping[str, Any]) -> str:
+    """The text of a manifest.json. It has this one spelling, so that not even white space can change unseen.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite.
+    """
+    return json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _lines(items: Iterable[Mapping[str, Any]]) -> str:

@@ -1,0 +1,94 @@
+"""The loop by the definition: what the formats and the design say of commands and acks, worked out the slow way.
+
+Nothing of the program's fold is used here. A meter is played through: the commands that left for the device that carries
+the feature code now, each with the answer that counts, and what a device does with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+IDENTITY: Mapping[str, Any] = {"gain": 1.0, "offset_lph": 0.0}
+
+
+def instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+@dataclass
+class Played:
+    """One meter: ``in_force`` and ``before`` as commands have a correction; ``open`` are the ids in flight, ``status`` what
+    became of each command."""
+
+    sequence: int
+    in_force: Mapping[str, Any]
+    before: Mapping[str, Any]
+    changed_at: datetime | None
+    open: list[str]
+    awaiting: str | None
+    attempts: list[tuple[str, str]]
+    status: dict[str, str]
+
+
+def answer(command: Mapping[str, Any], acks: Iterable[Mapping[str, Any]], now: datetime) -> Mapping[str, Any] | None:
+    """Of the acks to a command, from the meter commanded and not from the future, the earliest."""
+    own = [
+        ack
+        for ack in acks
+        if ack["command_id"] == command["command_id"]
+        and ack["feature_code"] == command["feature_code"]
+        and instant(ack["at"]) <= now
+    ]
+    return min(own, key=lambda ack: (instant(ack["at"]), ack["status"]), default=None)
+
+
+def play(
+    commands: Sequence[Mapping[str, Any]],
+    acks: Sequence[Mapping[str, Any]],
+    now: datetime,
+    effects: Mapping[str, str],
+    installed: datetime | None,
+) -> Played:
+    """One meter by all its commands, each id once and as it stands by now."""
+    ours = [
+        c for c in commands if c["state"] == "ready" and (installed is None or instant(c["issued_at"]) >= installed)
+    ]
+    ours.sort(key=lambda c: c["sequence"])
+    answers = {c["command_id"]: answer(c, acks, now) for c in ours}
+    status = {}
+    for command in ours:
+        found = answers[command["command_id"]]
+        expired = instant(command["expires_at"]) <= now
+        status[command["command_id"]] = found["status"] if found else "expired" if expired else "in_flight"
+    applied = [c for c in ours if status[c["command_id"]] == "applied"]
+    newest = applied[-1] if applied else None
+    # a meter ignores a sequence not above the one in force, so what came before an applied command is over
+    reached = newest["sequence"] if newest else 0
+    still_open = [c["command_id"] for c in ours if status[c["command_id"]] == "in_flight" and c["sequence"] > reached]
+    cured = [k for k, c in enumerate(ours) if effects.get(c["command_id"]) == "cured"]
+    since_cured = ours[cured[-1] + 1 :] if cured else ours
+    waits = newest is not None and newest["command_id"] not in effects and not _takes_back(newest)
+    return Played(
+        sequence=max((c["sequence"] for c in commands), default=0),
+        in_force=newest["correction"] if newest else IDENTITY,
+        before=applied[-2]["correction"] if len(applied) > 1 else IDENTITY,
+        changed_at=_changed_at(newest, answers) if newest else None,
+        open=still_open,
+        awaiting=newest["command_id"] if newest and waits else None,
+        attempts=[(c["command_id"], status[c["command_id"]]) for c in since_cured],
+        status=status,
+    )
+
+
+def _changed_at(newest: Mapping[str, Any], answers: Mapping[str, Mapping[str, Any] | None]) -> datetime:
+    """When the device began to use it: as it says, but never before it was told."""
+    said = answers[newest["command_id"]]
+    assert said is not None
+    return max(instant(said["at"]), instant(newest["issued_at"]))
+
+
+def _takes_back(command: Mapping[str, Any]) -> bool:
+    return bool(command.get("undoes") or command.get("withdraws"))
