@@ -31,9 +31,10 @@ from transforms.outbox import commit, read_history, read_manifest, stage
 from transforms.policy import Policy
 from transforms.private import open_to_others
 from transforms.registry import Registry
+from transforms.schemas import MOMENTS
 from transforms.signature import SigningKey
 from transforms.sql import connect, session
-from transforms.summarise import look_closer, summarise_bucket
+from transforms.summarise import look_closer, recorded, summarise_bucket
 from transforms.windows import Window, parse_time
 from transforms.workspace import Workspace
 
@@ -131,9 +132,9 @@ def _revise(context: Context, engine: Engine, lake: Lake, parties: Parties, now:
         own = replace(context, policy=context.policy.with_window(window.length))
         context.progress(f"{window.name}: late readings came, judging it anew")
         known = look_around(workspace, context.registry, window, now)
-        judged = _judge(own, engine, lake, replace(parties, changed=known.changed), window)
+        judged, sums = _judge(own, engine, lake, replace(parties, changed=known.changed), window)
         run = revise(
-            workspace, context.registry, own.policy, lake, known, judged, window, manifest, now, context.version
+            workspace, context.registry, own.policy, lake, known, judged, sums, window, manifest, now, context.version
         )
         if run is None:
             looked_at.note(manifest, lake)
@@ -167,10 +168,10 @@ def _commit_run(
     workspace = context.workspace
     known = look_around(workspace, context.registry, window, now)
     set_aside_acks(workspace, known.acks)
-    judged = _judge(context, engine, lake, replace(parties, changed=known.changed), window)
+    judged, sums = _judge(context, engine, lake, replace(parties, changed=known.changed), window)
     run = engine.step(
         f"decide {window.name}",
-        lambda: collect(context.registry, context.policy, lake, known, judged, window, now, context.version),
+        lambda: collect(context.registry, context.policy, lake, known, judged, sums, window, now, context.version),
     )
     staged = stage(workspace, run, context.signing_key)
     return read_manifest(engine.step(f"outbox {window.name}", lambda: commit(workspace, staged, run.run_id)))
@@ -213,7 +214,10 @@ def _instants(devices: pl.DataFrame, registry: Registry) -> pl.DataFrame:
     return devices.filter(pl.col("stream") == "flowmeter").join(momentary, on="flowmeter_id", how="semi")
 
 
-def _judge(context: Context, engine: Engine, lake: Lake, parties: Parties, window: Window) -> pl.DataFrame:
+def _judge(
+    context: Context, engine: Engine, lake: Lake, parties: Parties, window: Window
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The verdicts of a window, and the sums that they rest on."""
     policy = context.policy
     calibration = calibration_status(context.registry.flowmeters, policy, window)
 
@@ -221,10 +225,10 @@ def _judge(context: Context, engine: Engine, lake: Lake, parties: Parties, windo
 
     with context.database() as database:
 
-        def one(bucket: int) -> pl.DataFrame:
+        def one(bucket: int) -> tuple[pl.DataFrame, pl.DataFrame]:
             with session(database) as con:
                 summary = summarise_bucket(con, lake, bucket, window, own[bucket], parts=policy.window.parts)
-                return judge_bucket(
+                verdicts = judge_bucket(
                     summary.meters,
                     summary.moments,
                     own[bucket].fleet,
@@ -233,9 +237,11 @@ def _judge(context: Context, engine: Engine, lake: Lake, parties: Parties, windo
                     window,
                     look=lambda meters: look_closer(con, window, meters),
                 )
+                return verdicts, recorded(summary.meters, summary.moments, own[bucket].fleet)
 
         found = engine.map(f"judge {window.name}", one, range(lake.n_buckets))
-    seen = pl.concat(found) if found else judge_silent(parties.fleet.clear(), parties.fleet.clear(), window)
+    sums = pl.concat([pl.DataFrame(schema=MOMENTS), *(part for _, part in found)]).sort("feature_code", "bin")
+    seen = pl.concat([part for part, _ in found]) if found else judge_silent(parties.fleet.clear(), parties.fleet.clear(), window)
     judged = pl.concat([seen, judge_silent(parties.fleet, seen, window)]).sort("feature_code")
     context.progress(f"{window.name}: judged {judged.height:,} meters")
-    return judged
+    return judged, sums

@@ -10,13 +10,14 @@ from typing import Any
 import polars as pl
 
 from flows.notifying import notices_of
-from flows.situation import Known, effects_of, new_faults, put_into_words, situation_of
+from flows.situation import Known, effects_of, new_faults, put_into_words, situation_of, with_earlier_windows
 from transforms.decide import Decision, decide
 from transforms.feedback import sentence_of
 from transforms.fleet import fleet_table
 from transforms.lake import Lake
 from transforms.outbox import History, Run, newest_revision
 from transforms.policy import Policy
+from transforms.pool import overruled, with_columns_of
 from transforms.registry import Registry
 from transforms.state import MeterState
 from transforms.windows import Window, iso, parse_time
@@ -37,18 +38,22 @@ def collect(
     lake: Lake,
     known: Known,
     judged: pl.DataFrame,
+    sums: pl.DataFrame,
     window: Window,
     now: datetime,
     version: str,
     revision: int = REVISION,
 ) -> Run:
     """Decide what follows from the verdicts and gather everything that the run says."""
-    judged = put_into_words(known, judged)
+    own = put_into_words(known, judged)
+    pooled = with_earlier_windows(known, own, sums, registry, policy, window)
+    judged = overruled(own, pooled)
     effects = effects_of(known, judged)
-    situation = situation_of(known, judged, effects, window, policy)
+    situation = situation_of(known, own, effects, window, policy)
     run_id = window.run_id(revision)
     limits = fleet_table(registry).select("feature_code", "max_gain_change", "max_offset_lph")
     decision = decide(judged, limits, policy, window, run_id, now, situation)
+    own = with_columns_of(own, pooled)
     notices = notices_of(registry, policy, known, decision, situation, now)
     inputs = _inputs(lake, known.history, window)
     faults = new_faults(known, [sentence_of(item) for item in known.acks.refused])
@@ -60,7 +65,7 @@ def collect(
         "code_version": version,
         "policy_digest": policy.digest,
         "registry_digest": registry.digest,
-        "counts": _counts(judged, decision, effects, len(notices)),
+        "counts": _counts(own, decision, effects, len(notices)),
         "withheld": decision.withheld,
         "suspect_references": decision.suspects,
         "rows": _rows(inputs),
@@ -69,7 +74,7 @@ def collect(
         "composed_with": _composed_with(decision, known.states),
         "previous": known.history.head,
     }
-    return Run(run_id, judged, effects, decision.commands, notices, decision.work_orders, facts)
+    return Run(run_id, own, sums, effects, decision.commands, notices, decision.work_orders, facts)
 
 
 def _composed_with(decision: Decision, states: Mapping[str, MeterState]) -> dict[str, Any]:
@@ -87,6 +92,7 @@ def _counts(judged: pl.DataFrame, decision: Decision, effects: pl.DataFrame, not
         "meters": judged.height,
         "verdict": tally("verdict"),
         "reason": tally("reason"),
+        "pooled": tally("pooled_verdict", judged.filter(pl.col("pooled_verdict").is_not_null())),
         "effect": tally("effect", effects),
         "commands": len(decision.commands) - held,
         "held": held,

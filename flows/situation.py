@@ -11,8 +11,10 @@ import polars as pl
 
 from transforms.decide import Situation, awaited, judge_effects
 from transforms.feedback import Acks, for_commands, read_acks
-from transforms.judge import set_aside, set_changed_aside
+from transforms.fleet import fleet_table
+from transforms.judge import calibration_status, set_aside, set_changed_aside
 from transforms.outbox import History, read_history
+from transforms.pool import as_decided, judge_pooled
 from transforms.policy import Policy
 from transforms.registry import Registry
 from transforms.schemas import UTC_US
@@ -38,6 +40,9 @@ class Known:
         meter was exchanged; only what they measured from then on is judged.
     absent
         ``feature_code``, ``reason`` of meters that were not yet, or no longer, in use during the window.
+    same
+        ``feature_code``, ``since``: from when on meters are surely the same as now, where that is not always; null while
+        a command is in flight, which may have been carried out already.
     """
 
     history: History
@@ -45,6 +50,7 @@ class Known:
     states: Mapping[str, MeterState]
     changed: pl.DataFrame
     absent: pl.DataFrame
+    same: pl.DataFrame
 
 
 def look_around(workspace: Workspace, registry: Registry, window: Window, now: datetime) -> Known:
@@ -54,7 +60,8 @@ def look_around(workspace: Workspace, registry: Registry, window: Window, now: d
     left = {command["command_id"]: command["feature_code"] for command in commands if command["state"] == "ready"}
     acks = for_commands(read_acks(workspace), left)
     states = fold_commands(commands, acks.acks, now, history.effects(), installed(registry))
-    return Known(history, acks, states, _changed(states, registry, window), _absent(registry, window))
+    changed, absent = _changed(states, registry, window), _absent(registry, window)
+    return Known(history, acks, states, changed, absent, _same(states, registry))
 
 
 def put_into_words(known: Known, judged: pl.DataFrame) -> pl.DataFrame:
@@ -64,10 +71,19 @@ def put_into_words(known: Known, judged: pl.DataFrame) -> pl.DataFrame:
     return set_changed_aside(judged, known.changed["feature_code"].to_list())
 
 
+def with_earlier_windows(
+    known: Known, judged: pl.DataFrame, sums: pl.DataFrame, registry: Registry, policy: Policy, window: Window
+) -> pl.DataFrame:
+    """The meters that this window settles only together with earlier ones, see `transforms.pool.judge_pooled`."""
+    earlier = known.history.earlier(window, policy.judge.pool_windows - 1)
+    calibration = calibration_status(registry.flowmeters, policy, window)
+    return judge_pooled(judged, sums, earlier, fleet_table(registry), calibration, known.same, policy, window)
+
+
 def effects_of(known: Known, judged: pl.DataFrame) -> pl.DataFrame:
     """What the commands that were applied before this window did."""
     waiting = awaited(known.states)
-    return judge_effects(waiting, judged, known.history.verdicts_behind(waiting))
+    return judge_effects(waiting, judged, as_decided(known.history.verdicts_behind(waiting)))
 
 
 def situation_of(
@@ -75,7 +91,7 @@ def situation_of(
 ) -> Situation:
     """What a decision rests on beside the verdicts."""
     orders = known.history.lines("work_orders.jsonl")
-    healthy = known.history.healthy_since(sorted({order["feature_code"] for order in orders}))
+    healthy = known.history.healthy_since({order["feature_code"]: order["window_start"] for order in orders})
     wanted = max(policy.confirm_windows, policy.command.prove_windows)
     changed = {code: state.changed_at for code, state in known.states.items() if state.changed_at}
     return Situation(
@@ -117,6 +133,26 @@ def _changed(states: Mapping[str, MeterState], registry: Registry, window: Windo
     rows += exchanged.rows()
     frame = pl.DataFrame(rows, schema={"feature_code": pl.String, "since": UTC_US}, orient="row")
     return frame.group_by("feature_code").agg(pl.col("since").max()).sort("feature_code")
+
+
+def _same(states: Mapping[str, MeterState], registry: Registry) -> pl.DataFrame:
+    rows: list[tuple[str, Any]] = [
+        (code, None if state.pending else state.same_since)
+        for code, state in states.items()
+        if state.pending or state.same_since
+    ]
+    schema = {"feature_code": pl.String, "since": UTC_US}
+    commanded = pl.DataFrame(rows, schema=schema, orient="row")
+    fitted = registry.meters.filter(pl.col("installed_on").is_not_null()).select(
+        "feature_code", fitted=pl.col("installed_on").cast(UTC_US)
+    )
+    in_flight = pl.col("commanded") & pl.col("since").is_null()
+    return (
+        commanded.with_columns(commanded=pl.lit(True))
+        .join(fitted, on="feature_code", how="full", coalesce=True)
+        .select("feature_code", since=pl.when(~in_flight.fill_null(False)).then(pl.max_horizontal("since", "fitted")))
+        .sort("feature_code")
+    )
 
 
 def _absent(registry: Registry, window: Window) -> pl.DataFrame:

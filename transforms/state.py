@@ -10,6 +10,9 @@ from typing import Any
 from transforms.correction import Correction
 from transforms.windows import parse_time
 
+#: effects that an error does not have by itself: they show that a command was carried out though nothing said so
+SHOWN = ("cured", "improved")
+
 
 @dataclass(frozen=True)
 class Attempt:
@@ -37,7 +40,7 @@ class Attempt:
 class MeterState:
     """One meter as its commands, acks and effects tell.
 
-    ``in_force`` is the correction last known to be applied, ``before`` the one that it replaced, ``changed_at`` when;
+    ``in_force`` is the correction last known to be applied, ``before`` the one that it replaced, ``changed_at`` when.
     ``pending`` the command that is neither answered nor expired; ``sequence`` the highest ever used. ``awaiting`` is the
     applied command whose effect no window has shown yet. ``attempts`` are the commands since the meter was last cured,
     oldest first, undoing ones included.
@@ -57,6 +60,19 @@ class MeterState:
     def tried(self) -> int:
         """How many commands were answered since the meter was last cured, undoing ones left out."""
         return sum(a.undoes is None and a.status in ("applied", "rejected", "failed") for a in self.attempts)
+
+    @property
+    def silent(self) -> Attempt | None:
+        """The last command, if it expired unanswered and no window has shown yet that it was carried out all the same."""
+        last = self.attempts[-1] if self.attempts else None
+        return last if last and last.status == "expired" and last.effect not in SHOWN else None
+
+    @property
+    def same_since(self) -> datetime | None:
+        """From when on the meter surely works with what it works with now, None for always: a command that expired
+        unanswered may have been carried out at any time before."""
+        over = [parse_time(attempt.at) for attempt in self.attempts if attempt.status == "expired" and attempt.at]
+        return max([*over, *([self.changed_at] if self.changed_at else [])], default=None)
 
     @property
     def unanswered(self) -> int:
@@ -143,15 +159,27 @@ def _after(
         pending_until=expires if status == "in_flight" else None,
         attempts=() if attempt.effect == "cured" else (*before.attempts, attempt),
     )
-    if answer is None or status != "applied":
+    changed_at = _carried_out_at(attempt, expires)
+    if changed_at is None:
         return after
     return replace(
         after,
         in_force=Correction.from_json(command["correction"]),
         before=before.in_force,
-        changed_at=parse_time(answer["at"]),
+        changed_at=changed_at,
         awaiting=None if attempt.effect or attempt.undoes else name,
     )
+
+
+def _carried_out_at(attempt: Attempt, expires: datetime) -> datetime | None:
+    """When a command was carried out, as far as is known.
+
+    One that expired without an answer counts as carried out, by then at the latest, if the windows after it showed its
+    effect: only the answer was lost.
+    """
+    if attempt.status == "applied" and attempt.at:
+        return parse_time(attempt.at)
+    return expires if attempt.status == "expired" and attempt.effect in SHOWN else None
 
 
 def fold_orders(orders: Iterable[Mapping[str, Any]], healthy_since: Mapping[str, str]) -> dict[str, Episode]:

@@ -13,6 +13,7 @@ from transforms.canonical import digest_of, rounded
 from transforms.correction import Correction, CorrectionError, rounded_points
 from transforms.decide.suspects import suspect_references
 from transforms.policy import Policy
+from transforms.schemas import UTC_US
 from transforms.state import Episode, MeterState
 from transforms.windows import Window, iso
 
@@ -21,6 +22,9 @@ ORDER_SCHEMA = "meterwright.work_order/1"
 
 #: how soon somebody must go, by reason; others are normal
 PRIORITIES = {"beyond_limits": "high", "attempts_spent": "high", "not_increasing": "high", "stuck": "high"}
+
+#: reasons that new parameters within the window give a sound meter, too
+CHANGING = ("step", "drifting", "scatter")
 
 #: numbers of a verdict that a work order carries as evidence
 EVIDENCE = (
@@ -38,6 +42,8 @@ OPTIONAL: dict[str, pl.DataType | type[pl.DataType]] = {
     "imprecise": pl.Boolean,
     "marginal": pl.Boolean,
     "unproven": pl.Boolean,
+    "pooled_windows": pl.Int64,
+    "pooled_since": UTC_US,
 }
 
 
@@ -109,7 +115,7 @@ def decide(
     for row in steady.iter_rows(named=True):
         code = row["feature_code"]
         state = situation.states.get(code, MeterState())
-        guard = _outdated(state, window, situation) or _suspect(code, suspects.meters)
+        guard = _outdated(code, state, window, situation) or _suspect(code, suspects.meters)
         if guard:
             withheld.append({"feature_code": code, "reason": guard})
             continue
@@ -139,7 +145,11 @@ def decide(
     if situation.stale:
         withheld += [{"feature_code": code, "reason": "stale_window"} for code in unsteady["feature_code"]]
         unsteady = unsteady.clear()
-    orders += [_order(row, row["reason"], window, situation, {}) for row in unsteady.iter_rows(named=True)]
+    for row in unsteady.iter_rows(named=True):
+        if _perhaps_changing(row, situation, window):
+            withheld.append({"feature_code": row["feature_code"], "reason": "in_flight"})
+        else:
+            orders.append(_order(row, row["reason"], window, situation, {}))
     held = _breaker(len(commands), judged, policy)
     if held:
         commands = [{**command, "state": "held"} for command in commands]
@@ -166,13 +176,24 @@ def _spent(state: MeterState, policy: Policy) -> str | None:
     return "no_answer" if state.unanswered >= policy.max_attempts else None
 
 
-def _outdated(state: MeterState, window: Window, situation: Situation) -> str | None:
-    """Why what a window says no longer holds. A correction must not be composed with one that came after the window."""
+def _outdated(code: str, state: MeterState, window: Window, situation: Situation) -> str | None:
+    """Why what a window says no longer holds. A correction must not be composed with one that came after the window, nor
+    with one of which only now is known that it is in force."""
     if situation.stale:
         return "stale_window"
-    if state.changed_at and state.changed_at >= window.end:
+    shown = situation.effects.get(code, {}).get("command_id")
+    just_shown = state.silent is not None and state.silent.command_id == shown
+    if just_shown or (state.changed_at and state.changed_at >= window.end):
         return "changed_since"
     return None
+
+
+def _perhaps_changing(row: Mapping[str, Any], situation: Situation, window: Window) -> bool:
+    """Whether a command that may have been carried out within the window explains why the meter changed in it."""
+    if row["reason"] not in CHANGING:
+        return False
+    state = situation.states.get(row["feature_code"], MeterState())
+    return state.pending is not None or (state.same_since is not None and state.same_since > window.start)
 
 
 def _suspect(code: str, suspect: frozenset[str]) -> str | None:
@@ -205,7 +226,7 @@ def _guard(row: Mapping[str, Any], state: MeterState, policy: Policy, situation:
     code = row["feature_code"]
     if state.pending:
         return "in_flight"
-    seen = situation.confirmed.get(code, 1)
+    seen = max(situation.confirmed.get(code, 1), row["pooled_windows"] or 1)
     if row["unproven"] and seen < policy.command.prove_windows:
         return "unproven"
     if seen < policy.confirm_windows:
@@ -241,7 +262,7 @@ def _command(
     content = {
         "form": row["form"] or ("curve" if correction.points else "linear"),
         **measured,
-        **({"undoes": undoes} if undoes else _curve(row, correction)),
+        **({"undoes": undoes} if undoes else {**_curve(row, correction), **_pooled(row)}),
         "procedure": ["pause", "apply", "self_test", "report"],
         "correction": correction.to_json(),
     }
@@ -268,6 +289,14 @@ def _curve(row: Mapping[str, Any], correction: Correction) -> dict[str, Any]:
     if fitted is not None or correction.approximation_lph:
         said["approximation_lph"] = rounded((fitted or 0.0) + correction.approximation_lph)
     return said
+
+
+def _pooled(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What only commands say that rest on several windows: how many, since when, and on how many flowing pairs."""
+    if row["pooled_windows"] is None:
+        return {}
+    told = {"windows": row["pooled_windows"], "since": iso(row["pooled_since"]), "n_flowing": row["n_flowing"]}
+    return {"pooled": told}
 
 
 def _limits(row: Mapping[str, Any], correction: Correction) -> dict[str, Any]:

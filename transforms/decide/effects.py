@@ -8,26 +8,34 @@ from typing import Any
 import polars as pl
 
 from transforms.schemas import EFFECTS, UTC_US
-from transforms.state import MeterState
+from transforms.state import SHOWN, MeterState
 
 #: columns of a verdict that an effect is judged by
-SEEN = ("feature_code", "verdict", "volume_error", "uncertainty_q2_q3", "uncertainty_q1_q2", "uncertainty_q3_q4")
+SEEN = ("feature_code", "window_start", "verdict", "volume_error", "uncertainty_q2_q3", "uncertainty_q1_q2", "uncertainty_q3_q4")
 
 
 def awaited(states: Mapping[str, MeterState]) -> pl.DataFrame:
-    """Applied commands whose effect is still open: ``feature_code, command_id, sequence, applied_at, window_start``."""
+    """Commands whose effect is still open: ``feature_code, command_id, sequence, applied_at, window_start, silent``.
+
+    Those that were applied, and, ``silent``, those that expired without an answer and may have been carried out all the
+    same; ``applied_at`` is then when they expired.
+    """
     rows = []
     for code, state in states.items():
-        if state.awaiting is None:
+        attempt = next((a for a in reversed(state.attempts) if a.command_id == state.awaiting), state.silent)
+        if attempt is None:
             continue
-        attempt = next(a for a in reversed(state.attempts) if a.command_id == state.awaiting)
-        rows.append((code, attempt.command_id, attempt.sequence, state.changed_at, attempt.window_start))
+        since = state.changed_at if attempt.status == "applied" else state.same_since
+        rows.append(
+            (code, attempt.command_id, attempt.sequence, since, attempt.window_start, attempt.status == "expired")
+        )
     schema: dict[str, Any] = {
         "feature_code": pl.String,
         "command_id": pl.String,
         "sequence": pl.Int64,
         "applied_at": UTC_US,
         "window_start": pl.String,
+        "silent": pl.Boolean,
     }
     return pl.DataFrame(rows, schema=schema, orient="row")
 
@@ -37,7 +45,8 @@ def judge_effects(open_commands: pl.DataFrame, judged: pl.DataFrame, before: pl.
 
     ``cured``: the meter is healthy. Otherwise the sizes of the volume errors before and after are compared:
     ``improved`` or ``worse`` if they differ by more than their expanded uncertainties together (root of the sum of
-    squares), else ``no_effect``. A window that cannot be judged says nothing, and the next one is asked.
+    squares), else ``no_effect``. A window that cannot be judged says nothing, and the next one is asked. Of a command
+    that was never answered only what an error does not do by itself is told: that it became surely smaller.
 
     Parameters
     ----------
@@ -54,9 +63,11 @@ def judge_effects(open_commands: pl.DataFrame, judged: pl.DataFrame, before: pl.
         `EFFECTS`, sorted by feature code.
     """
     known = (
-        open_commands.join(judged.select(SEEN), on="feature_code")
+        open_commands.rename({"window_start": "sent_for"})
+        .join(judged.select(SEEN), on="feature_code")
         .filter(pl.col("verdict") != "inconclusive")
-        .join(before.select("command_id", *SEEN[1:]), on="command_id", how="left", suffix="_before")
+        .filter(~pl.col("silent") | (pl.col("window_start") >= pl.col("applied_at")))
+        .join(before.select("command_id", *SEEN[2:]), on="command_id", how="left", suffix="_before")
     )
     size, was = pl.col("volume_error").abs(), pl.col("volume_error_before").abs()
     doubt = (_expanded("") ** 2 + _expanded("_before") ** 2).sqrt()
@@ -71,6 +82,7 @@ def judge_effects(open_commands: pl.DataFrame, judged: pl.DataFrame, before: pl.
     )
     return (
         known.with_columns(effect=effect, volume_error_after=pl.col("volume_error"))
+        .filter(~pl.col("silent") | (pl.col("effect").is_in(SHOWN) & (was - size > doubt)))
         .select(pl.col(name).cast(kind) for name, kind in EFFECTS.items())
         .sort("feature_code")
     )

@@ -199,7 +199,7 @@ def _judge_paired(paired: pl.DataFrame, moments: Moments, policy: Policy, window
         "coverage": worked.coverage,
         "doubtful": standing.doubtful,
         "looked_at": second.looked,
-        **_measured(moments, found, model, verdict, policy),
+        **measured(moments, found, model, verdict, policy),
         **_looked(second, paired, model, window, form == "curve"),
     }
     steady = verdict == "steady"
@@ -212,7 +212,7 @@ def _judge_paired(paired: pl.DataFrame, moments: Moments, policy: Policy, window
     return pl.DataFrame(columns, schema_overrides={"verdict": pl.String, "form": pl.String, "reason": pl.String})
 
 
-def _measured(
+def measured(
     moments: Moments, found: Findings, model: Model, verdict: np.ndarray, policy: Policy
 ) -> dict[str, object]:
     """The columns that the moments give."""
