@@ -58,8 +58,12 @@ class MeterState:
 
     @property
     def tried(self) -> int:
-        """How many commands were answered since the meter was last cured, undoing ones left out."""
-        return sum(a.undoes is None and a.status in ("applied", "rejected", "failed") for a in self.attempts)
+        """How many commands were answered since the meter was last cured, those left out that made it better, for the
+        next then goes on from there, or that undo another."""
+        return sum(
+            a.undoes is None and a.status in ("applied", "rejected", "failed") and a.effect not in SHOWN
+            for a in self.attempts
+        )
 
     @property
     def silent(self) -> Attempt | None:

@@ -81,7 +81,7 @@ def test_verdicts_and_work_orders_are_those_of_the_newest_revision(tmp_path: Pat
     previous = history.previous()
     assert previous is not None
     assert previous["verdict"].to_list() == ["healthy"]
-    assert history.healthy_since(["A"]) == {"A": "2026-01-01T00:00:00Z"}
+    assert history.healthy_since({"A": "2025-12-31T00:00:00Z"}) == {"A": "2026-01-01T00:00:00Z"}
     judged = pl.DataFrame({"feature_code": ["A"], "verdict": ["steady"], "volume_error": [0.1]})
     assert history.steady_streak(window(1), judged, 3, {}) == {"A": 1}
     found = newest_revision(Workspace(tmp_path), window(0))

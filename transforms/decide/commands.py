@@ -25,6 +25,8 @@ PRIORITIES = {"beyond_limits": "high", "attempts_spent": "high", "not_increasing
 
 #: reasons that new parameters within the window give a sound meter, too
 CHANGING = ("step", "drifting", "scatter")
+#: names for one need: what a window calls a step, the next may call scatter, and a visit finds out which it is
+RESTLESS = (*CHANGING, "clock_skew")
 
 #: numbers of a verdict that a work order carries as evidence
 EVIDENCE = (
@@ -311,11 +313,12 @@ def _limits(row: Mapping[str, Any], correction: Correction) -> dict[str, Any]:
 def _order(
     row: Mapping[str, Any], reason: str, window: Window, situation: Situation, more: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """A work order. It keeps its id and its beginning for as long as the same need stays open."""
+    """A work order. It keeps its id, its reason and its beginning for as long as the same need stays open."""
     code = row["feature_code"]
     episode = situation.episodes.get(code)
-    same = episode is not None and episode.reason == reason
-    since = episode.since if episode and same else iso(window.start)
+    since = iso(window.start)
+    if episode is not None and (episode.reason == reason or {episode.reason, reason} <= set(RESTLESS)):
+        reason, since = episode.reason, episode.since
     evidence = {name: _plain(row[name]) for name in EVIDENCE if row[name] is not None}
     identity = {"schema": ORDER_SCHEMA, "feature_code": code, "reason": reason, "since": since}
     return {

@@ -11,7 +11,7 @@ from transforms.schemas import EFFECTS, UTC_US
 from transforms.state import SHOWN, MeterState
 
 #: columns of a verdict that an effect is judged by
-SEEN = ("feature_code", "window_start", "verdict", "volume_error", "uncertainty_q2_q3", "uncertainty_q1_q2", "uncertainty_q3_q4")
+SEEN = ("feature_code", "window_start", "verdict", "reason", "volume_error", "uncertainty_q2_q3", "uncertainty_q1_q2", "uncertainty_q3_q4")
 
 
 def awaited(states: Mapping[str, MeterState]) -> pl.DataFrame:
@@ -45,8 +45,9 @@ def judge_effects(open_commands: pl.DataFrame, judged: pl.DataFrame, before: pl.
 
     ``cured``: the meter is healthy. Otherwise the sizes of the volume errors before and after are compared:
     ``improved`` or ``worse`` if they differ by more than their expanded uncertainties together (root of the sum of
-    squares), else ``no_effect``. A window that cannot be judged says nothing, and the next one is asked. Of a command
-    that was never answered only what an error does not do by itself is told: that it became surely smaller.
+    squares), else ``no_effect``. A window that cannot be judged says nothing, and the next one is asked. An undecided
+    meter, and a command that was never answered, only tell what an error does not do by itself: that it became surely
+    smaller.
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ def judge_effects(open_commands: pl.DataFrame, judged: pl.DataFrame, before: pl.
     known = (
         open_commands.rename({"window_start": "sent_for"})
         .join(judged.select(SEEN), on="feature_code")
-        .filter(pl.col("verdict") != "inconclusive")
+        .filter((pl.col("verdict") != "inconclusive") | (pl.col("reason") == "undecided"))
         .filter(~pl.col("silent") | (pl.col("window_start") >= pl.col("applied_at")))
         .join(before.select("command_id", *SEEN[2:]), on="command_id", how="left", suffix="_before")
     )
@@ -82,7 +83,7 @@ def judge_effects(open_commands: pl.DataFrame, judged: pl.DataFrame, before: pl.
     )
     return (
         known.with_columns(effect=effect, volume_error_after=pl.col("volume_error"))
-        .filter(~pl.col("silent") | (pl.col("effect").is_in(SHOWN) & (was - size > doubt)))
+        .filter(~(pl.col("silent") | (pl.col("verdict") == "inconclusive")) | (was - size > doubt))
         .select(pl.col(name).cast(kind) for name, kind in EFFECTS.items())
         .sort("feature_code")
     )

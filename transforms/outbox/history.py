@@ -78,13 +78,13 @@ class History:
         found: dict[str, str] = {}
         open_ = dict(ordered)
         for folder, manifest in reversed(list(self._runs())):
-            start = manifest["window_start"]
+            start = iso(parse_time(manifest["window_start"]))
             open_ = {code: since for code, since in open_.items() if code not in found and since < start}
             if not open_:
                 break
             told = pl.scan_parquet(folder / "verdicts.parquet", glob=False)
             healthy = pl.col("verdict") == "healthy"
-            if manifest["counts"].get("pooled"):
+            if manifest.get("counts", {}).get("pooled"):
                 healthy |= pl.col("pooled_verdict").fill_null("") == "healthy"
             codes = pl.Series(sorted(open_)).implode()
             well = told.filter(healthy & pl.col("feature_code").is_in(codes)).select("feature_code").collect()

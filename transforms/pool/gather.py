@@ -14,8 +14,6 @@ from transforms.summarise.record import BORDERS
 
 #: own verdicts with these reasons leave something open that more flow may settle
 OPEN = ("undecided", "no_flow", "too_few_pairs")
-#: what speaks against a command from one window, and may not from several
-UNSURE = ("imprecise", "marginal", "unproven")
 #: a pool is deep enough when the pairs' own standard uncertainty is so small a part of the reference's common one, which
 #: no number of pairs lowers; going further back would only make the answer older
 ENOUGH = 0.5
@@ -30,12 +28,10 @@ class Earlier:
 
 
 def whom_to_ask(judged: pl.DataFrame) -> pl.DataFrame:
-    """The meters whose own window leaves open whether they are healthy, or steadily off, or surely enough so."""
-    unsure = pl.any_horizontal(pl.col(name).fill_null(False) for name in UNSURE)
-    return judged.filter(
-        ((pl.col("verdict") == "inconclusive") & pl.col("reason").is_in(OPEN))
-        | ((pl.col("verdict") == "steady") & unsure)
-    )
+    """The meters whose own window leaves something open, and those that it finds steadily off: of many windows of a sound
+    meter one looks so by chance, which those beside it tell."""
+    left_open = (pl.col("verdict") == "inconclusive") & pl.col("reason").is_in(OPEN)
+    return judged.filter(left_open | (pl.col("verdict") == "steady"))
 
 
 def gather(asked: pl.DataFrame, now: pl.DataFrame, earlier: Sequence[Earlier]) -> pl.DataFrame:
@@ -49,7 +45,8 @@ def gather(asked: pl.DataFrame, now: pl.DataFrame, earlier: Sequence[Earlier]) -
     ----------
     asked : DataFrame
         ``feature_code, flowmeter_id, model, since`` (null: always the same), ``reference_uncertainty``, the fleet
-        table's ``per_lph, repeatability, resolution_lph`` and `BORDERS`.
+        table's ``per_lph, resolution_lph`` and `BORDERS`, and ``relative``: the variance expected of a pair that goes with
+        the square of the flow.
     now : DataFrame
         `MOMENTS` of the newest window.
     earlier : sequence
@@ -94,7 +91,7 @@ def _take(alive: pl.DataFrame, sums: pl.DataFrame) -> tuple[pl.DataFrame, pl.Dat
     """The sums of one window that were taken in the same units, and the meters of which not enough is known yet."""
     mine = sums.join(alive, on=["feature_code", *BORDERS])
     square = pl.col("sxx") / pl.col("n")
-    variance = pl.col("repeatability") ** 2 * square + (pl.col("resolution_lph") * pl.col("per_lph")) ** 2 / 6
+    variance = pl.col("relative") * square + (pl.col("resolution_lph") * pl.col("per_lph")) ** 2 / 6
     more = mine.group_by("feature_code").agg(more=(pl.col("sxx") / variance).sum())
     wanted = (ENOUGH * pl.col("reference_uncertainty") / 2) ** -2
     alive = (

@@ -1,8 +1,8 @@
 """Judging pools: the sums of several windows, judged by the functions that judge one.
 
-A pool can settle a question, healthy or steadily off, and never raises one: what is unsteady shows within a window, and a
-curve wants one window that shows it. The relation must be the same over the whole pool; where it is not, the newer half is
-asked, and so on.
+A pool tells whether a meter is healthy, steadily off, or still undecided. It never calls one unsteady, which shows within a
+window, and a curve wants one window that shows it. The relation must be the same over the whole pool; where it is not, the
+newer half is asked, and so on; where only the newest window is left, that stands for itself.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def judge_pooled(
     Returns
     -------
     DataFrame
-        `JUDGED` for the meters whose question is settled so, with the columns ``pooled_windows`` and ``pooled_since``
+        `JUDGED` for the meters that the pools tell something of, with the columns ``pooled_windows`` and ``pooled_since``
         filled, sorted by feature code. ``n_pairs`` and ``coverage`` stay those of the window.
     """
     empty = pl.DataFrame(schema=JUDGED)
@@ -72,7 +72,8 @@ def judge_pooled(
     asked = asked.join(unknown, on="feature_code", how="anti").join(same, on="feature_code", how="left")
     if asked.is_empty() or not earlier:
         return empty
-    asked = with_references(asked, calibration, policy).sort("feature_code")
+    relative = pl.col("repeatability") ** 2 + policy.reference.repeatability**2
+    asked = with_references(asked, calibration, policy).with_columns(relative=relative).sort("feature_code")
     pool = gather(asked, sums, earlier)
     starts = [window.start, *(run.start for run in earlier)]
     rows = [
@@ -129,7 +130,8 @@ def _judge_pools(
     nothing = SecondLook.none(count)
     verdict, reason, form = climb(standing, found, nothing, model, policy)
     steady = verdict == "steady"
-    settled = ~moving & ((verdict == "healthy") | (steady & ~found.curved & ~standing.backwards))
+    told = (verdict == "healthy") | (reason == "undecided") | (steady & ~found.curved & ~standing.backwards)
+    settled = ~moving & told
     columns = {
         "feature_code": asked["feature_code"],
         "verdict": verdict.tolist(),

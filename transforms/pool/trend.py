@@ -34,7 +34,11 @@ def trend_test(moments: Moments, found: Findings, prior_dof: float) -> tuple[Flo
         apart = time - (weight * time).sum(axis=0) / weight.sum(axis=0)
         spread = (weight * apart**2).sum(axis=0)
         slope = np.where(spread > 0, (apart * residual).sum(axis=0) / spread, 0.0)
-        p = f_survival(slope**2 * spread / found.scatter, 1.0, np.maximum(prior_dof + found.flowing - 3.0, 1.0))
+        # What the trend explains is taken out of the scatter about the line that knows of none.
+        dof = np.maximum(prior_dof + found.flowing - 3.0, 1.0)
+        explained = slope**2 * spread
+        rest = np.maximum(found.scatter * (dof + 1.0) - explained, 0.0) / dof
+        p = f_survival(explained / rest, 1.0, dof)
     length = np.where(used, time, -np.inf).max(axis=0) - np.where(used, time, np.inf).min(axis=0)
     several = used.sum(axis=0) >= 2
     return np.where(several & np.isfinite(p), p, 1.0), np.where(several, slope * length, 0.0)
