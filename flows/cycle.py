@@ -241,7 +241,11 @@ def _judge(
 
         found = engine.map(f"judge {window.name}", one, range(lake.n_buckets))
     sums = pl.concat([pl.DataFrame(schema=MOMENTS), *(part for _, part in found)]).sort("feature_code", "bin")
-    seen = pl.concat([part for part, _ in found]) if found else judge_silent(parties.fleet.clear(), parties.fleet.clear(), window)
+    seen = (
+        pl.concat([part for part, _ in found])
+        if found
+        else judge_silent(parties.fleet.clear(), parties.fleet.clear(), window)
+    )
     judged = pl.concat([seen, judge_silent(parties.fleet, seen, window)]).sort("feature_code")
     context.progress(f"{window.name}: judged {judged.height:,} meters")
     return judged, sums

@@ -14,8 +14,8 @@ from transforms.feedback import Acks, for_commands, read_acks
 from transforms.fleet import fleet_table
 from transforms.judge import calibration_status, set_aside, set_changed_aside
 from transforms.outbox import History, read_history
-from transforms.pool import as_decided, judge_pooled
 from transforms.policy import Policy
+from transforms.pool import as_decided, judge_pooled
 from transforms.registry import Registry
 from transforms.schemas import UTC_US
 from transforms.state import MeterState, fold_commands, fold_orders

@@ -76,7 +76,10 @@ def past(folder: Path, windows: list[tuple[pl.DataFrame, dict[str, Any]]]) -> li
 
 def asked(since: datetime | None = None, reference: float = 0.005) -> pl.DataFrame:
     return FLEET.with_columns(
-        flowmeter_id=pl.lit("F"), since=pl.lit(since).cast(UTC_US), reference_uncertainty=pl.lit(reference), relative=pl.lit(0.01**2 + 0.005**2)
+        flowmeter_id=pl.lit("F"),
+        since=pl.lit(since).cast(UTC_US),
+        reference_uncertainty=pl.lit(reference),
+        relative=pl.lit(0.01**2 + 0.005**2),
     )
 
 
@@ -94,7 +97,9 @@ def test_sums_of_windows_add_up_to_those_of_one_long_window(tmp_path: Path) -> N
     whole = sums_of(q.ravel(), q_meter.ravel()).drop("feature_code", "q1_lph", "q2_lph", "q3_lph")
     pool = gather(asked(reference=0.0), sums_of(q[0], q_meter[0]), runs)
     added = pool.group_by("bin").agg(
-        pl.col("n", "sx", "sy", "sxx", "sxy", "syy").sum(), pl.col("x_min", "y_min").min(), pl.col("x_max", "y_max").max()
+        pl.col("n", "sx", "sy", "sxx", "sxy", "syy").sum(),
+        pl.col("x_min", "y_min").min(),
+        pl.col("x_max", "y_max").max(),
     )
     assert added.select(whole.columns).sort("bin").equals(whole.sort("bin").select(whole.columns))
 

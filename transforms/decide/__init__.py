@@ -1,6 +1,7 @@
 """Decide: what follows from the verdicts. Commands that pass every guard, work orders for what needs a person."""
 
-from transforms.decide.commands import Decision, Situation, decide
+from transforms.decide.commands import Decision, decide
 from transforms.decide.effects import awaited, judge_effects
+from transforms.decide.situation import Situation
 
 __all__ = ["Decision", "Situation", "awaited", "decide", "judge_effects"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,29 +11,15 @@ import polars as pl
 
 from transforms.canonical import digest_of, rounded
 from transforms.correction import Correction, CorrectionError, rounded_points
+from transforms.decide.orders import EVIDENCE, order_for, visits_to
+from transforms.decide.situation import Situation
 from transforms.decide.suspects import suspect_references
 from transforms.policy import Policy
 from transforms.schemas import UTC_US
-from transforms.state import Episode, MeterState
+from transforms.state import MeterState
 from transforms.windows import Window, iso
 
 COMMAND_SCHEMA = "meterwright.command/1"
-ORDER_SCHEMA = "meterwright.work_order/1"
-
-#: how soon somebody must go, by reason; others are normal
-PRIORITIES = {"beyond_limits": "high", "attempts_spent": "high", "not_increasing": "high", "stuck": "high"}
-
-#: reasons that new parameters within the window give a sound meter, too
-CHANGING = ("step", "drifting", "scatter")
-#: names for one need: what a window calls a step, the next may call scatter, and a visit finds out which it is
-RESTLESS = (*CHANGING, "clock_skew")
-
-#: numbers of a verdict that a work order carries as evidence
-EVIDENCE = (
-    "verdict", "form", "n_pairs", "n_flowing", "coverage", "mean_diff_lph", "share_in_band", "volume_error",
-    "error_q1_q2", "error_q2_q3", "error_q3_q4", "a1", "a1_se", "a2", "a2_se", "residual_std_lph", "q_min_lph",
-    "q_max_lph", "drift_spread", "scatter_ratio", "lag_s", "changed_at", "dead_share", "flowmeter_id",
-)  # fmt: skip
 
 #: columns that not every judgement gives; null, or false, where they are absent
 OPTIONAL: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -47,22 +33,6 @@ OPTIONAL: dict[str, pl.DataType | type[pl.DataType]] = {
     "pooled_windows": pl.Int64,
     "pooled_since": UTC_US,
 }
-
-
-@dataclass(frozen=True)
-class Situation:
-    """What a decision rests on beside the verdicts.
-
-    ``confirmed`` holds, for meters steady now, in how many windows in a row (this one included) they were. ``stale``
-    is true for a window older than one already judged: then nothing is sent. ``effects`` holds, by feature code, what
-    this window showed of the command applied last (`transforms.schemas.EFFECTS`).
-    """
-
-    states: Mapping[str, MeterState]
-    episodes: Mapping[str, Episode]
-    confirmed: Mapping[str, int]
-    stale: bool
-    effects: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -127,31 +97,25 @@ def decide(
             continue
         correction, cannot = _corrected(row, state)
         if correction is None:
-            orders.append(_order(row, "not_increasing", window, situation, {"detail": cannot}))
+            orders.append(order_for(row, "not_increasing", window, situation, {"detail": cannot}))
             continue
         # However unsure the parameters: a meter whose volume is that far off has not drifted.
         if unsure or _beyond(row, correction):
-            orders.append(_order(row, "beyond_limits", window, situation, _limits(row, correction)))
+            orders.append(order_for(row, "beyond_limits", window, situation, _limits(row, correction)))
             continue
         spent = _spent(state, policy)
         if spent:
             history = {"attempts": [attempt.told() for attempt in state.attempts]}
-            orders.append(_order(row, spent, window, situation, history))
+            orders.append(order_for(row, spent, window, situation, history))
             continue
         guard = _guard(row, state, policy, situation)
         if guard:
             withheld.append({"feature_code": code, "reason": guard})
             continue
         commands.append(_command(row, state, correction, policy, window, run_id, issued_at))
-    unsteady = off.filter(pl.col("verdict") == "unsteady").sort("feature_code")
-    if situation.stale:
-        withheld += [{"feature_code": code, "reason": "stale_window"} for code in unsteady["feature_code"]]
-        unsteady = unsteady.clear()
-    for row in unsteady.iter_rows(named=True):
-        if _perhaps_changing(row, situation, window):
-            withheld.append({"feature_code": row["feature_code"], "reason": "in_flight"})
-        else:
-            orders.append(_order(row, row["reason"], window, situation, {}))
+    visits, kept_back = visits_to(off.filter(pl.col("verdict") == "unsteady").sort("feature_code"), situation, window)
+    orders += visits
+    withheld += kept_back
     held = _breaker(len(commands), judged, policy)
     if held:
         commands = [{**command, "state": "held"} for command in commands]
@@ -188,14 +152,6 @@ def _outdated(code: str, state: MeterState, window: Window, situation: Situation
     if just_shown or (state.changed_at and state.changed_at >= window.end):
         return "changed_since"
     return None
-
-
-def _perhaps_changing(row: Mapping[str, Any], situation: Situation, window: Window) -> bool:
-    """Whether a command that may have been carried out within the window explains why the meter changed in it."""
-    if row["reason"] not in CHANGING:
-        return False
-    state = situation.states.get(row["feature_code"], MeterState())
-    return state.pending is not None or (state.same_since is not None and state.same_since > window.start)
 
 
 def _suspect(code: str, suspect: frozenset[str]) -> str | None:
@@ -308,32 +264,3 @@ def _limits(row: Mapping[str, Any], correction: Correction) -> dict[str, Any]:
         "max_gain_change": row["max_gain_change"],
         "max_offset_lph": row["max_offset_lph"],
     }
-
-
-def _order(
-    row: Mapping[str, Any], reason: str, window: Window, situation: Situation, more: Mapping[str, Any]
-) -> dict[str, Any]:
-    """A work order. It keeps its id, its reason and its beginning for as long as the same need stays open."""
-    code = row["feature_code"]
-    episode = situation.episodes.get(code)
-    since = iso(window.start)
-    if episode is not None and (episode.reason == reason or {episode.reason, reason} <= set(RESTLESS)):
-        reason, since = episode.reason, episode.since
-    evidence = {name: _plain(row[name]) for name in EVIDENCE if row[name] is not None}
-    identity = {"schema": ORDER_SCHEMA, "feature_code": code, "reason": reason, "since": since}
-    return {
-        "schema": ORDER_SCHEMA,
-        "order_id": digest_of(identity, "w"),
-        "feature_code": code,
-        "reason": reason,
-        "evidence": {**evidence, **more},
-        "since": since,
-        "priority": PRIORITIES.get(reason, "normal"),
-    }
-
-
-def _plain(value: Any) -> Any:
-    """A value of a verdict as JSON can hold it."""
-    if isinstance(value, datetime):
-        return iso(value)
-    return rounded(value) if isinstance(value, float) else value

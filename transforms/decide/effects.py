@@ -8,10 +8,19 @@ from typing import Any
 import polars as pl
 
 from transforms.schemas import EFFECTS, UTC_US
-from transforms.state import SHOWN, MeterState
+from transforms.state import MeterState
 
 #: columns of a verdict that an effect is judged by
-SEEN = ("feature_code", "window_start", "verdict", "reason", "volume_error", "uncertainty_q2_q3", "uncertainty_q1_q2", "uncertainty_q3_q4")
+SEEN = (
+    "feature_code",
+    "window_start",
+    "verdict",
+    "reason",
+    "volume_error",
+    "uncertainty_q2_q3",
+    "uncertainty_q1_q2",
+    "uncertainty_q3_q4",
+)
 
 
 def awaited(states: Mapping[str, MeterState]) -> pl.DataFrame:

@@ -212,9 +212,7 @@ def _judge_paired(paired: pl.DataFrame, moments: Moments, policy: Policy, window
     return pl.DataFrame(columns, schema_overrides={"verdict": pl.String, "form": pl.String, "reason": pl.String})
 
 
-def measured(
-    moments: Moments, found: Findings, model: Model, verdict: np.ndarray, policy: Policy
-) -> dict[str, object]:
+def measured(moments: Moments, found: Findings, model: Model, verdict: np.ndarray, policy: Policy) -> dict[str, object]:
     """The columns that the moments give."""
     off = (verdict == "steady") | (verdict == "unsteady")
     lines, unit = found.published, model.unit_lph

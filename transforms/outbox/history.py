@@ -187,9 +187,7 @@ class History:
         runs = {_span(manifest): folder for folder, manifest in self._runs()}
         starts = (window.start - back * window.length for back in range(1, count + 1))
         found = ((start, runs.get((start, start + window.length))) for start in starts)
-        return [
-            Earlier(start, folder) for start, folder in found if folder and (folder / "moments.parquet").is_file()
-        ]
+        return [Earlier(start, folder) for start, folder in found if folder and (folder / "moments.parquet").is_file()]
 
     def dumps_named(self) -> set[tuple[str, str]]:
         """Dumps (stream, digest) that an earlier manifest lists."""

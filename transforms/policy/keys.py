@@ -118,7 +118,7 @@ class JudgePolicy:
         28,
         0,
         366,
-        "windows, this one included, over which the sums of a meter are added up where its own window leaves something open; 0 for none",
+        "windows, this one included, whose sums are added up where one window is not enough to act on; 0 for none",
     )
     max_lag: int = _number(8, 0, 96, "by how many sampling intervals a clock may be off and still be recognised")
 

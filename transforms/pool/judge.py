@@ -67,7 +67,9 @@ def judge_pooled(
         filled, sorted by feature code. ``n_pairs`` and ``coverage`` stay those of the window.
     """
     empty = pl.DataFrame(schema=JUDGED)
-    asked = whom_to_ask(judged).select("feature_code", "flowmeter_id", "n_pairs", "coverage").join(fleet, on="feature_code")
+    asked = (
+        whom_to_ask(judged).select("feature_code", "flowmeter_id", "n_pairs", "coverage").join(fleet, on="feature_code")
+    )
     unknown = same.filter(pl.col("since").is_null())
     asked = asked.join(unknown, on="feature_code", how="anti").join(same, on="feature_code", how="left")
     if asked.is_empty() or not earlier:
@@ -86,7 +88,10 @@ def judge_pooled(
         return empty
     own = asked.select("feature_code", "flowmeter_id", "model", "n_pairs", "coverage", "calibrated_on")
     full = found.join(own, on="feature_code").with_columns(
-        window_start=pl.lit(window.start), window_end=pl.lit(window.end), doubtful=pl.lit(False), looked_at=pl.lit(False)
+        window_start=pl.lit(window.start),
+        window_end=pl.lit(window.end),
+        doubtful=pl.lit(False),
+        looked_at=pl.lit(False),
     )
     missing = [pl.lit(None, kind).alias(name) for name, kind in JUDGED.items() if name not in full.columns]
     return (
@@ -100,17 +105,21 @@ def _judge_some(asked: pl.DataFrame, pool: pl.DataFrame, starts: list[datetime],
     pool = pool.join(asked.select("feature_code"), on="feature_code", how="semi")
     while not asked.is_empty():
         deep = pool.group_by("feature_code").agg(oldest=pl.col("back").max(), windows=pl.col("back").n_unique())
-        asked = asked.drop("oldest", "windows", strict=False).join(
-            deep.filter(pl.col("windows") > 1), on="feature_code"
-        ).sort("feature_code")
+        asked = (
+            asked.drop("oldest", "windows", strict=False)
+            .join(deep.filter(pl.col("windows") > 1), on="feature_code")
+            .sort("feature_code")
+        )
         if asked.is_empty():
             break
         rows, moving = _judge_pools(asked, pool, starts, policy)
         settled.append(rows)
         asked = asked.filter(pl.Series(moving))
-        pool = pool.join(asked.select("feature_code", "oldest"), on="feature_code").filter(
-            pl.col("back") <= pl.col("oldest") // 2
-        ).drop("oldest")
+        pool = (
+            pool.join(asked.select("feature_code", "oldest"), on="feature_code")
+            .filter(pl.col("back") <= pl.col("oldest") // 2)
+            .drop("oldest")
+        )
     return pl.concat(settled) if settled else pl.DataFrame(schema={"feature_code": pl.String})
 
 

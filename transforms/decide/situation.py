@@ -1,0 +1,25 @@
+"""What a decision rests on beside the verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from transforms.state import Episode, MeterState
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a decision rests on beside the verdicts.
+
+    ``confirmed`` holds, for meters steady now, in how many windows in a row (this one included) they were. ``stale``
+    is true for a window older than one already judged: then nothing is sent. ``effects`` holds, by feature code, what
+    this window showed of the command applied last (`transforms.schemas.EFFECTS`).
+    """
+
+    states: Mapping[str, MeterState]
+    episodes: Mapping[str, Episode]
+    confirmed: Mapping[str, int]
+    stale: bool
+    effects: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
