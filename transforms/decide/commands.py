@@ -184,10 +184,10 @@ def _guard(row: Mapping[str, Any], state: MeterState, policy: Policy, situation:
     code = row["feature_code"]
     if state.pending:
         return "in_flight"
-    seen = max(situation.confirmed.get(code, 1), row["pooled_windows"] or 1)
+    seen = situation.confirmed.get(code, 1)
     if row["unproven"] and seen < policy.command.prove_windows:
         return "unproven"
-    if seen < policy.confirm_windows:
+    if max(seen, row["pooled_windows"] or 1) < policy.confirm_windows:
         return "unconfirmed"
     return None
 

@@ -20,6 +20,7 @@ from transforms.judge.evidence import (
     Rules,
     Zones,
     bins_outside,
+    change_that_matters,
     scatter_expected,
     zone_errors,
 )
@@ -113,7 +114,7 @@ def find(moments: Moments, model: Model, reference: Reference, policy: Policy) -
     threshold, share = threshold_test(moments, model, policy.threshold.mode)
     mapping, excessive = mapping_test(told, judge.significance)
     drifting, spread, drift_p = drift_test(
-        moments, weights, told, judge.significance, model.mpe[1] * policy.tolerance / 2
+        moments, weights, told, judge.significance, change_that_matters(model, policy.tolerance)
     )
     residual_squares = residual_sum(plain, lines.a1, lines.a2)
     with np.errstate(divide="ignore", invalid="ignore"):
