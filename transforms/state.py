@@ -58,12 +58,14 @@ class MeterState:
 
     @property
     def tried(self) -> int:
-        """How many commands were answered since the meter was last cured, those left out that made it better, for the
-        next then goes on from there, or that undo another."""
-        return sum(
-            a.undoes is None and a.status in ("applied", "rejected", "failed") and a.effect not in SHOWN
-            for a in self.attempts
-        )
+        """How many commands were answered since the meter was last cured, or made better, from where the next goes on;
+        undoing ones left out."""
+        count = 0
+        for attempt in reversed(self.attempts):
+            if attempt.effect in SHOWN:
+                break
+            count += attempt.undoes is None and attempt.status in ("applied", "rejected", "failed")
+        return count
 
     @property
     def silent(self) -> Attempt | None:

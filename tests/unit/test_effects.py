@@ -23,7 +23,7 @@ def waiting(status: str, at: str = iso(APPLIED)) -> pl.DataFrame:
     return awaited({"A": MeterState(sequence=1, last_command="c-1", attempts=(attempt,), **applied)})
 
 
-def row(verdict: str, error: float, doubt: float, **more: Any) -> dict[str, Any]:
+def row(verdict: str, error: float, doubt: float | None, **more: Any) -> dict[str, Any]:
     reason = "undecided" if verdict == "inconclusive" else "x"
     told = {"feature_code": "A", "window_start": START, "verdict": verdict, "reason": reason, "volume_error": error}
     return {**told, "uncertainty_q2_q3": doubt, **more}
@@ -50,6 +50,10 @@ OFF = row("steady", 0.03, 0.006)
         ("applied", row("inconclusive", 0.010, 0.008), "improved"),
         ("applied", row("inconclusive", 0.024, 0.008), None),
         ("applied", row("inconclusive", 0.060, 0.008), None),
+        # and all of it once the error is known as well as before
+        ("applied", row("inconclusive", 0.024, 0.0065), "no_effect"),
+        ("applied", row("inconclusive", 0.060, 0.0065), "worse"),
+        ("applied", row("inconclusive", 0.001, None), None),
         ("applied", row("inconclusive", 0.001, 0.006, reason="no_flow"), None),
         # one that was never answered shows itself only by what an error does not do by itself
         ("expired", row("healthy", 0.001, 0.006), "cured"),

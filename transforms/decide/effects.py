@@ -22,6 +22,9 @@ SEEN = (
     "uncertainty_q3_q4",
 )
 
+#: up to so many times the uncertainty before, the error after a command is known as well as before it
+AS_WELL = 1.1
+
 
 def awaited(states: Mapping[str, MeterState]) -> pl.DataFrame:
     """Commands whose effect is still open: ``feature_code, command_id, sequence, applied_at, window_start, silent``.
@@ -55,8 +58,9 @@ def judge_effects(open_commands: pl.DataFrame, judged: pl.DataFrame, before: pl.
     ``cured``: the meter is healthy. Otherwise the sizes of the volume errors before and after are compared:
     ``improved`` or ``worse`` if they differ by more than their expanded uncertainties together (root of the sum of
     squares), else ``no_effect``. A window that cannot be judged says nothing, and the next one is asked. An undecided
-    meter, and a command that was never answered, only tell what an error does not do by itself: that it became surely
-    smaller.
+    meter tells that its error became surely smaller, and the rest once it is known about as well (`AS_WELL`) as when the
+    command was sent: later its own drift would be taken for the effect. A command that was never answered only tells what
+    an error does not do by itself: that it became surely smaller.
 
     Parameters
     ----------
@@ -75,7 +79,7 @@ def judge_effects(open_commands: pl.DataFrame, judged: pl.DataFrame, before: pl.
     known = (
         open_commands.rename({"window_start": "sent_for"})
         .join(judged.select(SEEN), on="feature_code")
-        .filter((pl.col("verdict") != "inconclusive") | (pl.col("reason") == "undecided"))
+        .filter((pl.col("verdict") != "inconclusive") | ((pl.col("reason") == "undecided") & (_expanded("") > 0)))
         .filter(~pl.col("silent") | (pl.col("window_start") >= pl.col("applied_at")))
         .join(before.select("command_id", *SEEN[2:]), on="command_id", how="left", suffix="_before")
     )
@@ -90,9 +94,11 @@ def judge_effects(open_commands: pl.DataFrame, judged: pl.DataFrame, before: pl.
         .then(pl.lit("improved"))
         .otherwise(pl.lit("no_effect"))
     )
+    smaller = was - size > doubt
+    settled = (pl.col("verdict") != "inconclusive") | (_expanded("") <= AS_WELL * _expanded("_before"))
     return (
         known.with_columns(effect=effect, volume_error_after=pl.col("volume_error"))
-        .filter(~(pl.col("silent") | (pl.col("verdict") == "inconclusive")) | (was - size > doubt))
+        .filter(pl.when("silent").then(smaller).otherwise(smaller | settled))
         .select(pl.col(name).cast(kind) for name, kind in EFFECTS.items())
         .sort("feature_code")
     )

@@ -293,6 +293,11 @@ def _parsed(file: Path, *_stamp: int) -> dict[str, Any]:
     return manifest
 
 
+def forget_manifests() -> None:
+    """Let the next question read all manifests from their files, as a process of its own would."""
+    _parsed.cache_clear()
+
+
 def read_lines(file: Path) -> list[dict[str, Any]]:
     """All lines of a JSON Lines file of the outbox. Only a line feed ends a line: names may hold other separators."""
     return [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
