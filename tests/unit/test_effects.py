@@ -58,7 +58,8 @@ OFF = row("steady", 0.03, 0.006)
         # one that was never answered shows itself only by what an error does not do by itself
         ("expired", row("healthy", 0.001, 0.006), "cured"),
         ("expired", row("healthy", 0.024, 0.006), None),
-        ("expired", row("steady", 0.015, 0.006), "improved"),
+        ("expired", row("steady", 0.014, 0.006), "improved"),
+        ("expired", row("steady", 0.018, 0.006), None),
         ("expired", row("steady", 0.05, 0.006), None),
     ],
 )

@@ -60,7 +60,7 @@ def judge_effects(open_commands: pl.DataFrame, judged: pl.DataFrame, before: pl.
     squares), else ``no_effect``. A window that cannot be judged says nothing, and the next one is asked. An undecided
     meter tells that its error became surely smaller, and the rest once it is known about as well (`AS_WELL`) as when the
     command was sent: later its own drift would be taken for the effect. A command that was never answered only tells what
-    an error does not do by itself: that it became surely smaller.
+    an error does not do by itself: that it became surely smaller, and less than half.
 
     Parameters
     ----------
@@ -95,10 +95,12 @@ def judge_effects(open_commands: pl.DataFrame, judged: pl.DataFrame, before: pl.
         .otherwise(pl.lit("no_effect"))
     )
     smaller = was - size > doubt
+    # What was carried out takes the error away, not some of it: that is what another mix of flows may do.
+    gone = smaller & (size < was / 2)
     settled = (pl.col("verdict") != "inconclusive") | (_expanded("") <= AS_WELL * _expanded("_before"))
     return (
         known.with_columns(effect=effect, volume_error_after=pl.col("volume_error"))
-        .filter(pl.when("silent").then(smaller).otherwise(smaller | settled))
+        .filter(pl.when("silent").then(gone).otherwise(smaller | settled))
         .select(pl.col(name).cast(kind) for name, kind in EFFECTS.items())
         .sort("feature_code")
     )
