@@ -57,7 +57,7 @@ def gather(asked: pl.DataFrame, now: pl.DataFrame, earlier: Sequence[Earlier]) -
     DataFrame
         `MOMENTS` and ``back``: 0 for the newest window, then the place in ``earlier`` from 1 on.
     """
-    alive = asked.with_columns(known=pl.lit(0.0))
+    alive = asked.with_columns(known=pl.lit(0, pl.Int64))
     alive, newest = _take(alive, now)
     found = [newest.with_columns(back=pl.lit(0, pl.Int32))]
     for back, run in enumerate(earlier, start=1):
@@ -92,11 +92,12 @@ def _take(alive: pl.DataFrame, sums: pl.DataFrame) -> tuple[pl.DataFrame, pl.Dat
     mine = sums.join(alive, on=["feature_code", *BORDERS])
     square = pl.col("sxx") / pl.col("n")
     variance = pl.col("relative") * square + (pl.col("resolution_lph") * pl.col("per_lph")) ** 2 / 6
-    more = mine.group_by("feature_code").agg(more=(pl.col("sxx") / variance).sum())
+    # whole numbers, so that the sum does not depend on the order of the rows
+    more = mine.group_by("feature_code").agg(more=(pl.col("sxx") / variance).round().cast(pl.Int64).sum())
     wanted = (ENOUGH * pl.col("reference_uncertainty") / 2) ** -2
     alive = (
         alive.join(more, on="feature_code", how="left")
-        .with_columns(known=pl.col("known") + pl.col("more").fill_null(0.0))
+        .with_columns(known=pl.col("known") + pl.col("more").fill_null(0))
         .drop("more")
         .filter(pl.col("known") < wanted)
     )
