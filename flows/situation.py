@@ -13,6 +13,7 @@ from transforms.decide import Situation, awaited, judge_effects
 from transforms.feedback import Acks, for_commands, read_acks
 from transforms.fleet import fleet_table
 from transforms.judge import calibration_status, set_aside, set_changed_aside
+from transforms.match import CHANGED
 from transforms.outbox import History, read_history
 from transforms.policy import Policy
 from transforms.pool import as_decided, judge_pooled
@@ -141,8 +142,7 @@ def _same(states: Mapping[str, MeterState], registry: Registry) -> pl.DataFrame:
         for code, state in states.items()
         if state.pending or state.same_since
     ]
-    schema = {"feature_code": pl.String, "since": UTC_US}
-    commanded = pl.DataFrame(rows, schema=schema, orient="row")
+    commanded = pl.DataFrame(rows, schema=CHANGED, orient="row")
     fitted = registry.meters.filter(pl.col("installed_on").is_not_null()).select(
         "feature_code", fitted=pl.col("installed_on").cast(UTC_US)
     )
