@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import polars as pl
@@ -37,6 +37,9 @@ from transforms.sql import connect, session
 from transforms.summarise import look_closer, recorded, summarise_bucket
 from transforms.windows import Window, parse_time
 from transforms.workspace import Workspace
+
+if TYPE_CHECKING:
+    from flows.pulling import Pulled
 
 #: megabytes of memory that DuckDB may take in all, shared by the workers
 MEMORY_MB = 1200
@@ -72,20 +75,47 @@ class Outcome:
     fresh: bool
 
 
-def ingest_dumps(context: Context, engine: Engine) -> IngestResult:
-    """Bring new raw dumps into the lake."""
-    highest = max((model.q4 for model in context.registry.models.values()), default=1e9)
-    return engine.step(
-        "ingest",
-        lambda: ingest(
-            context.workspace,
-            context.registry,
-            absurd_flow_lph=context.policy.ingest.absurd_factor * highest,
-            threads=context.workers,
-            memory_mb=MEMORY_MB,
-            progress=context.progress,
-            ahead=context.ahead,
-        ),
+def pull_dumps(context: Context, engine: Engine, now: datetime) -> list[Pulled]:
+    """Fetch what is new at the places of the sources; nothing is imported or done where no source has one."""
+    sources = [source for source in context.registry.sources if source.place]
+    if not sources:
+        return []
+    from flows.pulling import pull
+
+    return engine.step("pull", lambda: pull(context.workspace, sources, context.policy.pull, now, context.progress))
+
+
+def ingest_dumps(context: Context, engine: Engine, now: datetime | None = None) -> IngestResult:
+    """Bring new raw dumps into the lake.
+
+    What counts as the future begins after ``now`` and after the clock's time, whichever is later: a run for an old window
+    must not set aside what was measured since.
+    """
+    return engine.step("ingest", lambda: _ingest(context, now, ahead=context.ahead))
+
+
+def retry_dumps(context: Context, files: Collection[str]) -> IngestResult:
+    """Read dumps once more of which rows were set aside, under the mappings as they are now; see `transforms.ingest.retry`."""
+    return _ingest(context, None, retry=files)
+
+
+def _ingest(
+    context: Context, now: datetime | None, *, ahead: ReadAhead | None = None, retry: Collection[str] | None = None
+) -> IngestResult:
+    factor = context.policy.ingest.absurd_factor
+    absurd = {model.name: factor * model.q4 for model in context.registry.models.values()}
+    clock = datetime.now(UTC)
+    return ingest(
+        context.workspace,
+        context.registry,
+        absurd_flow_lph=max(absurd.values(), default=factor * 1e9),
+        absurd_by_model=absurd,
+        not_after=(max(now, clock) if now else clock) + context.policy.ingest.future_tolerance,
+        threads=context.workers,
+        memory_mb=MEMORY_MB,
+        progress=context.progress,
+        ahead=ahead,
+        retry=retry,
     )
 
 
@@ -103,7 +133,7 @@ def run_cycle(
     _say_what_is_unguarded(context)
     # While DuckDB parses, Python has time to import what the judgement will need.
     Thread(target=statistics.load, daemon=True).start()
-    taken = ingest_dumps(context, engine)
+    taken = ingest_dumps(context, engine, now)
     lake = Lake.open(context.workspace)
     parties = parties_of(context, lake)
     revised = _revise(context, engine, lake, parties, now)

@@ -129,7 +129,9 @@ def _inputs(lake: Lake, history: History, window: Window) -> list[dict[str, Any]
         else:
             wanted = parse_time(dump["min_ts"]) < window.end and parse_time(dump["max_ts"]) >= window.start
         if wanted:
-            found.append({key: dump[key] for key in keys})
+            # a lake of an earlier version counted no replaced readings, because there were none
+            again = {"retried": dump["retried"]} if dump.get("retried") else {}
+            found.append({**{key: dump[key] for key in keys}, "replaced": dump.get("replaced", 0), **again})
     return sorted(found, key=lambda dump: (dump["stream"], dump["file"], dump["source"] or "", dump["sha256"]))
 
 
@@ -138,7 +140,9 @@ def _rows(inputs: list[dict[str, Any]]) -> dict[str, Any]:
     for dump in inputs:
         for reason, count in dump["reasons"].items():
             reasons[reason] += count
-    sums = {key: sum(dump[key] for dump in inputs) for key in ("read", "accepted", "duplicate", "quarantined")}
+    sums = {
+        key: sum(dump[key] for dump in inputs) for key in ("read", "accepted", "duplicate", "quarantined", "replaced")
+    }
     return {**sums, "reasons": dict(sorted(reasons.items()))}
 
 

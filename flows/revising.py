@@ -58,7 +58,7 @@ def windows_to_reopen(
         start, end = _span(manifest)
         if not now - policy.lateness <= end <= now:
             continue
-        seen = {(dump["stream"], dump["source"] or "", dump["sha256"]) for dump in manifest["inputs"]}
+        seen = {_key(dump) for dump in manifest["inputs"]}
         if not _dumps(manifest, lake) <= seen and not looked_at.has(manifest, lake):
             found.append((Window(start, end - start), manifest))
     return found
@@ -68,11 +68,17 @@ def _span(manifest: dict[str, Any]) -> tuple[datetime, datetime]:
     return parse_time(manifest["window_start"]), parse_time(manifest["window_end"])
 
 
+def _key(dump: dict[str, Any]) -> tuple[str, str, str]:
+    """What tells one reading of a dump from another: one that was read again under a mended mapping may hold more."""
+    again = dump.get("retried", 0)
+    return dump["stream"], dump["source"] or "", dump["sha256"] + (f" again {again}" if again else "")
+
+
 def _dumps(manifest: dict[str, Any], lake: Lake) -> set[tuple[str, str, str]]:
     """The dumps that by now hold readings of a run's window."""
     start, end = _span(manifest)
     return {
-        (dump["stream"], dump["source"] or "", dump["sha256"])
+        _key(dump)
         for dump in lake.dumps
         if dump["min_ts"] is not None and parse_time(dump["min_ts"]) < end and parse_time(dump["max_ts"]) >= start
     }

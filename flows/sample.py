@@ -27,7 +27,8 @@ def main() -> int:
         context = make_context(None, None)
         windows = windows_between(BEGIN, END, context.policy.window.length)
         progress(f"sample: {len(windows)} windows of {context.policy.window.length} from {BEGIN:%Y-%m-%d}")
-        taken, outcomes = execute(context, "prefect", windows, END)
+        done = execute(context, "prefect", windows, END)
+        taken, outcomes = done.taken, done.outcomes
     except MeterwrightError as error:
         click.echo(f"meterwright: {error}", err=True)
         return 1

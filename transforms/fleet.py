@@ -17,6 +17,8 @@ TOP = 4.0
 def fleet_table(registry: Registry) -> pl.DataFrame:
     """One row per registered meter: ``feature_code``, ``model`` and the model's numbers.
 
+    ``rollover_l`` is where a register begins again at zero [L], null where that is not known.
+
     Columns ending in ``_u`` are in millionths of Q3, ``_lph`` in litres per hour; ``mpe_low`` and ``mpe_high`` are the
     maximum permissible errors (relative) of the zones Q1 to Q2 and Q2 to Q4.
     """
@@ -44,6 +46,7 @@ def fleet_table(registry: Registry) -> pl.DataFrame:
                 "resolution_lph": model.resolution,
                 "max_gain_change": model.max_gain_change,
                 "max_offset_lph": model.max_offset,
+                "rollover_l": model.rollover_l,
             }
             for model in registry.models.values()
         ],
@@ -66,6 +69,7 @@ def fleet_table(registry: Registry) -> pl.DataFrame:
                     "resolution_lph",
                     "max_gain_change",
                     "max_offset_lph",
+                    "rollover_l",
                 ),
                 pl.Float64,
             ),

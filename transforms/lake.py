@@ -1,14 +1,15 @@
 """The lake: every accepted reading as Parquet, and the ledger that says which files count.
 
 Layout: ``lake/stream=meter/date=2026-01-01/bucket=003/g000001.parquet`` with ``device_no`` INT, ``ts`` TIMESTAMP (UTC,
-microseconds), ``flow_lph`` and ``volume_l`` DOUBLE or null, sorted by device and time. Files are never changed; a file
-that ``lake/ledger.json`` does not list does not exist for a reader.
+microseconds), ``flow_lph`` and ``volume_l`` DOUBLE or null, sorted by device and time. Where a source tells corrected
+readings from those they correct, there is also ``version`` BIGINT, and of one device and instant the highest counts, see
+`readings_sql`. Files are never changed; a file that ``lake/ledger.json`` does not list does not exist for a reader.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, Final
 import polars as pl
 
 from transforms.errors import LakeError
+from transforms.sql import file_list
 from transforms.windows import iso
 from transforms.workspace import Workspace
 
@@ -64,6 +66,7 @@ class LakeFile:
     max_device: int
     has_flow: bool
     has_volume: bool
+    has_version: bool = False
 
     def entry(self) -> dict[str, Any]:
         """The file as the ledger lists it."""
@@ -79,6 +82,7 @@ class LakeFile:
             "max_device": self.max_device,
             "has_flow": self.has_flow,
             "has_volume": self.has_volume,
+            **({"has_version": True} if self.has_version else {}),
         }
 
 
@@ -146,7 +150,8 @@ class Lake:
         return pl.read_parquet(self.root / self.devices_file, glob=False).select(list(DEVICES)).cast(pl.Schema(DEVICES))
 
     def conflicts(self) -> Path | None:
-        """Parquet with ``device_no``, ``ts`` (several rows may share them) of contradicted readings, if there are any."""
+        """Parquet with ``device_no``, ``ts``, ``version`` (several rows may share them) of contradicted readings, if there
+        are any."""
         return None if self.conflicts_file is None else self.root / self.conflicts_file
 
     def files_for(self, stream: str, start: datetime, end: datetime, bucket: int | None = None) -> list[LakeFile]:
@@ -180,6 +185,44 @@ class Lake:
         return met
 
 
+def readings_sql(files: Sequence[Path], *, versioned: bool, conflicts: Path | None, start: str, end: str) -> str:
+    """SELECT of ``device_no, ts, flow_lph, volume_l``: the readings of some files that may be used.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Files of the lake.
+    versioned : bool
+        Whether any of them has versions: then only the highest of each reading counts.
+    conflicts : Path or None
+        As `Lake.conflicts` has it; readings that contradict each other are left out.
+    start, end : str
+        The span, half open, as DuckDB's timestamps in UTC.
+    """
+    version = ", version" if versioned else ""
+    newest = (
+        " QUALIFY row_number() OVER (PARTITION BY device_no, ts ORDER BY version DESC NULLS LAST) = 1"
+        if versioned
+        else ""
+    )
+    options = ", union_by_name = true" if versioned else ""
+    found = (
+        f"SELECT device_no, ts, flow_lph, volume_l{version} FROM read_parquet({file_list(files)}{options}) AS readings "
+        f"WHERE ts >= TIMESTAMP '{start}' AND ts < TIMESTAMP '{end}'"
+    )
+    if conflicts is None and not versioned:
+        return found
+    if versioned:
+        found = f"SELECT * FROM ({found}{newest}) AS readings WHERE true"
+    if conflicts is not None:
+        same = " AND c.version IS NOT DISTINCT FROM readings.version" if versioned else ""
+        found += (
+            f" AND NOT EXISTS (SELECT 1 FROM read_parquet({file_list([conflicts])}) AS c "
+            f"WHERE c.device_no = readings.device_no AND c.ts = readings.ts{same})"
+        )
+    return f"SELECT device_no, ts, flow_lph, volume_l FROM ({found})" if versioned else found
+
+
 def lake_file(root: Path, entry: Mapping[str, Any]) -> LakeFile:
     """A file as the ledger lists it, with absolute path and times."""
     return LakeFile(
@@ -195,6 +238,7 @@ def lake_file(root: Path, entry: Mapping[str, Any]) -> LakeFile:
         max_device=entry["max_device"],
         has_flow=entry["has_flow"],
         has_volume=entry["has_volume"],
+        has_version=entry.get("has_version", False),
     )
 
 

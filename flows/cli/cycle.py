@@ -1,15 +1,16 @@
-"""Commands of the scheduled cycle: ``ingest``, ``run``, ``serve``."""
+"""Commands of the scheduled cycle: ``pull``, ``ingest``, ``run``, ``serve``."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from flows.cli.common import (
+    F,
     json_option,
     make_context,
     moment,
@@ -19,34 +20,55 @@ from flows.cli.common import (
     workers_option,
     workspace_option,
 )
-from flows.engines import ENGINES, make_engine
+from flows.cli.telling import Done, exit_code, fetched, intake, intake_lines, outcome_lines, pull_lines, result
+from flows.engines import ENGINES, Engine, make_engine
 from flows.lock import hold
-from reports.wording import visible
 from transforms.errors import UsageError
-from transforms.reasons import sentence
 from transforms.windows import Window, check_length, iso, newest_complete, parse_span, windows_between
 
 if TYPE_CHECKING:
-    from flows.cycle import Context, Outcome
-    from transforms.ingest import IngestResult
+    from flows.cycle import Context
 
-#: how many dumps or faults of a kind are named on the terminal
-LISTED = 20
+
+def pull_option(command: F) -> F:
+    """Add ``--no-pull``."""
+    return click.option(
+        "--no-pull", is_flag=True, help="Fetch nothing from the places that sources.toml names; take what is in raw/."
+    )(command)
 
 
 @click.command()
 @workspace_option
+@click.option("--now", "clock", help="The day up to which dated addresses are meant. Default: the clock's.")
+@json_option
+def pull(folder: Path | None, clock: str | None, as_json: bool) -> int:
+    """Fetch new dumps from the places that sources.toml names into raw/; `run` and `ingest` do it by themselves."""
+    context = make_context(folder, None, reads_dumps=False)
+    from flows.cycle import pull_dumps
+
+    with hold(context.workspace, "pull"), make_engine("plain", context.workers, context.workspace.root) as engine:
+        pulled = engine.run("pull", lambda e: pull_dumps(context, e, moment(clock)))
+    show({"pull": fetched(pulled)}, pull_lines(pulled) or ["No source has a place to pull from."], as_json=as_json)
+    return 3 if any(one.failures for one in pulled) else 0
+
+
+@click.command()
+@workspace_option
+@pull_option
 @workers_option
 @json_option
-def ingest(folder: Path | None, workers: int | None, as_json: bool) -> int:
+def ingest(folder: Path | None, no_pull: bool, workers: int | None, as_json: bool) -> int:
     """Bring new raw dumps into the lake."""
     context = make_context(folder, workers)
-    from flows.cycle import ingest_dumps
+    from flows.cycle import ingest_dumps, pull_dumps
 
     with hold(context.workspace, "ingest"), make_engine("plain", context.workers, context.workspace.root) as engine:
-        taken = engine.run("ingest", lambda e: ingest_dumps(context, e))
-    show(_intake(taken), _intake_lines(taken), as_json=as_json)
-    return 3 if taken.quarantined else 0
+        pulled, taken = engine.run(
+            "ingest",
+            lambda e: ([] if no_pull else pull_dumps(context, e, moment(None)), ingest_dumps(context, e)),
+        )
+    show({"pull": fetched(pulled), **intake(taken)}, pull_lines(pulled) + intake_lines(taken), as_json=as_json)
+    return 3 if taken.quarantined or any(one.failures for one in pulled) else 0
 
 
 @click.command()
@@ -56,6 +78,7 @@ def ingest(folder: Path | None, workers: int | None, as_json: bool) -> int:
 @click.option("--from", "begin", help="Judge every complete window from this time on that has no run yet.")
 @click.option("--now", "clock", help="The time that goes into issued_at. Default: the clock's.")
 @click.option("--engine", "engine_name", type=click.Choice(ENGINES), default="prefect", show_default=True)
+@pull_option
 @workers_option
 @json_option
 def run(
@@ -65,6 +88,7 @@ def run(
     begin: str | None,
     clock: str | None,
     engine_name: str,
+    no_pull: bool,
     workers: int | None,
     as_json: bool,
 ) -> int:
@@ -78,9 +102,10 @@ def run(
         )
     context = make_context(folder, workers)
     context, windows = _windows(context, length, begin, end)
-    taken, outcomes = execute(context, engine_name, windows, now)
-    show(_result(taken, outcomes), _intake_lines(taken) + _outcome_lines(outcomes), as_json=as_json)
-    return exit_code(taken, outcomes)
+    done = execute(context, engine_name, windows, now, no_pull=no_pull)
+    lines = pull_lines(done.pulled) + intake_lines(done.taken) + outcome_lines(done.outcomes)
+    show(result(done), lines, as_json=as_json)
+    return exit_code(done)
 
 
 @click.command()
@@ -97,8 +122,8 @@ def serve(folder: Path | None, length: str, delay: str, workers: int | None) -> 
 
     def run_once() -> str:
         context, windows = _due(make_context(workspace.root, workers), every)
-        taken, outcomes = execute(context, "prefect", windows, moment(None))
-        return " | ".join(_intake_lines(taken)[:1] + _outcome_lines(outcomes))
+        done = execute(context, "prefect", windows, moment(None))
+        return " | ".join(pull_lines(done.pulled) + intake_lines(done.taken)[:1] + outcome_lines(done.outcomes))
 
     serve_schedule(workspace.root, every, run_once, say=progress, delay=parse_span(delay))
     return 0
@@ -115,11 +140,13 @@ def _due(context: Context, every: timedelta) -> tuple[Context, list[Window]]:
     return context, windows
 
 
-def execute(
-    context: Context, engine_name: str, windows: list[Window], now: datetime
-) -> tuple[IngestResult, list[Outcome]]:
+def execute(context: Context, engine_name: str, windows: list[Window], now: datetime, *, no_pull: bool = False) -> Done:
     """Hold the workspace and run the cycle on the engine named."""
-    from flows.cycle import get_ready, run_cycle
+    from flows.cycle import get_ready, pull_dumps, run_cycle
+
+    def body(engine: Engine) -> Done:
+        pulled = [] if no_pull else pull_dumps(context, engine, now)
+        return Done(pulled, *run_cycle(context, engine, windows, now))
 
     with (
         hold(context.workspace, "run"),
@@ -127,7 +154,7 @@ def execute(
     ):
         if engine_name == "prefect":
             get_ready(context)  # in the time that its server takes to start
-        return engine.run("meterwright cycle", lambda e: run_cycle(context, e, windows, now))
+        return engine.run("meterwright cycle", body)
 
 
 def _windows(context: Context, length: str | None, begin: str | None, end: datetime) -> tuple[Context, list[Window]]:
@@ -146,108 +173,4 @@ def _with_window(context: Context, length: timedelta) -> Context:
     return replace(context, policy=context.policy.with_window(check_length(length)))
 
 
-def exit_code(taken: IngestResult, outcomes: list[Outcome]) -> int:
-    """4 if commands of these runs are held, else 3 if input was quarantined, else 0."""
-    if any(outcome.manifest["counts"]["held"] for outcome in outcomes):
-        return 4
-    fresh = [outcome for outcome in outcomes if outcome.fresh]
-    if taken.quarantined or any(outcome.manifest["rows"]["quarantined"] for outcome in fresh):
-        return 3
-    if any(outcome.manifest["feedback"]["faults"] for outcome in fresh):
-        return 3
-    return 0
-
-
-def _intake(taken: IngestResult) -> dict[str, Any]:
-    return {
-        "dumps": len(taken.new_dumps),
-        "skipped": taken.skipped,
-        "read": taken.read,
-        "accepted": taken.accepted,
-        "duplicate": taken.duplicate,
-        "quarantined": taken.quarantined,
-        "faulty": _faulty(taken),
-        "ignored": [{"file": file, "reason": reason} for file, reason in taken.ignored],
-    }
-
-
-def _faulty(taken: IngestResult) -> list[dict[str, Any]]:
-    """The new dumps that a person should know of: with rows set aside, or without any row."""
-    return [
-        {
-            "file": dump.file,
-            "stream": dump.stream,
-            "reasons": dict(dump.reasons),
-            "note": dump.note or (None if dump.read else "no_rows"),
-        }
-        for dump in taken.new_dumps
-        if dump.quarantined or dump.note or not dump.read
-    ]
-
-
-def _intake_lines(taken: IngestResult) -> list[str]:
-    rows = (
-        f"{taken.read:,} read = {taken.accepted:,} accepted + {taken.duplicate:,} duplicate + "
-        f"{taken.quarantined:,} quarantined"
-    )
-    lines = [f"Dumps: {len(taken.new_dumps)} new, {taken.skipped} known; rows: {rows}"]
-    faulty = _faulty(taken)
-    for dump in faulty[:LISTED]:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in dump["reasons"].items())
-        told = "; ".join(part for part in (reasons, dump["note"]) if part)
-        lines.append(f"  {visible(dump['file'])} ({dump['stream']}): {told}")
-    if len(faulty) > LISTED:
-        lines.append(f"  ... and {len(faulty) - LISTED} more dumps; every row set aside is in quarantine/")
-    lines += _some([f"raw/{file} was not read: {sentence(reason)}" for file, reason in taken.ignored])
-    return lines
-
-
-def _some(sentences: list[str]) -> list[str]:
-    rest = [f"  ... and {len(sentences) - LISTED} more"] if len(sentences) > LISTED else []
-    return [f"  {visible(text)}" for text in sentences[:LISTED]] + rest
-
-
-def _outcome_lines(outcomes: list[Outcome]) -> list[str]:
-    lines = []
-    for outcome in outcomes:
-        counts = outcome.manifest["counts"]
-        verdicts = ", ".join(f"{number:,} {name}" for name, number in counts["verdict"].items()) or "no meters"
-        lines.append(
-            f"{outcome.manifest['run_id']}{'' if outcome.fresh else ' (done before)'}: {verdicts}; "
-            f"{counts['commands']} commands, {counts['held']} held, {counts['work_orders']} work orders"
-        )
-    faults = [fault for outcome in outcomes if outcome.fresh for fault in outcome.manifest["feedback"]["faults"]]
-    lines += _some([f"{fault}; the ack was left aside" for fault in dict.fromkeys(faults)])
-    held = [outcome.manifest["run_id"] for outcome in outcomes if outcome.manifest["counts"]["held"]]
-    if held:
-        lines.append(
-            "Commands are HELD: too much of the fleet would be commanded at once. Look at the reference first."
-        )
-        lines.append(f"If all is well with it, release them with: meterwright outbox approve {held[-1]}")
-    looks = [outcome.manifest["counts"].get("second_look") for outcome in outcomes]
-    left_out = sum(look["flagged"] - look["looked_at"] for look in looks if look)
-    if left_out:
-        lines.append(
-            f"{left_out:,} meters wanted a look at their single readings and got none, so this window alone gives them no "
-            "command: more of the fleet was in doubt than judge.second_look_share allows."
-        )
-    if outcomes:
-        lines.append(f"Report: {outcomes[-1].report}")
-    return lines
-
-
-def _result(taken: IngestResult, outcomes: list[Outcome]) -> dict[str, Any]:
-    runs = [
-        {
-            "run_id": outcome.manifest["run_id"],
-            "fresh": outcome.fresh,
-            "counts": outcome.manifest["counts"],
-            "rows": outcome.manifest["rows"],
-            "report": str(outcome.report),
-        }
-        for outcome in outcomes
-    ]
-    return {"ingest": _intake(taken), "runs": runs}
-
-
-__all__ = ["execute", "exit_code", "ingest", "progress", "run", "serve"]
+__all__ = ["execute", "ingest", "pull", "run", "serve"]

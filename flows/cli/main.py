@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from flows.cli import cycle, explain, outbox, setting_up
+from flows.cli import cycle, explain, outbox, quarantine, setting_up, sources
 from flows.engines.signals import exit_code, terminable
 from flows.settings import version
 from transforms.errors import MeterwrightError, PolicyError, RegistryError, UsageError, WorkspaceBusyError
@@ -29,11 +29,14 @@ for command in (
     setting_up.init,
     setting_up.policy,
     setting_up.simulate,
+    cycle.pull,
     cycle.ingest,
     cycle.run,
     cycle.serve,
     explain.explain,
     outbox.outbox,
+    sources.sources,
+    quarantine.quarantine,
 ):
     meterwright.add_command(command)
 

@@ -10,6 +10,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -239,13 +240,23 @@ def test_a_fault_in_one_stream_does_not_touch_the_other(small: Small) -> None:
 
 
 def test_the_models_that_the_limit_of_the_absurd_follows(small: Small) -> None:
-    """The limit is the fleet's largest Q4 times the policy's factor."""
+    """The limit is the Q4 of the meter's own model times the policy's factor; of a stranger, that of the largest model."""
     large = MODEL.replace("T-R160", "L-R160")
     for key, value in (("q1", 156.25), ("q2", 250.0), ("q3", 25000.0), ("q4", 31250.0)):
         line = next(line for line in large.splitlines() if line.startswith(key))
         large = large.replace(line, f"{key} = {value}")
-    beside_good_ones(small, "bad.csv", HEAD + row(value="62500") + row("2026-01-01T00:45:00Z", "62501"))
+    strange = row(value="62500", code="WM-9") + row("2026-01-01T00:45:00Z", "62501", "WM-9")
+    known = row(value="6250") + row("2026-01-01T00:45:00Z", "6251")
+    beside_good_ones(small, "bad.csv", HEAD + strange + known)
     (small.root / "registry" / "models.toml").write_text(MODEL + large)
     (small.root / "registry" / "policy.toml").write_text("[ingest]\nabsurd_factor = 2.0\n")
     assert small.run() == 3
-    assert small.manifest()["rows"]["reasons"] == {"absurd": 1}
+    assert small.manifest()["rows"]["reasons"] == {"absurd": 2}
+
+
+def test_a_stamp_in_the_future_is_set_aside(small: Small) -> None:
+    """The future begins after the clock's time: what came since a window is kept when that window is judged."""
+    far = f"{datetime.now(UTC) + timedelta(days=3):%Y-%m-%dT00:00:00Z}"
+    beside_good_ones(small, "bad.csv", HEAD + row() + row("2026-01-09T00:00:00Z") + row(far))
+    assert small.run() == 3
+    assert small.manifest()["rows"]["reasons"] == {"future": 1}

@@ -179,6 +179,7 @@ def test_every_raw_row_is_accounted_for(done: Small) -> None:
         "accepted": 385,
         "duplicate": 5,
         "quarantined": 1,
+        "replaced": 0,
         "reasons": {"negative": 1},
     }
     for name, dump in by_file.items():

@@ -68,6 +68,8 @@ def test_json_is_one_object_and_nothing_else(ready: Small, capfd: pytest.Capture
         "accepted": 96,
         "duplicate": 0,
         "quarantined": 1,
+        "replaced": 0,
+        "others": 0,
         "faulty": [{"file": "meter/bad.csv", "stream": "meter", "reasons": {"bad_timestamp": 1}, "note": None}],
         "ignored": [{"file": "meter/note.xlsx", "reason": "unknown_format"}],
     }

@@ -65,6 +65,11 @@ def test_the_promised_defaults() -> None:
         "judge.pool_windows": 28,
         "judge.max_lag": 8,
         "ingest.absurd_factor": 4.0,
+        "ingest.future_tolerance": "24h",
+        "pull.max_file_mb": 4096.0,
+        "pull.max_total_mb": 65536.0,
+        "pull.timeout": "1m",
+        "pull.retries": 2,
         "report.plots": 24,
     }
 

@@ -68,6 +68,7 @@ def test_the_two_required_files_are_enough(folder: Path) -> None:
         "installed_on": [None, None],
         "removed_on": [None, None],
         "site": [None, None],
+        "clock_offset_s": [None, None],
     }
     assert registry.meters.schema["installed_on"] == pl.Date
     assert registry.models == {"DN20 R160": Model("DN20 R160", 25.0, 40.0, 4000.0, 5000.0, 2, (2.0, 60.0))}
@@ -79,10 +80,10 @@ def test_the_two_required_files_are_enough(folder: Path) -> None:
 def test_everything_that_can_be_said(folder: Path) -> None:
     write(
         folder,
-        meters_csv="site,feature_code,model,installed_on,serial,remark\n"
-        '"3, High St",WM-2,DN20 R160,2020-02-29,S2,x\n,WM-1,DN20 R160,,,\n',
+        meters_csv="site,feature_code,model,installed_on,serial,remark,clock_offset_s\n"
+        '"3, High St",WM-2,DN20 R160,2020-02-29,S2,x,-90.5\n,WM-1,DN20 R160,,,,\n',
         models_toml=MODEL
-        + "proportion = 1\nrepeatability = 0.5\nresolution = 0.1\nmax_gain_change = 0.4\nmax_offset = 9\n"
+        + "proportion = 1\nrepeatability = 0.5\nresolution = 0.1\nmax_gain_change = 0.4\nmax_offset = 9\nrollover_l = 1e8\n"
         'display = {quantity = "volume", unit = "m3", digits = 8, decimals = 3}\n',
         pairs_csv="feature_code,flowmeter_id,valid_from,valid_to\n"
         "WM-1,FM-1,2026-01-01,2026-01-31\nWM-1,FM-2,2026-02-01T02:00+02:00,\nWM-2,FM-1,2026-02-01,2026-02-02 12:00:00.5Z\n",
@@ -93,12 +94,12 @@ def test_everything_that_can_be_said(folder: Path) -> None:
     )
     registry = load_registry(folder)
     assert registry.meters.rows() == [
-        ("WM-1", "DN20 R160", None, None, None, None),
-        ("WM-2", "DN20 R160", "S2", date(2020, 2, 29), None, "3, High St"),
+        ("WM-1", "DN20 R160", None, None, None, None, None),
+        ("WM-2", "DN20 R160", "S2", date(2020, 2, 29), None, "3, High St", -90.5),
     ]
     model = registry.models["DN20 R160"]
     assert (model.proportion, model.repeatability, model.resolution) == (1.0, 0.5, 0.1)
-    assert (model.max_gain_change, model.max_offset) == (0.4, 9.0)
+    assert (model.max_gain_change, model.max_offset, model.rollover_l) == (0.4, 9.0, 1e8)
     assert model.display == Display("volume", "m3", 8, 3)
     assert registry.pairs is not None and registry.flowmeters is not None and registry.terminals is not None
     assert registry.pairs.rows() == [

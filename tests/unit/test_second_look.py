@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from flows.cli.cycle import _outcome_lines
+from flows.cli.telling import outcome_lines
 from flows.cycle import Outcome
 from transforms.judge import second_look
 from transforms.judge.second_look import ROBUST, SecondLook, choose_whom, take_second_look
@@ -82,7 +82,7 @@ def test_the_terminal_says_when_some_were_left_out(tmp_path: Path) -> None:
             "feedback": {"faults": []},
             "counts": {**counts, "second_look": {"flagged": flagged, "looked_at": looked_at}},
         }
-        return "\n".join(_outcome_lines([Outcome(manifest, tmp_path, fresh=True)]))
+        return "\n".join(outcome_lines([Outcome(manifest, tmp_path, fresh=True)]))
 
     assert "1,500 meters wanted a look at their single readings and got none" in said(2500, 1000)
     assert "wanted a look" not in said(700, 700)

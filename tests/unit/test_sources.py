@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from transforms.errors import RegistryError
-from transforms.sources import Column, Source, read_sources
+from transforms.sources import Choice, Column, Source, Wide, read_sources
 from transforms.sources.columns import reads_dates
 
 HEAD = '[sources.ecan]\nstream = "meter"\nglob = "ecan/*.csv"\nformat = "csv"\n'
@@ -76,6 +76,80 @@ via = {value = "meter"}
     assert flowmeter.columns["via"] == Column(value="meter")
 
 
+def test_everything_that_an_export_may_need(file: Path) -> None:
+    file.write_text(
+        """
+[sources.hes]
+stream = "meter"
+glob = "hes/**/*.txt"
+format = "csv"
+delimiter = ";"
+decimal = ","
+thousands = "."
+quote = ""
+comment = "#"
+header = false
+missing = "-"
+timezone = "Europe/Zurich"
+ambiguous = "by_order"
+skipped = "forward"
+label = "start"
+interval = "15m"
+shift = "-90s"
+where = {name = 5, is = ["W"]}
+status = {name = 6, good = ["A", 0]}
+version = {file = '_v(\\d+)'}
+[sources.hes.columns]
+feature_code = {name = 1, pattern = '^0*(\\d+)', pad = 8, prefix = "WM-"}
+timestamp = {name = [2, 3], format = "%d.%m.%Y %H:%M"}
+flow_lph = {name = 4, unit_column = 7, units = {"Liter" = "L"}, per = "15m"}
+""".replace("\\\\", "\\")
+    )
+    assert read_sources(file) == (
+        Source(
+            name="hes",
+            stream="meter",
+            glob="hes/**/*.txt",
+            format="csv",
+            delimiter=";",
+            decimal=",",
+            thousands=".",
+            quote="",
+            comment="#",
+            header=False,
+            missing=("-",),
+            timezone="Europe/Zurich",
+            ambiguous="by_order",
+            skipped="forward",
+            label_s=900,
+            shift_s=-90,
+            where=Choice("5", ("W",)),
+            status=Choice("6", ("A", "0")),
+            version=Column(file="_v(\\d+)"),
+            columns={
+                "feature_code": Column(names=("1",), pattern="^0*(\\d+)", pad=8, prefix="WM-"),
+                "timestamp": Column(names=("2", "3"), format="%d.%m.%Y %H:%M"),
+                "flow_lph": Column(names=("4",), unit_column="7", units={"Liter": "L"}, per_s=900),
+            },
+        ),
+    )
+
+
+def test_a_wide_layout_needs_no_entry_for_what_its_columns_hold(file: Path) -> None:
+    wide = """wide = {names = "feature_code", columns = ["A", "B"], value = "volume_l"}
+columns = {timestamp = "T"}
+"""
+    file.write_text(HEAD + wide)
+    (source,) = read_sources(file)
+    assert source.wide == Wide("feature_code", ("A", "B"), "volume_l")
+    assert source.columns == {"feature_code": Column(), "timestamp": Column(("T",)), "volume_l": Column()}
+
+
+def test_differing_readings_contradict_each_other_where_that_is_wanted(file: Path) -> None:
+    file.write_text(HEAD + 'corrections = "conflict"\nversion = {name = "V"}\n' + COLUMNS)
+    assert read_sources(file)[0].version is None
+
+
 def test_an_empty_file_has_no_sources(file: Path) -> None:
     file.write_text("# nothing yet\n")
     assert read_sources(file) == ()
@@ -93,7 +167,7 @@ def test_run_length_frames_need_no_columns(file: Path) -> None:
         (HEAD.replace("glob", "globb") + COLUMNS, "line 3 ([sources.ecan]): unknown key 'globb'; did you mean 'glob'?"),
         (HEAD.replace("glob", "globb") + COLUMNS, "key glob is missing; give a pattern relative to raw/"),
         (HEAD.replace('"meter"', '"meters"') + COLUMNS, "stream = 'meters'; did you mean 'meter'?"),
-        (HEAD.replace('"csv"', '"excel"') + COLUMNS, "format = 'excel'; known are csv, jsonl, parquet, rle"),
+        (HEAD.replace('"csv"', '"excel"') + COLUMNS, "format = 'excel'; known are csv, json, jsonl, parquet, rle"),
         (HEAD.replace("ecan/*", "/etc/*") + COLUMNS, "glob = '/etc/*.csv' is absolute"),
         (HEAD.replace("ecan/*", "C:/x/*") + COLUMNS, "is absolute"),
         (HEAD.replace("ecan/*", "~/x/*") + COLUMNS, "is absolute"),
@@ -105,7 +179,7 @@ def test_run_length_frames_need_no_columns(file: Path) -> None:
         (HEAD.replace("ecan/*.csv", ".") + COLUMNS, "names a folder"),
         (HEAD.replace("ecan/*.csv", " ") + COLUMNS, "is empty"),
         (HEAD + 'delimiter = "::"\n' + COLUMNS, "delimiter = '::'; give one character"),
-        (HEAD + 'decimal = ","\n' + COLUMNS, "decimal and delimiter are both ','"),
+        (HEAD + 'decimal = ","\n' + COLUMNS, "delimiter and decimal are both ','"),
         (HEAD + 'decimal = "x"\n' + COLUMNS, "decimal = 'x'; give '.' or ','"),
         (HEAD + 'encoding = "klingon"\n' + COLUMNS, "encoding = 'klingon' is not known"),
         (HEAD + 'encoding = "rot13"\n' + COLUMNS, "encoding = 'rot13' is not known"),
@@ -144,6 +218,82 @@ def test_run_length_frames_need_no_columns(file: Path) -> None:
         (HEAD + COLUMNS.replace('"ID"', "7"), "columns.feature_code = 7; give a column's name"),
         (HEAD + COLUMNS.replace('"ID"', "{name = []}"), "columns.feature_code.name = []"),
         (HEAD + COLUMNS.replace('"Time"', '{name = "T", format = "dd/mm/yyyy"}'), "cannot read a date and time"),
+        (HEAD + 'quote = "ab"\n' + COLUMNS, "quote = 'ab'; give one character"),
+        (HEAD + 'quote = ","\n' + COLUMNS, "quote = ','; give one character"),
+        (HEAD + 'thousands = "x"\n' + COLUMNS, "thousands = 'x'; give one of"),
+        (HEAD + 'thousands = "."\n' + COLUMNS, "thousands and decimal are both '.'"),
+        (HEAD + 'header = "no"\n' + COLUMNS, "header = 'no'; give true or false"),
+        (
+            HEAD + "header = false\n" + COLUMNS,
+            "columns.feature_code.name = 'ID'; with header = false give the column's",
+        ),
+        (HEAD + 'comment = ""\n' + COLUMNS, "comment = ''; give what such lines begin with"),
+        (HEAD + "missing = [true]\n" + COLUMNS, "missing = [True]; give the texts"),
+        (HEAD + 'ambiguous = "first"\n' + COLUMNS, "ambiguous is for clocks that change; give timezone as a name"),
+        (HEAD + 'timezone = "+01:00"\nskipped = "forward"\n' + COLUMNS, "skipped is for clocks that change"),
+        (HEAD + 'timezone = "Europe/Paris"\nambiguous = "frist"\n' + COLUMNS, "did you mean 'first'?"),
+        (HEAD + 'label = "start"\n' + COLUMNS, "label = 'start' needs to know how long an interval is"),
+        (HEAD + 'interval = "15m"\n' + COLUMNS, "interval is for label = 'start'"),
+        (HEAD + 'label = "start"\ninterval = "15 minutes"\n' + COLUMNS, "interval = '15 minutes': "),
+        (HEAD + "shift = 90\n" + COLUMNS, "shift = 90: give a length of time in quotes, such as '15m' or -90s"),
+        (HEAD + 'records = "a"\n' + COLUMNS, "records is for json and jsonl, but format = 'csv'"),
+        (HEAD.replace('"csv"', '"jsonl"') + 'records = "a..b"\n' + COLUMNS, "records = 'a..b'; give the path"),
+        (HEAD + 'where = "x"\n' + COLUMNS, "where = 'x'; give {name = ..., is = ...}"),
+        (HEAD + 'where = {name = "x"}\n' + COLUMNS, "key where.is is missing"),
+        (HEAD + 'status = {good = ["A"]}\n' + COLUMNS, "key status.name is missing"),
+        (HEAD + 'status = {name = "S", goood = "A"}\n' + COLUMNS, "unknown key 'status.goood'; did you mean 'good'?"),
+        (
+            HEAD + 'corrections = "newest"\n' + COLUMNS,
+            "corrections = 'newest' needs to know which reading is the newer",
+        ),
+        (HEAD + "version = {}\n" + COLUMNS, "version needs either name (a column) or file (a pattern"),
+        (HEAD + 'version = {name = "v", unit = "L"}\n' + COLUMNS, "version.unit is only for flow_lph and volume_l"),
+        (HEAD + 'wide = {names = "time"}\n' + COLUMNS, "key wide.value is missing; give one of flow_lph, volume_l"),
+        (HEAD + 'wide = {names = "time"}\n' + COLUMNS, "key wide.columns is missing"),
+        (
+            HEAD + 'wide = {names = "time", columns = "*", value = "volume_l"}\n' + COLUMNS,
+            "columns.volume_l stands in the columns of the wide layout; remove name",
+        ),
+        (
+            HEAD + 'wide = {names = "time", columns = "*", value = "volume_l", first = "01:00"}\n' + COLUMNS,
+            "wide.first is for step",
+        ),
+        (
+            HEAD + 'wide = {names = "time", columns = "*", value = "volume_l", first = "1", step = "1h"}\n' + COLUMNS,
+            "wide.first = '1'; give the time of the first column",
+        ),
+        (
+            HEAD + 'wide = {names = "feature_code", columns = "*", value = "volume_l", step = "1h"}\n' + COLUMNS,
+            "wide.step is for names = 'time'",
+        ),
+        (
+            HEAD.replace('"csv"', '"jsonl"') + 'wide = {names = "time", columns = "*", value = "volume_l"}\n' + COLUMNS,
+            "JSON keys are listed one by one",
+        ),
+        (HEAD + COLUMNS.replace('"ID"', "{file = 'WM'}"), "put exactly one group in round brackets"),
+        (HEAD + COLUMNS.replace('"ID"', "{file = '(?=a)(b)'}"), "it is no regular expression that is known here"),
+        (
+            HEAD + COLUMNS.replace('"ID"', "{file = '(a)', name = \"b\"}"),
+            "or file (a pattern for the file's name), not",
+        ),
+        (HEAD + COLUMNS.replace('"ID"', '{name = "a", pad = 0}'), "columns.feature_code.pad = 0; give the number of"),
+        (HEAD + COLUMNS.replace('"ID"', '{name = "a", prefix = " x"}'), "take away the space at its ends"),
+        (HEAD + COLUMNS.replace('unit = "m3"', "pad = 3"), "pad is only for feature_code and flowmeter_id"),
+        (HEAD + COLUMNS.replace('unit = "m3"', 'unit = "m3", unit_column = "u"'), "has both unit and unit_column"),
+        (HEAD + COLUMNS.replace('unit = "m3"', 'units = {a = "m3"}'), "units is for unit_column"),
+        (
+            HEAD + COLUMNS.replace('unit = "m3"', 'unit_column = "u", units = {a = "b"}'),
+            "units 'a' = 'b' is no unit of",
+        ),
+        (HEAD + COLUMNS.replace('unit = "m3"', "factor = -1"), "columns.volume_l.factor = -1; give a number above 0"),
+        (HEAD + COLUMNS.replace('unit = "m3"', 'per = "1h"'), "per is only for flow_lph"),
+        (
+            HEAD
+            + COLUMNS.replace(
+                'volume_l = {name = "V", unit = "m3"}', 'flow_lph = {name = "V", unit = "L/h", per = "1h"}'
+            ),
+            "unit = 'L/h' is no unit of volume, which 'per' asks for",
+        ),
         (HEAD + "columns = 3", "columns = 3; write a table [sources.ecan.columns]"),
         ("sources = 3", "sources must be tables"),
         ("[sources]\nx = 3", "a source is a table of keys, not 3"),

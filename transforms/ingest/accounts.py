@@ -27,6 +27,12 @@ class DumpAccount:
         Quarantined rows by reason code.
     note : str or None
         What is remarkable about the file as a whole, e.g. ``empty_file``.
+    replaced : int
+        Accepted rows that are one version more of a reading: of all its versions the highest is used.
+    others : int
+        Rows that the source leaves to other sources of the same file; they are not among those read.
+    retried : int
+        How often it was read once more, under a mended mapping.
     min_ts, max_ts : str or None
         First and last stamp of the readable rows, ISO 8601 UTC.
     """
@@ -42,6 +48,9 @@ class DumpAccount:
     quarantined: int
     reasons: dict[str, int] = field(default_factory=dict)
     note: str | None = None
+    replaced: int = 0
+    others: int = 0
+    retried: int = 0
     min_ts: str | None = None
     max_ts: str | None = None
 
@@ -79,6 +88,14 @@ class IngestResult:
     @property
     def duplicate(self) -> int:
         return sum(dump.duplicate for dump in self.new_dumps)
+
+    @property
+    def replaced(self) -> int:
+        return sum(dump.replaced for dump in self.new_dumps)
+
+    @property
+    def others(self) -> int:
+        return sum(dump.others for dump in self.new_dumps)
 
     @property
     def quarantined(self) -> int:

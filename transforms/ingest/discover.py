@@ -49,6 +49,16 @@ class Candidate:
     def source_name(self) -> str | None:
         return self.source.name if self.source else None
 
+    @property
+    def is_document(self) -> bool:
+        """Whether the file is one JSON document."""
+        return self.source is not None and self.source.format == "json"
+
+    @property
+    def told_by_name(self) -> str | None:
+        """The file, where its readings depend on what it is called; such a dump is another one under another name."""
+        return self.file if self.source is not None and self.source.named_by_file else None
+
 
 def discover(raw: Path, sources: Sequence[Source]) -> tuple[list[Candidate], list[tuple[str, str]]]:
     """List the dumps below raw/ in the order of their paths, and the files that only look like dumps.
@@ -63,7 +73,7 @@ def discover(raw: Path, sources: Sequence[Source]) -> tuple[list[Candidate], lis
     list of (str, str)
         Files that are not read, with ``outside_raw``, ``unknown_format``, ``not_a_file`` or ``bad_name`` (no UTF-8).
     """
-    patterns = [(source, re.compile(glob_pattern(source.glob))) for source in sources]
+    patterns = [(source, re.compile(glob_pattern(source.claims))) for source in sources]
     found: list[Candidate] = []
     ignored: list[tuple[str, str]] = []
     for path in _walk(raw):
@@ -158,4 +168,4 @@ def _by_name(name: str) -> tuple[str | None, str | None]:
 
 
 def _source_format(source: Source) -> str:
-    return "jsonl" if source.format == "rle" else source.format
+    return "jsonl" if source.format in ("json", "rle") else source.format

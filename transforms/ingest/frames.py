@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import duckdb
 
 from transforms.ingest.discover import Candidate
 from transforms.ingest.fields import Fields
-from transforms.ingest.rules import NUMBER, judged
+from transforms.ingest.rules import NUMBER, Limits, judged
 from transforms.ingest.zones import zone_table
 from transforms.sql import quote
 from transforms.units import BY_QUANTITY
@@ -61,7 +62,7 @@ _SAMPLES = """(
 )"""
 
 
-def read_frames(con: duckdb.DuckDBPyConnection, lines: str, candidate: Candidate, absurd_flow_lph: float) -> str:
+def read_frames(con: duckdb.DuckDBPyConnection, lines: str, candidate: Candidate, limits: Limits) -> str:
     """Check and expand the frames among JSON lines.
 
     Parameters
@@ -72,13 +73,13 @@ def read_frames(con: duckdb.DuckDBPyConnection, lines: str, candidate: Candidate
         Relation of frames: ``line`` and the list ``f`` of the texts of `FRAME_KEYS`.
     candidate : Candidate
         The dump.
-    absurd_flow_lph : float
-        Flows above this are not believed [L/h].
+    limits : Limits
+        What is not believed.
 
     Returns
     -------
     str
-        SELECT of line, feature_code, flowmeter_id, ts, flow, volume, detail, reason: a row per sample of a good frame,
+        SELECT of line, feature_code, flowmeter_id, ts, flow, volume, version, detail, reason: a row per sample of a good frame,
         one row for a bad one.
     """
     place = {name: position for position, name in enumerate(FRAME_KEYS, start=1)}
@@ -88,9 +89,16 @@ def read_frames(con: duckdb.DuckDBPyConnection, lines: str, candidate: Candidate
         stamp=f"f[{place['start']}]",
         flow="'0'",
         volume=None,
-        timezone=candidate.source.timezone if candidate.source else None,
     )
-    named = judged(lines, fields, keep="line, f", absurd_flow_lph=absurd_flow_lph, zone=zone_table(con, lines, fields))
+    if source := candidate.source:
+        fields = replace(
+            fields,
+            timezone=source.timezone,
+            ambiguous=source.ambiguous,
+            skipped=source.skipped,
+            shift_s=source.label_s + source.shift_s,
+        )
+    named = judged(lines, fields, keep="line, f", limits=limits, zone=zone_table(con, lines, fields))
     con.execute(
         _CHECKED.format(
             named=named,
@@ -112,9 +120,9 @@ def read_frames(con: duckdb.DuckDBPyConnection, lines: str, candidate: Candidate
         _SAMPLES,
         Fields("feature_code", "flowmeter_id", "ts", "flow", "volume", typed_stamp=True, typed_value=True),
         keep="line",
-        absurd_flow_lph=absurd_flow_lph,
+        limits=limits,
     )
     return (
-        f"SELECT line, feature_code, flowmeter_id, ts, flow, volume, detail, reason FROM ({samples}) UNION ALL "
-        "SELECT line, feature_code, flowmeter_id, NULL, NULL, NULL, detail, reason FROM frames WHERE reason <> 0"
+        f"SELECT line, feature_code, flowmeter_id, ts, flow, volume, version, detail, reason FROM ({samples}) UNION ALL "
+        "SELECT line, feature_code, flowmeter_id, NULL, NULL, NULL, NULL, detail, reason FROM frames WHERE reason <> 0"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -34,7 +35,7 @@ SCHEMA: Final = pa.schema(
 
 
 def line_chunks(
-    path: Path, *, first_line: int, columns: int = 0, delimiter: str = ",", replaced: bool = False
+    path: Path, *, first_line: int, columns: int = 0, delimiter: str = ",", quote: str = '"', replaced: bool = False
 ) -> Iterator[pa.Table]:
     """Read a UTF-8 text line by line, tolerating everything.
 
@@ -48,6 +49,8 @@ def line_chunks(
         Number of fields of a CSV record; 0 where the lines are no CSV, and quotes mean nothing.
     delimiter : str
         Between the fields.
+    quote : str
+        Around a field; empty where there is none.
     replaced : bool
         Whether a replacement character marks bytes that were no text.
 
@@ -59,6 +62,7 @@ def line_chunks(
         ``fields`` (null where a plain split at the delimiter gives them).
     """
     number = 1
+    dialect = _Dialect(columns, delimiter, quote) if columns and quote else None
     with path.open("rb") as file:
         carry, final = b"", False
         while not final:
@@ -73,10 +77,10 @@ def line_chunks(
             body, carry = data[:end], data[end:]
             if number == 1:
                 body = body.removeprefix(codecs.BOM_UTF8)
-            table = None if replaced or (columns and b'"' in body) else _clean_lines(body, number)
+            table = None if replaced or (dialect and dialect.quoted(body)) else _clean_lines(body, number)
             left: list[bytes] = []
             if table is None:
-                table, left = _one_by_one(_split(body), number, columns, delimiter, replaced, final)
+                table, left = _one_by_one(_split(body), number, dialect, replaced, final)
             number = number + body.count(b"\n") - len(left)
             carry = b"".join(line + b"\n" for line in left) + carry
             kept = table.slice(int(np.searchsorted(table["line"].to_numpy(), first_line)))
@@ -84,7 +88,7 @@ def line_chunks(
                 yield kept
 
 
-def chosen_lines(path: Path, numbers: Sequence[int]) -> pa.Table | None:
+def chosen_lines(path: Path, numbers: Sequence[int], quote: str = '"') -> pa.Table | None:
     """Some lines of a text as `line_chunks` would give them; None if they are not plain lines."""
     wanted = np.array(sorted(numbers), dtype=np.int64)
     bodies: list[bytes] = []
@@ -94,7 +98,7 @@ def chosen_lines(path: Path, numbers: Sequence[int]) -> pa.Table | None:
             until = int(np.searchsorted(wanted, number + len(raw)))
             bodies += [raw[line - number] for line in wanted[taken:until].tolist()]
             number, taken = number + len(raw), until
-    if len(bodies) != len(wanted) or any(b'"' in body for body in bodies):
+    if len(bodies) != len(wanted) or (quote and any(quote.encode() in body for body in bodies)):
         return None
     if bodies and not bodies[-1].endswith(b"\n"):
         bodies[-1] += b"\n"
@@ -102,6 +106,37 @@ def chosen_lines(path: Path, numbers: Sequence[int]) -> pa.Table | None:
     if table is None or table.num_rows != len(wanted):
         return None
     return table.set_column(0, SCHEMA.field("line"), pa.array(wanted))
+
+
+@dataclass(frozen=True)
+class _Dialect:
+    """CSV with quotes: how many fields a record has, what stands between and around them."""
+
+    columns: int
+    delimiter: str
+    quote: str
+
+    def quoted(self, body: bytes) -> bool:
+        """Whether there is any quote."""
+        return self.quote.encode() in body
+
+    def record(self, text: str) -> list[str] | None:
+        """The fields of a record of one line; None if its quotes do not balance."""
+        if self.quote not in text:
+            return text.rstrip("\r").split(self.delimiter)
+        records = self._records([text.rstrip("\r")])
+        return None if records is None else records[0] if records else []
+
+    def record_of_lines(self, text: str) -> list[str] | None:
+        """The fields of one record of several lines; None if it is not exactly one."""
+        records = self._records(text.splitlines(keepends=True))
+        return records[0] if records is not None and len(records) == 1 else None
+
+    def _records(self, lines: list[str]) -> list[list[str]] | None:
+        try:
+            return list(csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote, strict=True))
+        except csv.Error:
+            return None
 
 
 def _split(body: bytes) -> list[bytes]:
@@ -139,7 +174,7 @@ def _clean_lines(body: bytes, number: int) -> pa.Table | None:
 
 
 def _one_by_one(
-    lines: list[bytes], number: int, columns: int, delimiter: str, replaced: bool, final: bool
+    lines: list[bytes], number: int, dialect: _Dialect | None, replaced: bool, final: bool
 ) -> tuple[pa.Table, list[bytes]]:
     """Lines among which some are odd, and those at the end that are better read together with the next."""
     rows: list[tuple[int, str, int, list[str] | None]] = []
@@ -149,12 +184,12 @@ def _one_by_one(
         text, fault = _text(raw, replaced)
         fields: list[str] | None = None
         used = 1
-        if not fault and columns and '"' in text:
-            fields = _record(text, delimiter)
+        if not fault and dialect and dialect.quote in text:
+            fields = dialect.record(text)
             if fields is None:
                 if position + _SPAN > len(lines) and not final:
                     break
-                fields, used = _spanning(lines[position : position + _SPAN], columns, delimiter, replaced)
+                fields, used = _spanning(lines[position : position + _SPAN], dialect, replaced)
             if fields is None:
                 fault = NUMBER["bad_row"]
             elif used > 1:
@@ -178,16 +213,7 @@ def _text(raw: bytes, replaced: bool) -> tuple[str, int]:
     return text, NUMBER["not_utf8"] if replaced and REPLACEMENT in text else 0
 
 
-def _record(text: str, delimiter: str) -> list[str] | None:
-    """The fields of a CSV record; None if its quotes do not balance."""
-    try:
-        records = list(csv.reader([text.rstrip("\r")], delimiter=delimiter, strict=True))
-    except csv.Error:
-        return None
-    return records[0] if records else []
-
-
-def _spanning(lines: list[bytes], columns: int, delimiter: str, replaced: bool) -> tuple[list[str] | None, int]:
+def _spanning(lines: list[bytes], dialect: _Dialect, replaced: bool) -> tuple[list[str] | None, int]:
     """A record whose quoted field holds line breaks.
 
     A quote that would swallow a line which is a good record by itself is a stray one: then only its own line is lost.
@@ -195,19 +221,11 @@ def _spanning(lines: list[bytes], columns: int, delimiter: str, replaced: bool) 
     text, _ = _text(lines[0], replaced)
     for used, raw in enumerate(lines[1:], start=2):
         more, fault = _text(raw, replaced)
-        alone = None if fault else more.rstrip("\r").split(delimiter) if '"' not in more else _record(more, delimiter)
-        if fault or (alone is not None and len(alone) == columns):
+        alone = None if fault else dialect.record(more)
+        if fault or (alone is not None and len(alone) == dialect.columns):
             return None, 1
         text += "\n" + more
-        fields = _record_of_lines(text, delimiter)
+        fields = dialect.record_of_lines(text)
         if fields is not None:
-            return (fields, used) if len(fields) == columns else (None, 1)
+            return (fields, used) if len(fields) == dialect.columns else (None, 1)
     return None, 1
-
-
-def _record_of_lines(text: str, delimiter: str) -> list[str] | None:
-    try:
-        records = list(csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True))
-    except csv.Error:
-        return None
-    return records[0] if len(records) == 1 else None

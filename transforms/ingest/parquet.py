@@ -8,8 +8,10 @@ from typing import Final
 import duckdb
 
 from transforms.ingest.dumps import Dump
-from transforms.ingest.fields import FileFaultError, columns_of, fields_of
-from transforms.ingest.rules import judged
+from transforms.ingest.fields import FileFaultError
+from transforms.ingest.mapping import UNITS, columns_of, fields_of, names_read
+from transforms.ingest.rules import Limits, judged
+from transforms.ingest.wide import spread, wide_columns
 from transforms.ingest.zones import zone_table
 from transforms.sql import file_list
 
@@ -35,13 +37,13 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def parquet_rows(con: duckdb.DuckDBPyConnection, dump: Dump, absurd_flow_lph: float) -> tuple[str, str]:
+def parquet_rows(con: duckdb.DuckDBPyConnection, dump: Dump, limits: Limits) -> tuple[str, str]:
     """Relations of a Parquet dump's readings, and of its rows as they came.
 
     Returns
     -------
     str
-        SELECT of line (position of the row), feature_code, flowmeter_id, ts, flow, volume, detail, reason.
+        SELECT of line (position of the row), feature_code, flowmeter_id, ts, flow, volume, version, detail, reason.
     str
         SELECT of line, text.
 
@@ -60,26 +62,31 @@ def parquet_rows(con: duckdb.DuckDBPyConnection, dump: Dump, absurd_flow_lph: fl
     numeric = _values_are_numbers(types, roles)
 
     def expression(name: str) -> str:
-        return _expression(name, types[name], roles[name], numeric)
+        return _expression(name, types[name], roles.get(name, ""), numeric)
 
     fields = fields_of(dump.candidate, expression, types)
     stamps = [name for name in columns_of(dump.candidate)["timestamp"].names if name in types]
+    relation = f"(SELECT *, file_row_number AS line FROM {file})"
+    source = dump.candidate.source
+    if source is not None and source.wide is not None:
+        cells = [replace(cell, place=place) for place, cell in enumerate(wide_columns(source, list(types)), start=1)]
+        texts = ", ".join(_expression(cell.name, types[cell.name], source.wide.value, numeric=False) for cell in cells)
+        kept = ", ".join(["line", *map(identifier, sorted(names_read(dump.candidate)))])
+        relation = spread(con, f"(SELECT *, [{texts}] AS f FROM {relation})", cells, kept=kept)
+        numeric = False
     fields = replace(
         fields,
         typed_value=numeric,
         typed_stamp=len(stamps) == 1 and types[stamps[0]] in _ZONED,
     )
-    relation = f"(SELECT *, file_row_number AS line FROM {file})"
-    rows = judged(
-        relation, fields, keep="line", absurd_flow_lph=absurd_flow_lph, zone=zone_table(con, relation, fields)
-    )
+    rows = judged(relation, fields, keep="line", limits=limits, zone=zone_table(con, relation, fields))
     shown = ", ".join(f"{identifier(name)} := {identifier(name)}::VARCHAR" for name in types)
     text = f"SELECT file_row_number AS line, to_json(struct_pack({shown}))::VARCHAR AS text FROM {file}"
     return f"({rows})", f"({text})"
 
 
 def _values_are_numbers(types: dict[str, str], roles: dict[str, str]) -> bool:
-    kinds = [_plain(kind) for name, kind in types.items() if roles.get(name) in ("flow_lph", "volume_l")]
+    kinds = [_plain(kind) for name, kind in types.items() if roles.get(name) in UNITS]
     return all(kind in _INTEGERS | _FLOATS | {"DECIMAL"} for kind in kinds)
 
 
@@ -99,10 +106,10 @@ def _expression(name: str, kind: str, role: str, numeric: bool) -> str:
             return f"try_cast({column} AS DECIMAL(25, 6))::VARCHAR"
         _expect(name, kind, plain in _TEXTS | _INTEGERS or plain.startswith(("TIMESTAMP", "DATE", "TIME", "DECIMAL")))
         return f"{column}::TIMESTAMP::VARCHAR" if plain.startswith("TIMESTAMP") else f"{column}::VARCHAR"
-    if role in ("flow_lph", "volume_l"):
+    if role in UNITS:
         _expect(name, kind, plain in _TEXTS | _INTEGERS | _FLOATS | {"DECIMAL"})
         return f"{column}::DOUBLE" if numeric else f"{column}::VARCHAR"
-    _expect(name, kind, plain in _TEXTS | _INTEGERS)
+    _expect(name, kind, not role or plain in _TEXTS | _INTEGERS)
     return f"{column}::VARCHAR"
 
 

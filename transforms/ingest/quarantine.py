@@ -8,10 +8,11 @@ from pathlib import Path
 
 import duckdb
 
-from transforms.ingest.careful import read_carefully
+from transforms.ingest.careful import of_meters, read_carefully
 from transforms.ingest.dumps import Dump
+from transforms.ingest.known import clock_of
 from transforms.ingest.lines import KEPT
-from transforms.ingest.rules import NUMBER, REASONS
+from transforms.ingest.rules import NUMBER, REASONS, Limits
 from transforms.ingest.store import sync
 from transforms.sql import quote
 
@@ -20,15 +21,16 @@ _REFUSED_LINES = """
 INSERT INTO bad
 SELECT {dump}, line, {conflicting}, detail, "row"
 FROM refused_lines
-QUALIFY row_number() OVER (PARTITION BY feature_code, flowmeter_id, ts, flow, volume ORDER BY line) = 1
+QUALIFY row_number() OVER (PARTITION BY feature_code, flowmeter_id, ts, flow, volume, version ORDER BY line) = 1
 """
 
 _FIND_REFUSED = """
-SELECT {line} AS line, c.feature_code, c.flowmeter_id, c.ts, c.flow, c.volume,
+SELECT {line} AS line, c.feature_code, c.flowmeter_id, c.ts, c.flow, c.volume, c.version,
     strftime(c.ts, '%Y-%m-%dT%H:%M:%S.%fZ') AS detail, left(rtrim(text, chr(13) || chr(10)), {kept}) AS "row"
-FROM {readings} AS c JOIN (SELECT * FROM refused WHERE dump = {dump}) AS r
+FROM {shown} AS c JOIN (SELECT * FROM refused WHERE dump = {dump}) AS r
     ON c.feature_code = coalesce(r.feature_code, '') AND c.flowmeter_id = coalesce(r.flowmeter_id, '') AND c.ts = r.ts
     AND c.flow IS NOT DISTINCT FROM r.flow AND c.volume IS NOT DISTINCT FROM r.volume
+    AND c.version IS NOT DISTINCT FROM r.version
 JOIN {originals} AS originals USING (line)
 WHERE c.reason = 0
 """
@@ -45,13 +47,15 @@ _SAFE = "CASE WHEN regexp_matches({cell}, '^[=+@\\t\\r-]') THEN chr(39) || {cell
 
 def name_of(dump: Dump) -> str:
     """The name, without ending, of a dump's files in quarantine: nothing in it comes from the data."""
-    source = dump.candidate.source_name
-    suffix = "" if source is None else "-" + hashlib.sha256(source.encode()).hexdigest()[:8]
+    one = dump.candidate
+    # a dump whose name tells something is another dump under another name
+    parts = [part for part in (one.source_name, one.told_by_name) if part is not None]
+    suffix = "-" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8] if parts else ""
     return f"{dump.sha256[:16]}-{dump.candidate.stream}{suffix}"
 
 
 def set_aside(
-    con: duckdb.DuckDBPyConnection, folder: Path, dumps: Sequence[Dump], *, refused: bool, absurd_flow_lph: float
+    con: duckdb.DuckDBPyConnection, folder: Path, dumps: Sequence[Dump], *, refused: bool, limits: Limits
 ) -> None:
     """Write the table ``bad``, and the readings of the table ``refused``, as Parquet and as CSV for each dump."""
     wanting = [dump for dump in dumps if dump.reasons]
@@ -63,7 +67,7 @@ def set_aside(
     con.executemany("INSERT INTO reason_names VALUES (?, ?)", list(enumerate(REASONS)))
     for dump in wanting:
         if refused and dump.reasons["conflicting"]:
-            _find_refused(con, dump, absurd_flow_lph)
+            _find_refused(con, dump, limits)
         rows = _OUT.format(file=quote(dump.candidate.file), dump=dump.number)
         con.execute(f"CREATE OR REPLACE TEMP TABLE aside AS {rows}")
         safe = ", ".join(_SAFE.format(cell=cell) for cell in ("file", "reason", "detail", '"row"'))
@@ -78,18 +82,17 @@ def set_aside(
     sync(folder)
 
 
-def _find_refused(con: duckdb.DuckDBPyConnection, dump: Dump, absurd_flow_lph: float) -> None:
+def _find_refused(con: duckdb.DuckDBPyConnection, dump: Dump, limits: Limits) -> None:
     """Read a dump once more for the lines of its refused readings."""
     con.execute(
         "CREATE OR REPLACE TEMP TABLE refused_lines (line BIGINT, feature_code VARCHAR, flowmeter_id VARCHAR, "
-        'ts TIMESTAMP, flow DOUBLE, volume DOUBLE, detail VARCHAR, "row" VARCHAR)'
+        'ts TIMESTAMP, flow DOUBLE, volume DOUBLE, version BIGINT, detail VARCHAR, "row" VARCHAR)'
     )
-    for rows in read_carefully(con, dump, absurd_flow_lph):
+    for rows in read_carefully(con, dump, limits):
         line = "line" if rows.numbered else "NULL::BIGINT"
+        shown = clock_of(rows.readings) if limits.known.clocks and of_meters(dump) else rows.readings
         con.execute(
             "INSERT INTO refused_lines "
-            + _FIND_REFUSED.format(
-                line=line, kept=KEPT, dump=dump.number, readings=rows.readings, originals=rows.originals
-            )
+            + _FIND_REFUSED.format(line=line, kept=KEPT, dump=dump.number, shown=shown, originals=rows.originals)
         )
     con.execute(_REFUSED_LINES.format(dump=dump.number, conflicting=NUMBER["conflicting"]))

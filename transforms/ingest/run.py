@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 
@@ -18,8 +19,11 @@ from transforms.ingest.devices import bucket_count as buckets_for
 from transforms.ingest.devices import load_devices, number_new, number_registered
 from transforms.ingest.discover import Candidate, discover
 from transforms.ingest.dumps import Dump, prepare
-from transforms.ingest.fields import check_patterns
+from transforms.ingest.known import load_known
+from transforms.ingest.patterns import check_patterns
 from transforms.ingest.quarantine import set_aside
+from transforms.ingest.retry import clear_aside, combine, keep_refused
+from transforms.ingest.rules import Limits
 from transforms.ingest.settle import load_conflicts, overlapping, settle, sort_staged
 from transforms.ingest.stage import stage
 from transforms.ingest.store import (
@@ -47,11 +51,14 @@ def ingest(
     registry: Registry,
     *,
     absurd_flow_lph: float,
+    absurd_by_model: Mapping[str, float] | None = None,
     threads: int,
     memory_mb: int = 1200,
     progress: Callable[[str], None] | None = None,
     bucket_count: int | None = None,
     ahead: ReadAhead | None = None,
+    not_after: datetime | None = None,
+    retry: Collection[str] | None = None,
 ) -> IngestResult:
     """Bring every new dump below raw/ into the lake.
 
@@ -66,6 +73,8 @@ def ingest(
         For the sources, the preset correspondence and the size of the fleet.
     absurd_flow_lph : float
         Flows above this are quarantined as ``absurd`` [L/h].
+    absurd_by_model : mapping, optional
+        The same for the meters of a model, where that is less [L/h].
     threads : int
         That DuckDB may use.
     memory_mb : int
@@ -76,6 +85,10 @@ def ingest(
         Number of hash buckets of a lake that is made now; by default it follows from the number of registered meters.
     ahead : ReadAhead, optional
         What was begun with before.
+    retry : collection of str, optional
+        Paths relative to raw/ of dumps to read once more; then new ones are left alone.
+    not_after : datetime, optional
+        Later stamps are quarantined as ``future``.
 
     Raises
     ------
@@ -93,7 +106,7 @@ def ingest(
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     accounts: list[DumpAccount] = []
-    intake = _Intake(lake, candidates, threads, ahead)
+    intake = _Intake(lake, candidates, threads, ahead, retry)
     try:
         con = connect(threads=threads, memory_mb=memory_mb, spill=scratch / "spill")
         try:
@@ -104,7 +117,7 @@ def ingest(
                 workspace,
                 lake,
                 lake.n_buckets or bucket_count or buckets_for(registry.meters.height),
-                absurd_flow_lph,
+                Limits(absurd_flow_lph, not_after, load_known(con, registry, absurd_by_model or {})),
                 scratch,
                 tell,
             )
@@ -123,11 +136,28 @@ def ingest(
     return IngestResult(tuple(accounts), intake.skipped, tuple(sorted([*ignored, *intake.unreadable])))
 
 
+#: what makes two files the same dump: stream, source, digest, and the name where that tells something
+Identity = tuple[str, str | None, str, str | None]
+
+
 class _Intake:
     """The dumps that the lake does not have yet, in batches; digests are made ahead of the batch that needs them."""
 
-    def __init__(self, lake: Lake, candidates: Sequence[Candidate], threads: int, ahead: ReadAhead | None) -> None:
-        self._known = {(dump["stream"], dump["source"], dump["sha256"]) for dump in lake.dumps}
+    def __init__(
+        self,
+        lake: Lake,
+        candidates: Sequence[Candidate],
+        threads: int,
+        ahead: ReadAhead | None,
+        retry: Collection[str] | None,
+    ) -> None:
+        self._before = {} if retry is None else _entries(lake, retry)
+        self._again = retry is not None
+        self._known: set[Identity] = {
+            (dump["stream"], dump["source"], dump["sha256"], name)
+            for dump in lake.dumps
+            for name in (None, dump["file"])
+        }
         self._digests = Digests(lake.root)
         self._candidates = candidates
         self._threads = threads
@@ -165,7 +195,12 @@ class _Intake:
                     self.unreadable.append((one.file, "unreadable"))
                     continue
                 self._digests.remember(one.file, found.state, found.sha256)
-                key = (one.stream, one.source_name, found.sha256)
+                key = _identity(one, found.sha256)
+                if self._again:
+                    if before := self._before.pop(key, None):
+                        facts = found.facts or fingerprint(one.path, count=is_text(one)).facts
+                        yield Dump(0, one, found.sha256, found.size, facts, before=before)
+                    continue
                 if key in self._known:
                     self.skipped += 1
                     continue
@@ -175,7 +210,7 @@ class _Intake:
     def _digest(self, one: Candidate) -> Fingerprint:
         """The fingerprint of a file that may be a dump; one that the lake has is not read if it has not changed."""
         noted = self._digests.known(one.file, one.path)
-        if noted is not None and (one.stream, one.source_name, noted) in self._known:
+        if noted is not None and _identity(one, noted) in self._known:
             return Fingerprint(state_of(one.path), noted, None)
         if is_text(one) and self._ahead and (taken := self._ahead.take(one.path)):
             return taken
@@ -184,6 +219,19 @@ class _Intake:
     def close(self) -> None:
         """Keep the digests for the next ingest."""
         self._digests.save()
+
+
+def _entries(lake: Lake, files: Collection[str]) -> dict[Identity, dict[str, Any]]:
+    """The ledger's entries of dumps that had rows set aside, by what makes two files the same dump."""
+    wanted = [dump for dump in lake.dumps if dump["file"] in files and dump["quarantined"]]
+    return {
+        (dump["stream"], dump["source"], dump["sha256"], name): dump for dump in wanted for name in (None, dump["file"])
+    }
+
+
+def _identity(one: Candidate, sha256: str) -> Identity:
+    """What makes two files the same dump."""
+    return (one.stream, one.source_name, sha256, one.told_by_name)
 
 
 def is_text(candidate: Candidate) -> bool:
@@ -200,7 +248,7 @@ class _Run:
         workspace: Workspace,
         lake: Lake,
         n_buckets: int,
-        absurd_flow_lph: float,
+        limits: Limits,
         scratch: Path,
         tell: Callable[[str], None],
     ) -> None:
@@ -209,7 +257,7 @@ class _Run:
         self.lake = lake
         self.files: list[LakeFile] = [lake_file(lake.root, entry) for entry in lake.files]
         self.n_buckets = n_buckets
-        self.absurd_flow_lph = absurd_flow_lph
+        self.limits = limits
         self.scratch = scratch
         self.tell = tell
 
@@ -228,12 +276,16 @@ class _Run:
             if not of_stream:
                 continue
             self.con.execute("SET preserve_insertion_order = false")
-            stage(self.con, of_stream, self.absurd_flow_lph)
+            stage(self.con, of_stream, self.limits)
             self.con.execute("SET preserve_insertion_order = true")
             new_devices += number_new(self.con, stream, self.n_buckets)
             sorting = sort_staged(self.con, stream, self.n_buckets)
             parts = parts_of(self.con, stream, self.n_buckets, sorting.values)
             settlement = settle(self.con, sorting, overlapping(self.files, parts), of_stream)
+            for dump in of_stream:
+                if dump.before is not None:
+                    combine(dump, dump.before)
+                    keep_refused(self.con, self.workspace.quarantine, dump)
             self.con.execute("DROP TABLE staged")
             if settlement.changed:
                 parts = parts_of(self.con, stream, self.n_buckets, sorting.values)
@@ -244,21 +296,30 @@ class _Run:
                 self.workspace.quarantine,
                 of_stream,
                 refused=settlement.refused,
-                absurd_flow_lph=self.absurd_flow_lph,
+                limits=self.limits,
             )
-            contradicted = contradicted or settlement.refused
+            # a list that knows no versions is no use beside readings that have some
+            contradicted = (
+                contradicted
+                or settlement.refused
+                or ("version" in sorting.values and self.lake.conflicts_file is not None)
+            )
         root = self.lake.root
         self.lake = extended(
             self.lake,
             n_buckets=self.n_buckets,
             files=new_files,
             dumps=[dump.account().entry() for dump in dumps],
+            instead_of=[dump.before for dump in dumps if dump.before is not None],
             devices_file=write_devices(self.con, root, generation)
             if new_devices or not self.lake.generation
             else self.lake.devices_file,
             conflicts_file=write_conflicts(self.con, root, generation) if contradicted else self.lake.conflicts_file,
         )
         commit(self.lake)
+        for dump in dumps:
+            if dump.before is not None and not dump.account().quarantined:
+                clear_aside(self.workspace.quarantine, dump)
         self.files += new_files
         for leftover in self.scratch.glob("text-*"):
             leftover.unlink()

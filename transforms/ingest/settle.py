@@ -4,6 +4,10 @@ Equal readings are duplicates. Different ones contradict each other, and none of
 the smallest, else the one that the lake has) stays in the lake, the others go to quarantine as ``conflicting``, and the
 key goes to the list of conflicts, which `match` leaves out. The list keeps the refused values too, so that the same
 value coming once more is known as a duplicate: the totals depend neither on the order of the dumps nor on their cut.
+
+Where a source says which version a reading is of, all this is asked of each version by itself. The lake has one reading
+of each version, and the highest counts; whichever came first, all versions but one are counted as ``replaced``. A
+reading without a version is older than any with one.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 import duckdb
 
@@ -24,9 +29,9 @@ from transforms.sql import file_list, quote
 _NUMBERED = """
 SELECT ((ts::DATE - DATE '1970-01-01') * {n_buckets} + bucket)::INTEGER AS part, device_no, ts, {values}
 FROM (
-    SELECT dump, device_no, bucket, ts, flow, volume FROM staged WHERE device_no IS NOT NULL
+    SELECT dump, device_no, bucket, ts, flow, volume, version FROM staged WHERE device_no IS NOT NULL
     UNION ALL
-    SELECT dump, known.device_no, known.bucket, ts, flow, volume
+    SELECT dump, known.device_no, known.bucket, ts, flow, volume, version
     FROM (SELECT * EXCLUDE (device_no, bucket) FROM staged WHERE device_no IS NULL)
     JOIN (SELECT * FROM devices WHERE stream = {stream}) AS known USING ({key})
 )
@@ -36,7 +41,7 @@ _SORTED = "CREATE OR REPLACE TEMP TABLE sorted AS {numbered} ORDER BY part, devi
 
 _IN_LAKE = """
 CREATE OR REPLACE TEMP TABLE in_lake AS
-SELECT device_no, ts, flow, volume FROM {lake} SEMI JOIN sorted USING (device_no, ts)
+SELECT device_no, ts, flow, volume, version FROM {lake} SEMI JOIN sorted USING (device_no, ts)
 """
 
 _NEIGHBOURS = """
@@ -52,28 +57,30 @@ _RULED = """
 CREATE OR REPLACE TEMP TABLE ruled AS
 WITH
 incoming AS (
-    SELECT device_no, ts, flow, volume, min(dump) AS dump, any_value(part) AS part
+    SELECT device_no, ts, flow, volume, version, min(dump) AS dump, any_value(part) AS part
     FROM ({numbered}) SEMI JOIN contested USING (device_no, ts)
-    GROUP BY device_no, ts, flow, volume
+    GROUP BY device_no, ts, flow, volume, version
 ),
 seen AS (
-    SELECT device_no, ts, flow, volume FROM in_lake
+    SELECT device_no, ts, flow, volume, version FROM in_lake
     UNION
-    SELECT device_no, ts, flow, volume FROM conflicts SEMI JOIN contested USING (device_no, ts)
+    SELECT device_no, ts, flow, volume, version FROM conflicts SEMI JOIN contested USING (device_no, ts)
 )
 SELECT incoming.*,
     CASE
         WHEN seen.device_no IS NOT NULL THEN 'duplicate'
         WHEN held.device_no IS NOT NULL THEN 'conflicting'
-        WHEN row_number() OVER (PARTITION BY incoming.device_no, incoming.ts
+        WHEN row_number() OVER (PARTITION BY incoming.device_no, incoming.ts, incoming.version
             ORDER BY incoming.flow NULLS LAST, incoming.volume NULLS LAST) > 1 THEN 'conflicting'
         ELSE 'accepted'
     END AS ruling
 FROM incoming
 LEFT JOIN seen ON seen.device_no = incoming.device_no AND seen.ts = incoming.ts
     AND seen.flow IS NOT DISTINCT FROM incoming.flow AND seen.volume IS NOT DISTINCT FROM incoming.volume
-LEFT JOIN (SELECT DISTINCT device_no, ts FROM in_lake) AS held
+    AND seen.version IS NOT DISTINCT FROM incoming.version
+LEFT JOIN (SELECT DISTINCT device_no, ts, version FROM in_lake) AS held
     ON held.device_no = incoming.device_no AND held.ts = incoming.ts
+    AND held.version IS NOT DISTINCT FROM incoming.version
 """
 
 _SETTLED = """
@@ -86,20 +93,32 @@ ORDER BY part, device_no, ts
 
 _REFUSED = """
 CREATE OR REPLACE TEMP TABLE refused AS
-SELECT dump, nullif(feature_code, '') AS feature_code, nullif(flowmeter_id, '') AS flowmeter_id, ts, flow, volume
+SELECT dump, nullif(feature_code, '') AS feature_code, nullif(flowmeter_id, '') AS flowmeter_id, ts, flow, volume, version
 FROM ruled JOIN devices USING (device_no)
 WHERE ruling = 'conflicting'
 """
 
-# Of the contested instants: how many readings came with each dump, and how many of them were accepted and refused.
+# Of the contested instants: how many readings came with each dump, how many of them were accepted and refused, and how
+# many of the accepted were one version of a reading more.
 _COUNTS = """
 WITH came AS (SELECT dump, count(*) AS n FROM ({numbered}) SEMI JOIN contested USING (device_no, ts) GROUP BY dump),
 kept AS (
     SELECT dump, count(*) FILTER (ruling = 'accepted') AS accepted, count(*) FILTER (ruling = 'conflicting') AS refused
     FROM ruled GROUP BY dump
-)
-SELECT dump, n, coalesce(accepted, 0), coalesce(refused, 0) FROM came LEFT JOIN kept USING (dump)
+),
+versions AS (
+    SELECT dump, there.device_no IS NOT NULL
+        OR row_number() OVER (PARTITION BY device_no, ts ORDER BY version NULLS FIRST) > 1 AS another
+    FROM (SELECT * FROM ruled WHERE ruling = 'accepted')
+    LEFT JOIN (SELECT DISTINCT device_no, ts FROM in_lake) AS there USING (device_no, ts)
+),
+replaced AS (SELECT dump, count(*) FILTER (another) AS replaced FROM versions GROUP BY dump)
+SELECT dump, n, coalesce(accepted, 0), coalesce(refused, 0), coalesce(replaced, 0)
+FROM came LEFT JOIN kept USING (dump) LEFT JOIN replaced USING (dump)
 """
+
+
+_VALUES: Final = {"flow": "DOUBLE", "volume": "DOUBLE", "version": "BIGINT"}
 
 
 @dataclass(frozen=True)
@@ -121,7 +140,7 @@ class Sorting:
     n_buckets : int
         Of the lake.
     values : tuple of str
-        ``flow``, ``volume`` or both: those that any reading has. An empty column would have to be sorted as well.
+        ``flow``, ``volume`` and ``version``: those that any reading has. An empty column would have to be sorted as well.
     """
 
     stream: str
@@ -137,8 +156,8 @@ class Sorting:
 
 def sort_staged(con: duckdb.DuckDBPyConnection, stream: str, n_buckets: int) -> Sorting:
     """Make the table ``sorted`` from ``staged``: devices as numbers, in the order of the files to be written."""
-    has = con.sql("SELECT count(flow) > 0, count(volume) > 0 FROM staged").fetchall()[0]
-    values = tuple(name for name, there in zip(("flow", "volume"), has, strict=True) if there) or ("flow",)
+    has = con.sql("SELECT count(flow) > 0, count(volume) > 0, count(version) > 0 FROM staged").fetchall()[0]
+    values = tuple(name for name, there in zip(_VALUES, has, strict=True) if there) or ("flow",)
     sorting = Sorting(stream, n_buckets, values)
     con.execute(_SORTED.format(numbered=sorting.numbered()))
     return sorting
@@ -146,11 +165,14 @@ def sort_staged(con: duckdb.DuckDBPyConnection, stream: str, n_buckets: int) -> 
 
 def load_conflicts(con: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     """Make the table ``conflicts`` of refused readings so far."""
-    con.execute("CREATE OR REPLACE TEMP TABLE conflicts (device_no INTEGER, ts TIMESTAMP, flow DOUBLE, volume DOUBLE)")
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE conflicts "
+        "(device_no INTEGER, ts TIMESTAMP, flow_lph DOUBLE, volume_l DOUBLE, version BIGINT)"
+    )
     if (file := lake.conflicts()) is not None:
-        con.execute(
-            f"INSERT INTO conflicts SELECT device_no, ts, flow_lph, volume_l FROM read_parquet({file_list([file])})"
-        )
+        # by name, because older files have no versions
+        con.execute(f"INSERT INTO conflicts BY NAME SELECT * FROM read_parquet({file_list([file])})")
+    con.execute("ALTER TABLE conflicts RENAME flow_lph TO flow; ALTER TABLE conflicts RENAME volume_l TO volume")
 
 
 def settle(
@@ -181,29 +203,38 @@ def settle(
     con.execute(f"CREATE OR REPLACE TEMP TABLE contested AS {_NEIGHBOURS} UNION SELECT device_no, ts FROM in_lake")
     if not con.sql("SELECT 1 FROM contested LIMIT 1").fetchall():
         return Settlement(changed=False, refused=False)
-    missing = [f"NULL::DOUBLE AS {name}" for name in ("flow", "volume") if name not in sorting.values]
+    missing = [f"NULL::{kind} AS {name}" for name, kind in _VALUES.items() if name not in sorting.values]
     con.execute(_RULED.format(numbered=sorting.numbered("dump", *missing)))
     con.execute(_SETTLED.format(values=", ".join(sorting.values)))
     con.execute(_REFUSED)
     by_number = {dump.number: dump for dump in dumps}
     refusals = 0
-    for number, came, accepted, refused in con.sql(_COUNTS.format(numbered=sorting.numbered("dump"))).fetchall():
+    for number, came, accepted, refused, replaced in con.sql(
+        _COUNTS.format(numbered=sorting.numbered("dump"))
+    ).fetchall():
         dump = by_number[number]
         dump.accepted -= came - accepted
         dump.duplicate += came - accepted - refused
+        dump.replaced += replaced
         if refused:
             dump.reasons["conflicting"] += refused
         refusals += refused
-    con.execute("INSERT INTO conflicts SELECT device_no, ts, flow, volume FROM ruled WHERE ruling = 'conflicting'")
+    con.execute(
+        "INSERT INTO conflicts SELECT device_no, ts, flow, volume, version FROM ruled WHERE ruling = 'conflicting'"
+    )
     con.execute("DROP TABLE sorted; ALTER TABLE settled RENAME TO sorted; DROP TABLE ruled; DROP TABLE contested")
     return Settlement(changed=True, refused=refusals > 0)
 
 
 def _lake_rows(files: Sequence[LakeFile]) -> str:
     if not files:
-        return "(SELECT 0 AS device_no, TIMESTAMP 'epoch' AS ts, 0.0 AS flow, 0.0 AS volume WHERE false)"
+        return "(SELECT 0 AS device_no, TIMESTAMP 'epoch' AS ts, 0.0 AS flow, 0.0 AS volume, 0 AS version WHERE false)"
     paths = file_list([file.path for file in files])
-    return f"(SELECT device_no, ts, flow_lph AS flow, volume_l AS volume FROM read_parquet({paths}))"
+    version = "version" if any(file.has_version for file in files) else "NULL::BIGINT AS version"
+    return (
+        f"(SELECT device_no, ts, flow_lph AS flow, volume_l AS volume, {version} "
+        f"FROM read_parquet({paths}, union_by_name = true))"
+    )
 
 
 def overlapping(files: Iterable[LakeFile], parts: Iterable[Part]) -> list[LakeFile]:

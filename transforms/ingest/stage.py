@@ -14,17 +14,19 @@ import duckdb
 
 from transforms.ingest.careful import Rows, read_carefully, read_chunk
 from transforms.ingest.dumps import Dump
-from transforms.ingest.fields import FileFaultError, fields_of
+from transforms.ingest.fields import FileFaultError
 from transforms.ingest.lines import KEPT, chosen_lines
+from transforms.ingest.mapping import fields_of
 from transforms.ingest.parquet import BROKEN
-from transforms.ingest.rules import REASONS, marked, odd_identifier
+from transforms.ingest.rules import REASONS, THEIRS, Limits, marked, odd_identifier
 from transforms.ingest.zones import zone_table
+from transforms.sources import Source
 from transforms.sql import file_list, quote
 
 _TABLES = """
 CREATE OR REPLACE TEMP TABLE staged (
     dump INTEGER, feature_code VARCHAR, flowmeter_id VARCHAR, ts TIMESTAMP, flow DOUBLE, volume DOUBLE,
-    device_no INTEGER, bucket INTEGER
+    device_no INTEGER, bucket INTEGER, version BIGINT
 );
 CREATE OR REPLACE TEMP TABLE bad (dump INTEGER, line BIGINT, reason UTINYINT, detail VARCHAR, "row" VARCHAR);
 """
@@ -35,7 +37,7 @@ _UNION_LIMIT = 16
 _FEW = 20
 
 
-def stage(con: duckdb.DuckDBPyConnection, dumps: Sequence[Dump], absurd_flow_lph: float) -> None:
+def stage(con: duckdb.DuckDBPyConnection, dumps: Sequence[Dump], limits: Limits) -> None:
     """Fill ``staged`` (good readings), ``named`` (new devices) and ``bad`` from dumps of one stream; count the rows.
 
     Readings of a device that the dictionary knows carry its number instead of its identifiers.
@@ -45,11 +47,12 @@ def stage(con: duckdb.DuckDBPyConnection, dumps: Sequence[Dump], absurd_flow_lph
         _check_columns(dump)
     quick = sorted((dump for dump in dumps if _may_be_quick(dump)), key=_shape)
     for _, group in groupby(quick, key=_shape):
-        _read_quickly(con, list(group), absurd_flow_lph)
-    done = _settle_quick(con, quick, absurd_flow_lph) if quick else set()
+        _read_quickly(con, list(group), limits)
+    done = _settle_quick(con, quick, limits) if quick else set()
     for dump in dumps:
         if dump.number not in done:
-            _stage_carefully(con, dump, absurd_flow_lph)
+            _stage_carefully(con, dump, limits)
+    limits.known.set_clocks_right(con, dumps[0].candidate.stream)
     if len(done) < len(dumps):
         _name(con)
     _account(con, dumps)
@@ -68,9 +71,19 @@ def _may_be_quick(dump: Dump) -> bool:
         dump.candidate.format == "csv"
         and dump.fault is None
         and dump.rows > 0
-        and not dump.replaced
+        and not dump.garbled
         and dump.facts is not None
         and dump.facts.plain
+        and not _needs_care(dump.candidate.source)
+    )
+
+
+def _needs_care(source: Source | None) -> bool:
+    """Whether a source's rows are not simply the file's rows, or depend on one another or on the file's name."""
+    return source is not None and (
+        source.named_by_file
+        or source.ambiguous == "by_order"
+        or any(part is not None for part in (source.wide, source.where, source.version, source.comment))
     )
 
 
@@ -79,30 +92,30 @@ def _shape(dump: Dump) -> tuple[str, tuple[str, ...]]:
     return dump.candidate.source_name or "", tuple(dump.header)
 
 
-def _read_quickly(con: duckdb.DuckDBPyConnection, dumps: list[Dump], absurd_flow_lph: float) -> None:
+def _read_quickly(con: duckdb.DuckDBPyConnection, dumps: list[Dump], limits: Limits) -> None:
     """Parse CSV dumps of one shape; if DuckDB gives up on one, the half without it still goes the fast way."""
     try:
-        _insert_quick(con, dumps, absurd_flow_lph)
+        _insert_quick(con, dumps, limits)
     except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException):
         middle = len(dumps) // 2
         if middle:
-            _read_quickly(con, dumps[:middle], absurd_flow_lph)
-            _read_quickly(con, dumps[middle:], absurd_flow_lph)
+            _read_quickly(con, dumps[:middle], limits)
+            _read_quickly(con, dumps[middle:], limits)
 
 
 _QUICK = """
 INSERT INTO staged
 SELECT dump, CASE WHEN known.device_no IS NULL THEN marked.feature_code END,
-    CASE WHEN known.device_no IS NULL THEN marked.flowmeter_id END, ts, flow, volume, known.device_no, known.bucket
+    CASE WHEN known.device_no IS NULL THEN marked.flowmeter_id END, ts, flow, volume, known.device_no, known.bucket, NULL
 FROM ({marked}) AS marked
 LEFT JOIN (SELECT * FROM devices WHERE stream = {stream}) AS known ON {same}
 """
 
 
-def _insert_quick(con: duckdb.DuckDBPyConnection, dumps: list[Dump], absurd_flow_lph: float) -> None:
+def _insert_quick(con: duckdb.DuckDBPyConnection, dumps: list[Dump], limits: Limits) -> None:
     keys = ("feature_code",) if dumps[0].candidate.stream == "meter" else ("feature_code", "flowmeter_id")
     text = _QUICK.format(
-        marked=_quick_sql(con, dumps, absurd_flow_lph),
+        marked=_quick_sql(con, dumps, limits),
         stream=quote(dumps[0].candidate.stream),
         same=" AND ".join(f"marked.{key} = known.{key}" for key in keys),
     )
@@ -114,19 +127,19 @@ def _insert_quick(con: duckdb.DuckDBPyConnection, dumps: list[Dump], absurd_flow
         con.execute("SET disabled_optimizers = ''")
 
 
-def _quick_sql(
-    con: duckdb.DuckDBPyConnection, dumps: list[Dump], absurd_flow_lph: float, *, position: bool = False
-) -> str:
+def _quick_sql(con: duckdb.DuckDBPyConnection, dumps: list[Dump], limits: Limits, *, position: bool = False) -> str:
     first = dumps[0]
     place = {name: position for position, name in reversed(list(enumerate(first.header)))}
     fields = fields_of(first.candidate, lambda name: f"c{place[name]}", place)
     columns = "{" + ", ".join(f"'c{position}': 'VARCHAR'" for position in range(len(first.header))) + "}"
 
+    header = str(first.candidate.source is None or first.candidate.source.header).lower()
+
     def parsed(files: Sequence[Dump], extra: str = "") -> str:
         paths = file_list([str(dump.text) for dump in files])
         return (
-            f"read_csv({paths}, auto_detect=false, header=true, skip={first.skip_rows}, delim={quote(first.delimiter)}, "
-            f"quote='\"', escape='\"', ignore_errors=true, columns={columns}{extra})"
+            f"read_csv({paths}, auto_detect=false, header={header}, skip={first.skip_rows}, delim={quote(first.delimiter)}, "
+            f"quote={quote(first.quote)}, escape={quote(first.quote)}, ignore_errors=true, columns={columns}{extra})"
         )
 
     if position:
@@ -146,32 +159,32 @@ def _quick_sql(
         relation,
         fields,
         keep="position, " if position else "",
-        absurd_flow_lph=absurd_flow_lph,
+        limits=limits,
         zone=zone_table(con, relation, fields),
     )
 
 
-def _settle_quick(con: duckdb.DuckDBPyConnection, quick: Sequence[Dump], absurd_flow_lph: float) -> set[int]:
+def _settle_quick(con: duckdb.DuckDBPyConnection, quick: Sequence[Dump], limits: Limits) -> set[int]:
     """Keep of what the fast way read that of which there is no doubt; return the numbers of those dumps."""
     counts = dict(con.sql("SELECT dump, count(*) FROM staged GROUP BY dump").fetchall())
     done = {dump.number for dump in quick if counts.get(dump.number) == dump.rows}
     _name(con)
     odd = f"{odd_identifier('feature_code')} OR {odd_identifier('flowmeter_id')}"
-    doubtful: set[int] = set()
+    doubtful = limits.known.beyond(con) if quick[0].candidate.stream == "meter" else set()
     if con.sql(f"SELECT 1 FROM named WHERE {odd} LIMIT 1").fetchall():
         named_odd = (
             "SELECT DISTINCT CASE WHEN dump < 0 THEN -1 - dump ELSE dump END FROM staged "
             f"WHERE device_no IS NULL AND ({odd})"
         )
-        doubtful = {number for (number,) in con.sql(named_odd).fetchall()}
-        done -= doubtful
+        doubtful |= {number for (number,) in con.sql(named_odd).fetchall()}
+    done -= doubtful
     for dump in quick:
         good, faulty = counts.get(dump.number, 0), counts.get(-1 - dump.number, 0)
         if (
             dump.number not in doubtful
             and good + faulty == dump.rows
             and 0 < faulty <= dump.rows // _FEW
-            and _set_faulty_aside(con, dump, faulty, absurd_flow_lph)
+            and _set_faulty_aside(con, dump, faulty, limits)
         ):
             done.add(dump.number)
     if len(done) < len(quick) or any(number < 0 for number in counts):
@@ -180,21 +193,21 @@ def _settle_quick(con: duckdb.DuckDBPyConnection, quick: Sequence[Dump], absurd_
     return done
 
 
-def _set_faulty_aside(con: duckdb.DuckDBPyConnection, dump: Dump, faulty: int, absurd_flow_lph: float) -> bool:
+def _set_faulty_aside(con: duckdb.DuckDBPyConnection, dump: Dump, faulty: int, limits: Limits) -> bool:
     """Find the lines of a dump's few bad rows, and read those lines the careful way.
 
     Every record is one line here, since there are as many of the ones as of the others; so a record's position tells
     its line. That is checked: all lines found this way must turn out to be bad.
     """
     con.execute("SET preserve_insertion_order = true")
-    marked_rows = _quick_sql(con, [dump], absurd_flow_lph, position=True)
+    marked_rows = _quick_sql(con, [dump], limits, position=True)
     found = con.sql(f"SELECT position FROM ({marked_rows}) WHERE dump < 0").fetchall()
     con.execute("SET preserve_insertion_order = false")
     lines = [position + dump.first_line - 1 for (position,) in found]
-    chunk = chosen_lines(dump.text, lines) if dump.text else None
+    chunk = chosen_lines(dump.text, lines, dump.quote) if dump.text else None
     if chunk is None or chunk.num_rows != faulty:
         return False
-    rows = read_chunk(con, dump, chunk, absurd_flow_lph)
+    rows = read_chunk(con, dump, chunk, limits)
     (judged_bad,) = con.sql(f"SELECT count(*) FILTER (reason <> 0) FROM {rows.readings}").fetchall()[0]
     if judged_bad != faulty:
         return False
@@ -212,20 +225,23 @@ def _name(con: duckdb.DuckDBPyConnection) -> None:
 
 _GOOD = """
 INSERT INTO staged
-SELECT {dump}, feature_code, flowmeter_id, ts, flow, volume, NULL, NULL FROM {readings} WHERE reason = 0
+SELECT {dump}, feature_code, flowmeter_id, ts, flow, volume, NULL, NULL, version FROM {readings} WHERE reason = 0
 """
 
 _BAD = """
 INSERT INTO bad
 SELECT {dump}, {line}, reason, detail, left(rtrim(text, chr(13) || chr(10)), {kept})
-FROM (SELECT line, reason, detail FROM {readings} WHERE reason <> 0) JOIN {originals} AS originals USING (line)
+FROM (SELECT line, reason, detail FROM {readings} WHERE reason NOT IN (0, {theirs})) JOIN {originals} AS originals USING (line)
 """
 
 
-def _stage_carefully(con: duckdb.DuckDBPyConnection, dump: Dump, absurd_flow_lph: float) -> None:
+def _stage_carefully(con: duckdb.DuckDBPyConnection, dump: Dump, limits: Limits) -> None:
     try:
-        for rows in read_carefully(con, dump, absurd_flow_lph):
+        for rows in read_carefully(con, dump, limits):
             con.execute(_GOOD.format(dump=dump.number, readings=rows.readings))
+            if dump.candidate.source is not None and dump.candidate.source.where is not None:
+                others = con.sql(f"SELECT count(*) FROM {rows.readings} WHERE reason = {THEIRS}").fetchall()
+                dump.others += int(others[0][0])
             _insert_bad(con, dump, rows)
     except FileFaultError as fault:
         dump.fault = fault
@@ -244,7 +260,11 @@ def _stage_carefully(con: duckdb.DuckDBPyConnection, dump: Dump, absurd_flow_lph
 
 def _insert_bad(con: duckdb.DuckDBPyConnection, dump: Dump, rows: Rows) -> None:
     line = "line" if rows.numbered else "NULL"
-    con.execute(_BAD.format(dump=dump.number, line=line, kept=KEPT, readings=rows.readings, originals=rows.originals))
+    con.execute(
+        _BAD.format(
+            dump=dump.number, line=line, kept=KEPT, readings=rows.readings, originals=rows.originals, theirs=THEIRS
+        )
+    )
 
 
 def _account(con: duckdb.DuckDBPyConnection, dumps: Sequence[Dump]) -> None:

@@ -22,12 +22,12 @@ from transforms.sql import quote
 _EPOCH_DAY: Final = date(1970, 1, 1)
 
 _PARTS = """
-SELECT part, count(*), min(ts), max(ts), min(device_no), max(device_no), {flow}, {volume}
+SELECT part, count(*), min(ts), max(ts), min(device_no), max(device_no), {flow}, {volume}, {version}
 FROM sorted GROUP BY part ORDER BY part
 """
 
 _COPY = """
-COPY (SELECT device_no, ts, {flow} AS flow_lph, {volume} AS volume_l FROM sorted WHERE part = {part})
+COPY (SELECT device_no, ts, {flow} AS flow_lph, {volume} AS volume_l{version} FROM sorted WHERE part = {part})
 TO {target} (FORMAT parquet, COMPRESSION zstd)
 """
 
@@ -40,8 +40,8 @@ COPY (
 
 _CONFLICTS = """
 COPY (
-    SELECT DISTINCT device_no, ts, flow AS flow_lph, volume AS volume_l FROM conflicts
-    ORDER BY device_no, ts, flow_lph NULLS LAST, volume_l NULLS LAST
+    SELECT DISTINCT device_no, ts, flow AS flow_lph, volume AS volume_l, version FROM conflicts
+    ORDER BY device_no, ts, version NULLS FIRST, flow_lph NULLS LAST, volume_l NULLS LAST
 ) TO {target} (FORMAT parquet, COMPRESSION zstd)
 """
 
@@ -61,6 +61,7 @@ class Part:
     max_device: int
     has_flow: bool
     has_volume: bool
+    has_version: bool
 
     def name(self, generation: int) -> str:
         return f"stream={self.stream}/date={self.date.isoformat()}/bucket={self.bucket:03d}/g{generation:06d}.parquet"
@@ -69,7 +70,7 @@ class Part:
 def parts_of(con: duckdb.DuckDBPyConnection, stream: str, n_buckets: int, values: Sequence[str]) -> list[Part]:
     """What the table ``sorted`` holds, by date and bucket; ``values`` names the value columns that it has."""
     found = []
-    counts = {name: f"count({name}) > 0" if name in values else "false" for name in ("flow", "volume")}
+    counts = {name: f"count({name}) > 0" if name in values else "false" for name in ("flow", "volume", "version")}
     for number, rows, min_ts, max_ts, *rest in con.sql(_PARTS.format(**counts)).fetchall():
         day, bucket = divmod(number, n_buckets)
         times = (min_ts.replace(tzinfo=UTC), max_ts.replace(tzinfo=UTC))
@@ -83,6 +84,7 @@ def write_parts(
     """Write each part of the table ``sorted`` as a file of the lake."""
     files = []
     columns = {name: name if name in values else "NULL::DOUBLE" for name in ("flow", "volume")}
+    columns["version"] = ", version" if "version" in values else ""
     for part in parts:
         name = part.name(generation)
         path = root / name
@@ -103,6 +105,7 @@ def write_parts(
                 part.max_device,
                 part.has_flow,
                 part.has_volume,
+                part.has_version,
             )
         )
     return files
@@ -170,13 +173,14 @@ def extended(
     dumps: Sequence[dict[str, object]],
     devices_file: str | None,
     conflicts_file: str | None,
+    instead_of: Sequence[dict[str, object]] = (),
 ) -> Lake:
-    """The lake after one more commit."""
+    """The lake after one more commit; the dumps' entries come after the others, in place of those named."""
     return Lake(
         lake.root,
         n_buckets=n_buckets,
         generation=lake.generation + 1,
-        dumps=[*lake.dumps, *dumps],
+        dumps=[*(entry for entry in lake.dumps if entry not in instead_of), *dumps],
         files=[*lake.files, *(file.entry() for file in files)],
         devices_file=devices_file,
         conflicts_file=conflicts_file,

@@ -102,13 +102,19 @@ def _unzstd(raw: IO[bytes]) -> Iterator[bytes]:
             yield chunk
 
 
-def header_line(path: Path, skip_rows: int) -> str | None:
-    """The first line after ``skip_rows`` lines, without line break; None if the text ends before, or is not text."""
+def first_line(path: Path, skip_rows: int, comment: str | None = None) -> tuple[int, str] | None:
+    """The first line after ``skip_rows`` lines that is no comment: its number, and its text without line break; None if
+    the text ends before, or the line is blank."""
     with path.open("rb") as file:
+        number = 1
         for _ in range(skip_rows):
             if not file.readline(_CHUNK):
                 return None
-        line = file.readline(_CHUNK)
-    if skip_rows == 0:
-        line = line.removeprefix(_BOM)
-    return line.rstrip(b"\r\n").decode("utf-8", "replace") if line.strip() else None
+            number += 1
+        while line := file.readline(_CHUNK):
+            if number == 1:
+                line = line.removeprefix(_BOM)
+            if comment is None or not line.startswith(comment.encode()):
+                break
+            number += 1
+    return (number, line.rstrip(b"\r\n").decode("utf-8", "replace")) if line.strip() else None

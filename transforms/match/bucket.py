@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import duckdb
 import polars as pl
 
-from transforms.lake import Lake
+from transforms.lake import Lake, LakeFile
 from transforms.match.pairing import Pairing, resolve
-from transforms.match.samples import LOOK_BACK, load_samples
+from transforms.match.samples import LOOK_BACK, load_samples, registers_of
 from transforms.schemas import UTC_US
 from transforms.sql import statement
 from transforms.windows import Window
@@ -112,10 +111,11 @@ def match_bucket(con: duckdb.DuckDBPyConnection, lake: Lake, bucket: int, window
     # Joins are carried out in the order they are written. By its own estimate DuckDB would sometimes join the streams on
     # the instant first and on the devices afterwards, which takes time quadratic in the number of meters.
     con.execute("SET disabled_optimizers = 'join_order'")
-    meters = _load(con, lake, "meter", [bucket], window, parties.instants.clear(), parties.settled)
+    registers = registers_of(parties.devices, parties.fleet)
+    meters = _load(con, lake, "meter", [bucket], window, parties.instants.clear(), parties.settled, registers)
     # A flowmeter that was re-paired may lie in another bucket than the meter it now watches.
     buckets = sorted({bucket, *parties.claims["bucket"].unique().to_list()})
-    flowmeters = _load(con, lake, "flowmeter", buckets, window, parties.instants, parties.settled)
+    flowmeters = _load(con, lake, "flowmeter", buckets, window, parties.instants, parties.settled, registers.clear())
     pairing = resolve(parties.claims, flowmeters, window)
     matched = Matched(*_watch(con, parties, meters, flowmeters, pairing))
     con.execute(statement("transforms.match", "paired.sql").format(validity=_validity(window, matched.watched)))
@@ -130,21 +130,25 @@ def _load(
     window: Window,
     instants: pl.DataFrame,
     settled: float,
+    registers: pl.DataFrame,
 ) -> pl.DataFrame:
-    def files(start: datetime) -> list[Path]:
-        return [file.path for b in buckets for file in lake.files_for(stream, start, window.end, b)]
+    def files(start: datetime) -> list[LakeFile]:
+        return [file for b in buckets for file in lake.files_for(stream, start, window.end, b)]
 
-    inside = [file for b in buckets for file in lake.files_for(stream, window.start, window.end, b)]
+    inside = files(window.start)
     derived = not instants.is_empty() or any(file.has_volume for file in inside)
+    used = files(window.start - LOOK_BACK) if derived else inside
     return load_samples(
         con,
         f"{stream}_samples",
-        files(window.start - LOOK_BACK) if derived else [file.path for file in inside],
+        [file.path for file in used],
         window,
         conflicts=lake.conflicts(),
         derived=derived and bool(inside),
         instants=instants,
         settled=settled,
+        registers=registers,
+        versioned=any(file.has_version for file in used),
     )
 
 

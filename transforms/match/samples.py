@@ -9,8 +9,9 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from transforms.lake import readings_sql
 from transforms.schemas import UTC_US
-from transforms.sql import file_list, instant, quote, statement
+from transforms.sql import instant, statement
 from transforms.windows import Window
 
 #: how far back a register's previous reading is looked for
@@ -25,6 +26,33 @@ ACTIVITY: dict[str, pl.DataType | type[pl.DataType]] = {
     "interval_us": pl.Int64,
 }
 
+#: of a device's register: the largest flow that its model makes a step of [L/h], where the register begins again at zero
+#: (null where that is not known) [L], and the step that says nothing any more as the flow of one interval [L/h]
+REGISTERS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "device_no": pl.Int32,
+    "limit_lph": pl.Float64,
+    "rollover_l": pl.Float64,
+    "coarse_lph": pl.Float64,
+}
+#: a register's step over one interval may be this share of Q3, or the model's stated resolution
+COARSE_SHARE = 0.05
+
+
+def registers_of(devices: pl.DataFrame, fleet: pl.DataFrame) -> pl.DataFrame:
+    """`REGISTERS` of the meters among the lake's devices that the registry knows."""
+    return (
+        devices.filter(pl.col("stream") == "meter")
+        .select("device_no", "feature_code")
+        .join(fleet, on="feature_code")
+        .select(
+            "device_no",
+            limit_lph=pl.col("top_u") / pl.col("per_lph"),
+            rollover_l="rollover_l",
+            coarse_lph=pl.max_horizontal("resolution_lph", COARSE_SHARE * pl.col("q3_lph")),
+        )
+        .cast(pl.Schema(REGISTERS))
+    )
+
 
 def load_samples(
     con: duckdb.DuckDBPyConnection,
@@ -36,6 +64,8 @@ def load_samples(
     derived: bool,
     instants: pl.DataFrame,
     settled: float,
+    registers: pl.DataFrame | None = None,
+    versioned: bool = False,
 ) -> pl.DataFrame:
     """Create the view ``view (device_no, ts, lph)`` and return the devices' activity.
 
@@ -58,6 +88,10 @@ def load_samples(
         mean is then taken from its two ends, and only where they differ by no more than ``settled``.
     settled : float
         The largest relative change within an interval at which an instantaneous signal still tells its mean.
+    registers : DataFrame, optional
+        `REGISTERS`: what is known of devices whose register is read.
+    versioned : bool
+        Whether any file holds several versions of readings.
 
     Returns
     -------
@@ -69,23 +103,20 @@ def load_samples(
             f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT 0::INT AS device_no, now()::TIMESTAMP AS ts, 0.0 AS lph WHERE false"
         )
         return pl.DataFrame(schema=ACTIVITY)
-    without = (
-        f"AND NOT EXISTS (SELECT 1 FROM read_parquet({quote(str(conflicts))}) AS c "
-        "WHERE c.device_no = readings.device_no AND c.ts = readings.ts)"
-        if conflicts
-        else ""
-    )
     start, end = instant(window.start), instant(window.end)
     lookback = instant(window.start - LOOK_BACK) if derived else start
     con.execute(
         statement("transforms.match", "samples.sql").format(
-            view=view, files=file_list(files), lookback=lookback, end=end, without_conflicts=without
+            view=view,
+            readings=readings_sql(files, versioned=versioned, conflicts=conflicts, start=lookback, end=end),
         )
     )
     plain = f"SELECT device_no, ts, flow_lph AS lph FROM {view}_read WHERE flow_lph IS NOT NULL"
     intervals = pl.DataFrame(schema={"device_no": pl.Int32, "derived_us": pl.Int64})
     if derived:
         con.register(f"{view}_instant", instants.select("device_no").to_arrow())
+        known = pl.DataFrame(schema=REGISTERS) if registers is None else registers.select(list(REGISTERS))
+        con.register(f"{view}_registers", known.to_arrow())
         con.execute(
             statement("transforms.match", "samples_derived.sql").format(view=view, start=start, settled=settled)
         )

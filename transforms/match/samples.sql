@@ -2,6 +2,4 @@
 -- cumulative registers, and instantaneous signals, end up alike in what is built on this view.
 
 CREATE OR REPLACE TEMP VIEW {view}_read AS
-SELECT device_no, ts, flow_lph, volume_l
-FROM read_parquet({files}) AS readings
-WHERE ts >= TIMESTAMP '{lookback}' AND ts < TIMESTAMP '{end}' {without_conflicts};
+{readings};

@@ -125,7 +125,20 @@ class JudgePolicy:
 
 @dataclass(frozen=True)
 class IngestPolicy:
-    absurd_factor: float = _number(4.0, 1.0, 1000.0, "flows above this times the fleet's largest Q4 are quarantined")
+    absurd_factor: float = _number(4.0, 1.0, 1000.0, "flows above this times the Q4 of the meter are quarantined")
+    future_tolerance: timedelta = field(
+        default=timedelta(hours=24), metadata=_says("by how much a stamp may lie in the future and still be believed")
+    )
+
+
+@dataclass(frozen=True)
+class PullPolicy:
+    max_file_mb: float = _number(4096.0, 0.0, 1e6, "the largest file that is fetched from a source's place", above=True)
+    max_total_mb: float = _number(
+        65536.0, 0.0, 1e8, "how much one run fetches of a source at most; the rest comes with the next", above=True
+    )
+    timeout: timedelta = field(default=timedelta(seconds=60), metadata=_says("how long a server may stay silent"))
+    retries: int = _number(2, 0, 20, "how often a fetch that broke off is taken up again within a run")
 
 
 @dataclass(frozen=True)
@@ -155,6 +168,7 @@ class Policy:
     reference: ReferencePolicy = ReferencePolicy()
     judge: JudgePolicy = JudgePolicy()
     ingest: IngestPolicy = IngestPolicy()
+    pull: PullPolicy = PullPolicy()
     report: ReportPolicy = ReportPolicy()
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 

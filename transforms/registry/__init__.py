@@ -30,7 +30,8 @@ class Registry:
     Attributes
     ----------
     meters
-        ``feature_code, model, serial, installed_on (Date), removed_on (Date), site``.
+        ``feature_code, model, serial, installed_on (Date), removed_on (Date), site, clock_offset_s`` (by how much the
+        meter's clock is ahead, or null).
     models
         The models by name.
     pairs

@@ -22,6 +22,7 @@ _OPTIONAL: Final[dict[str, tuple[float, bool]]] = {
     "resolution": (math.inf, False),
     "max_gain_change": (1.0, False),
     "max_offset": (math.inf, False),
+    "rollover_l": (math.inf, False),
 }
 _KEYS: Final = (*_REQUIRED, *_OPTIONAL, "display")
 _DISPLAY_KEYS: Final = ("quantity", "unit", "digits", "decimals")
@@ -64,6 +65,8 @@ class Model:
         Largest relative change of the gain that a command may make.
     max_offset
         Largest offset [L/h] that a command may set; the band's upper end unless given.
+    rollover_l
+        Where the register begins again at zero, 10,000,000 for four digits of cubic metres [L]; None if not known.
     display
         How to read a photo of the display, or None.
     """
@@ -80,6 +83,7 @@ class Model:
     resolution: float = 1.0
     max_gain_change: float = 0.25
     max_offset: float = math.nan
+    rollover_l: float | None = None
     display: Display | None = None
 
     def __post_init__(self) -> None:

@@ -18,12 +18,16 @@ CONTROL_CHARACTERS: Final = r"[\p{Cc}\p{Zl}\p{Zp}]"
 MAX_REFERENCE_UNCERTAINTY: Final = 0.2
 #: whether a value of a flowmeter is the mean of the interval that ends at its stamp, or the flow at that instant
 SAMPLINGS: Final = ("mean", "instant")
+#: more than two days off is no clock that is a little wrong [s]
+_CLOCK_LIMIT_S: Final = 172_800
 _LANGUAGE: Final = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"
 
 
 def read_meters(file: Path, faults: Faults) -> pl.DataFrame | None:
-    """Read meters.csv: ``row, feature_code, model, serial, installed_on (Date), removed_on (Date), site``."""
-    table = read_csv(file, Layout(("feature_code", "model"), ("serial", "installed_on", "removed_on", "site")), faults)
+    """Read meters.csv: ``row, feature_code, model, serial, installed_on (Date), removed_on (Date), site,
+    clock_offset_s``."""
+    optional = ("serial", "installed_on", "removed_on", "site", "clock_offset_s")
+    table = read_csv(file, Layout(("feature_code", "model"), optional), faults)
     if table is None:
         return None
     name = file_name(file)
@@ -38,6 +42,15 @@ def read_meters(file: Path, faults: Faults) -> pl.DataFrame | None:
             *_identifier("serial"),
             _date("installed_on", "feature_code"),
             _date("removed_on", "feature_code"),
+            Check(
+                pl.col("clock_offset_s").is_not_null()
+                & ~_as_number("clock_offset_s").is_between(-_CLOCK_LIMIT_S, _CLOCK_LIMIT_S).fill_null(False),
+                lambda bad: (
+                    f"clock_offset_s {shown(bad['clock_offset_s'])} is not a number from -{_CLOCK_LIMIT_S} to"
+                    f" {_CLOCK_LIMIT_S}; give the seconds by which the meter's clock is ahead"
+                ),
+                "feature_code",
+            ),
         ],
     )
     faults.add_rows(
@@ -46,7 +59,7 @@ def read_meters(file: Path, faults: Faults) -> pl.DataFrame | None:
         lambda bad: f"the feature code is already in row {bad['first']}; it must name one meter, remove one row",
         "feature_code",
     )
-    return table.with_columns(_as_date("installed_on"), _as_date("removed_on"))
+    return table.with_columns(_as_date("installed_on"), _as_date("removed_on"), _as_number("clock_offset_s"))
 
 
 def check_models(meters: pl.DataFrame, name: str, known: frozenset[str], faults: Faults) -> None:
@@ -204,6 +217,10 @@ def _date(column: str, key: str) -> Check:
         lambda bad: f"{column} {shown(bad[column])} is not a date; write for example 2026-01-31",
         key,
     )
+
+
+def _as_number(column: str) -> pl.Expr:
+    return pl.col(column).cast(pl.Float64, strict=False)
 
 
 def _as_date(column: str) -> pl.Expr:

@@ -22,12 +22,14 @@ _MODELS: Final = """\
 # resolution = 1.0         # L/h: step of the reported flow
 # max_gain_change = 0.25   # largest relative change of the gain that a command may make
 # max_offset = 60.0        # L/h: largest offset that a command may set; the band's upper end if left out
+# rollover_l = 1e8         # L: where the register begins again at zero; left out if that is not known
 # display = {quantity = "volume", unit = "m3", digits = 8, decimals = 3}
 """
 
 _SOURCES: Final = """\
 # How foreign exports map to our columns. Files in raw/meter and raw/flowmeter that no source claims are read with plain
-# columns; a file elsewhere under raw/ needs a source here. Both streams may come from one export.
+# columns; a file elsewhere under raw/ needs a source here. Both streams may come from one export. There are more keys than
+# these, for wide layouts, JSON, rows of several kinds, local clocks and corrections: see docs/formats.md, Sources.
 #
 # [sources.vendor]
 # stream = "meter"                 # meter or flowmeter
@@ -38,6 +40,7 @@ _SOURCES: Final = """\
 # encoding = "utf-8"
 # skip_rows = 0                    # lines above the header
 # timezone = "Europe/Paris"        # of stamps without an offset: a name, or an offset such as "+12:00"
+# status = {name = "Quality", good = ["A"]}      # rows that are marked otherwise are set aside
 #
 # [sources.vendor.columns]         # ours = theirs
 # feature_code = "Meter ID"        # or {value = "WM-0001"} where the export is of one meter
@@ -49,7 +52,7 @@ _SOURCES: Final = """\
 def templates() -> dict[str, str]:
     """The text of every registry file of a new workspace, by file name."""
     return {
-        "meters.csv": "feature_code,model,serial,installed_on,removed_on,site\n",
+        "meters.csv": "feature_code,model,serial,installed_on,removed_on,site,clock_offset_s\n",
         "models.toml": _MODELS,
         "pairs.csv": "feature_code,flowmeter_id,valid_from,valid_to\n",
         "flowmeters.csv": "flowmeter_id,calibrated_on,uncertainty,sampling\n",

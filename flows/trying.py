@@ -1,0 +1,105 @@
+"""Trials: mappings are carried out on files in a workspace that is thrown away, by the very ingest that a run uses."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from transforms.ingest import DumpAccount, ingest
+from transforms.lake import Lake
+from transforms.registry import Registry
+from transforms.sources import Source
+from transforms.workspace import Workspace
+
+#: of a larger text file that is only tried, so much is taken from its beginning [bytes]
+_TASTE = 256 << 10
+_EVER = (datetime(1999, 1, 1, tzinfo=UTC), datetime(2101, 1, 1, tzinfo=UTC))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What mappings made of some files.
+
+    Attributes
+    ----------
+    accounts
+        The row accounting of each dump.
+    readings
+        ``stream, feature_code, flowmeter_id, timestamp, flow_lph, volume_l`` of all accepted rows, sorted.
+    quarantined
+        ``file, line, reason, detail, row`` of all rows set aside.
+    """
+
+    accounts: tuple[DumpAccount, ...]
+    readings: pl.DataFrame
+    quarantined: pl.DataFrame
+
+
+@contextmanager
+def trial(
+    workspace: Workspace,
+    registry: Registry,
+    sources: Sequence[Source],
+    files: Sequence[tuple[Path, str]],
+    *,
+    absurd_flow_lph: float,
+    threads: int,
+    taste: bool = False,
+) -> Iterator[Trial]:
+    """Carry out ``sources`` on files, each given with its path below raw/; with ``taste`` on their beginnings only.
+
+    Nothing stays behind, and raw/, the lake and the quarantine of the workspace itself are not touched.
+    """
+    workspace.cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="trial-", dir=workspace.cache) as folder:
+        own = Workspace(Path(folder))
+        for path, name in files:
+            _lay(path, own.raw / name, taste=taste)
+        result = ingest(
+            own, replace(registry, sources=tuple(sources)), absurd_flow_lph=absurd_flow_lph, threads=threads
+        )
+        yield Trial(result.new_dumps, _readings(own), _quarantined(own))
+
+
+def _lay(path: Path, target: Path, *, taste: bool) -> None:
+    """Put a file into the trial's raw folder, without copying it where that can be."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("rb") as file:
+        magic = file.read(4)
+    packed = magic == b"PAR1" or magic[:2] == b"\x1f\x8b" or magic == b"\x28\xb5\x2f\xfd"
+    if taste and not packed and path.stat().st_size > _TASTE:
+        with path.open("rb") as file:
+            head = file.read(_TASTE)
+        target.write_bytes(head[: head.rfind(b"\n") + 1] or head)
+        return
+    try:
+        os.link(path.resolve(), target)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(path, target)
+
+
+def _readings(workspace: Workspace) -> pl.DataFrame:
+    lake = Lake.open(workspace)
+    files = [file.path for stream in ("meter", "flowmeter") for file in lake.files_for(stream, *_EVER)]
+    columns = ["stream", "feature_code", "flowmeter_id", "timestamp", "flow_lph", "volume_l"]
+    if not files:
+        return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+    rows = pl.concat([pl.read_parquet(file, glob=False, hive_partitioning=False) for file in files], how="diagonal")
+    named = rows.join(lake.devices(), on="device_no").with_columns(timestamp=pl.col("ts").dt.replace_time_zone("UTC"))
+    return named.select(columns).sort("stream", "feature_code", "flowmeter_id", "timestamp")
+
+
+def _quarantined(workspace: Workspace) -> pl.DataFrame:
+    files = sorted(workspace.quarantine.glob("*.parquet")) if workspace.quarantine.is_dir() else []
+    frames = [pl.read_parquet(file, glob=False, hive_partitioning=False) for file in files]
+    return (
+        pl.concat(frames) if frames else pl.DataFrame(schema={"file": pl.String, "line": pl.Int64, "reason": pl.String})
+    )

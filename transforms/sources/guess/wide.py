@@ -1,0 +1,92 @@
+"""Wide layouts: one column a meter, or one column an hour of the day."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from transforms.sources.guess.profile import Profile
+from transforms.sources.guess.roles import Roles, unit_in_name
+from transforms.units import FLOW_TO_LPH, VOLUME_TO_L
+
+_CLOCK: Final = re.compile(r"([01]?\d|2[0-4]):[0-5]\d")
+_NUMBERED: Final = re.compile(r"(?:h|hour|int|interval|t)?[ _]?0*(\d{1,2})", re.IGNORECASE)
+_FEWEST_TIMES, _FEWEST_METERS = 12, 3
+
+
+@dataclass(frozen=True)
+class WideLayout:
+    """How readings stand side by side.
+
+    Attributes
+    ----------
+    names
+        ``time`` or ``feature_code``.
+    columns
+        The wide columns' names.
+    value
+        ``flow_lph`` or ``volume_l``.
+    unit
+        What their names say, or None.
+    first, step
+        With numbered times: where the first column stands, and how far they are apart; else empty.
+    """
+
+    names: str
+    columns: tuple[str, ...]
+    value: str
+    unit: str | None
+    first: str = ""
+    step: str = ""
+    reasons: list[str] = field(default_factory=list)
+
+
+def wide_layout(columns: list[Profile], stamps: tuple[str, ...], roles: Roles) -> WideLayout | None:
+    """The wide layout of a table, or None where each row holds one reading."""
+    numbers = [
+        column for column in columns if column.is_number and column.name not in stamps and column is not roles.code
+    ]
+    clocks = [column for column in numbers if _CLOCK.fullmatch(column.name.strip())]
+    if len(clocks) >= _FEWEST_TIMES:
+        reason = f"{len(clocks)} columns are named by times of day"
+        return WideLayout("time", _listed(clocks), _value(clocks, across=True), None, reasons=[reason])
+    hours = [column for column in numbers if _NUMBERED.fullmatch(column.name.strip())]
+    places = [int(found[1]) for column in hours if (found := _NUMBERED.fullmatch(column.name.strip()))]
+    if len(hours) in (24, 48, 96) and places == list(range(places[0], places[0] + len(hours))):
+        minutes = 1440 // len(hours)
+        begin = 0 if places[0] == 0 else minutes
+        reason = f"{len(hours)} columns are numbered from {places[0]}: one for every {minutes} minutes of the day"
+        step = f"{minutes // 60}h" if minutes % 60 == 0 else f"{minutes}m"
+        first = f"{begin // 60:02d}:{begin % 60:02d}"
+        return WideLayout("time", _listed(hours), _value(hours, across=True), None, first, step, [reason])
+    alike = _alike(numbers)
+    if roles.code is None and len(alike) >= _FEWEST_METERS:
+        reason = f"{len(alike)} columns have names of one make, such as {alike[0].name!r}: one column a meter"
+        value = _value(alike, across=False)
+        known = VOLUME_TO_L if value == "volume_l" else FLOW_TO_LPH
+        return WideLayout("feature_code", _listed(alike), value, unit_in_name(alike[0].name, known), reasons=[reason])
+    return None
+
+
+def _listed(columns: list[Profile]) -> tuple[str, ...]:
+    return tuple(column.name for column in columns)
+
+
+def _alike(columns: list[Profile]) -> list[Profile]:
+    """The columns whose names differ in their digits only, or are numbers of one length."""
+    shapes: dict[str, list[Profile]] = {}
+    for column in columns:
+        if re.search(r"\d", column.name):
+            shapes.setdefault(re.sub(r"\d", "0", column.name), []).append(column)
+    return max(shapes.values(), key=len, default=[])
+
+
+def _value(columns: list[Profile], *, across: bool) -> str:
+    """Whether the cells are registers: they never fall, along the rows or down the columns."""
+    table = np.column_stack([column.numbers for column in columns])
+    steps = np.diff(table, axis=1 if across else 0)
+    known = steps[np.isfinite(steps)]
+    return "volume_l" if known.size and np.mean(known >= 0) > 0.995 and np.any(known > 0) else "flow_lph"
