@@ -33,9 +33,10 @@ from transforms.outbox.history import run_folders
 from transforms.policy import Policy
 from transforms.private import open_to_others
 from transforms.registry import Registry
+from transforms.schemas import MOMENTS
 from transforms.signature import SigningKey
 from transforms.sql import connect, session
-from transforms.summarise import look_closer, summarise_bucket
+from transforms.summarise import look_closer, recorded, summarise_bucket
 from transforms.windows import Window, parse_time
 from transforms.workspace import Workspace
 
@@ -166,9 +167,9 @@ def _revise(context: Context, engine: Engine, lake: Lake, parties: Parties, now:
         own = replace(context, policy=context.policy.with_window(window.length))
         context.progress(f"{window.name}: late readings came, judging it anew")
         known = look_around(workspace, context.registry, window, now)
-        judged = _judge(own, engine, lake, replace(parties, changed=known.changed), window)
+        judged, sums = _judge(own, engine, lake, replace(parties, changed=known.changed), window)
         run = revise(
-            workspace, context.registry, own.policy, lake, known, judged, window, manifest, now, context.version
+            workspace, context.registry, own.policy, lake, known, judged, sums, window, manifest, now, context.version
         )
         if run is None:
             looked_at.note(manifest, lake)
@@ -202,7 +203,7 @@ def _commit_run(
     workspace = context.workspace
     known = look_around(workspace, context.registry, window, now)
     set_aside_acks(workspace, known.acks)
-    judged = _judge(context, engine, lake, replace(parties, changed=known.changed), window)
+    judged, sums = _judge(context, engine, lake, replace(parties, changed=known.changed), window)
     looked = engine.step(
         f"photos {window.name}",
         lambda: look_at_photos(
@@ -222,7 +223,7 @@ def _commit_run(
     run = engine.step(
         f"decide {window.name}",
         lambda: collect(
-            context.registry, context.policy, lake, known, judged, window, now, context.version, looked=looked
+            context.registry, context.policy, lake, known, judged, sums, window, now, context.version, looked=looked
         ),
     )
     staged = stage(workspace, run, context.signing_key)
@@ -278,7 +279,10 @@ def instants_of(devices: pl.DataFrame, registry: Registry) -> pl.DataFrame:
     return devices.filter(pl.col("stream") == "flowmeter").join(momentary, on="flowmeter_id", how="semi")
 
 
-def _judge(context: Context, engine: Engine, lake: Lake, parties: Parties, window: Window) -> pl.DataFrame:
+def _judge(
+    context: Context, engine: Engine, lake: Lake, parties: Parties, window: Window
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The verdicts of a window, and the sums that they rest on."""
     policy = context.policy
     calibration = calibration_status(context.registry.flowmeters, policy, window)
 
@@ -286,10 +290,10 @@ def _judge(context: Context, engine: Engine, lake: Lake, parties: Parties, windo
 
     with context.database() as database:
 
-        def one(bucket: int) -> pl.DataFrame:
+        def one(bucket: int) -> tuple[pl.DataFrame, pl.DataFrame]:
             with session(database) as con:
                 summary = summarise_bucket(con, lake, bucket, window, own[bucket], parts=policy.window.parts)
-                return judge_bucket(
+                verdicts = judge_bucket(
                     summary.meters,
                     summary.moments,
                     own[bucket].fleet,
@@ -298,9 +302,15 @@ def _judge(context: Context, engine: Engine, lake: Lake, parties: Parties, windo
                     window,
                     look=lambda meters: look_closer(con, window, meters),
                 )
+                return verdicts, recorded(summary.meters, summary.moments, own[bucket].fleet)
 
         found = engine.map(f"judge {window.name}", one, range(lake.n_buckets))
-    seen = pl.concat(found) if found else judge_silent(parties.fleet.clear(), parties.fleet.clear(), window)
+    sums = pl.concat([pl.DataFrame(schema=MOMENTS), *(part for _, part in found)]).sort("feature_code", "bin")
+    seen = (
+        pl.concat([part for part, _ in found])
+        if found
+        else judge_silent(parties.fleet.clear(), parties.fleet.clear(), window)
+    )
     judged = pl.concat([seen, judge_silent(parties.fleet, seen, window)]).sort("feature_code")
     context.progress(f"{window.name}: judged {judged.height:,} meters")
-    return judged
+    return judged, sums

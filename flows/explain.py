@@ -69,6 +69,7 @@ def explain(context: Context, code: str, until: datetime | None, length: timedel
     command, order = _line(folder, "commands.jsonl", code), _line(folder, "work_orders.jsonl", code)
     withheld = [each["reason"] for each in (manifest or {}).get("withheld", []) if each["feature_code"] == code]
     limits = _limits(parties, code, context)
+    acted_on = (said or {}).get("pooled_verdict") or (said or dossier.row)["verdict"]
     return Explanation(
         feature_code=code,
         window=window,
@@ -76,9 +77,7 @@ def explain(context: Context, code: str, until: datetime | None, length: timedel
         dossier=dossier,
         said=said,
         changed_inputs=_changed_inputs(context, manifest),
-        guards=tuple(
-            guards_said((said or dossier.row)["verdict"], command, order, withheld, limits, decided=said is not None)
-        ),
+        guards=tuple(guards_said(acted_on, command, order, withheld, limits, decided=said is not None)),
         command=command,
         order=order,
         withheld=tuple(withheld),

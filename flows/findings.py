@@ -12,7 +12,7 @@ import polars as pl
 from flows.displays import photographed, readings_frame, tally_readings, weigh_displays
 from flows.notifying import notices_of
 from flows.photos import Looked
-from flows.situation import Known, effects_of, new_faults, put_into_words, situation_of
+from flows.situation import Known, effects_of, new_faults, put_into_words, situation_of, with_earlier_windows
 from transforms.decide import Decision, decide
 from transforms.feedback import sentence_of
 from transforms.fleet import fleet_table
@@ -20,6 +20,7 @@ from transforms.lake import Lake
 from transforms.notices import open_until
 from transforms.outbox import History, Run, newest_revision
 from transforms.policy import Policy
+from transforms.pool import overruled, with_columns_of
 from transforms.registry import Registry
 from transforms.state import MeterState
 from transforms.windows import Window, iso, parse_time
@@ -45,6 +46,7 @@ def collect(
     lake: Lake,
     known: Known,
     judged: pl.DataFrame,
+    sums: pl.DataFrame,
     window: Window,
     now: datetime,
     version: str,
@@ -53,13 +55,16 @@ def collect(
 ) -> Run:
     """Decide what follows from the verdicts and gather everything that the run says."""
     looked = looked or Looked()
-    judged = put_into_words(known, judged)
+    own = put_into_words(known, judged)
+    pooled = with_earlier_windows(known, own, sums, registry, policy, window)
+    judged = overruled(own, pooled)
     effects = effects_of(known, judged, window)
-    situation = situation_of(known, judged, effects, window, policy)
+    situation = situation_of(known, own, effects, window, policy)
     run_id = window.run_id(revision)
     limits = fleet_table(registry).select("feature_code", "max_gain_change", "max_offset_lph")
     displays = weigh_displays(registry, policy, known, looked, judged, window)
     decision = decide(judged, limits, policy, window, run_id, now, situation, displays)
+    own = with_columns_of(own, pooled)
     notices = notices_of(registry, policy, known, decision, situation, now, photographed(looked, known))
     inputs = _inputs(lake, known.history, window)
     readings = readings_frame(looked, displays, decision)
@@ -75,7 +80,7 @@ def collect(
         "code_version": version,
         "policy_digest": policy.digest,
         "registry_digest": registry.digest,
-        "counts": {**_counts(judged, decision, effects, len(notices)), "readings": tally_readings(readings)},
+        "counts": {**_counts(own, decision, effects, len(notices)), "readings": tally_readings(readings)},
         "withheld": decision.withheld,
         "suspect_references": decision.suspects,
         "rows": row_accounting(inputs),
@@ -86,7 +91,7 @@ def collect(
         "composed_with": _composed_with(decision, known.states),
         "previous": known.history.head,
     }
-    return Run(run_id, judged, effects, readings, decision.commands, notices, decision.work_orders, facts)
+    return Run(run_id, own, sums, effects, readings, decision.commands, notices, decision.work_orders, facts)
 
 
 def _composed_with(decision: Decision, states: Mapping[str, MeterState]) -> dict[str, Any]:
@@ -104,6 +109,7 @@ def _counts(judged: pl.DataFrame, decision: Decision, effects: pl.DataFrame, not
         "meters": judged.height,
         "verdict": tally("verdict"),
         "reason": tally("reason"),
+        "pooled": tally("pooled_verdict", judged.filter(pl.col("pooled_verdict").is_not_null())),
         "effect": tally("effect", effects),
         "commands": len(decision.commands) - held,
         "held": held,

@@ -18,13 +18,14 @@ from transforms.feedback import for_commands, read_acks
 from transforms.lake import Lake
 from transforms.outbox import Run, read_history, read_lines
 from transforms.policy import Policy
+from transforms.pool import as_decided
 from transforms.registry import Registry
 from transforms.state import MeterState, fold_commands
 from transforms.windows import Window, parse_time
 from transforms.workspace import Workspace
 
 #: what makes a verdict another one
-TOLD = ("feature_code", "verdict", "reason", "form")
+TOLD = ("feature_code", "verdict", "reason", "form", "pooled_verdict")
 
 
 class LookedAt:
@@ -95,6 +96,7 @@ def revise(
     lake: Lake,
     known: Known,
     judged: pl.DataFrame,
+    sums: pl.DataFrame,
     window: Window,
     manifest: dict[str, Any],
     now: datetime,
@@ -108,19 +110,19 @@ def revise(
     folder = workspace.run(manifest["run_id"])
     revision = int(manifest["revision"]) + 1
     # What was seen on photos does not change because readings came late; what a person said since is the newest run's.
-    kept = Looked(
+    seen = Looked(
         record=known.history.readings(),
         account=manifest.get("photos"),
         kept=pl.read_parquet(folder / "readings.parquet", glob=False),
     )
-    run = collect(registry, policy, lake, known, judged, window, now, version, revision=revision, looked=kept)
-    before = pl.read_parquet(folder / "verdicts.parquet", columns=list(TOLD), glob=False)
-    changed = run.verdicts.select(TOLD).join(before, on=TOLD, how="anti", nulls_equal=True)
-    gone = before.join(run.verdicts.select(TOLD), on=TOLD, how="anti", nulls_equal=True)
+    run = collect(registry, policy, lake, known, judged, sums, window, now, version, revision=revision, looked=seen)
+    before, after = _told(pl.read_parquet(folder / "verdicts.parquet", glob=False)), _told(run.verdicts)
+    changed = after.join(before, on=TOLD, how="anti", nulls_equal=True)
+    gone = before.join(after, on=TOLD, how="anti", nulls_equal=True)
     if changed.is_empty() and gone.is_empty():
         return None
     sent, states = _everything_sent(workspace, registry, window, now)
-    taken_back = withdraw(sent, run.verdicts, states, run.run_id, now)
+    taken_back = withdraw(sent, as_decided(run.verdicts), states, run.run_id, now)
     late = {command["feature_code"] for command in run.commands}
     withheld = [*run.facts["withheld"], *({"feature_code": code, "reason": "late_data"} for code in sorted(late))]
     counts = {
@@ -141,6 +143,12 @@ def revise(
         "noted": taken_back.noted,
     }
     return replace(run, commands=taken_back.commands, notices=[], facts=facts)
+
+
+def _told(verdicts: pl.DataFrame) -> pl.DataFrame:
+    """What makes a verdict another one; runs of earlier versions did not look at several windows."""
+    absent = [pl.lit(None, pl.String).alias(name) for name in TOLD if name not in verdicts.columns]
+    return verdicts.with_columns(absent).select(TOLD)
 
 
 def _everything_sent(

@@ -11,9 +11,12 @@ import polars as pl
 
 from transforms.decide import DIFFERS, Situation, awaited, judge_effects
 from transforms.feedback import Acks, for_commands, read_acks
-from transforms.judge import set_aside, set_changed_aside
+from transforms.fleet import fleet_table
+from transforms.judge import calibration_status, set_aside, set_changed_aside
+from transforms.match import CHANGED
 from transforms.outbox import History, read_history
 from transforms.policy import Policy
+from transforms.pool import as_decided, judge_pooled
 from transforms.registry import Registry
 from transforms.schemas import UTC_US
 from transforms.state import MeterState, fold_commands, fold_orders
@@ -40,6 +43,9 @@ class Known:
         meter was exchanged; only what they measured from then on is judged.
     absent
         ``feature_code``, ``reason`` of meters that were not yet, or no longer, in use during the window.
+    same
+        ``feature_code``, ``since``: from when on meters are surely the same as now, where that is not always; null while
+        a command is in flight, which may have been carried out already.
     """
 
     history: History
@@ -48,6 +54,7 @@ class Known:
     states: Mapping[str, MeterState]
     changed: pl.DataFrame
     absent: pl.DataFrame
+    same: pl.DataFrame
 
 
 def look_around(workspace: Workspace, registry: Registry, window: Window, now: datetime) -> Known:
@@ -60,7 +67,8 @@ def look_around(workspace: Workspace, registry: Registry, window: Window, now: d
     asked = {command["command_id"]: command["feature_code"] for command in sent if command["state"] == "ready"}
     acks = for_commands(read_acks(workspace), asked)
     states = fold_commands(commands, acks.acks, now, history.effects(), installed(registry))
-    return Known(history, acks, left, states, _changed(states, registry, window), _absent(registry, window))
+    changed, absent = _changed(states, registry, window), _absent(registry, window)
+    return Known(history, acks, left, states, changed, absent, _same(states, registry))
 
 
 def put_into_words(known: Known, judged: pl.DataFrame) -> pl.DataFrame:
@@ -70,10 +78,19 @@ def put_into_words(known: Known, judged: pl.DataFrame) -> pl.DataFrame:
     return set_changed_aside(judged, known.changed["feature_code"].to_list())
 
 
+def with_earlier_windows(
+    known: Known, judged: pl.DataFrame, sums: pl.DataFrame, registry: Registry, policy: Policy, window: Window
+) -> pl.DataFrame:
+    """The meters that this window settles only together with earlier ones, see `transforms.pool.judge_pooled`."""
+    earlier = known.history.earlier(window, policy.judge.pool_windows - 1)
+    calibration = calibration_status(registry.flowmeters, policy, window)
+    return judge_pooled(judged, sums, earlier, fleet_table(registry), calibration, known.same, policy, window)
+
+
 def effects_of(known: Known, judged: pl.DataFrame, window: Window) -> pl.DataFrame:
     """What the commands that were applied before the end of this window did."""
     waiting = awaited(known.states, window.end)
-    return judge_effects(waiting, judged, known.history.verdicts_behind(waiting))
+    return judge_effects(waiting, judged, as_decided(known.history.verdicts_behind(waiting)))
 
 
 def situation_of(
@@ -82,7 +99,7 @@ def situation_of(
     """What a decision rests on beside the verdicts."""
     lines = known.history.lines("work_orders.jsonl")
     orders = [order for order in lines if order["reason"] != DIFFERS]
-    healthy = known.history.healthy_since(sorted({order["feature_code"] for order in orders}))
+    healthy = known.history.healthy_since({order["feature_code"]: order["window_start"] for order in orders})
     wanted = max(policy.confirm_windows, policy.command.prove_windows)
     changed = {code: state.changed_at for code, state in known.states.items() if state.changed_at}
     return Situation(
@@ -130,6 +147,25 @@ def _changed(states: Mapping[str, MeterState], registry: Registry, window: Windo
     rows += exchanged.rows()
     frame = pl.DataFrame(rows, schema={"feature_code": pl.String, "since": UTC_US}, orient="row")
     return frame.group_by("feature_code").agg(pl.col("since").max()).sort("feature_code")
+
+
+def _same(states: Mapping[str, MeterState], registry: Registry) -> pl.DataFrame:
+    rows: list[tuple[str, Any]] = [
+        (code, None if state.pending else state.same_since)
+        for code, state in states.items()
+        if state.pending or state.same_since
+    ]
+    commanded = pl.DataFrame(rows, schema=CHANGED, orient="row")
+    fitted = registry.meters.filter(pl.col("installed_on").is_not_null()).select(
+        "feature_code", fitted=pl.col("installed_on").cast(UTC_US)
+    )
+    in_flight = pl.col("commanded") & pl.col("since").is_null()
+    return (
+        commanded.with_columns(commanded=pl.lit(True))
+        .join(fitted, on="feature_code", how="full", coalesce=True)
+        .select("feature_code", since=pl.when(~in_flight.fill_null(False)).then(pl.max_horizontal("since", "fitted")))
+        .sort("feature_code")
+    )
 
 
 def _absent(registry: Registry, window: Window) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from reports.several import together
 from reports.wording import deviation, finite, flow, moment, number, percent, visible
 from transforms.canonical import rounded
 from transforms.judge.dossier import Check, Dossier
@@ -19,7 +20,8 @@ from transforms.windows import Window, iso
 NUMBERS = (
     "n_pairs", "n_flowing", "coverage", "volume_error", "error_q1_q2", "error_q2_q3", "error_q3_q4",
     "uncertainty_q1_q2", "uncertainty_q2_q3", "uncertainty_q3_q4", "a1", "a1_se", "a2", "a2_se", "q_min_lph",
-    "q_max_lph", "pairs_needed",
+    "q_max_lph", "pairs_needed", "pooled_verdict", "pooled_windows", "pooled_since", "pooled_n_flowing",
+    "pooled_volume_error", "pooled_uncertainty",
 )  # fmt: skip
 
 
@@ -104,7 +106,7 @@ def plain_sentence(given: Explanation) -> str:
         text = f"{who} is off in no steady way{how}: {sentence(row['reason'])}"
     else:
         text = f"{who} was not judged, which is not the same as good: {sentence(row['reason'])}"
-    return f"{text}; {_what_followed(given)}."
+    return " ".join(part for part in (f"{text}; {_what_followed(given)}.", together(row)) if part)
 
 
 def _zones(row: Mapping[str, Any]) -> str:

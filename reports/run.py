@@ -13,6 +13,7 @@ from reports import aftermath, photos
 from reports import run_sections as sections
 from reports.page import render_page
 from reports.run_meters import MOST_CHARTED, command_cards, fleet_charts, order_cards
+from reports.several import pooled_sentence
 from reports.wording import count, instant, moment, number, span
 from transforms.schemas import EFFECTS, READINGS
 from transforms.windows import Window
@@ -76,6 +77,7 @@ def render_run(report: RunReport) -> str:
         "what_happened": _what_happened(tiles, len(commands), held, report.verdicts.height),
         "needs": _needs(report.manifest, suspects, held, orders, rows, waiting, shown),
         "tiles": tiles,
+        "pooled": pooled_sentence(report.verdicts),
         "n_meters": count(report.verdicts.height, "meter"),
         "changes": sections.changes(report.verdicts, report.previous),
         "fleet": fleet_charts(report.verdicts, report.limits),

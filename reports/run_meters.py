@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from reports.charts import VERDICT_COLOURS, FleetErrors, MeterSamples, difference_chart, fleet_chart, mapping_chart
+from reports.several import together
 from reports.svg import drawing
 from reports.wording import (
     NOTHING,
@@ -170,6 +171,13 @@ def _with_error(value: object, error: object, decimals: int, unit: str = "") -> 
     return f"{number(value, decimals)}{spread}{unit}"
 
 
+def _acted_on(command: Mapping[str, Any], verdict: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers that a command rests on: those of several windows where it says so, without what they do not tell."""
+    if not command.get("pooled"):
+        return dict(verdict)
+    return {"volume_error": verdict.get("pooled_volume_error"), "n_flowing": verdict.get("pooled_n_flowing")}
+
+
 def _figures(command: Mapping[str, Any], verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
     figures = [
         ("volume error", percent(verdict.get("volume_error"))),
@@ -200,7 +208,8 @@ def command_cards(
         charted = 0
         for place, command in enumerate(commands, start=1):
             code = command["feature_code"]
-            verdict = fleet.verdicts.get(code, {})
+            told = fleet.verdicts.get(code, {})
+            verdict = _acted_on(command, told)
             charts = fleet.charts(code, f"c{place}", command) if charted < MOST_CHARTED else None
             charted += charts is not None
             points = (command.get("correction") or {}).get("points")
@@ -211,7 +220,8 @@ def command_cards(
                     "command": command,
                     "held": command.get("state") == "held",
                     "said": _said(command, verdict),
-                    "why": sentence(verdict["reason"]) if verdict.get("reason") else "",
+                    "why": sentence(told["reason"]) if told.get("reason") else "",
+                    "together": together(told) if command.get("pooled") else "",
                     "figures": _figures(command, verdict),
                     "volume_error": percent(verdict.get("volume_error")),
                     "does": correction(command.get("correction") or {}),

@@ -47,6 +47,39 @@ VERDICTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "changed_at": UTC_US,
     "dead_share": pl.Float64,
     "pairs_needed": pl.Int64,
+    # what the window shows together with earlier ones; null where it was not asked or they settle nothing
+    "pooled_verdict": pl.String,
+    "pooled_form": pl.String,
+    "pooled_reason": pl.String,
+    "pooled_windows": pl.Int64,
+    "pooled_since": UTC_US,
+    "pooled_n_flowing": pl.Int64,
+    "pooled_volume_error": pl.Float64,
+    "pooled_uncertainty": pl.Float64,
+    "pooled_a1": pl.Float64,
+    "pooled_a1_se": pl.Float64,
+    "pooled_a2": pl.Float64,
+    "pooled_a2_se": pl.Float64,
+}
+
+#: a run's sums over the flowing pairs of one meter and flow bin; flows in millionths of Q3, the bins between Q1, Q2,
+#: half decades of Q3, and Q3
+MOMENTS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "feature_code": pl.String,
+    "bin": pl.Int8,
+    "q1_lph": pl.Float64,
+    "q2_lph": pl.Float64,
+    "q3_lph": pl.Float64,
+    "n": pl.Int64,
+    "sx": pl.Int64,
+    "sy": pl.Int64,
+    "sxx": pl.Int64,
+    "sxy": pl.Int64,
+    "syy": pl.Int64,
+    "x_min": pl.Int64,
+    "x_max": pl.Int64,
+    "y_min": pl.Int64,
+    "y_max": pl.Int64,
 }
 
 #: ways to read a picture, best first

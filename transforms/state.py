@@ -10,6 +10,9 @@ from typing import Any
 from transforms.correction import Correction
 from transforms.windows import parse_time
 
+#: effects that an error does not have by itself: they show that a command was carried out though nothing said so
+SHOWN = ("cured", "improved")
+
 
 @dataclass(frozen=True)
 class Attempt:
@@ -57,8 +60,27 @@ class MeterState:
 
     @property
     def tried(self) -> int:
-        """How many commands were answered since the meter was last cured, undoing ones left out."""
-        return sum(a.undoes is None and a.status in ("applied", "rejected", "failed") for a in self.attempts)
+        """How many commands were answered since the meter was last cured, or made better, from where the next goes on;
+        undoing ones left out."""
+        count = 0
+        for attempt in reversed(self.attempts):
+            if attempt.effect in SHOWN:
+                break
+            count += attempt.undoes is None and attempt.status in ("applied", "rejected", "failed")
+        return count
+
+    @property
+    def silent(self) -> Attempt | None:
+        """The last command, if it expired unanswered and no window has shown yet that it was carried out all the same."""
+        last = self.attempts[-1] if self.attempts else None
+        return last if last and last.status == "expired" and last.effect not in SHOWN else None
+
+    @property
+    def same_since(self) -> datetime | None:
+        """From when on the meter surely works with what it works with now, None for always: a command that expired
+        unanswered may have been carried out at any time before."""
+        over = [parse_time(attempt.at) for attempt in self.attempts if attempt.status == "expired" and attempt.at]
+        return max([*over, *([self.changed_at] if self.changed_at else [])], default=None)
 
     @property
     def unanswered(self) -> int:
@@ -170,7 +192,8 @@ def _after(
         pending_until=until,
         attempts=() if attempt.effect == "cured" else (*before.attempts, attempt),
     )
-    if answer is None or status != "applied":
+    changed_at = _carried_out_at(attempt, expires)
+    if changed_at is None:
         return after
     return replace(
         after,
@@ -179,11 +202,22 @@ def _after(
         before=before.before if command.get("repeats") else before.in_force,
         in_force_by=name,
         # A clock may be slow, but no meter uses what it has not been sent yet.
-        changed_at=max(parse_time(answer["at"]), parse_time(command["issued_at"])),
+        changed_at=max(changed_at, parse_time(command["issued_at"])),
         pending=None,
         pending_until=None,
         awaiting=None if attempt.effect or attempt.undoes else name,
     )
+
+
+def _carried_out_at(attempt: Attempt, expires: datetime) -> datetime | None:
+    """When a command was carried out, as far as is known.
+
+    One that expired without an answer counts as carried out, by then at the latest, if the windows after it showed its
+    effect: only the answer was lost.
+    """
+    if attempt.status == "applied" and attempt.at:
+        return parse_time(attempt.at)
+    return expires if attempt.status == "expired" and attempt.effect in SHOWN else None
 
 
 def fold_orders(orders: Iterable[Mapping[str, Any]], healthy_since: Mapping[str, str]) -> dict[str, Episode]:

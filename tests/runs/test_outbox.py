@@ -37,6 +37,13 @@ TABLES = {
         "a1_se": F, "a2": F, "a2_se": F, "r2": F, "residual_std_lph": F, "q_min_lph": F, "q_max_lph": F,
         "correlation": F, "uncertainty_q1_q2": F, "uncertainty_q2_q3": F, "uncertainty_q3_q4": F, "scatter_ratio": F,
         "drift_spread": F, "lag_s": F, "changed_at": UTC_TIME, "dead_share": F, "pairs_needed": I,
+        "pooled_verdict": S, "pooled_form": S, "pooled_reason": S, "pooled_windows": I, "pooled_since": UTC_TIME,
+        "pooled_n_flowing": I, "pooled_volume_error": F, "pooled_uncertainty": F, "pooled_a1": F, "pooled_a1_se": F,
+        "pooled_a2": F, "pooled_a2_se": F,
+    },
+    "moments.parquet": {
+        "feature_code": S, "bin": pl.Int8, "q1_lph": F, "q2_lph": F, "q3_lph": F, "n": I, "sx": I, "sy": I, "sxx": I,
+        "sxy": I, "syy": I, "x_min": I, "x_max": I, "y_min": I, "y_max": I,
     },
     "readings.parquet": {
         "feature_code": S, "captured_at": UTC_TIME, "file": S, "sha256": S, "screen": S, "quantity": S, "value": F,

@@ -40,7 +40,7 @@ def expected(fleet: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     root = copy(fleet, tmp_path_factory.mktemp("expected"))
     run(root)
     found = outbox(root)
-    assert len(found) == 14
+    assert len(found) == 16
     assert any(b"command_id" in content for name, content in found.items() if name.endswith("commands.jsonl"))
     return found
 

@@ -13,7 +13,7 @@ from transforms.decide import Decision, Situation, decide
 from transforms.decide.suspects import suspect_references
 from transforms.policy import Policy
 from transforms.schemas import VERDICTS
-from transforms.state import MeterState
+from transforms.state import Episode, MeterState
 from transforms.windows import Window, parse_time
 
 START = parse_time("2026-01-01T00:00:00Z")
@@ -247,3 +247,28 @@ def test_a_fleet_of_good_meters_has_no_suspects_by_chance() -> None:
         }
     )
     assert suspect_references(judged, Policy()).batches == []
+
+
+@pytest.mark.parametrize(
+    ("open_", "now", "kept"),
+    [
+        ("scatter", "step", True),
+        ("step", "clock_skew", True),
+        ("scatter", "scatter", True),
+        ("scatter", "stuck", False),
+        ("beyond_limits", "scatter", False),
+    ],
+)
+def test_names_of_one_need_are_one_work_order(open_: str, now: str, kept: bool) -> None:
+    """What a window calls a step the next may call scatter: nobody must go twice for that."""
+    row = steady(verdict="unsteady", form=None, reason=now)
+    episode = Episode(open_, "2025-12-24T00:00:00Z", "w-1")
+    (order,) = decided([row], episodes={"WM-1": episode}).work_orders
+    assert (order["reason"], order["since"]) == ((open_, episode.since) if kept else (now, "2026-01-01T00:00:00Z"))
+
+
+def test_a_command_says_which_windows_it_rests_on() -> None:
+    since = START - timedelta(days=4)
+    (command,) = decided([steady(pooled_windows=9, pooled_since=since, n_flowing=143)]).commands
+    assert command["pooled"] == {"windows": 9, "since": "2025-12-28T00:00:00Z", "n_flowing": 143}
+    assert "pooled" not in decided([steady()]).commands[0]

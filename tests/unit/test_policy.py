@@ -62,6 +62,7 @@ def test_the_promised_defaults() -> None:
         "judge.form_significance": 0.01,
         "judge.command_significance": 1e-4,
         "judge.second_look_share": 0.35,
+        "judge.pool_windows": 28,
         "judge.max_lag": 8,
         "ingest.absurd_factor": 4.0,
         "ingest.future_tolerance": "24h",

@@ -9,7 +9,15 @@ import pytest
 
 from tests.judging import WINDOW_US, Judged, Kind, judge_moments
 from transforms.judge.estimate import with_common
-from transforms.judge.precision import corrected_uncertainty, imprecise, marginal, pairs_needed, unproven
+from transforms.judge.evidence import change_that_matters
+from transforms.judge.precision import (
+    corrected_uncertainty,
+    imprecise,
+    marginal,
+    pairs_needed,
+    precision_wanted,
+    unproven,
+)
 from transforms.judge.second_look import SecondLook
 from transforms.policy import Policy
 
@@ -119,3 +127,22 @@ def test_the_common_error_weakens_the_correlation_and_leaves_the_covariance() ->
     assert after.a2_se == pytest.approx(before.a2_se)
     covariance = [lines.correlation * lines.a1_se * lines.a2_se for lines in (before, after)]
     assert covariance[0] == pytest.approx(covariance[1])
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "deviation", "wanted"),
+    [(1.0, 0.05, 0.02), (2.0, 0.05, 0.04), (0.5, 0.05, 0.02), (0.5, 0.015, 0.015), (0.5, 0.002, 0.01)],
+)
+def test_a_correction_must_be_known_to_the_permissible_error_and_better_than_what_it_takes_away(
+    tolerance: float, deviation: float, wanted: float
+) -> None:
+    """Of class 2, 2 % from Q2 on: with a tolerance below 1 the error found is the measure, between that and the limit."""
+    judged = _meters(deviation, 400, meters=20)
+    found = precision_wanted(judged.found, judged.model, replace(POLICY, tolerance=tolerance))
+    assert found == pytest.approx(np.full(20, wanted), abs=0.003)
+
+
+@pytest.mark.parametrize(("tolerance", "least"), [(1.0, 0.01), (0.5, 0.01), (2.0, 0.02)])
+def test_a_tolerance_below_one_makes_no_smaller_change_matter(tolerance: float, least: float) -> None:
+    judged = _meters(0.0, 20, meters=2)
+    assert change_that_matters(judged.model, tolerance) == pytest.approx([least, least])

@@ -81,7 +81,10 @@ def test_verdicts_and_work_orders_are_those_of_the_newest_revision(tmp_path: Pat
     previous = history.previous()
     assert previous is not None
     assert previous["verdict"].to_list() == ["healthy"]
-    assert history.healthy_since(["A"]) == {"A": "2026-01-01T00:00:00Z"}
+    assert history.healthy_since({"A": "2025-12-31T00:00:00Z"}) == {"A": "2026-01-01T00:00:00Z"}
+    assert history.healthy_since({"A": "2026-01-01T00:00:00Z"}) == {}, (
+        "what came with the order or before closes nothing"
+    )
     judged = pl.DataFrame({"feature_code": ["A"], "verdict": ["steady"], "volume_error": [0.1]})
     assert history.steady_streak(window(1), judged, 3, {}) == {"A": 1}
     found = newest_revision(Workspace(tmp_path), window(0))
@@ -153,3 +156,17 @@ def test_notices_are_looked_for_where_some_may_be_open_or_were_said_lately(tmp_p
     assert found(late, later) == 1, "a run of an earlier version does not say"
     manifest["counts"]["notices"] = 0
     assert found(late, late) == 0
+
+
+def test_earlier_windows_are_those_of_the_same_length_that_kept_their_sums(tmp_path: Path) -> None:
+    for number in (0, 1, 2, 4, 5):
+        folder = Workspace(tmp_path).run(write(tmp_path, number, 1, []))
+        if number != 2:
+            (folder / "moments.parquet").touch()
+    history = read_history(Workspace(tmp_path), window(6))
+    found = history.earlier(window(6), 5)
+    assert [(run.start, run.folder.name) for run in found] == [
+        (window(number).start, window(number).run_id(1)) for number in (5, 4, 1)
+    ]
+    assert history.earlier(window(6), 0) == []
+    assert history.earlier(Window(window(6).start, LENGTH / 2), 5) == []

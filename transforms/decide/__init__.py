@@ -2,8 +2,9 @@
 
 from transforms.decide.commands import Decision, decide
 from transforms.decide.effects import awaited, judge_effects
-from transforms.decide.orders import DIFFERS, Situation
+from transforms.decide.orders import DIFFERS
 from transforms.decide.shown import Displays, Surroundings, weigh
+from transforms.decide.situation import Situation
 
 __all__ = [
     "DIFFERS",

@@ -11,10 +11,12 @@ import polars as pl
 
 from transforms.canonical import digest_of, rounded
 from transforms.correction import Correction, CorrectionError, rounded_points
-from transforms.decide.orders import EVIDENCE, Situation, limits_told, order_for, visits_for
+from transforms.decide.orders import EVIDENCE, limits_told, order_for, visits_for, visits_to
 from transforms.decide.shown import Displays
+from transforms.decide.situation import Situation
 from transforms.decide.suspects import suspect_references
 from transforms.policy import Policy
+from transforms.schemas import UTC_US
 from transforms.state import MeterState
 from transforms.windows import Window, iso
 
@@ -29,6 +31,8 @@ OPTIONAL: dict[str, pl.DataType | type[pl.DataType]] = {
     "imprecise": pl.Boolean,
     "marginal": pl.Boolean,
     "unproven": pl.Boolean,
+    "pooled_windows": pl.Int64,
+    "pooled_since": UTC_US,
 }
 
 
@@ -95,11 +99,9 @@ def decide(
         against = "display_differs" if code in displays.differs else suspects.against(row)
         _put(_corrected_by(row, against, policy, window, run_id, issued_at, situation), row, commands, orders, withheld)
     orders += visits_for(judged, displays.differs, window, situation)
-    unsteady = off.filter(pl.col("verdict") == "unsteady").sort("feature_code")
-    if situation.stale:
-        withheld += [{"feature_code": code, "reason": "stale_window"} for code in unsteady["feature_code"]]
-        unsteady = unsteady.clear()
-    orders += [order_for(row, row["reason"], window, situation, {}) for row in unsteady.iter_rows(named=True)]
+    visits, kept_back = visits_to(off.filter(pl.col("verdict") == "unsteady").sort("feature_code"), situation, window)
+    orders += visits
+    withheld += kept_back
     held = _breaker(len(commands), judged, policy)
     if held:
         commands = [{**command, "state": "held"} for command in commands]
@@ -136,7 +138,7 @@ def _corrected_by(
     ``against`` is why what was measured tells of something else than the meter, if so.
     """
     state = situation.states.get(row["feature_code"], MeterState())
-    guard = _outdated(state, window, situation) or against
+    guard = _outdated(row["feature_code"], state, window, situation) or against
     if guard:
         return guard
     unsure = _unsure(row)
@@ -173,7 +175,9 @@ def _said_again(
     """A command that the display shows not to be in force, once more: the same correction under the next sequence."""
     code = row["feature_code"]
     state = situation.states[code]
-    if guard := _outdated(state, window, situation) or ("display_differs" if code in displays.differs else None):
+    if guard := _outdated(row["feature_code"], state, window, situation) or (
+        "display_differs" if code in displays.differs else None
+    ):
         return guard
     if spent := _spent(state, policy):
         return _spent_order(row, spent, state, window, situation)
@@ -207,11 +211,14 @@ def _spent(state: MeterState, policy: Policy) -> str | None:
     return "no_answer" if state.unanswered >= policy.max_attempts else None
 
 
-def _outdated(state: MeterState, window: Window, situation: Situation) -> str | None:
-    """Why what a window says no longer holds. A correction must not be composed with one that came after the window."""
+def _outdated(code: str, state: MeterState, window: Window, situation: Situation) -> str | None:
+    """Why what a window says no longer holds. A correction must not be composed with one that came after the window, nor
+    with one of which only now is known that it is in force."""
     if situation.stale:
         return "stale_window"
-    if state.changed_at and state.changed_at >= window.end:
+    shown = situation.effects.get(code, {}).get("command_id")
+    just_shown = state.silent is not None and state.silent.command_id == shown
+    if just_shown or (state.changed_at and state.changed_at >= window.end):
         return "changed_since"
     return None
 
@@ -244,7 +251,7 @@ def _guard(row: Mapping[str, Any], state: MeterState, policy: Policy, situation:
     seen = situation.confirmed.get(code, 1)
     if row["unproven"] and seen < policy.command.prove_windows:
         return "unproven"
-    if seen < policy.confirm_windows:
+    if max(seen, row["pooled_windows"] or 1) < policy.confirm_windows:
         return "unconfirmed"
     return None
 
@@ -270,7 +277,7 @@ def _command(
     content = {
         "form": row["form"] or ("curve" if correction.points else "linear"),
         **measured,
-        **({"undoes": undoes} if undoes else _curve(row, correction)),
+        **({"undoes": undoes} if undoes else {**_curve(row, correction), **_pooled(row)}),
         **({"photos": row["photos"]} if row.get("photos") else {}),
         "procedure": ["pause", "apply", "self_test", "report"],
         "correction": correction.to_json(),
@@ -318,3 +325,11 @@ def _curve(row: Mapping[str, Any], correction: Correction) -> dict[str, Any]:
     if fitted is not None or correction.approximation_lph:
         said["approximation_lph"] = rounded((fitted or 0.0) + correction.approximation_lph)
     return said
+
+
+def _pooled(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What only commands say that rest on several windows: how many, since when, and on how many flowing pairs."""
+    if row["pooled_windows"] is None:
+        return {}
+    told = {"windows": row["pooled_windows"], "since": iso(row["pooled_since"]), "n_flowing": row["n_flowing"]}
+    return {"pooled": told}

@@ -12,11 +12,26 @@ from transforms.schemas import EFFECTS, UTC_US
 from transforms.state import MeterState
 
 #: columns of a verdict that an effect is judged by
-SEEN = ("feature_code", "verdict", "volume_error", "uncertainty_q2_q3", "uncertainty_q1_q2", "uncertainty_q3_q4")
+SEEN = (
+    "feature_code",
+    "window_start",
+    "verdict",
+    "reason",
+    "volume_error",
+    "uncertainty_q2_q3",
+    "uncertainty_q1_q2",
+    "uncertainty_q3_q4",
+)
+
+#: up to so many times the uncertainty before, the error after a command is known as well as before it
+AS_WELL = 1.1
 
 
 def awaited(states: Mapping[str, MeterState], end: datetime) -> pl.DataFrame:
-    """Applied commands whose effect is still open: ``feature_code, command_id, sequence, applied_at, window_start``.
+    """Commands whose effect is still open: ``feature_code, command_id, sequence, applied_at, window_start, silent``.
+
+    Those that were applied, and, ``silent``, those that expired without an answer and may have been carried out all the
+    same; ``applied_at`` is then when they expired.
 
     Parameters
     ----------
@@ -25,18 +40,22 @@ def awaited(states: Mapping[str, MeterState], end: datetime) -> pl.DataFrame:
     """
     rows = []
     for code, state in states.items():
-        if state.awaiting is None or state.changed_at is None or state.changed_at >= end:
+        # none is found if a later command was judged to have cured the meter, before it turned out to be refused
+        attempt = next((a for a in reversed(state.attempts) if a.command_id == state.awaiting), state.silent)
+        if attempt is None:
             continue
-        attempt = next((a for a in reversed(state.attempts) if a.command_id == state.awaiting), None)
-        if attempt is None:  # a later command was judged to have cured the meter, before it turned out to be refused
+        silent = attempt.status == "expired"
+        since = state.same_since if silent else state.changed_at
+        if since is None or since >= end:
             continue
-        rows.append((code, attempt.command_id, attempt.sequence, state.changed_at, attempt.window_start))
+        rows.append((code, attempt.command_id, attempt.sequence, since, attempt.window_start, silent))
     schema: dict[str, Any] = {
         "feature_code": pl.String,
         "command_id": pl.String,
         "sequence": pl.Int64,
         "applied_at": UTC_US,
         "window_start": pl.String,
+        "silent": pl.Boolean,
     }
     return pl.DataFrame(rows, schema=schema, orient="row")
 
@@ -46,7 +65,10 @@ def judge_effects(open_commands: pl.DataFrame, judged: pl.DataFrame, before: pl.
 
     ``cured``: the meter is healthy. Otherwise the sizes of the volume errors before and after are compared:
     ``improved`` or ``worse`` if they differ by more than their expanded uncertainties together (root of the sum of
-    squares), else ``no_effect``. A window that cannot be judged says nothing, and the next one is asked.
+    squares), else ``no_effect``. A window that cannot be judged says nothing, and the next one is asked. An undecided
+    meter tells that its error became surely smaller, and the rest once it is known about as well (`AS_WELL`) as when the
+    command was sent: later its own drift would be taken for the effect. A command that was never answered only tells what
+    an error does not do by itself: that it became surely smaller, and less than half.
 
     Parameters
     ----------
@@ -63,9 +85,11 @@ def judge_effects(open_commands: pl.DataFrame, judged: pl.DataFrame, before: pl.
         `EFFECTS`, sorted by feature code.
     """
     known = (
-        open_commands.join(judged.select(SEEN), on="feature_code")
-        .filter(pl.col("verdict") != "inconclusive")
-        .join(before.select("command_id", *SEEN[1:]), on="command_id", how="left", suffix="_before")
+        open_commands.rename({"window_start": "sent_for"})
+        .join(judged.select(SEEN), on="feature_code")
+        .filter((pl.col("verdict") != "inconclusive") | ((pl.col("reason") == "undecided") & (_expanded("") > 0)))
+        .filter(~pl.col("silent") | (pl.col("window_start") >= pl.col("applied_at")))
+        .join(before.select("command_id", *SEEN[2:]), on="command_id", how="left", suffix="_before")
     )
     size, was = pl.col("volume_error").abs(), pl.col("volume_error_before").abs()
     doubt = (_expanded("") ** 2 + _expanded("_before") ** 2).sqrt()
@@ -78,8 +102,13 @@ def judge_effects(open_commands: pl.DataFrame, judged: pl.DataFrame, before: pl.
         .then(pl.lit("improved"))
         .otherwise(pl.lit("no_effect"))
     )
+    smaller = was - size > doubt
+    # What was carried out takes the error away, not some of it: that is what another mix of flows may do.
+    gone = smaller & (size < was / 2)
+    settled = (pl.col("verdict") != "inconclusive") | (_expanded("") <= AS_WELL * _expanded("_before"))
     return (
         known.with_columns(effect=effect, volume_error_after=pl.col("volume_error"))
+        .filter(pl.when("silent").then(gone).otherwise(smaller | settled))
         .select(pl.col(name).cast(kind) for name, kind in EFFECTS.items())
         .sort("feature_code")
     )

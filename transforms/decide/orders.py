@@ -1,9 +1,8 @@
-"""Work orders: what needs a person, with the numbers that say so."""
+"""Work orders: what needs a person to go, and for how long it is one and the same need."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,7 +11,8 @@ import polars as pl
 from transforms.canonical import digest_of, rounded
 from transforms.correction import Correction
 from transforms.decide.shown import Difference
-from transforms.state import Episode, MeterState
+from transforms.decide.situation import Situation
+from transforms.state import MeterState
 from transforms.windows import Window, iso
 
 ORDER_SCHEMA = "meterwright.work_order/1"
@@ -23,30 +23,17 @@ DIFFERS: Final = "display_differs"
 #: how soon somebody must go, by reason; others are normal
 PRIORITIES = {"beyond_limits": "high", "attempts_spent": "high", "not_increasing": "high", "stuck": "high"}
 
+#: reasons that new parameters within the window give a sound meter, too
+CHANGING = ("step", "drifting", "scatter")
+#: names for one need: what a window calls a step, the next may call scatter, and a visit finds out which it is
+RESTLESS = (*CHANGING, "clock_skew")
+
 #: numbers of a verdict that a work order carries as evidence
 EVIDENCE = (
     "verdict", "form", "n_pairs", "n_flowing", "coverage", "mean_diff_lph", "share_in_band", "volume_error",
     "error_q1_q2", "error_q2_q3", "error_q3_q4", "a1", "a1_se", "a2", "a2_se", "residual_std_lph", "q_min_lph",
     "q_max_lph", "drift_spread", "scatter_ratio", "lag_s", "changed_at", "dead_share", "flowmeter_id",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Situation:
-    """What a decision rests on beside the verdicts.
-
-    ``confirmed`` holds, for meters steady now, in how many windows in a row (this one included) they were. ``stale``
-    is true for a window older than one already judged: then nothing is sent. ``effects`` holds, by feature code, what
-    this window showed of the command applied last (`transforms.schemas.EFFECTS`). ``episodes`` are the needs that verdicts
-    tell of, ``displays`` the ids of the orders that displays have brought about.
-    """
-
-    states: Mapping[str, MeterState]
-    episodes: Mapping[str, Episode]
-    confirmed: Mapping[str, int]
-    stale: bool
-    effects: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    displays: frozenset[str] = frozenset()
 
 
 def limits_told(row: Mapping[str, Any], correction: Correction) -> dict[str, Any]:
@@ -59,6 +46,28 @@ def limits_told(row: Mapping[str, Any], correction: Correction) -> dict[str, Any
     }
 
 
+def visits_to(
+    unsteady: pl.DataFrame, situation: Situation, window: Window
+) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    """Work orders for the unsteady meters, and which of them a window tells nothing of that would warrant a visit."""
+    orders: list[dict[str, Any]] = []
+    withheld: list[dict[str, str]] = []
+    for row in unsteady.iter_rows(named=True):
+        guard = "stale_window" if situation.stale else _perhaps_changing(row, situation, window)
+        if guard:
+            withheld.append({"feature_code": row["feature_code"], "reason": guard})
+        else:
+            orders.append(order_for(row, row["reason"], window, situation, {}))
+    return orders, withheld
+
+
+def _perhaps_changing(row: Mapping[str, Any], situation: Situation, window: Window) -> str | None:
+    """Whether a command that may have been carried out within the window explains why the meter changed in it."""
+    state = situation.states.get(row["feature_code"], MeterState())
+    open_ = state.pending is not None or (state.same_since is not None and state.same_since > window.start)
+    return "in_flight" if open_ and row["reason"] in CHANGING else None
+
+
 def order_for(
     row: Mapping[str, Any],
     reason: str,
@@ -67,14 +76,17 @@ def order_for(
     more: Mapping[str, Any],
     since: str | None = None,
 ) -> dict[str, Any]:
-    """A work order. It keeps its id and its beginning for as long as the same need stays open.
+    """A work order. It keeps its id, its reason and its beginning for as long as the same need stays open.
 
     ``since`` is given where the need is told by something else than the verdicts of windows.
     """
     code = row["feature_code"]
     episode = situation.episodes.get(code)
-    same = episode is not None and episode.reason == reason
-    since = since or (episode.since if episode and same else iso(window.start))
+    begun = since or iso(window.start)
+    same = episode is not None and (episode.reason == reason or {episode.reason, reason} <= set(RESTLESS))
+    if episode is not None and same and since is None:
+        reason, begun = episode.reason, episode.since
+    since = begun
     evidence = {name: _plain(row[name]) for name in EVIDENCE if row[name] is not None}
     identity = {"schema": ORDER_SCHEMA, "feature_code": code, "reason": reason, "since": since}
     return {

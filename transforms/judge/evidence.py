@@ -32,6 +32,15 @@ class Model:
     resolution: Floats
 
 
+def change_that_matters(model: Model, tolerance: float) -> Floats:
+    """By how much the relative error may move within a window before a meter counts as unsteady, (meters,).
+
+    Half of the permissible error. A tolerance below 1 asks for meters to be corrected early, not for visits to meters
+    that are far inside: it does not make this smaller.
+    """
+    return np.asarray(model.mpe[1] * max(tolerance, 1.0) / 2)
+
+
 @dataclass(frozen=True)
 class Reference:
     """What is known of the references, one entry per meter: common relative uncertainty (k = 2), own repeatability."""

@@ -21,6 +21,7 @@ from transforms.judge.evidence import (
     Rules,
     Zones,
     bins_outside,
+    change_that_matters,
     scatter_expected,
     zone_errors,
 )
@@ -178,7 +179,7 @@ def with_details(
     sure = standard_errors(choice, sums, used_weights, scatter, model, reference)
     told = replace(lines, chi2=found.chi2[rows])
     p = drift_test(moments, weights, told)
-    drifting = (p < judge.significance / 2) & (spread > model.mpe[1] * policy.tolerance / 2)
+    drifting = (p < judge.significance / 2) & (spread > change_that_matters(model, policy.tolerance))
     squares = residual_sum(plain, lines.a1, lines.a2)
     with np.errstate(divide="ignore", invalid="ignore"):
         total = plain.yy - plain.y**2 / plain.w

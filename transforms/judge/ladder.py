@@ -9,7 +9,7 @@ import polars as pl
 
 from transforms.fit import FORMS
 from transforms.fit.lines import Floats
-from transforms.judge.evidence import Bools, Model
+from transforms.judge.evidence import Bools, Model, change_that_matters
 from transforms.judge.findings import Findings
 from transforms.judge.second_look import SecondLook
 from transforms.policy import Policy
@@ -102,7 +102,7 @@ def climb(
     """
     by_threshold = found.threshold & ("threshold" in policy.precheck.tests)
     by_mapping = (found.mapping | second.curved) & ("mapping" in policy.precheck.tests)
-    matters = np.abs(second.change) > model.mpe[1] * policy.tolerance / 2
+    matters = np.abs(second.change) > change_that_matters(model, policy.tolerance)
     step = second.step & matters
     drifting = (second.drifting & matters) | (found.drifting & ~second.curved)
     still = np.where(second.looked, second.stuck, found.stuck)

@@ -55,10 +55,20 @@ def imprecise(
 ) -> Bools:
     """Whether the corrected meter might still be outside the permissible error, for all that the parameters tell.
 
-    The expanded uncertainty of the corrected flow must be smaller than the permissible error between Q2 and Q4.
+    The expanded uncertainty of the corrected flow must be smaller than the permissible error between Q2 and Q4 with the
+    policy's tolerance. Where that is less than 1, so that meters are corrected before they leave the permissible error, it
+    must be smaller than that error itself and than the largest error found in a zone: what is taken away is known better
+    than that it is there.
     """
     expanded = expanded_after(moments, found, second, model, reference, form, policy)
-    return np.asarray(~(expanded <= model.mpe[1] * policy.tolerance))
+    return np.asarray(~(expanded <= precision_wanted(found, model, policy)))
+
+
+def precision_wanted(found: Findings, model: Model, policy: Policy) -> Floats:
+    """The largest expanded uncertainty of a corrected flow that a command may have, relative."""
+    enough = found.zones.n >= policy.evidence.min_zone_pairs
+    largest = np.where(enough, np.abs(found.zones.error), 0.0).max(axis=0)
+    return np.asarray(np.clip(largest, model.mpe[1] * policy.tolerance, model.mpe[1] * max(policy.tolerance, 1.0)))
 
 
 def unproven(moments: Moments, found: Findings, model: Model, policy: Policy) -> Bools:

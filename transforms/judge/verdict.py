@@ -237,7 +237,7 @@ def tell(paired: pl.DataFrame, moments: Moments, policy: Policy, worked: Worked,
         "coverage": worked.coverage,
         "doubtful": standing.doubtful,
         "looked_at": second.looked,
-        **_measured(moments, found, model, verdict, policy),
+        **measured(moments, found, model, verdict, policy),
         **_looked(second, paired, model, starts, form == "curve"),
     }
     steady = verdict == "steady"
@@ -250,9 +250,7 @@ def tell(paired: pl.DataFrame, moments: Moments, policy: Policy, worked: Worked,
     return pl.DataFrame(columns, schema_overrides={"verdict": pl.String, "form": pl.String, "reason": pl.String})
 
 
-def _measured(
-    moments: Moments, found: Findings, model: Model, verdict: np.ndarray, policy: Policy
-) -> dict[str, object]:
+def measured(moments: Moments, found: Findings, model: Model, verdict: np.ndarray, policy: Policy) -> dict[str, object]:
     """The columns that the moments give."""
     off = (verdict == "steady") | (verdict == "unsteady")
     lines, unit = found.published, model.unit_lph

@@ -14,12 +14,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from transforms.errors import MeterwrightError, UsageError
+from transforms.pool import Earlier
 from transforms.schemas import READINGS, VERDICTS
 from transforms.windows import Window, iso, parse_time
 from transforms.workspace import Workspace
@@ -71,18 +73,29 @@ class History:
         """End of the newest window that has a run."""
         return max((parse_time(manifest["window_end"]) for manifest in self.manifests), default=None)
 
-    def healthy_since(self, codes: list[str]) -> dict[str, str]:
-        """For each of some meters the start of the newest window in which it was healthy, as ISO text."""
-        if not codes or not self.folders:
-            return {}
-        newest = (
-            pl.scan_parquet([folder / "verdicts.parquet" for folder in self.folders], glob=False)
-            .filter((pl.col("verdict") == "healthy") & pl.col("feature_code").is_in(codes))
-            .group_by("feature_code")
-            .agg(pl.col("window_start").max())
-            .collect()
-        )
-        return {code: iso(start) for code, start in newest.iter_rows()}
+    def healthy_since(self, ordered: Mapping[str, str]) -> dict[str, str]:
+        """The start (ISO) of the newest window in which each of some meters was healthy, by itself or with earlier ones.
+
+        Parameters
+        ----------
+        ordered : mapping
+            Feature code -> start (ISO) of the window of its newest work order; older windows are not looked at.
+        """
+        found: dict[str, str] = {}
+        open_ = dict(ordered)
+        for folder, manifest in reversed(list(self._runs())):
+            start = iso(parse_time(manifest["window_start"]))
+            open_ = {code: since for code, since in open_.items() if code not in found and since < start}
+            if not open_:
+                break
+            told = pl.scan_parquet(folder / "verdicts.parquet", glob=False)
+            healthy = pl.col("verdict") == "healthy"
+            if manifest.get("counts", {}).get("pooled"):
+                healthy |= pl.col("pooled_verdict").fill_null("") == "healthy"
+            codes = pl.Series(sorted(open_)).implode()
+            well = told.filter(healthy & pl.col("feature_code").is_in(codes)).select("feature_code").collect()
+            found |= dict.fromkeys(well["feature_code"].to_list(), start)
+        return found
 
     def effects(self) -> dict[str, str]:
         """Command id -> effect, as earlier runs judged it; the first word counts."""
@@ -187,6 +200,14 @@ class History:
             streak.update(alive.select("feature_code", "count").iter_rows())
         return streak
 
+    def earlier(self, window: Window, count: int) -> list[Earlier]:
+        """The runs with sums of at most ``count`` windows of the same length that end where this one begins, the newest
+        first; windows without such a run are left out."""
+        runs = {_span(manifest): folder for folder, manifest in self._runs()}
+        starts = (window.start - back * window.length for back in range(1, count + 1))
+        found = ((start, runs.get((start, start + window.length))) for start in starts)
+        return [Earlier(start, folder) for start, folder in found if folder and (folder / "moments.parquet").is_file()]
+
     def dumps_named(self) -> set[tuple[str, str]]:
         """Dumps (stream, digest) that an earlier manifest lists."""
         return {(dump["stream"], dump["sha256"]) for manifest in self.manifests for dump in manifest["inputs"]}
@@ -272,15 +293,29 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         If it is missing or unreadable.
     """
     try:
-        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        _span(manifest)
-        int(manifest["revision"])
+        file = folder / "manifest.json"
+        stamp = file.stat()
+        manifest = _parsed(file, stamp.st_mtime_ns, stamp.st_size, stamp.st_ino)
     except (OSError, ValueError, KeyError, TypeError, UsageError) as error:
         raise MeterwrightError(
             f"outbox/{folder.name}/manifest.json cannot be read ({error.__class__.__name__}); "
             "restore the folder from a backup, or move it away if it is not one of Meterwright's"
         ) from error
     return manifest
+
+
+@lru_cache(maxsize=4096)
+def _parsed(file: Path, *_stamp: int) -> dict[str, Any]:
+    """A manifest, parsed once in a process: a run of the cycle asks for all of them several times."""
+    manifest: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    _span(manifest)
+    int(manifest["revision"])
+    return manifest
+
+
+def forget_manifests() -> None:
+    """Let the next question read all manifests from their files, as a process of its own would."""
+    _parsed.cache_clear()
 
 
 def read_lines(file: Path) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ import polars as pl
 
 from transforms.errors import MeterwrightError
 from transforms.private import write_new
-from transforms.schemas import EFFECTS, READINGS, VERDICTS
+from transforms.schemas import EFFECTS, MOMENTS, READINGS, VERDICTS
 from transforms.signature import SigningKey, sealed
 from transforms.workspace import Workspace
 
@@ -28,6 +28,7 @@ class Run:
 
     run_id: str
     verdicts: pl.DataFrame
+    moments: pl.DataFrame
     effects: pl.DataFrame
     readings: pl.DataFrame
     commands: list[dict[str, Any]]
@@ -44,6 +45,7 @@ def stage(workspace: Workspace, run: Run, key: SigningKey | None = None) -> Path
     folder = _fresh(workspace, run.run_id)
     tables = {
         "verdicts.parquet": (run.verdicts, VERDICTS),
+        "moments.parquet": (run.moments, MOMENTS),
         "readings.parquet": (run.readings, READINGS),
         "effects.parquet": (run.effects, EFFECTS),
     }

@@ -114,6 +114,12 @@ class JudgePolicy:
     second_look_share: float = _number(
         0.35, 0.0, 1.0, "at most this share of a bucket's meters is looked at sample by sample (but always 1,000)"
     )
+    pool_windows: int = _number(
+        28,
+        0,
+        366,
+        "windows, this one included, whose sums are added up where one window is not enough to act on; 0 for none",
+    )
     max_lag: int = _number(8, 0, 96, "by how many sampling intervals a clock may be off and still be recognised")
 
 

@@ -2,5 +2,6 @@
 
 from transforms.summarise.bucket import BucketSummary, list_pairs, look_closer, summarise_bucket
 from transforms.summarise.moments import BINS, Moments
+from transforms.summarise.record import recorded
 
-__all__ = ["BINS", "BucketSummary", "Moments", "list_pairs", "look_closer", "summarise_bucket"]
+__all__ = ["BINS", "BucketSummary", "Moments", "list_pairs", "look_closer", "recorded", "summarise_bucket"]

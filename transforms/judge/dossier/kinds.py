@@ -7,6 +7,7 @@ from datetime import timedelta
 import numpy as np
 
 from transforms.judge.dossier.check import Check, Question, chance, percent, times
+from transforms.judge.evidence import change_that_matters
 from transforms.judge.verdict import Worked
 from transforms.policy import Policy
 from transforms.windows import Window, iso
@@ -113,7 +114,7 @@ def _skew(worked: Worked, not_looked: str, policy: Policy, interval_us: int) -> 
 
 def _matters(worked: Worked, policy: Policy) -> float:
     """A change of the error that counts, relative."""
-    return float(worked.model.mpe[1, 0]) * policy.tolerance / 2
+    return float(change_that_matters(worked.model, policy.tolerance)[0])
 
 
 def _changed(worked: Worked, policy: Policy, p: float) -> tuple[str, dict[str, float | str | None]]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from transforms.fit.choose import GAIN, OFFSET
 from transforms.judge.dossier.check import Check, Question, chance, minus, percent, plain, times
-from transforms.judge.evidence import FLOWING
+from transforms.judge.evidence import FLOWING, change_that_matters
 from transforms.judge.verdict import Worked
 from transforms.policy import Policy
 from transforms.statistics import chi_square_limit
@@ -164,7 +164,7 @@ def _curve(worked: Worked, not_looked: str, policy: Policy) -> Check:
 def _parts(worked: Worked, moments: Moments, policy: Policy) -> Check:
     found = worked.found
     parts = int((moments.by_part("n", FLOWING)[:, 0] >= 2).sum())
-    least = float(worked.model.mpe[1, 0]) * policy.tolerance / 2
+    least = float(change_that_matters(worked.model, policy.tolerance)[0])
     if parts < 2:
         return PARTS.not_evaluated(
             f"water flowed at two instants or more in {times(parts, 'part')} of the window only: nothing to compare",

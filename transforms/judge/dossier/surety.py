@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from transforms.judge.dossier.check import Check, Question, percent, times
-from transforms.judge.precision import expanded_after, halves_uncertainty, reach
+from transforms.judge.precision import expanded_after, halves_uncertainty, precision_wanted, reach
 from transforms.judge.verdict import Worked
 from transforms.policy import Policy
 from transforms.summarise.moments import Moments
@@ -31,7 +31,7 @@ def sure_enough(worked: Worked | None, moments: Moments | None, row: Mapping[str
     if worked is None or moments is None or row["verdict"] != "steady":
         return [question.not_evaluated("not asked: only a steady deviation can be commanded away") for question in ALL]
     known = (moments, worked.found, worked.second, worked.model, worked.reference, worked.form, policy)
-    limit = float(worked.model.mpe[1, 0]) * policy.tolerance
+    limit = float(precision_wanted(worked.found, worked.model, policy)[0])
     left = float(expanded_after(*known)[0])
     first = IMPRECISE.told(
         not row["imprecise"],
@@ -53,7 +53,8 @@ def sure_enough(worked: Worked | None, moments: Moments | None, row: Mapping[str
         value=p,
         limit=level,
     )
-    return [first, second, _proven(worked, moments, limit, bool(row["unproven"]), policy)]
+    permissible = float(worked.model.mpe[1, 0]) * policy.tolerance
+    return [first, second, _proven(worked, moments, permissible, bool(row["unproven"]), policy)]
 
 
 def _proven(worked: Worked, moments: Moments, limit: float, unproven: bool, policy: Policy) -> Check:

@@ -1,0 +1,27 @@
+"""What a decision rests on beside the verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from transforms.state import Episode, MeterState
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a decision rests on beside the verdicts.
+
+    ``confirmed`` holds, for meters steady now, in how many windows in a row (this one included) they were. ``stale``
+    is true for a window older than one already judged: then nothing is sent. ``effects`` holds, by feature code, what
+    this window showed of the command applied last (`transforms.schemas.EFFECTS`). ``episodes`` are the needs that verdicts
+    tell of, ``displays`` the ids of the orders that displays have brought about.
+    """
+
+    states: Mapping[str, MeterState]
+    episodes: Mapping[str, Episode]
+    confirmed: Mapping[str, int]
+    stale: bool
+    effects: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    displays: frozenset[str] = frozenset()
