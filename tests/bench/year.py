@@ -20,7 +20,7 @@ QUICK_METERS, QUICK_DAYS = 60, 15
 #: 0.5 % (k = 2) takes half of what is permitted to a class 1 meter; and a command that comes too early does little harm
 #: where one more is to come anyway, so the guard against it need not be as strict as for meters that stay what they are.
 TOLERANCE = 0.5
-POLICY = f"tolerance = {TOLERANCE}\n[judge]\ncommand_significance = 0.005\n"
+POLICY = f"tolerance = {TOLERANCE}\n[judge]\ncommand_significance = 0.01\n"
 #: windows over which errors are compared at the end
 _LAST = 28
 #: windows before and after a correction over which it is asked what it was worth
