@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from flows.audit.changes import changes_of, put_into_words, within
+from flows.audit.judged import write_groups
 from flows.audit.keys import look_key, relevant, summary_key
 from flows.audit.plan import GROUP, Setting
 from flows.audit.store import Store
@@ -49,6 +50,7 @@ class Desk:
         self.setting = setting
         self.lake = Lake.open(setting.workspace)
         self.registry: Registry = load_registry(setting.registry)
+        self._codes: dict[int, list[str]] = {}
         self.store = Store(setting.workspace.cache / "audit" / "summaries")
 
     @cached_property
@@ -89,9 +91,15 @@ class Desk:
 
     def codes(self, bucket: int) -> list[str]:
         """The feature codes of a bucket that may have rows, sorted."""
-        own = self.parties[bucket]
-        names = [own.fleet["feature_code"], own.devices["feature_code"], own.claims["feature_code"]]
-        return pl.concat(names).unique().sort().to_list()
+        if bucket not in self._codes:
+            own = self.parties[bucket]
+            names = [own.fleet["feature_code"], own.devices["feature_code"], own.claims["feature_code"]]
+            self._codes[bucket] = pl.concat(names).unique().sort().to_list()
+        return self._codes[bucket]
+
+    def groups(self, bucket: int) -> int:
+        """How many groups the meters of a bucket make."""
+        return -(-len(self.codes(bucket)) // GROUP)
 
     def judge(self, chunk: Chunk) -> Done:
         """Judge the windows of a chunk into the work folder; what stands there already is left."""
@@ -153,7 +161,7 @@ class Desk:
         frame = put_into_words(judged.frame if whole else pl.concat([judged.frame, silent]), self.registry, when)
         if self.setting.what_if is None:
             frame = frame.select(list(AUDIT_WINDOWS))
-        self._grouped(frame, chunk.bucket, whole=whole).write_ipc(file, compression="uncompressed")
+        self._write_grouped(frame, chunk.bucket, file, in_order=whole)
         return judged.second
 
     def _write_bins(self, chunk: Chunk, rows: pl.DataFrame, moments: Moments, file: Path) -> None:
@@ -167,7 +175,6 @@ class Desk:
         number = place.to_numpy()[row]
         frame = pl.DataFrame(
             {
-                "group": number // GROUP,
                 "code": number,
                 "window": paired["window"].to_numpy()[row],
                 "bin": bin_.astype(np.int8),
@@ -175,15 +182,15 @@ class Desk:
                 "interval_s": (paired["interval_us"].fill_null(0).to_numpy() / 1e6)[row],
             }
         )
-        frame.write_ipc(file, compression="uncompressed")
+        write_groups(frame, number // GROUP, self.groups(chunk.bucket), file)
 
-    def _grouped(self, frame: pl.DataFrame, bucket: int, *, whole: bool) -> pl.DataFrame:
-        """The frame in order of feature code and window, with the numbers of the meter's group and of the meter first."""
-        codes = pl.Series("feature_code", self.codes(bucket), dtype=pl.String)
-        place = codes.to_frame().with_columns(code=pl.int_range(pl.len(), dtype=pl.Int32))
+    def _write_grouped(self, frame: pl.DataFrame, bucket: int, file: Path, *, in_order: bool) -> None:
+        """Write the frame by feature code and window, with the number of the meter."""
+        codes = pl.DataFrame({"feature_code": self.codes(bucket)}, schema={"feature_code": pl.String})
+        place = codes.with_columns(code=pl.int_range(pl.len(), dtype=pl.Int32))
         keyed = frame.join(place, on="feature_code", how="left", maintain_order="left")
-        grouped = keyed.select((pl.col("code") // GROUP).alias("group"), "code", *frame.columns)
-        return grouped if whole else grouped.sort("code", "window_start")
+        keyed = keyed if in_order else keyed.sort("code", "window_start")
+        write_groups(keyed, keyed["code"].to_numpy() // GROUP, self.groups(bucket), file)
 
 
 def folder_of(setting: Setting, chunk: Chunk) -> Path:

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from flows.audit.desk import BINNED, OTHER, WINDOWS, Desk, folder_of
+from flows.audit.judged import read_group
 from flows.audit.plan import GROUP
 from transforms.judge.many import JUDGED_WINDOWS, judge_silent_windows
 from transforms.match.span import Chunk
@@ -40,11 +39,7 @@ class Gathered:
 
 def groups_of(desk: Desk) -> list[Group]:
     """The groups of an audit, in the order in which they are written."""
-    groups = [
-        Group(bucket, number)
-        for bucket in range(desk.lake.n_buckets)
-        for number in range(-(-len(desk.codes(bucket)) // GROUP))
-    ]
+    groups = [Group(bucket, number) for bucket in range(desk.lake.n_buckets) for number in range(desk.groups(bucket))]
     return groups + [Group(-1, number) for number in range(-(-desk.homeless.height // GROUP))]
 
 
@@ -89,12 +84,6 @@ def _binned(desk: Desk, chunks: Sequence[Chunk], group: Group) -> pl.DataFrame:
 
 
 def _slices(desk: Desk, chunks: Sequence[Chunk], group: Group, name: str) -> Iterator[pl.DataFrame]:
-    """The group's rows of every chunk; they stand together, because a group's meters follow each other."""
+    """The group's rows of every chunk."""
     for chunk in chunks:
-        with pa.memory_map(str(folder_of(desk.setting, chunk) / f"{name}.arrow")) as mapped:
-            table = pa.ipc.open_file(mapped).read_all()
-            groups = table["group"].to_numpy()
-            first, last = (int(np.searchsorted(groups, group.number, side)) for side in ("left", "right"))
-            frame = pl.DataFrame(table.slice(first, last - first).drop(["group"]))
-        # the order of types is that of the file; nothing of the mapped file is held on to
-        yield frame.clone().rechunk()
+        yield read_group(folder_of(desk.setting, chunk) / f"{name}.arrow", group.number)
