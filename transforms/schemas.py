@@ -128,7 +128,8 @@ PAIRS: dict[str, pl.DataType | type[pl.DataType]] = {
 
 #: one meter in one window of an audit: its verdict, and what the statistics over many windows rest on
 AUDIT_WINDOWS: dict[str, pl.DataType | type[pl.DataType]] = {
-    **VERDICTS,
+    # each window by itself: what several show together is told by regimes
+    **{name: kind for name, kind in VERDICTS.items() if not name.startswith("pooled_")},
     "volume_l": pl.Float64,  # through the reference, over all pairs
     "meter_volume_l": pl.Float64,  # through the meter, over the same pairs
     "error": pl.Float64,  # weighted gain less one over flowing pairs

@@ -140,7 +140,7 @@ def applied(
     acks: Iterable[Mapping[str, Any]],
     installed: Mapping[str, datetime] | None = None,
 ) -> list[tuple[str, datetime]]:
-    """Feature code and instant of each time that a command was carried out by a meter that is still there; see
+    """Feature code and instant of each time that a meter that is still there said it carried out a command; see
     `fold_commands`."""
     answers = _answers(acks)
     found = []
@@ -149,7 +149,7 @@ def applied(
         since = (installed or {}).get(command["feature_code"])
         another = since is not None and parse_time(command["issued_at"]) < since
         if command["state"] == "ready" and answer and answer["status"] == "applied" and not another:
-            found.append((command["feature_code"], parse_time(answer["at"])))
+            found.append((command["feature_code"], max(parse_time(answer["at"]), parse_time(command["issued_at"]))))
     return sorted(set(found))
 
 
