@@ -48,6 +48,7 @@ class Behaviour:
         elif self.cut_after is not None and self.cuts > 0 and len(data) > self.cut_after:
             self.cuts -= 1
             yield data[: self.cut_after]
+            time.sleep(0.2)  # so that what was sent is read, and not lost with the connection
             raise ConnectionAbortedError
         else:
             yield data

@@ -10,6 +10,7 @@ from ftplib import FTP_TLS
 from typing import Any, Final
 
 from flows.pulling.credentials import Credentials
+from flows.pulling.errors import PullError
 from transforms.sources.places import Place
 
 
@@ -47,7 +48,7 @@ def _sftp(place: Place, credentials: Credentials, timeout_s: float) -> Any:
             shown = "SHA256:" + base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode().rstrip("=")
             if shown != place.host_key:
                 wanted = place.host_key or "one in known_hosts"
-                raise paramiko.SSHException(f"the server shows the key {shown}, not {wanted}")
+                raise PullError(f"{place.address}: the server shows the key {shown}, not {wanted}")
 
     class Known(SFTPFileSystem):  # type: ignore[misc]
         """Trusts the keys in the user's known_hosts, or the fingerprint given, and no other."""
@@ -117,7 +118,9 @@ def _web(place: Place, credentials: Credentials, timeout_s: float) -> Any:
             pair = base64.b64encode(f"{credentials.user}:{credentials.password}".encode()).decode()
             headers["Authorization"] = f"Basic {pair}"
         silence = aiohttp.ClientTimeout(total=None, sock_connect=timeout_s, sock_read=timeout_s)
-        return aiohttp.ClientSession(timeout=silence, headers=headers, **options)
+        # aiohttp makes its own context when it is imported, which is before anybody could name another authority
+        connector = aiohttp.TCPConnector(ssl=ssl.create_default_context())
+        return aiohttp.ClientSession(timeout=silence, headers=headers, connector=connector, **options)
 
     return HTTPFileSystem(
         get_client=get_client, use_listings_cache=False, skip_instance_cache=True, simple_links=False, same_scheme=True

@@ -18,11 +18,11 @@ _PASSING = (ConnectionError, TimeoutError, asyncio.TimeoutError, socket.gaierror
 _PASSING_NAMES = frozenset(
     {"ClientConnectionError", "ClientPayloadError", "ServerTimeoutError", "ServerDisconnectedError", "FSTimeoutError",
      "ClientConnectorError", "ClientOSError", "EndpointConnectionError", "ReadTimeoutError", "ConnectTimeoutError",
-     "IncompleteReadError", "ResponseStreamingError", "ContentLengthError", "HTTPClientError"}
+     "IncompleteReadError", "ResponseStreamingError", "ContentLengthError", "HTTPClientError", "SSHException"}
 )  # fmt: skip
 #: errors of the clients that will come again
 _LASTING_NAMES = frozenset(
-    {"SSHException", "AuthenticationException", "BadHostKeyException", "PasswordRequiredException", "ClientResponseError",
+    {"AuthenticationException", "BadHostKeyException", "PasswordRequiredException", "ClientResponseError",
      "ClientConnectorCertificateError", "NoCredentialsError", "ClientError", "BotoCoreError"}
 )  # fmt: skip
 
@@ -34,18 +34,28 @@ def guarded(address: str, credentials: Credentials) -> Iterator[None]:
         yield
     except PullError:
         raise
-    except Exception as error:
-        names = {kind.__name__ for kind in type(error).__mro__}
+    except Exception as raised:
+        error = _cause(raised)
+        names = [kind.__name__ for kind in type(error).__mro__]
+        # the nearest class that is known decides: one that lasts may be a kind of one that passes
+        known = next((name for name in names if name in _LASTING_NAMES | _PASSING_NAMES), None)
         sentence = credentials.redact(f"{address}: {_words(error)}")
-        if isinstance(error, ssl.SSLError) or (names & _LASTING_NAMES and not names & _PASSING_NAMES):
+        if isinstance(error, ssl.SSLError) or known in _LASTING_NAMES:
             raise PullError(sentence) from None
         if isinstance(error, FileNotFoundError | PermissionError | ftplib.error_perm):
             raise PullError(sentence) from None
-        if isinstance(error, _PASSING) or names & _PASSING_NAMES:
+        if isinstance(error, _PASSING) or known in _PASSING_NAMES:
             raise RetryError(sentence) from None
         if isinstance(error, OSError | ftplib.Error | ValueError):
             raise PullError(sentence) from None
         raise
+
+
+def _cause(error: Exception) -> Exception:
+    """What a client means by «no such file»: it says so of whatever went wrong while it asked, too."""
+    inner = error.__cause__
+    silent = isinstance(error, FileNotFoundError) and isinstance(inner, Exception)
+    return inner if silent and isinstance(inner, Exception) and getattr(inner, "status", None) != 404 else error
 
 
 def _words(error: BaseException) -> str:

@@ -206,7 +206,7 @@ class _Web(Remote):
                     yield chunk
             return
         with self.files.open(found.path, "rb", block_size=0) as file:
-            while chunk := file.read(CHUNK):
+            while chunk := file.read(CHUNK // 16):
                 yield chunk
 
     def _base(self) -> str:

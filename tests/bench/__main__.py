@@ -26,6 +26,7 @@ BENCHMARKS = (
     "detectability",
     "year",
     "fuzzing",
+    "ingest",
     "audit",
     "onsets",
     "displays",

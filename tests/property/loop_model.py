@@ -63,8 +63,14 @@ def play(
         found = answers[command["command_id"]]
         expired = instant(command["expires_at"]) <= now
         status[command["command_id"]] = found["status"] if found else "expired" if expired else "in_flight"
-    applied = [c for c in ours if status[c["command_id"]] == "applied"]
-    newest = applied[-1] if applied else None
+    # one that nobody answered was carried out all the same if the windows after it showed what it does
+    shown = {name for name, effect in effects.items() if effect in ("cured", "improved")}
+    used = [
+        c
+        for c in ours
+        if status[c["command_id"]] == "applied" or (status[c["command_id"]] == "expired" and c["command_id"] in shown)
+    ]
+    newest = used[-1] if used else None
     # a meter ignores a sequence not above the one in force, so what came before an applied command is over
     reached = newest["sequence"] if newest else 0
     still_open = [c["command_id"] for c in ours if status[c["command_id"]] == "in_flight" and c["sequence"] > reached]
@@ -74,7 +80,7 @@ def play(
     return Played(
         sequence=max((c["sequence"] for c in commands), default=0),
         in_force=newest["correction"] if newest else IDENTITY,
-        before=applied[-2]["correction"] if len(applied) > 1 else IDENTITY,
+        before=used[-2]["correction"] if len(used) > 1 else IDENTITY,
         changed_at=_changed_at(newest, answers) if newest else None,
         open=still_open,
         awaiting=newest["command_id"] if newest and waits else None,
@@ -86,7 +92,8 @@ def play(
 def _changed_at(newest: Mapping[str, Any], answers: Mapping[str, Mapping[str, Any] | None]) -> datetime:
     """When the device began to use it: as it says, but never before it was told."""
     said = answers[newest["command_id"]]
-    assert said is not None
+    if said is None:  # carried out by the time it expired, at the latest
+        return instant(newest["expires_at"])
     return max(instant(said["at"]), instant(newest["issued_at"]))
 
 

@@ -47,7 +47,9 @@ TABLES = {
     },
     "readings.parquet": {
         "feature_code": S, "captured_at": UTC_TIME, "file": S, "sha256": S, "screen": S, "quantity": S, "value": F,
-        "unit": S, "confidence": F, "status": S, "reason": S,
+        "unit": S, "confidence": F, "status": S, "reason": S, "reading_id": S, "command_id": S, "frames": I,
+        "candidates": pl.List(pl.Struct({"screen": S, "text": S, "value": F, "confidence": F})), "wire_low": F,
+        "wire_high": F, "consequence": S, "decided_by": S, "decided_at": UTC_TIME,
     },
     "effects.parquet": {
         "feature_code": S, "command_id": S, "sequence": I, "applied_at": UTC_TIME, "effect": S,

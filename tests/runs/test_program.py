@@ -15,6 +15,7 @@ import pytest
 
 from flows.cli.main import main
 from tests.workspaces import MODEL, Small, demand, noisy
+from transforms.workspace import REGISTRY_FILES
 
 Q = demand()
 TRUE = noisy(Q, 0.002)
@@ -197,6 +198,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from flows.lock import hold
+from transforms.workspace import REGISTRY_FILES
 from transforms.workspace import Workspace
 with hold(Workspace(Path(sys.argv[1])), "audit"):
     print("held", flush=True)
@@ -288,7 +290,7 @@ def test_init_leaves_what_is_there(tmp_path: Path, capfd: pytest.CaptureFixture[
     assert (tmp_path / "registry" / "meters.csv").read_text() == before
     found = json.loads(call(capfd, "init", "--workspace", tmp_path, "--json")[1])
     assert found["written"] == []
-    assert len(found["kept"]) == 7
+    assert len(found["kept"]) == len(REGISTRY_FILES)
 
 
 def test_the_policy_in_force_and_where_it_comes_from(small: Small, capfd: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,8 @@ APPLIED = START - timedelta(hours=11)
 def waiting(status: str, at: str = iso(APPLIED)) -> pl.DataFrame:
     attempt = Attempt("c-1", 1, "2026-01-01T00:00:00Z", "2026-01-01T12:00:00Z", status, at)
     applied = {"changed_at": parse_time(at), "awaiting": "c-1"} if status == "applied" else {}
-    return awaited({"A": MeterState(sequence=1, last_command="c-1", attempts=(attempt,), **applied)})
+    states = {"A": MeterState(sequence=1, last_command="c-1", attempts=(attempt,), **applied)}
+    return awaited(states, START + timedelta(hours=12))
 
 
 def row(verdict: str, error: float, doubt: float | None, **more: Any) -> dict[str, Any]:

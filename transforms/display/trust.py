@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 #: weights by feature, with the constant last
-WEIGHTS: Final = (0.304, 0.224, 3.287, 1.661, 5.005, -0.058, 4.871, 0.072, -1.839, -1.210, -9.731)
+WEIGHTS: Final = (0.184, 0.163, 2.896, 1.214, 2.678, 0.400, 3.661, 0.241, -5.556, 0.585, -9.559)
 #: probability from which a reading is taken without a person
 ENOUGH: Final = 0.95
 #: more of a digit beside the grid, more of a cell washed out, or less ink in a cell than this, and a person looks

@@ -187,7 +187,7 @@ def with_details(
         residual = np.sqrt(squares / lines.dof)
         level = used.x / used.w + used.c
     published = with_common(sure, level, reference)
-    details = {"drifting": drifting, "drift_p": p, "r2": r2, "residual": residual}
+    details: dict[str, Any] = {"drifting": drifting, "drift_p": p, "r2": r2, "residual": residual}
     if whole:
         return replace(found, published=published, **details)
     for name, values in details.items():
