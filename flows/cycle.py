@@ -29,7 +29,7 @@ from transforms.judge import calibration_status, judge_bucket, judge_silent
 from transforms.lake import Lake
 from transforms.match import CHANGED, Parties, claims
 from transforms.outbox import commit, read_history, read_manifest, stage
-from transforms.outbox.history import run_folders
+from transforms.outbox.runs import run_folders
 from transforms.policy import Policy
 from transforms.private import open_to_others
 from transforms.registry import Registry

@@ -34,7 +34,7 @@ def live(root: Path, meters: int, days: int) -> tuple[Rows, Rows]:
     import numpy as np
 
     from tests.closed_loop import PER_WINDOW, Town, in_flight_at_once
-    from transforms.outbox.history import forget_manifests
+    from transforms.outbox.runs import forget_manifests
 
     windows = days * 2
     town = Town.build(root, meters, days, seed=1, policy=POLICY)

@@ -1,6 +1,7 @@
 """Outbox: what a run leaves for the outside, as one folder that appears whole or not at all."""
 
-from transforms.outbox.history import History, newest_revision, read_history, read_lines, read_manifest
+from transforms.outbox.history import History, newest_revision, read_history
+from transforms.outbox.runs import read_lines, read_manifest
 from transforms.outbox.write import Run, commit, stage, stage_revision
 
 __all__ = [

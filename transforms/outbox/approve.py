@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from transforms.errors import UsageError
-from transforms.outbox.history import newest_revision, read_history, read_lines, read_manifest
+from transforms.outbox.history import newest_revision, read_history
+from transforms.outbox.runs import read_lines, read_manifest
 from transforms.state import MeterState
 from transforms.windows import Window, iso, parse_time
 from transforms.workspace import Workspace

@@ -9,18 +9,15 @@ never merely held again.
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from transforms.errors import MeterwrightError, UsageError
+from transforms.outbox.runs import read_lines, read_manifest, run_folders, span_of
 from transforms.pool import Earlier
 from transforms.schemas import READINGS, VERDICTS
 from transforms.windows import Window, iso, parse_time
@@ -31,8 +28,6 @@ LEAVING = {"commands.jsonl": "command_id", "notices.jsonl": "notice_id"}
 
 #: how many windows back, at most, it is asked whether a meter was steady: a week of windows of twelve hours
 LOOK_BACK = 14
-
-_RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z_[0-9]+[hms]_r([1-9][0-9]*)")
 
 
 @dataclass(frozen=True)
@@ -173,7 +168,7 @@ class History:
         changed : mapping
             Feature code -> when its parameters changed last: windows that began before tell of another meter.
         """
-        runs = {_span(manifest): folder for folder, manifest in zip(self.folders, self.manifests, strict=True)}
+        runs = {span_of(manifest): folder for folder, manifest in zip(self.folders, self.manifests, strict=True)}
         alive = _sides(judged).filter(pl.col("verdict") == "steady").with_columns(count=1)
         since = pl.DataFrame(
             {"feature_code": list(changed), "since": list(changed.values())},
@@ -203,7 +198,7 @@ class History:
     def earlier(self, window: Window, count: int) -> list[Earlier]:
         """The runs with sums of at most ``count`` windows of the same length that end where this one begins, the newest
         first; windows without such a run are left out."""
-        runs = {_span(manifest): folder for folder, manifest in self._runs()}
+        runs = {span_of(manifest): folder for folder, manifest in self._runs()}
         starts = (window.start - back * window.length for back in range(1, count + 1))
         found = ((start, runs.get((start, start + window.length))) for start in starts)
         return [Earlier(start, folder) for start, folder in found if folder and (folder / "moments.parquet").is_file()]
@@ -224,7 +219,7 @@ def read_history(workspace: Workspace, window: Window | None = None) -> History:
     runs = []
     for folder in run_folders(workspace):
         manifest = read_manifest(folder)
-        runs.append((_span(manifest), int(manifest["revision"]), folder, manifest))
+        runs.append((span_of(manifest), int(manifest["revision"]), folder, manifest))
     runs.sort(key=lambda run: run[:2])
     own = (window.start, window.end) if window else None
     by_window: dict[tuple[datetime, datetime], list[tuple[Path, dict[str, Any]]]] = {}
@@ -245,18 +240,6 @@ def newest_revision(workspace: Workspace, window: Window) -> dict[str, Any] | No
     """The manifest of a window's newest revision, None if the window has no run."""
     folders = (folder for folder in run_folders(workspace) if folder.name.rpartition("_r")[0] == window.name)
     return max((read_manifest(folder) for folder in folders), key=lambda found: int(found["revision"]), default=None)
-
-
-def run_folders(workspace: Workspace) -> list[Path]:
-    """The folders of all runs, in the order of their names."""
-    if not workspace.outbox.is_dir():
-        return []
-    return sorted(path for path in workspace.outbox.iterdir() if is_run_id(path.name))
-
-
-def is_run_id(name: str) -> bool:
-    """Whether a name could be that of a run's folder."""
-    return _RUN_ID.fullmatch(name) is not None
 
 
 def chain_end(runs: Sequence[tuple[Path, dict[str, Any]]]) -> dict[str, str] | None:
@@ -284,45 +267,6 @@ def chain_end(runs: Sequence[tuple[Path, dict[str, Any]]]) -> dict[str, str] | N
     return {"run_id": ends[-1].name, "manifest_sha256": digest}
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read the manifest of one run.
-
-    Raises
-    ------
-    MeterwrightError
-        If it is missing or unreadable.
-    """
-    try:
-        file = folder / "manifest.json"
-        stamp = file.stat()
-        manifest = _parsed(file, stamp.st_mtime_ns, stamp.st_size, stamp.st_ino)
-    except (OSError, ValueError, KeyError, TypeError, UsageError) as error:
-        raise MeterwrightError(
-            f"outbox/{folder.name}/manifest.json cannot be read ({error.__class__.__name__}); "
-            "restore the folder from a backup, or move it away if it is not one of Meterwright's"
-        ) from error
-    return manifest
-
-
-@lru_cache(maxsize=4096)
-def _parsed(file: Path, *_stamp: int) -> dict[str, Any]:
-    """A manifest, parsed once in a process: a run of the cycle asks for all of them several times."""
-    manifest: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    _span(manifest)
-    int(manifest["revision"])
-    return manifest
-
-
-def forget_manifests() -> None:
-    """Let the next question read all manifests from their files, as a process of its own would."""
-    _parsed.cache_clear()
-
-
-def read_lines(file: Path) -> list[dict[str, Any]]:
-    """All lines of a JSON Lines file of the outbox. Only a line feed ends a line: names may hold other separators."""
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
-
-
 def _lines_that_count(revisions: Sequence[Path], name: str) -> list[dict[str, Any]]:
     """The lines of a window's revisions, oldest first, by the rule on top of this module."""
     key = LEAVING.get(name)
@@ -343,10 +287,6 @@ def _has_notices(manifest: Mapping[str, Any], moment: datetime, open_at: datetim
         return False
     until = manifest.get("notices_until")
     return parse_time(manifest["issued_at"]) > moment or until is None or parse_time(until) > open_at
-
-
-def _span(manifest: dict[str, Any]) -> tuple[datetime, datetime]:
-    return parse_time(manifest["window_start"]), parse_time(manifest["window_end"])
 
 
 def _sides(verdicts: pl.DataFrame) -> pl.DataFrame:

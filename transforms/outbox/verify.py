@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from transforms.errors import MeterwrightError, UsageError
-from transforms.outbox.history import is_run_id, read_lines
+from transforms.outbox.runs import is_run_id, read_lines
 from transforms.outbox.write import MANIFEST_SCHEMA, spelt
 from transforms.signature import signer_of
 from transforms.windows import Window, parse_time
