@@ -59,7 +59,7 @@ def copied(root: Path) -> float:
     import duckdb
 
     con = duckdb.connect()
-    con.execute("SET threads = 2; SET memory_limit = '1200MB'; SET preserve_insertion_order = false")
+    con.execute("SET enable_progress_bar = false; SET threads = 2; SET memory_limit = '1200MB'; SET preserve_insertion_order = false")
     begun = time.perf_counter()
     con.execute(f"COPY (SELECT * FROM read_csv('{root}/raw/meter/*.csv')) TO '{root}/copy.parquet' (FORMAT parquet)")
     seconds = time.perf_counter() - begun
