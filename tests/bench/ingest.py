@@ -35,7 +35,8 @@ def write(root: Path, rows: int) -> None:
 
     folder = root / "raw" / "meter"
     folder.mkdir(parents=True)
-    con = duckdb.connect(config={"enable_progress_bar": False})
+    con = duckdb.connect()
+    con.execute("SET enable_progress_bar = false")
     meters = min(100_000, max(100, rows // 48))
     for number, begin in enumerate(range(0, rows, _DUMP_ROWS)):
         count = min(_DUMP_ROWS, rows - begin)
@@ -58,7 +59,8 @@ def copied(root: Path) -> float:
     """Seconds that DuckDB takes to copy the same files to Parquet, types told by itself."""
     import duckdb
 
-    con = duckdb.connect(config={"enable_progress_bar": False})
+    con = duckdb.connect()
+    con.execute("SET enable_progress_bar = false")
     con.execute("SET threads = 2; SET memory_limit = '1200MB'; SET preserve_insertion_order = false")
     begun = time.perf_counter()
     con.execute(f"COPY (SELECT * FROM read_csv('{root}/raw/meter/*.csv')) TO '{root}/copy.parquet' (FORMAT parquet)")
