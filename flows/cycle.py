@@ -302,7 +302,9 @@ def _judge(
                 return verdicts, recorded(sums.meters, sums.moments, mine.fleet)
 
         found = engine.map(f"judge {window.name}", one, range(lake.n_buckets))
-    sums = pl.concat([pl.DataFrame(schema=MOMENTS), *(part for _, part in found)]).sort("feature_code", "bin")
+    # each part is sorted by code and bin, and a code has all its rows in one part
+    sums = pl.concat([pl.DataFrame(schema=MOMENTS), *(part for _, part in found)])
+    sums = sums.sort("feature_code", maintain_order=True)
     seen = (
         pl.concat([part for part, _ in found])
         if found

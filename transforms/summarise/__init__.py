@@ -5,4 +5,13 @@ from transforms.summarise.moments import BINS, Moments
 from transforms.summarise.record import recorded
 from transforms.summarise.window import summarise_window
 
-__all__ = ["BINS", "BucketSummary", "Moments", "list_pairs", "look_closer", "recorded", "summarise_bucket", "summarise_window"]
+__all__ = [
+    "BINS",
+    "BucketSummary",
+    "Moments",
+    "list_pairs",
+    "look_closer",
+    "recorded",
+    "summarise_bucket",
+    "summarise_window",
+]

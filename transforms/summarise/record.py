@@ -41,8 +41,6 @@ def recorded(meters: pl.DataFrame, moments: Moments, fleet: pl.DataFrame) -> pl.
     )
     flowing = slice(1, BINS)
     row, at = np.nonzero(moments.by_bin("n", flowing).T)
-    columns = {
-        name: pl.Series(moments.by_bin(name, flowing)[at, row]) for name in MOMENTS if name in moments.values
-    }
+    columns = {name: pl.Series(moments.by_bin(name, flowing)[at, row]) for name in MOMENTS if name in moments.values}
     told = known[row].with_columns(pl.Series("bin", at + 1), **columns)
     return told.select(pl.col(name).cast(kind) for name, kind in MOMENTS.items()).sort("feature_code", "bin")
