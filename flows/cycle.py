@@ -36,7 +36,7 @@ from transforms.registry import Registry
 from transforms.schemas import MOMENTS
 from transforms.signature import SigningKey
 from transforms.sql import connect, session
-from transforms.summarise import look_closer, recorded, summarise_bucket
+from transforms.summarise import recorded, summarise_window
 from transforms.windows import Window, parse_time
 from transforms.workspace import Workspace
 
@@ -292,20 +292,19 @@ def _judge(
 
         def one(bucket: int) -> tuple[pl.DataFrame, pl.DataFrame]:
             with session(database) as con:
-                summary = summarise_bucket(con, lake, bucket, window, own[bucket], parts=policy.window.parts)
+                scratch = context.workspace.scratch / f"match-{window.name}-{bucket}"
+                scratch.mkdir(parents=True, exist_ok=True)
+                mine = own[bucket]
+                sums = summarise_window(con, lake, bucket, window, mine, scratch, parts=policy.window.parts)
                 verdicts = judge_bucket(
-                    summary.meters,
-                    summary.moments,
-                    own[bucket].fleet,
-                    calibration,
-                    policy,
-                    window,
-                    look=lambda meters: look_closer(con, window, meters),
+                    sums.meters, sums.moments, mine.fleet, calibration, policy, window, look=sums.look
                 )
-                return verdicts, recorded(summary.meters, summary.moments, own[bucket].fleet)
+                return verdicts, recorded(sums.meters, sums.moments, mine.fleet)
 
         found = engine.map(f"judge {window.name}", one, range(lake.n_buckets))
-    sums = pl.concat([pl.DataFrame(schema=MOMENTS), *(part for _, part in found)]).sort("feature_code", "bin")
+    # each part is sorted by code and bin, and a code has all its rows in one part
+    sums = pl.concat([pl.DataFrame(schema=MOMENTS), *(part for _, part in found)])
+    sums = sums.sort("feature_code", maintain_order=True)
     seen = (
         pl.concat([part for part, _ in found])
         if found

@@ -35,12 +35,12 @@ def weigh_displays(
     around = Surroundings(
         wires=looked.wires,
         models={code: registry.models[name] for code, name in models.iter_rows()},
-        screens=screens_of(registry),
+        screens=screens_of(registry, codes),
         states=known.states,
         commands=known.commands,
         references=_references(registry, policy, window),
         judged=here,
-        installed=installed(registry),
+        installed=installed(registry, codes),
     )
     return weigh(looked.fresh, looked.record, around, policy)
 

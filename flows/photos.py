@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -89,10 +89,15 @@ class Looked:
     kept: pl.DataFrame | None = None
 
 
-def screens_of(registry: Registry) -> dict[str, tuple[Screen, ...]]:
-    """Feature code -> what the meter's display may show."""
-    by_model = {name: model.screens for name, model in registry.models.items()}
-    return {code: by_model[model] for code, model in registry.meters.select("feature_code", "model").iter_rows()}
+def screens_of(registry: Registry, codes: Collection[str] | None = None) -> dict[str, tuple[Screen, ...]]:
+    """Feature code -> what the meter's display may show; of all meters, or of some."""
+    return {code: registry.models[model].screens for code, model in models_of(registry, codes).items()}
+
+
+def models_of(registry: Registry, codes: Collection[str] | None = None) -> dict[str, str]:
+    """Feature code -> name of the model; of all meters, or of some."""
+    meters = registry.meters if codes is None else registry.meters.filter(pl.col("feature_code").is_in(list(codes)))
+    return dict(meters.select("feature_code", "model").iter_rows())
 
 
 def look_at_photos(
@@ -122,11 +127,11 @@ def look_at_photos(
     record = known.history.readings()
     if known.history.later:
         return Looked(record=record)
-    screens = screens_of(registry)
     blind = (pl.col("reason") == "no_engine") & (pl.col("status") == "review")
     settled = record.filter(~blind) if eyes is not None else record
     intake = take_in(workspace, registry, settled, window.end, now, policy.photos.clock, policy.photos.keep)
     by_id = {row["reading_id"]: row for row in settled.iter_rows(named=True)}
+    screens = screens_of(registry, {photo.feature_code for photo in intake.photos} | set(record["feature_code"]))
     said, refused_reviews = fold_reviews(
         read_reviews(workspace, now), {row["reading_id"]: row for row in record.iter_rows(named=True)}, screens
     )
@@ -223,9 +228,10 @@ def _unchecked(
 
 def comparable(registry: Registry, record: pl.DataFrame) -> dict[tuple[str, str], list[Anchor]]:
     """Registers shown and accepted, by meter and screen, oldest first; those of a meter that was exchanged since left out."""
-    since = installed(registry)
+    shown = record.filter((pl.col("status") == "accepted") & (pl.col("quantity") == "volume"))
+    since = installed(registry, set(shown["feature_code"]))
     found: dict[tuple[str, str], list[Anchor]] = {}
-    for row in record.filter((pl.col("status") == "accepted") & (pl.col("quantity") == "volume")).iter_rows(named=True):
+    for row in shown.iter_rows(named=True):
         if row["captured_at"] >= since.get(row["feature_code"], row["captured_at"]):
             unit = factor(Screen(row["screen"], "volume", row["unit"], 1, 0))
             anchor = Anchor(row["captured_at"], row["value"] * unit)
@@ -268,8 +274,8 @@ def _held_against(
     found: Mapping[str, Wire],
 ) -> list[dict[str, Any]]:
     """The rows held against the wire, in the order of time, so that an earlier photo can vouch for a later one."""
-    models = dict(registry.meters.select("feature_code", "model").iter_rows())
-    screens = screens_of(registry)
+    models = models_of(registry, {row["feature_code"] for row in rows})
+    screens = {code: registry.models[model].screens for code, model in models.items()}
     anchors = comparable(registry, record)
     held = []
     for row in rows:

@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,9 +122,11 @@ def small_copies(workspace: Workspace, readings: pl.DataFrame, most: int, longes
 def _samples(
     lake: Lake, parties: Parties, window: Window, codes: Sequence[str], database: duckdb.DuckDBPyConnection
 ) -> pl.DataFrame:
+    mine = pl.col("feature_code").is_in(list(codes))
+    few = replace(parties, **{name: getattr(parties, name).filter(mine) for name in ("fleet", "devices", "claims")})
     found = []
-    for bucket, own in enumerate(parties.split(lake.n_buckets)):
-        here = own.fleet.filter(pl.col("feature_code").is_in(list(codes)))["feature_code"].to_list()
+    for bucket, own in enumerate(few.split(lake.n_buckets)):
+        here = own.fleet["feature_code"].to_list()
         if here:
             with session(database) as con:
                 found.append(list_pairs(con, lake, bucket, window, own, here))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import Any
@@ -66,7 +66,8 @@ def look_around(workspace: Workspace, registry: Registry, window: Window, now: d
     sent = [*commands, *history.lines_not_before("commands.jsonl")]
     asked = {command["command_id"]: command["feature_code"] for command in sent if command["state"] == "ready"}
     acks = for_commands(read_acks(workspace), asked)
-    states = fold_commands(commands, acks.acks, now, history.effects(), installed(registry))
+    meant = {command["feature_code"] for command in commands}
+    states = fold_commands(commands, acks.acks, now, history.effects(), installed(registry, meant))
     changed, absent = _changed(states, registry, window), _absent(registry, window)
     return Known(history, acks, left, states, changed, absent, _same(states, registry))
 
@@ -123,9 +124,10 @@ def new_faults(known: Known, sentences: list[str]) -> list[str]:
     return [sentence for sentence in sentences if sentence not in said]
 
 
-def installed(registry: Registry) -> dict[str, datetime]:
-    """When the meter that carries each feature code now was installed, where meters.csv says so."""
-    dated = registry.meters.filter(pl.col("installed_on").is_not_null()).select("feature_code", "installed_on")
+def installed(registry: Registry, codes: Collection[str] | None = None) -> dict[str, datetime]:
+    """When the meter that carries each feature code, or each of some, now was installed, where meters.csv says so."""
+    meters = registry.meters if codes is None else registry.meters.filter(pl.col("feature_code").is_in(list(codes)))
+    dated = meters.filter(pl.col("installed_on").is_not_null()).select("feature_code", "installed_on")
     return {code: datetime.combine(day, time.min, UTC) for code, day in dated.iter_rows()}
 
 

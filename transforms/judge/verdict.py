@@ -37,7 +37,7 @@ JUDGED = {**VERDICTS, **EXTRAS}
 
 def judge_bucket(
     meters: pl.DataFrame,
-    moments: pl.DataFrame,
+    moments: pl.DataFrame | Moments,
     fleet: pl.DataFrame,
     calibration: pl.DataFrame | None,
     policy: Policy,
@@ -50,8 +50,8 @@ def judge_bucket(
     ----------
     meters : DataFrame
         `transforms.match.METERS`.
-    moments : DataFrame
-        Long form of the meters' moments.
+    moments : DataFrame or Moments
+        Those of the meters with a ``meter_no``; a frame holds them in the long form.
     fleet : DataFrame
         The fleet table of the registered meters.
     calibration : DataFrame or None
@@ -73,7 +73,9 @@ def judge_bucket(
     columns = {"feature_code": paired["feature_code"].to_list()}
     found = pl.DataFrame(columns, schema={"feature_code": pl.String})
     if not paired.is_empty():
-        sums = Moments.from_frame(moments, paired.height, policy.window.parts)
+        sums = moments
+        if isinstance(sums, pl.DataFrame):
+            sums = Moments.from_frame(sums, paired.height, policy.window.parts)
         found = _judge_paired(paired, sums, policy, window, look)
     rest = listed.filter(pl.col("meter_no").is_null())
     return _complete(pl.concat([found, unpaired(rest)], how="diagonal_relaxed"), listed, window)

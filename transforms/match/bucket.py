@@ -76,6 +76,9 @@ class Parties:
         ]
 
 
+#: so few devices are looked for by their numbers
+FEW = 200
+
 #: meters that are not the same all window, and since when they are what they are now
 CHANGED: dict[str, pl.DataType | type[pl.DataType]] = {"feature_code": pl.String, "since": UTC_US}
 
@@ -112,10 +115,30 @@ def match_bucket(con: duckdb.DuckDBPyConnection, lake: Lake, bucket: int, window
     # the instant first and on the devices afterwards, which takes time quadratic in the number of meters.
     con.execute("SET disabled_optimizers = 'join_order'")
     registers = registers_of(parties.devices, parties.fleet)
-    meters = _load(con, lake, "meter", [bucket], window, parties.instants.clear(), parties.settled, registers)
+    meters = _load(
+        con,
+        lake,
+        "meter",
+        [bucket],
+        window,
+        parties.instants.clear(),
+        parties.settled,
+        registers,
+        _if_few(parties.devices),
+    )
     # A flowmeter that was re-paired may lie in another bucket than the meter it now watches.
     buckets = sorted({bucket, *parties.claims["bucket"].unique().to_list()})
-    flowmeters = _load(con, lake, "flowmeter", buckets, window, parties.instants, parties.settled, registers.clear())
+    flowmeters = _load(
+        con,
+        lake,
+        "flowmeter",
+        buckets,
+        window,
+        parties.instants,
+        parties.settled,
+        registers.clear(),
+        _if_few(parties.claims),
+    )
     pairing = resolve(parties.claims, flowmeters, window)
     matched = Matched(*_watch(con, parties, meters, flowmeters, pairing))
     con.execute(statement("transforms.match", "paired.sql").format(validity=_validity(window, matched.watched)))
@@ -131,6 +154,7 @@ def _load(
     instants: pl.DataFrame,
     settled: float,
     registers: pl.DataFrame,
+    only: list[int] | None,
 ) -> pl.DataFrame:
     def files(start: datetime) -> list[LakeFile]:
         return [file for b in buckets for file in lake.files_for(stream, start, window.end, b)]
@@ -149,7 +173,14 @@ def _load(
         settled=settled,
         registers=registers,
         versioned=any(file.has_version for file in used),
+        only=only,
     )
+
+
+def _if_few(devices: pl.DataFrame) -> list[int] | None:
+    """The numbers of devices that are so few that the readings of all others are best left out at once."""
+    numbers = devices["device_no"].unique().sort()
+    return numbers.to_list() if len(numbers) <= FEW else None
 
 
 def _watch(

@@ -101,15 +101,18 @@ def take_in(
         How long originals are kept, zero for ever: after that, that a file is not there is no fault.
     """
     notes = Digests(workspace.cache / "photos")
-    bound = _terminals(registry)
-    models = dict(registry.meters.select("feature_code", "model").iter_rows())
+    refused: list[dict[str, Any]] = []
+    lines = _lines(workspace, refused)
+    codes = {line.said["feature_code"] for line in lines}
+    bound = _terminals(registry, codes)
+    meters = registry.meters.filter(pl.col("feature_code").is_in(codes))
+    models = dict(meters.select("feature_code", "model").iter_rows())
     shown = {name for name, model in registry.models.items() if model.screens}
     by_place = _on_record(record)
     known_codes = dict(record.select("sha256", "feature_code").iter_rows())
     counts: Counter[str] = Counter()
-    refused: list[dict[str, Any]] = []
     found: list[tuple[_Line, Photo]] = []
-    for line in _lines(workspace, refused):
+    for line in lines:
         counts["read"] += 1
         code, file = line.said["feature_code"], line.said["file"]
         if (code, line.captured_at, file) in by_place:
@@ -179,10 +182,12 @@ def _checked(said: Mapping[str, Any]) -> tuple[str, datetime | None]:
     return "", moment
 
 
-def _terminals(registry: Registry) -> set[tuple[str, str]]:
+def _terminals(registry: Registry, codes: set[str]) -> set[tuple[str, str]]:
+    """The terminals that terminals.csv binds to some meters."""
     if registry.terminals is None:
         return set()
-    return set(registry.terminals.select("feature_code", "terminal_id").iter_rows())
+    bound = registry.terminals.filter(pl.col("feature_code").is_in(codes))
+    return set(bound.select("feature_code", "terminal_id").iter_rows())
 
 
 def _stranger(line: _Line, models: Mapping[str, str], shown: set[str], bound: set[tuple[str, str]]) -> str:

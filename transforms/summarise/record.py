@@ -6,23 +6,25 @@ sample twice.
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from transforms.schemas import MOMENTS
+from transforms.summarise.moments import BINS, Moments
 
 #: what of the fleet table says in which units, and between which borders of the bins, the sums were taken
 BORDERS = ("q1_lph", "q2_lph", "q3_lph")
 
 
-def recorded(meters: pl.DataFrame, moments: pl.DataFrame, fleet: pl.DataFrame) -> pl.DataFrame:
+def recorded(meters: pl.DataFrame, moments: Moments, fleet: pl.DataFrame) -> pl.DataFrame:
     """The sums of a bucket as its run keeps them: parts added up, bins below Q1 left out, meters by their code.
 
     Parameters
     ----------
     meters : DataFrame
         `transforms.match.METERS`.
-    moments : DataFrame
-        `transforms.summarise.moments.FRAME`.
+    moments : Moments
+        Of the meters with a ``meter_no``, in that order.
     fleet : DataFrame
         The fleet table.
 
@@ -31,17 +33,14 @@ def recorded(meters: pl.DataFrame, moments: pl.DataFrame, fleet: pl.DataFrame) -
     DataFrame
         `MOMENTS`, sorted by feature code and bin.
     """
-    known = meters.filter(pl.col("meter_no").is_not_null()).select("feature_code", "meter_no")
-    return (
-        moments.filter(pl.col("bin") > 0)
-        .group_by("meter_no", "bin")
-        .agg(
-            pl.col("n", "sx", "sy", "sxx", "sxy", "syy").sum(),
-            pl.col("x_min", "y_min").min(),
-            pl.col("x_max", "y_max").max(),
-        )
-        .join(known, on="meter_no")
-        .join(fleet.select("feature_code", *BORDERS), on="feature_code")
-        .select(pl.col(name).cast(kind) for name, kind in MOMENTS.items())
-        .sort("feature_code", "bin")
+    known = (
+        meters.filter(pl.col("meter_no").is_not_null())
+        .sort("meter_no")
+        .select("feature_code")
+        .join(fleet.select("feature_code", *BORDERS), on="feature_code", how="left", maintain_order="left")
     )
+    flowing = slice(1, BINS)
+    row, at = np.nonzero(moments.by_bin("n", flowing).T)
+    columns = {name: pl.Series(moments.by_bin(name, flowing)[at, row]) for name in MOMENTS if name in moments.values}
+    told = known[row].with_columns(pl.Series("bin", at + 1), **columns)
+    return told.select(pl.col(name).cast(kind) for name, kind in MOMENTS.items()).sort("feature_code", "bin")
