@@ -1,8 +1,7 @@
 """Moments of many meters in many windows at once, from pairs that lie on a grid of time or in a list.
 
-The same sums as ``moments.sql`` takes of one window. Most pairs of a household are still water; they count, and are
-otherwise left out before anything is summed. Sums of whole numbers below 2^53 are exact in floating point, too, whatever
-the order.
+The same sums as ``moments.sql`` takes of one window, in one pass over the pairs. Most pairs of a household are still
+water, which counts and needs no arithmetic.
 """
 
 from __future__ import annotations
@@ -12,23 +11,26 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from transforms.summarise.moments import BINS, SUMS, Moments
+from transforms.compiled import compiled
+from transforms.summarise.moments import BINS, Moments
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-#: borders of the bins between Q2 and Q3: half decades, in millionths of Q3
-HALF_DECADES = (31_623.0, 100_000.0, 316_228.0)
-#: below this, sums in floating point are exact
-_EXACT = 2.0**53
+#: sums by part and bin, in the order in which they are kept
+_SUMMED = ("n", "sx", "sy", "sxx", "sxy", "syy")
+#: counts of differences, and extremes
+_COUNTED = ("n_above", "n_below", "n_band_above", "n_band_below")
+_EXTREMES = ("x_min", "y_min", "x_max", "y_max")
 
 HIGHEST, LOWEST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True)
 class Kinds:
-    """Numbers of the model of each row [millionths of Q3], ``per_lph`` [1/(L/h)], arrays of shape (rows,)."""
+    """Numbers of the model of each row [millionths of Q3], ``per_lph`` [1/(L/h)], arrays of shape (rows,), NaN where the
+    meter is not registered and so has no pairs."""
 
     per_lph: Floats
     q1: Floats
@@ -38,141 +40,142 @@ class Kinds:
     band_low: Floats
     band_high: Floats
 
+    def as_array(self) -> Floats:
+        """The columns, one row's numbers side by side, (rows, 7)."""
+        return np.stack([getattr(self, name) for name in self.__dataclass_fields__], axis=1)
 
-@dataclass(frozen=True)
-class Flowing:
-    """Pairs, in the units of the moments, without those at which nothing flows in either device.
 
-    ``row`` and ``part`` say where each belongs; ``count`` how many pairs each row has, the still ones included.
+class Sums:
+    """Moments in the making; pairs are added to them.
+
+    What does not flow is judged by the window only, so that all of bin 0 stands in one part. So do the extremes, and the
+    counts of differences, which are told in the first bin that flows.
     """
 
-    row: Ints
-    part: Ints
-    x: Floats
-    y: Floats
-    count: Ints
+    def __init__(self, place: Ints, parts: int, kinds: Kinds, part_us: int) -> None:
+        """
+        Parameters
+        ----------
+        place
+            Where each row's moments stand, -1 for rows that have none, (rows,).
+        part_us
+            Length of a part of a window [us].
+        """
+        kept = int(place.max(initial=-1)) + 1
+        self.place, self.kinds, self.part_us = place, kinds.as_array(), part_us
+        self.sums = np.zeros((len(_SUMMED), parts, BINS, kept), dtype=np.int64)
+        self.counts = np.zeros((len(_COUNTED), 1, 2, kept), dtype=np.int64)
+        self.extremes = np.full((len(_EXTREMES), 1, BINS, kept), HIGHEST, dtype=np.int64)
+        self.extremes[2:] = LOWEST
+
+    def add_grid(self, q: Floats, q_meter: Floats, us: Ints, phase: Ints, watched: Bools) -> None:
+        """Add the pairs of a grid.
+
+        Parameters
+        ----------
+        q, q_meter
+            Flows of reference and meter [L/h], (devices, windows, slots), a row for each device and window; NaN where there
+            is none.
+        us
+            Instants since the window's start [us], (slots,), to which ``phase`` (devices,) is added.
+        watched
+            Where the pairs are somebody's, (devices, windows).
+        """
+        place = np.where(watched.reshape(-1), self.place, -1)
+        _add_grid(q, q_meter, us, phase, self.part_us, place, self.kinds, self.sums, self.counts, self.extremes)
+
+    def add_list(self, row: Ints, us: Ints, q: Floats, q_meter: Floats) -> None:
+        """Add the pairs of a list, flows in L/h; ``row`` says whose they are."""
+        _add_list(row, us, q, q_meter, self.part_us, self.place, self.kinds, self.sums, self.counts, self.extremes)
+
+    def moments(self) -> Moments:
+        """What was added so far."""
+        values = dict(zip(_SUMMED, self.sums, strict=True)) | dict(zip(_COUNTED, self.counts, strict=True))
+        return Moments(values | dict(zip(_EXTREMES, self.extremes, strict=True)))
 
 
-def from_grid(q: Floats, q_meter: Floats, kinds: Kinds, us: Ints, part_us: int) -> Flowing:
-    """The pairs of a grid.
-
-    Parameters
-    ----------
-    q, q_meter
-        Flows of reference and meter [L/h], (rows, slots), NaN where there is none.
-    us
-        Instants since the window's start [us], (rows, slots) or (1, slots).
-    part_us
-        Length of a part of a window [us].
-    """
-    width = q.shape[1]
-    # what is not zero in both, NaN included; still water needs no arithmetic
-    at = np.flatnonzero((q != 0) | (q_meter != 0))
-    row = at // width
-    part = us // part_us
-    slot = at - row * width
-    of = part[0, slot] if len(part) == 1 else part[row, slot]
-    per_lph, top = kinds.per_lph[row], kinds.top[row]
-    x, y = np.rint(q.reshape(-1)[at] * per_lph), np.rint(q_meter.reshape(-1)[at] * per_lph)
+@compiled
+def _add(
+    q: float, q_meter: float, part: int, at: int, kind: Floats, sums: Ints, counts: Ints, extremes: Ints
+) -> None:
+    x, y = np.rint(q * kind[0]), np.rint(q_meter * kind[0])
     # comparisons with NaN are false, as a pair without one of its readings is none
-    pair = (np.abs(x) <= top) & (np.abs(y) <= top)
-    # a meter that is not registered has no scale, and so no pairs
-    count = np.where(np.isnan(kinds.per_lph), 0, width)
-    if pair.all():
-        return Flowing(row, of, x, y, count)
-    count = count - np.where(count > 0, np.bincount(row[~pair], minlength=len(q)), 0)
-    return Flowing(row[pair], of[pair], x[pair], y[pair], count)
+    if not (abs(x) <= kind[4] and abs(y) <= kind[4]):
+        return
+    ix, iy = np.int64(x), np.int64(y)
+    if x < kind[1]:
+        of_bin, part = 0, 0
+    else:
+        # between Q2 and Q3 in half decades
+        of_bin = 1 if x < kind[2] else 2 + (ix >= 31_623) + (ix >= 100_000) + (ix >= 316_228) + (x >= kind[3])
+        more, less = y - x, x - y
+        counts[0, 0, 1, at] += more > 0
+        counts[1, 0, 1, at] += less > 0
+        counts[2, 0, 1, at] += kind[5] <= more <= kind[6]
+        counts[3, 0, 1, at] += kind[5] <= less <= kind[6]
+    sums[0, part, of_bin, at] += 1
+    sums[1, part, of_bin, at] += ix
+    sums[2, part, of_bin, at] += iy
+    sums[3, part, of_bin, at] += ix * ix
+    sums[4, part, of_bin, at] += ix * iy
+    sums[5, part, of_bin, at] += iy * iy
+    extremes[0, 0, of_bin, at] = min(extremes[0, 0, of_bin, at], ix)
+    extremes[1, 0, of_bin, at] = min(extremes[1, 0, of_bin, at], iy)
+    extremes[2, 0, of_bin, at] = max(extremes[2, 0, of_bin, at], ix)
+    extremes[3, 0, of_bin, at] = max(extremes[3, 0, of_bin, at], iy)
 
 
-def from_list(row: Ints, us: Ints, q: Floats, q_meter: Floats, kinds: Kinds, part_us: int) -> Flowing:
-    """The pairs of a list, flows in L/h; ``row`` says whose they are."""
-    x, y = np.rint(q * kinds.per_lph[row]), np.rint(q_meter * kinds.per_lph[row])
-    pair = (np.abs(x) <= kinds.top[row]) & (np.abs(y) <= kinds.top[row])
-    flows = pair & ((x != 0) | (y != 0))
-    count = np.bincount(row[pair], minlength=len(kinds.per_lph))
-    return Flowing(row[flows], us[flows] // part_us, x[flows], y[flows], count)
+@compiled
+def _add_grid(
+    q: Floats,
+    q_meter: Floats,
+    us: Ints,
+    phase: Ints,
+    part_us: int,
+    place: Ints,
+    kinds: Floats,
+    sums: Ints,
+    counts: Ints,
+    extremes: Ints,
+) -> None:
+    devices, windows, slots = q.shape
+    part = np.zeros(slots, np.int64)
+    for device in range(devices):
+        for slot in range(slots):
+            part[slot] = (us[slot] + phase[device]) // part_us
+        for window in range(windows):
+            row = device * windows + window
+            at = place[row]
+            if at < 0 or np.isnan(kinds[row, 0]):
+                continue
+            kind, still = kinds[row], 0
+            for slot in range(slots):
+                reference, meter = q[device, window, slot], q_meter[device, window, slot]
+                if reference == 0.0 and meter == 0.0:
+                    still += 1
+                else:
+                    _add(reference, meter, part[slot], at, kind, sums, counts, extremes)
+            if still:
+                sums[0, 0, 0, at] += still
+                for k in range(2):
+                    extremes[k, 0, 0, at] = min(extremes[k, 0, 0, at], 0)
+                    extremes[2 + k, 0, 0, at] = max(extremes[2 + k, 0, 0, at], 0)
 
 
-def together(first: Flowing, second: Flowing) -> Flowing:
-    """The pairs of both."""
-    columns = {
-        name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in ("row", "part", "x", "y")
-    }
-    return Flowing(**columns, count=first.count + second.count)
-
-
-def bin_of(x: Floats, q1: Floats, q2: Floats, q3: Floats) -> Ints:
-    """The flow bin of reference flows, as ``moments.sql`` has it."""
-    upper = np.full(x.shape, 2, dtype=np.int64)
-    for border in (*HALF_DECADES, q3):
-        upper += x >= border
-    return np.where(x < q1, 0, np.where(x < q2, 1, upper))
-
-
-def moments_of(pairs: Flowing, kinds: Kinds, parts: int) -> Moments:
-    """Sum pairs by row, part and flow bin; still water counts in bin 0 of the first part.
-
-    What does not flow is judged by the window only, so that all of bin 0 may stand in one part. So may the counts of
-    differences and the extremes, for all bins of a zone.
-    """
-    rows = len(kinds.per_lph)
-    row, x, y = pairs.row, pairs.x, pairs.y
-    of_bin = bin_of(x, kinds.q1[row], kinds.q2[row], kinds.q3[row])
-    flows = of_bin > 0
-    part = pairs.part * flows
-    cell = (part * BINS + of_bin) * rows + row
-    cells = parts * BINS * rows
-    most = max([1.0, *(float(np.abs(flow).max(initial=0.0)) for flow in (x, y))])
-    exact = most * most * max(int(pairs.count.max(initial=0)), 1) < _EXACT
-    values: dict[str, Ints] = {"n": np.bincount(cell, minlength=cells)}
-    for name, terms in (("sx", x), ("sy", y), ("sxx", x * x), ("sxy", x * y), ("syy", y * y)):
-        values[name] = _sum(cell, terms, cells, exact)
-    shaped = {name: array.reshape(parts, BINS, rows) for name, array in values.items()}
-    still = pairs.count - np.bincount(row, minlength=rows)
-    shaped["n"][0, 0] += still
-    shaped |= _differences(row[flows], (y - x)[flows], kinds)
-    for name, of, worst, keep in (
-        ("x_min", x, HIGHEST, np.minimum),
-        ("y_min", y, HIGHEST, np.minimum),
-        ("x_max", x, LOWEST, np.maximum),
-        ("y_max", y, LOWEST, np.maximum),
-    ):
-        extreme = np.full(BINS * rows, worst, dtype=np.int64)
-        keep.at(extreme, of_bin * rows + row, of.astype(np.int64))
-        shaped[name] = extreme.reshape(1, BINS, rows)
-        shaped[name][0, 0] = np.where(still > 0, keep(shaped[name][0, 0], 0), shaped[name][0, 0])
-    return Moments({name: shaped[name] for name in (*SUMS, "x_min", "y_min", "x_max", "y_max")})
-
-
-def _differences(row: Ints, difference: Floats, kinds: Kinds) -> dict[str, Ints]:
-    """How many flowing pairs lie above, below, and in the band on either side; told in the first bin that flows.
-
-    Two counts travel in one number: they are far smaller than 2^26, and their sum is exact.
-    """
-    rows, many = len(kinds.per_lph), 2.0**26
-    low, high = kinds.band_low[row], kinds.band_high[row]
-    size = np.abs(difference)
-    above = difference > 0
-    inside = (size >= low) & (size <= high)
-    # a band that begins at zero holds a difference of zero on both sides
-    both = inside & (difference == 0)
-    found = {}
-    for names, up, down in (
-        (("n_above", "n_below"), above, difference < 0),
-        (("n_band_above", "n_band_below"), inside & (above | both), inside & ~above),
-    ):
-        counts = np.bincount(row, weights=up + many * down, minlength=rows).astype(np.int64)
-        for name, count in zip(names, (counts % int(many), counts // int(many)), strict=True):
-            array = np.zeros((1, BINS, rows), dtype=np.int64)
-            array[0, 1] = count
-            found[name] = array
-    return found
-
-
-def _sum(cell: Ints, terms: Floats, cells: int, exact: bool) -> Ints:
-    """Exact sums of whole numbers by cell."""
-    if exact:
-        return np.bincount(cell, weights=terms, minlength=cells).astype(np.int64)
-    whole = np.zeros(cells, dtype=np.int64)
-    np.add.at(whole, cell, terms.astype(np.int64))
-    return whole
+@compiled
+def _add_list(
+    row: Ints,
+    us: Ints,
+    q: Floats,
+    q_meter: Floats,
+    part_us: int,
+    place: Ints,
+    kinds: Floats,
+    sums: Ints,
+    counts: Ints,
+    extremes: Ints,
+) -> None:
+    for k in range(len(row)):
+        at = place[row[k]]
+        if at >= 0:
+            _add(q[k], q_meter[k], us[k] // part_us, at, kinds[row[k]], sums, counts, extremes)

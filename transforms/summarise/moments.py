@@ -31,9 +31,10 @@ class Moments:
     """
 
     def __init__(self, values: dict[str, Ints]) -> None:
-        #: shape (parts, bins, meters); extremes may have a single part that stands for all
+        #: shape (parts, bins, meters); extremes and counts of differences may have a single part that stands for all, and
+        #: the latter only the first bins
         self.values = values
-        self._by_bin = {name: _reduced(name, array, 0) for name, array in values.items()}
+        self._by_bin: dict[str, Ints] = {}
 
     @staticmethod
     def from_frame(frame: pl.DataFrame, meters: int, parts: int) -> Moments:
@@ -59,6 +60,9 @@ class Moments:
 
     def by_bin(self, name: str, bins: slice = slice(None)) -> Ints:
         """One quantity over the whole window, shape (bins, meters)."""
+        if name not in self._by_bin:
+            array = self.values[name]
+            self._by_bin[name] = array[0] if len(array) == 1 else _reduced(name, array, 0)
         return self._by_bin[name][bins]
 
     def by_part(self, name: str, bins: slice = slice(None)) -> Ints:
@@ -67,7 +71,7 @@ class Moments:
 
     def total(self, name: str, bins: slice = slice(None)) -> Ints:
         """One quantity over some bins and the whole window, shape (meters,)."""
-        return _reduced(name, self._by_bin[name][bins], 0)
+        return _reduced(name, self.by_bin(name, bins), 0)
 
 
 def _reduced(name: str, array: Ints, axis: int) -> Ints:

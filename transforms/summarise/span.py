@@ -13,7 +13,7 @@ from transforms.lake import Lake
 from transforms.match import METERS, Parties
 from transforms.match.few import FewMatch, match_few
 from transforms.match.span import Chunk, SpanMatch, match_span
-from transforms.summarise.many import Bools, Floats, Flowing, Ints, Kinds, from_grid, from_list, moments_of, together
+from transforms.summarise.many import Floats, Ints, Kinds, Sums
 from transforms.summarise.moments import Moments
 
 #: a chunk's meters: `METERS` with the number of the window; ``meter_no`` counts the rows that have moments
@@ -118,14 +118,17 @@ def summarise_chunk(
         at = few.pairs.select("feature_code", "window").join(place, on="feature_code", maintain_order="left")
         few_row = at["at"].to_numpy() * chunk.windows + at["window"].to_numpy()
     kinds = _kinds(matched, parties, chunk)
-    part_us = chunk.window_us // parts
-    pairs = _pairs(matched, few, few_row, kinds, part_us)
     rows = _rows(matched, few, parties, chunk)
     numbered = rows.filter(pl.col("meter_no").is_not_null())
     row = (numbered["at"] * chunk.windows + numbered["window"]).to_numpy()
-    moments = moments_of(pairs, kinds, parts)
-    if len(row) < len(kinds.per_lph):
-        moments = moments.pick(row)
+    place = np.full(len(kinds.per_lph), -1, dtype=np.int64)
+    place[row] = np.arange(len(row))
+    sums = Sums(place, parts, kinds, chunk.window_us // parts)
+    if few is not None:
+        sums.add_list(few_row, *(few.pairs[name].to_numpy() for name in ("us", "q", "q_meter")))
+    if matched.q is not None and matched.q_meter is not None:
+        sums.add_grid(matched.q, matched.q_meter, matched.slots_us, matched.phase, matched.watched)
+    moments = sums.moments()
     source = SampleSource(matched, few, few_row, kinds, row)
     return ChunkSummary(rows.select(pl.col(name).cast(kind) for name, kind in ROWS.items()), moments, source)
 
@@ -136,31 +139,6 @@ def _kinds(matched: SpanMatch, parties: Parties, chunk: Chunk) -> Kinds:
     fleet = named.join(parties.fleet, on="feature_code", how="left", maintain_order="left")
     columns = {name: fleet[column].cast(pl.Float64).fill_null(float("nan")) for name, column in _KINDS.items()}
     return Kinds(**{name: np.repeat(column.to_numpy(), chunk.windows) for name, column in columns.items()})
-
-
-def _pairs(matched: SpanMatch, few: FewMatch | None, few_row: Ints, kinds: Kinds, part_us: int) -> Flowing:
-    found: list[Flowing] = []
-    if matched.q is not None and matched.q_meter is not None:
-        q, q_meter = (flows.reshape(-1, flows.shape[2]) for flows in (matched.q, matched.q_meter))
-        us = matched.slots_us[None, :]
-        if matched.phase.any():
-            us = us + np.repeat(matched.phase, matched.q.shape[1])[:, None]
-        grid = from_grid(q, q_meter, kinds, us, part_us)
-        found.append(_without(grid, ~matched.watched.reshape(-1)))
-    if few is not None:
-        us, q, q_meter = (few.pairs[name].to_numpy() for name in ("us", "q", "q_meter"))
-        found.append(from_list(few_row, us, q, q_meter, kinds, part_us))
-    if not found:
-        return from_list(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0), kinds, part_us)
-    return found[0] if len(found) == 1 else together(*found)
-
-
-def _without(pairs: Flowing, rows: Bools) -> Flowing:
-    """The pairs without those of some rows: what stands in an unwatched row of the grid belongs to nobody."""
-    if not rows.any():
-        return pairs
-    keep = ~rows[pairs.row]
-    return Flowing(pairs.row[keep], pairs.part[keep], pairs.x[keep], pairs.y[keep], np.where(rows, 0, pairs.count))
 
 
 def _rows(matched: SpanMatch, few: FewMatch | None, parties: Parties, chunk: Chunk) -> pl.DataFrame:
