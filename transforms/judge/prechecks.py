@@ -11,7 +11,7 @@ from transforms.compiled import compiled
 from transforms.fit.lines import Floats, Ints, Lines
 from transforms.judge.evidence import FLOWING, Bools, Model
 from transforms.statistics import chi_square_limit, f_survival
-from transforms.summarise.moments import Moments
+from transforms.summarise.moments import BINS, Moments
 
 
 def threshold_test(moments: Moments, model: Model, mode: str) -> tuple[Bools, Floats]:
@@ -160,23 +160,23 @@ def drift_test(moments: Moments, weights: Floats, lines: Lines) -> Floats:
 def parts_spread(moments: Moments, lines: Lines) -> Floats:
     """By how much the errors of the window's parts differ, after the line is taken out: the largest less the smallest,
     relative."""
-    return _parts_spread(*(moments.values[name] for name in ("n", "sx", "sy")), lines.a1, lines.a2)
+    cells = moments.cells
+    return _parts_spread(cells.first, cells.cell, cells.sums, moments.parts, lines.a1, lines.a2)
 
 
 @compiled
-def _parts_spread(n: Ints, sx: Ints, sy: Ints, a1: Floats, a2: Floats) -> Floats:
-    parts, bins, meters = n.shape
-    spread = np.zeros(meters)
-    for row in range(meters):
-        used, largest, smallest = 0, -np.inf, np.inf
+def _parts_spread(first: Ints, cell: Ints, sums: Ints, parts: int, a1: Floats, a2: Floats) -> Floats:
+    spread = np.zeros(len(a1))
+    for row in range(len(a1)):
+        used, largest, smallest, at = 0, -np.inf, np.inf, first[row]
         for part in range(parts):
             count, flow, residual = np.int64(0), np.int64(0), 0.0
-            for k in range(1, bins):
-                many = n[part, k, row]
-                count += many
-                if many:
-                    flow += sx[part, k, row]
-                    residual += sy[part, k, row] - a1[row] * sx[part, k, row] - a2[row] * many
+            while at < first[row + 1] and cell[at] < (part + 1) * BINS:
+                if cell[at] % BINS:
+                    count += sums[at, 0]
+                    flow += sums[at, 1]
+                    residual += sums[at, 2] - a1[row] * sums[at, 1] - a2[row] * sums[at, 0]
+                at += 1
             if count >= 2:
                 used += 1
                 error = residual / flow

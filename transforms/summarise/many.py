@@ -12,15 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from transforms.compiled import compiled
-from transforms.summarise.moments import BINS, Moments
+from transforms.summarise.moments import BINS, SUMMED, Cells, Moments
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-#: sums by part and bin, in the order in which they are kept
-_SUMMED = ("n", "sx", "sy", "sxx", "sxy", "syy")
-#: counts of differences, and extremes
 _COUNTED = ("n_above", "n_below", "n_band_above", "n_band_below")
 _EXTREMES = ("x_min", "y_min", "x_max", "y_max")
 
@@ -40,142 +37,159 @@ class Kinds:
     band_low: Floats
     band_high: Floats
 
-    def as_array(self) -> Floats:
-        """The columns, one row's numbers side by side, (rows, 7)."""
-        return np.stack([getattr(self, name) for name in self.__dataclass_fields__], axis=1)
 
+@dataclass(frozen=True)
+class OnGrid:
+    """Pairs on a grid: flows of reference and meter [L/h], (devices, windows, slots), NaN where there is none.
 
-class Sums:
-    """Moments in the making; pairs are added to them.
-
-    What does not flow is judged by the window only, so that all of bin 0 stands in one part. So do the extremes, and the
-    counts of differences, which are told in the first bin that flows.
+    ``watched`` (devices, windows) says where they are somebody's, ``us`` (slots,) when they are, since the window's start,
+    to which ``phase`` (devices,) is added [us].
     """
 
-    def __init__(self, place: Ints, parts: int, kinds: Kinds, part_us: int) -> None:
-        """
-        Parameters
-        ----------
-        place
-            Where each row's moments stand, -1 for rows that have none, (rows,).
-        part_us
-            Length of a part of a window [us].
-        """
-        kept = int(place.max(initial=-1)) + 1
-        self.place, self.kinds, self.part_us = place, kinds.as_array(), part_us
-        self.sums = np.zeros((len(_SUMMED), parts, BINS, kept), dtype=np.int64)
-        self.counts = np.zeros((len(_COUNTED), 1, 2, kept), dtype=np.int64)
-        self.extremes = np.full((len(_EXTREMES), 1, BINS, kept), HIGHEST, dtype=np.int64)
-        self.extremes[2:] = LOWEST
-
-    def add_grid(self, q: Floats, q_meter: Floats, us: Ints, phase: Ints, watched: Bools) -> None:
-        """Add the pairs of a grid.
-
-        Parameters
-        ----------
-        q, q_meter
-            Flows of reference and meter [L/h], (devices, windows, slots), a row for each device and window; NaN where there
-            is none.
-        us
-            Instants since the window's start [us], (slots,), to which ``phase`` (devices,) is added.
-        watched
-            Where the pairs are somebody's, (devices, windows).
-        """
-        place = np.where(watched.reshape(-1), self.place, -1)
-        _add_grid(q, q_meter, us, phase, self.part_us, place, self.kinds, self.sums, self.counts, self.extremes)
-
-    def add_list(self, row: Ints, us: Ints, q: Floats, q_meter: Floats) -> None:
-        """Add the pairs of a list, flows in L/h; ``row`` says whose they are."""
-        _add_list(row, us, q, q_meter, self.part_us, self.place, self.kinds, self.sums, self.counts, self.extremes)
-
-    def moments(self) -> Moments:
-        """What was added so far."""
-        values = dict(zip(_SUMMED, self.sums, strict=True)) | dict(zip(_COUNTED, self.counts, strict=True))
-        return Moments(values | dict(zip(_EXTREMES, self.extremes, strict=True)))
+    q: Floats
+    q_meter: Floats
+    watched: Bools
+    us: Ints
+    phase: Ints
 
 
-@compiled
-def _add(
-    q: float, q_meter: float, part: int, at: int, kind: Floats, sums: Ints, counts: Ints, extremes: Ints
-) -> None:
-    x, y = np.rint(q * kind[0]), np.rint(q_meter * kind[0])
-    # comparisons with NaN are false, as a pair without one of its readings is none
-    if not (abs(x) <= kind[4] and abs(y) <= kind[4]):
-        return
-    ix, iy = np.int64(x), np.int64(y)
-    if x < kind[1]:
-        of_bin, part = 0, 0
-    else:
-        # between Q2 and Q3 in half decades
-        of_bin = 1 if x < kind[2] else 2 + (ix >= 31_623) + (ix >= 100_000) + (ix >= 316_228) + (x >= kind[3])
-        more, less = y - x, x - y
-        counts[0, 0, 1, at] += more > 0
-        counts[1, 0, 1, at] += less > 0
-        counts[2, 0, 1, at] += kind[5] <= more <= kind[6]
-        counts[3, 0, 1, at] += kind[5] <= less <= kind[6]
-    sums[0, part, of_bin, at] += 1
-    sums[1, part, of_bin, at] += ix
-    sums[2, part, of_bin, at] += iy
-    sums[3, part, of_bin, at] += ix * ix
-    sums[4, part, of_bin, at] += ix * iy
-    sums[5, part, of_bin, at] += iy * iy
-    extremes[0, 0, of_bin, at] = min(extremes[0, 0, of_bin, at], ix)
-    extremes[1, 0, of_bin, at] = min(extremes[1, 0, of_bin, at], iy)
-    extremes[2, 0, of_bin, at] = max(extremes[2, 0, of_bin, at], ix)
-    extremes[3, 0, of_bin, at] = max(extremes[3, 0, of_bin, at], iy)
+@dataclass(frozen=True)
+class Listed:
+    """Pairs in a list, in order of the ``row`` whose they are: flows [L/h], and when [us] since the window's start."""
+
+    row: Ints
+    us: Ints
+    q: Floats
+    q_meter: Floats
+
+    @staticmethod
+    def none() -> Listed:
+        """No pairs."""
+        nothing = np.zeros(0, dtype=np.int64)
+        return Listed(nothing, nothing, nothing.astype(np.float64), nothing.astype(np.float64))
+
+
+def moments_of(grid: OnGrid, few: Listed, place: Ints, kinds: Kinds, parts: int, part_us: int) -> Moments:
+    """Sum the pairs of each row, be they on the grid or in the list; a row is a device in a window.
+
+    What does not flow is judged by the window only, so that all of bin 0 stands in the first part. So do the extremes, and
+    the counts of differences, which are told in the first bin that flows.
+
+    Parameters
+    ----------
+    place
+        Where the moments of each row stand, rising, -1 for rows that have none, (rows,).
+    kinds
+        Of all rows.
+    part_us
+        Length of a part of a window [us].
+    """
+    rows = int(place.max(initial=-1)) + 1
+    begins = np.searchsorted(few.row, np.arange(len(place) + 1))
+    # as many as there could be; memory that is not written to is none
+    most = rows * min(parts * BINS, grid.q.shape[2]) + min(rows * parts * BINS, len(few.row))
+    cell, sums = np.empty(most, dtype=np.int64), np.empty((most, len(SUMMED)), dtype=np.int64)
+    first = np.zeros(rows + 1, dtype=np.int64)
+    counts = np.zeros((len(_COUNTED), 1, 2, rows), dtype=np.int64)
+    extremes = np.empty((len(_EXTREMES), 1, BINS, rows), dtype=np.int64)
+    of_kind = np.stack([getattr(kinds, name) for name in Kinds.__dataclass_fields__], axis=1)
+    part = (grid.us + grid.phase[:, None]) // part_us
+    on_list = (few.q, few.q_meter, few.us // part_us, begins)
+    total = _sum(
+        grid.q, grid.q_meter, grid.watched, part, *on_list, place, of_kind, parts, first, cell, sums, counts, extremes
+    )
+    values = dict(zip(_COUNTED, counts, strict=True)) | dict(zip(_EXTREMES, extremes, strict=True))
+    return Moments(values, Cells(first, cell[:total], sums[:total]), parts)
 
 
 @compiled
-def _add_grid(
+def _sum(
     q: Floats,
     q_meter: Floats,
-    us: Ints,
-    phase: Ints,
-    part_us: int,
+    watched: Bools,
+    part: Ints,
+    listed_q: Floats,
+    listed_q_meter: Floats,
+    listed_part: Ints,
+    begins: Ints,
     place: Ints,
     kinds: Floats,
+    parts: int,
+    first: Ints,
+    cells: Ints,
     sums: Ints,
     counts: Ints,
     extremes: Ints,
-) -> None:
-    devices, windows, slots = q.shape
-    part = np.zeros(slots, np.int64)
-    for device in range(devices):
-        for slot in range(slots):
-            part[slot] = (us[slot] + phase[device]) // part_us
-        for window in range(windows):
-            row = device * windows + window
-            at = place[row]
-            if at < 0 or np.isnan(kinds[row, 0]):
-                continue
-            kind, still = kinds[row], 0
+) -> int:
+    """Fill the arrays given; returns the number of cells that hold pairs."""
+    windows, slots = watched.shape[1], q.shape[2]
+    longest = slots
+    for row in range(len(place)):
+        longest = max(longest, begins[row + 1] - begins[row])
+    of_x, of_y, of_part = np.zeros(longest), np.zeros(longest), np.zeros(longest, np.int64)
+    own, reach = np.zeros((parts * BINS, 6), np.int64), np.zeros((BINS, 4), np.int64)
+    total = 0
+    for row in range(len(place)):
+        at, scale, top = place[row], kinds[row, 0], kinds[row, 4]
+        if at < 0:
+            continue
+        n, still = 0, 0
+        device, window = row // windows, row % windows
+        if watched[device, window]:
             for slot in range(slots):
-                reference, meter = q[device, window, slot], q_meter[device, window, slot]
-                if reference == 0.0 and meter == 0.0:
+                a, b = q[device, window, slot], q_meter[device, window, slot]
+                if a == 0.0 and b == 0.0:
                     still += 1
                 else:
-                    _add(reference, meter, part[slot], at, kind, sums, counts, extremes)
-            if still:
-                sums[0, 0, 0, at] += still
-                for k in range(2):
-                    extremes[k, 0, 0, at] = min(extremes[k, 0, 0, at], 0)
-                    extremes[2 + k, 0, 0, at] = max(extremes[2 + k, 0, 0, at], 0)
-
-
-@compiled
-def _add_list(
-    row: Ints,
-    us: Ints,
-    q: Floats,
-    q_meter: Floats,
-    part_us: int,
-    place: Ints,
-    kinds: Floats,
-    sums: Ints,
-    counts: Ints,
-    extremes: Ints,
-) -> None:
-    for k in range(len(row)):
-        at = place[row[k]]
-        if at >= 0:
-            _add(q[k], q_meter[k], us[k] // part_us, at, kinds[row[k]], sums, counts, extremes)
+                    of_x[n], of_y[n], of_part[n] = a, b, part[device, slot]
+                    n += 1
+        else:
+            for k in range(begins[row], begins[row + 1]):
+                of_x[n], of_y[n], of_part[n] = listed_q[k], listed_q_meter[k], listed_part[k]
+                n += 1
+        own[:] = 0
+        for k in range(BINS):
+            reach[k, 0], reach[k, 1], reach[k, 2], reach[k, 3] = HIGHEST, HIGHEST, LOWEST, LOWEST
+        q1, q2, q3, low, high = kinds[row, 1], kinds[row, 2], kinds[row, 3], kinds[row, 5], kinds[row, 6]
+        above, below, in_above, in_below = 0, 0, 0, 0
+        for k in range(n):
+            x, y = np.rint(of_x[k] * scale), np.rint(of_y[k] * scale)
+            # comparisons with NaN are false, as a pair without one of its readings is none
+            if not (abs(x) <= top and abs(y) <= top):
+                continue
+            ix, iy = np.int64(x), np.int64(y)
+            of_bin, cell = 0, 0
+            if x >= q1:
+                # between Q2 and Q3 in half decades
+                of_bin = 2 + (ix >= 31_623) + (ix >= 100_000) + (ix >= 316_228) + (x >= q3) if x >= q2 else 1
+                more, less = y - x, x - y
+                above += more > 0
+                below += less > 0
+                in_above += (low <= more) & (more <= high)
+                in_below += (low <= less) & (less <= high)
+                cell = of_part[k] * BINS + of_bin
+            own[cell, 0] += 1
+            own[cell, 1] += ix
+            own[cell, 2] += iy
+            own[cell, 3] += ix * ix
+            own[cell, 4] += ix * iy
+            own[cell, 5] += iy * iy
+            reach[of_bin, 0], reach[of_bin, 1] = min(reach[of_bin, 0], ix), min(reach[of_bin, 1], iy)
+            reach[of_bin, 2], reach[of_bin, 3] = max(reach[of_bin, 2], ix), max(reach[of_bin, 3], iy)
+        if still > 0 and not np.isnan(scale):
+            own[0, 0] += still
+            reach[0, 0], reach[0, 1] = min(reach[0, 0], 0), min(reach[0, 1], 0)
+            reach[0, 2], reach[0, 3] = max(reach[0, 2], 0), max(reach[0, 3], 0)
+        for cell in range(parts * BINS):
+            if own[cell, 0]:
+                cells[total] = cell
+                for what in range(6):
+                    sums[total, what] = own[cell, what]
+                total += 1
+        first[at + 1] = total
+        for k in range(BINS):
+            for what in range(4):
+                extremes[what, 0, k, at] = reach[k, what]
+        counts[0, 0, 1, at], counts[1, 0, 1, at] = above, below
+        counts[2, 0, 1, at], counts[3, 0, 1, at] = in_above, in_below
+    return total

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import polars as pl
 
@@ -13,11 +12,15 @@ from transforms.lake import Lake
 from transforms.match import METERS, Parties
 from transforms.match.few import FewMatch, match_few
 from transforms.match.span import Chunk, SpanMatch, match_span
-from transforms.summarise.many import Floats, Ints, Kinds, Sums
+from transforms.sql import connect
+from transforms.summarise.many import Floats, Ints, Kinds, Listed, OnGrid, moments_of
 from transforms.summarise.moments import Moments
 
 #: a chunk's meters: `METERS` with the number of the window; ``meter_no`` counts the rows that have moments
 ROWS: dict[str, pl.DataType | type[pl.DataType]] = {**METERS, "window": pl.Int32}
+
+#: megabytes that the joins for meters off the grid may take in one process
+MEMORY_MB = 500
 
 _KINDS = {"per_lph": "per_lph", "q1": "q1_u", "q2": "q2_u", "q3": "q3_u", "top": "top_u",
           "band_low": "band_low_u", "band_high": "band_high_u"}  # fmt: skip
@@ -90,7 +93,6 @@ class SampleSource:
 
 
 def summarise_chunk(
-    con: duckdb.DuckDBPyConnection,
     lake: Lake,
     chunk: Chunk,
     parties: Parties,
@@ -113,9 +115,10 @@ def summarise_chunk(
     few, few_row = None, np.zeros(0, dtype=np.int64)
     if matched.few:
         codes = [matched.codes[k] for k in matched.few]
-        few = match_few(con, lake, chunk, parties, changed, codes, scratch)
-        place = pl.DataFrame({"feature_code": matched.codes, "at": np.arange(len(matched.codes))})
-        at = few.pairs.select("feature_code", "window").join(place, on="feature_code", maintain_order="left")
+        with connect(threads=1, memory_mb=MEMORY_MB, spill=scratch / "spill") as con:
+            few = match_few(con, lake, chunk, parties, changed, codes, scratch)
+        codes_at = pl.DataFrame({"feature_code": matched.codes, "at": np.arange(len(matched.codes))})
+        at = few.pairs.select("feature_code", "window").join(codes_at, on="feature_code", maintain_order="left")
         few_row = at["at"].to_numpy() * chunk.windows + at["window"].to_numpy()
     kinds = _kinds(matched, parties, chunk)
     rows = _rows(matched, few, parties, chunk)
@@ -123,12 +126,7 @@ def summarise_chunk(
     row = (numbered["at"] * chunk.windows + numbered["window"]).to_numpy()
     place = np.full(len(kinds.per_lph), -1, dtype=np.int64)
     place[row] = np.arange(len(row))
-    sums = Sums(place, parts, kinds, chunk.window_us // parts)
-    if few is not None:
-        sums.add_list(few_row, *(few.pairs[name].to_numpy() for name in ("us", "q", "q_meter")))
-    if matched.q is not None and matched.q_meter is not None:
-        sums.add_grid(matched.q, matched.q_meter, matched.slots_us, matched.phase, matched.watched)
-    moments = sums.moments()
+    moments = moments_of(_on_grid(matched, chunk), _listed(few, few_row), place, kinds, parts, chunk.window_us // parts)
     source = SampleSource(matched, few, few_row, kinds, row)
     return ChunkSummary(rows.select(pl.col(name).cast(kind) for name, kind in ROWS.items()), moments, source)
 
@@ -139,6 +137,19 @@ def _kinds(matched: SpanMatch, parties: Parties, chunk: Chunk) -> Kinds:
     fleet = named.join(parties.fleet, on="feature_code", how="left", maintain_order="left")
     columns = {name: fleet[column].cast(pl.Float64).fill_null(float("nan")) for name, column in _KINDS.items()}
     return Kinds(**{name: np.repeat(column.to_numpy(), chunk.windows) for name, column in columns.items()})
+
+
+def _on_grid(matched: SpanMatch, chunk: Chunk) -> OnGrid:
+    q, q_meter = matched.q, matched.q_meter
+    if q is None or q_meter is None:
+        q = q_meter = np.zeros((len(matched.codes), chunk.windows, 0))
+    return OnGrid(q, q_meter, matched.watched, matched.slots_us, matched.phase)
+
+
+def _listed(few: FewMatch | None, row: Ints) -> Listed:
+    if few is None:
+        return Listed.none()
+    return Listed(row, *(few.pairs[name].to_numpy() for name in ("us", "q", "q_meter")))
 
 
 def _rows(matched: SpanMatch, few: FewMatch | None, parties: Parties, chunk: Chunk) -> pl.DataFrame:
