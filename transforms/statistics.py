@@ -38,6 +38,13 @@ def f_survival(f: Floats, dof_between: Floats | float, dof_within: Floats) -> Fl
     return np.asarray(special.fdtrc(np.maximum(dof_between, 1.0), np.maximum(dof_within, 1.0), np.maximum(f, 0.0)))
 
 
+def f_limit(dof_between: float, dof_within: Floats, significance: float) -> Floats:
+    """The value that an F statistic exceeds with the given probability; degrees of freedom below 1 are taken as 1."""
+    special = load()
+    between = max(dof_between, 1.0)
+    return _by_value(np.maximum(dof_within, 1.0), lambda some: special.fdtri(between, some, 1 - significance))
+
+
 def chi_square_limit(dof: Floats, significance: float) -> Floats:
     """The value that a chi-square variable exceeds with the given probability; dof below 1 are taken as 1."""
     special = load()

@@ -12,7 +12,7 @@ import polars as pl
 
 from flows.audit.changes import changes_of, put_into_words, within
 from flows.audit.judged import write_groups
-from flows.audit.keys import look_key, relevant, summary_key
+from flows.audit.keys import Keys
 from flows.audit.plan import GROUP, Setting
 from flows.audit.store import Store
 from flows.cycle import instants_of
@@ -25,12 +25,9 @@ from transforms.match.span import Chunk
 from transforms.policy import Policy
 from transforms.registry import Registry, load_registry
 from transforms.schemas import AUDIT_WINDOWS
-from transforms.sql import connect
 from transforms.summarise.moments import Moments
 from transforms.summarise.span import summarise_chunk
 
-#: megabytes that the joins for meters off the grid may take in one process
-MEMORY_MB = 500
 #: names of a chunk's files in the work folder: windows judged by the policy, by the other one, and moments by flow bin
 WINDOWS, OTHER, BINNED = "windows", "other", "bins"
 
@@ -52,6 +49,7 @@ class Desk:
         self.registry: Registry = load_registry(setting.registry)
         self._codes: dict[int, list[str]] = {}
         self.store = Store(setting.workspace.cache / "audit" / "summaries")
+        self.keys = Keys(self.lake, self.registry.flowmeters, setting.policy)
 
     @cached_property
     def parties(self) -> list[Parties]:
@@ -108,9 +106,8 @@ class Desk:
             return Done(read=False, rows=0)
         setting, policy, own = self.setting, self.setting.policy, self.parties[chunk.bucket]
         changed = within(self.changes, chunk.start, chunk.length, chunk.windows)
-        files, near = relevant(self.lake, chunk, own)
-        key = summary_key(self.lake, chunk, files, near, changed, policy.window.parts)
-        look = look_key(near, self.registry.flowmeters, policy, chunk)
+        files, near = self.keys.relevant(chunk, own)
+        key, look = self.keys.summary(chunk, files, near, changed, policy.window.parts), self.keys.look(near, chunk)
         kept = self.store.find(key, look, policy.window.parts)
         draft = target.with_suffix(".part")
         shutil.rmtree(draft, ignore_errors=True)
@@ -122,8 +119,7 @@ class Desk:
         else:
             scratch = draft / "scratch"
             scratch.mkdir()
-            with connect(threads=1, memory_mb=MEMORY_MB, spill=scratch / "spill") as con:
-                summary = summarise_chunk(con, self.lake, chunk, near, changed, scratch, parts=policy.window.parts)
+            summary = summarise_chunk(self.lake, chunk, near.parties, changed, scratch, parts=policy.window.parts)
             rows, moments = summary.rows, summary.moments
             second = self._write(
                 chunk, rows, moments, policy, summary.samples.look, changed, draft / f"{WINDOWS}.arrow"

@@ -8,12 +8,13 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from flows.audit.desk import MEMORY_MB, Desk
+from flows.audit.desk import Desk
 from transforms.match import Parties
 from transforms.match.few import match_few
 from transforms.match.span import Chunk, match_span
 from transforms.schemas import PAIRS
 from transforms.sql import connect
+from transforms.summarise.span import MEMORY_MB
 from transforms.windows import Window
 
 #: windows from which pairs are taken, as evenly as can be

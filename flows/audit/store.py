@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 
 from transforms.judge.kept import from_table, to_table
 from transforms.judge.second_look import SecondLook
 from transforms.summarise.moments import Moments
 from transforms.summarise.stored import from_tables, to_tables
 
-_TABLES = ("rows", "single", "cells", "windows")
+_TABLES = ("rows", "cells", "squares", "windows")
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,13 @@ class Store:
     def find(self, summary: str, look: str, parts: int) -> Kept | None:
         """The chunk of these keys, if it is kept with its second look."""
         folder = self._folder(summary)
-        looked = folder / f"looked-{look}.parquet"
+        looked = folder / f"looked-{look}.arrow"
         if not looked.is_file():
             return None
-        tables = {name: pl.read_parquet(folder / f"{name}.parquet", glob=False) for name in _TABLES}
+        tables = {name: _read(folder / f"{name}.arrow") for name in _TABLES}
         rows = tables.pop("rows")
         moments = from_tables(tables, parts)
-        return Kept(rows, moments, from_table(pl.read_parquet(looked, glob=False), tables["windows"].height))
+        return Kept(rows, moments, from_table(_read(looked), tables["windows"].height))
 
     def put(self, summary: str, look: str, rows: pl.DataFrame, moments: Moments, second: SecondLook) -> None:
         """Keep a chunk. What another process has put there meanwhile is the same and stays."""
@@ -54,7 +55,7 @@ class Store:
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(parents=True)
             for name, table in {"rows": rows, **to_tables(moments)}.items():
-                _write(table, draft / f"{name}.parquet")
+                _write(table, draft / f"{name}.arrow")
             folder.parent.mkdir(parents=True, exist_ok=True)
             try:
                 draft.rename(folder)
@@ -64,15 +65,18 @@ class Store:
                 shutil.rmtree(draft)
         part = folder / f".looked-{look}.{os.getpid()}.part"
         _write(to_table(second), part)
-        part.replace(folder / f"looked-{look}.parquet")
+        part.replace(folder / f"looked-{look}.arrow")
 
     def _folder(self, summary: str) -> Path:
         return self.root / summary[:2] / summary
 
 
 def _write(table: pl.DataFrame, path: Path) -> None:
-    """Sums hardly repeat, so a dictionary of them would only cost time."""
-    import pyarrow.parquet as pq
-
     arrow = table.to_arrow(compat_level=pl.CompatLevel.oldest())
-    pq.write_table(arrow, path, compression="lz4", use_dictionary=False, write_statistics=False)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, arrow.schema) as out:
+        out.write_table(arrow)
+
+
+def _read(path: Path) -> pl.DataFrame:
+    with pa.OSFile(str(path), "rb") as source:
+        return pl.DataFrame(pa.ipc.open_file(source).read_all())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -178,18 +178,14 @@ def test_a_span_is_its_windows(fleet: list[Any], seed: int, moved: bool, version
         (root / "scratch").mkdir()
         alone = []
         with connect(threads=1, memory_mb=200, spill=root / "spill") as database, session(database) as con:
-            summary = summarise_chunk(con, lake, chunk, parties, changed, root / "scratch", parts=policy.window.parts)
+            summary = summarise_chunk(lake, chunk, parties, changed, root / "scratch", parts=policy.window.parts)
             calibrations = Calibrations.read(registry.flowmeters, policy)
             together = judge_windows(
                 summary.rows, summary.moments, parties.fleet, calibrations, policy, windows, summary.samples.look
             )
             for number, window in enumerate(windows):
-                own = Parties(
-                    **{
-                        **parties.__dict__,
-                        "changed": changed.filter(pl.col("window") == number).select("feature_code", "since"),
-                    }
-                )
+                since_then = changed.filter(pl.col("window") == number).select("feature_code", "since")
+                own = replace(parties, changed=since_then)
                 one = summarise_bucket(con, lake, 0, window, own, parts=policy.window.parts)
                 calibration = calibration_status(registry.flowmeters, policy, window)
                 alone.append(

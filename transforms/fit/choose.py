@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transforms.fit.lines import Centred, Floats, Lines, fit_gain, fit_line, fit_offset, scatter
-from transforms.statistics import f_survival
+from transforms.statistics import f_limit
 
 #: index of a choice -> form as written in a verdict; a pure gain is a linear form whose a2 is zero
 FORMS = ("offset", "linear", "linear")
@@ -41,7 +41,7 @@ def choose_form(sums: Centred, significance: float) -> Choice:
     offset, gain, line = fit_offset(sums), fit_gain(sums), fit_line(sums)
     possible = (line.dof > 0) & np.isfinite(line.a1) & (line.a1 > 0)
     refused = {
-        form: possible & (_partial_f(sums, simple, line) < significance)
+        form: possible & _refused(sums, simple, line, significance)
         for form, simple in ((OFFSET, offset), (GAIN, gain))
     }
     index = np.where(~refused[GAIN], GAIN, np.where(~refused[OFFSET], OFFSET, LINE))
@@ -53,12 +53,11 @@ def choose_form(sums: Centred, significance: float) -> Choice:
     return Choice(index, lines, line)
 
 
-def _partial_f(sums: Centred, simple: Lines, line: Lines) -> Floats:
-    """P value of the partial F test that the line's second parameter is needed."""
+def _refused(sums: Centred, simple: Lines, line: Lines, significance: float) -> npt.NDArray[np.bool_]:
+    """Partial F test: whether the line's second parameter is needed."""
     with np.errstate(divide="ignore", invalid="ignore"):
         f = (simple.chi2 - line.chi2) / scatter(sums, line.chi2, line.dof)
-        p = f_survival(f, 1.0, line.dof + sums.prior_dof)
-    return np.asarray(np.where(np.isnan(p), 1.0, p))
+        return np.asarray(f > f_limit(1.0, line.dof + sums.prior_dof, significance))
 
 
 __all__ = ["FORMS", "GAIN", "LINE", "OFFSET", "Choice", "Floats", "choose_form"]

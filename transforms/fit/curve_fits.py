@@ -11,9 +11,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from transforms.compiled import compiled
 from transforms.fit.curves import Curves
 from transforms.fit.lines import Floats, Ints
-from transforms.fit.orthogonal import Solution, solve
+from transforms.fit.orthogonal import Solution, solve, solve_row
 
 #: a meter's flows must differ by this share of their level before there is a slope to fit (as in `fit_line`)
 _LEAST_SPREAD = 1e-6
@@ -91,69 +92,94 @@ def fit_power(x: Floats, y: Floats, w: Floats) -> Curves:
     x, y, total = _filled(x, y, w, neutral=1.0)
     logs = np.log(x)
     level, logs = _centre(logs, w, total)
-    theta = _power_start(logs, y, w)
-    chi2 = _power_chi2(theta, logs, y, w)
-    settled = np.zeros(len(x), dtype=np.bool_)
-    active = np.flatnonzero((w > 0).sum(axis=1) >= 2)
-    for _ in range(_MOST_STEPS):
-        if not len(active):
-            break
-        lg, ya, wa = logs[active], y[active], w[active]
-        step = _power_step(theta[active], lg, ya, wa).coefficients
-        small = np.abs(step).max(axis=1) < _SETTLED
-        best, base = chi2[active], theta[active]
-        moved = np.zeros(len(active), dtype=np.bool_)
-        # Half the step, half again, for those whose chi2 it would raise; the last ones have nowhere better to go.
-        for halving in range(30):
-            todo = np.flatnonzero(~moved)
-            if not len(todo):
-                break
-            tried = base[todo] + step[todo] * 0.5**halving
-            value = _power_chi2(tried, lg[todo], ya[todo], wa[todo])
-            better = value <= best[todo] * (1 + 1e-12)
-            hit = todo[better]
-            theta[active[hit]], chi2[active[hit]] = tried[better], value[better]
-            moved[hit] = True
-        settled[active[small]] = True
-        active = active[~small & moved]
-    fit = _power_step(theta, logs, y, w)
-    ok = settled & np.asarray(fit.kept.all(axis=1)) & np.asarray(np.isfinite(theta).all(axis=1))
+    theta, root_theta, chi2, ok = _power(logs, y, w)
     with np.errstate(over="ignore", invalid="ignore"):
         b = theta[:, 1]
         c = np.exp(theta[:, 0] - b * level)
         back = np.zeros((len(x), 2, 2))
         back[:, 0, 0], back[:, 0, 1], back[:, 1, 1] = c, -c * level, 1.0
-        root = back @ fit.root
-    return _assemble("power", np.stack([c, b], axis=1), root, fit.chi2, x, y, w, ok, np.full(len(x), 2))
+        root = back @ root_theta
+    return _assemble("power", np.stack([c, b], axis=1), root, chi2, x, y, w, ok, np.full(len(x), 2))
 
 
-def _power_start(logs: Floats, y: Floats, w: Floats) -> Floats:
-    """ln c and b (M, 2) of a line in logarithms; a variance v of y is v / y^2 of ln y. Proportional if that fails."""
-    usable = np.where(y > 0, w, 0.0)
-    fit = solve([np.ones_like(logs), logs], np.log(np.where(y > 0, y, 1.0)), usable * y**2)
-    flow = np.exp(logs)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        gain = (w * flow * y).sum(axis=1) / (w * flow**2).sum(axis=1)
-        plain = np.stack([np.log(np.abs(gain)), np.ones_like(gain)], axis=1)
-    return np.where(
-        np.asarray(fit.kept.all(axis=1))[:, None], fit.coefficients, np.where(np.isfinite(plain), plain, 0.0)
-    )
+@compiled
+def _power(logs: Floats, y: Floats, w: Floats) -> tuple[Floats, Floats, Floats, npt.NDArray[np.bool_]]:
+    """ln c and b (M, 2) of c exp(b ln q), the root of their covariance, chi2, and whether the iteration has settled."""
+    meters, width = logs.shape
+    theta, root, chi2 = np.zeros((meters, 2)), np.zeros((meters, 2, 2)), np.zeros(meters)
+    settled = np.zeros(meters, np.bool_)
+    scratch, least, step, kept = np.zeros((3, width)), np.zeros(2), np.zeros(2), np.zeros(2, np.bool_)
+    tried = np.zeros(2)
+    for row in range(meters):
+        log, of_y, of_w, at = logs[row], y[row], w[row], theta[row]
+        _power_start(log, of_y, of_w, at, scratch, kept)
+        best = _power_chi2(at, log, of_y, of_w)
+        several = (of_w > 0).sum() >= 2
+        for _ in range(_MOST_STEPS):
+            if not several:
+                break
+            _power_step(at, log, of_y, of_w, scratch, least, step, root[row], kept)
+            small = max(abs(step[0]), abs(step[1])) < _SETTLED
+            moved = False
+            # Half the step, half again, where it would raise chi2; the last ones have nowhere better to go.
+            for halving in range(30):
+                tried[:] = at + step * 0.5**halving
+                value = _power_chi2(tried, log, of_y, of_w)
+                if value <= best * (1 + 1e-12):
+                    at[:], best, moved = tried, value, True
+                    break
+            settled[row] |= small
+            if small or not moved:
+                break
+        chi2[row] = _power_step(at, log, of_y, of_w, scratch, least, step, root[row], kept)
+        settled[row] &= kept.all() and np.isfinite(at).all()
+    return theta, root, chi2, settled
 
 
-def _power_values(theta: Floats, logs: Floats) -> Floats:
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.exp(theta[:, :1] + theta[:, 1:] * logs)
+@compiled
+def _power_start(
+    log: Floats, y: Floats, w: Floats, theta: Floats, scratch: Floats, kept: npt.NDArray[np.bool_]
+) -> None:
+    """A line in logarithms; a variance v of y is v / y^2 of ln y. Proportional if that fails."""
+    usable, root = np.zeros(len(y)), np.zeros((2, 2))
+    qy, qq = 0.0, 0.0
+    for k in range(len(y)):
+        flow = np.exp(log[k])
+        qy += w[k] * flow * y[k]
+        qq += w[k] * flow * flow
+        usable[k] = w[k] * y[k] ** 2 if y[k] > 0 else 0.0
+        scratch[0, k], scratch[1, k], scratch[2, k] = 1.0, log[k], np.log(y[k]) if y[k] > 0 else 0.0
+    solve_row(scratch, usable, np.zeros(2), theta, root, kept)
+    if not kept.all():
+        theta[0], theta[1] = np.log(abs(qy / qq)), 1.0
+        if not np.isfinite(theta[0]):
+            theta[:] = 0.0
 
 
-def _power_chi2(theta: Floats, logs: Floats, y: Floats, w: Floats) -> Floats:
-    with np.errstate(over="ignore", invalid="ignore"):
-        value = np.asarray((w * (y - _power_values(theta, logs)) ** 2).sum(axis=1))
-    return np.where(np.isnan(value), np.inf, value)
+@compiled
+def _power_chi2(theta: Floats, log: Floats, y: Floats, w: Floats) -> float:
+    total = 0.0
+    for k in range(len(y)):
+        total += w[k] * (y[k] - np.exp(theta[0] + theta[1] * log[k])) ** 2
+    return np.inf if np.isnan(total) else total
 
 
-def _power_step(theta: Floats, logs: Floats, y: Floats, w: Floats) -> Solution:
-    values = np.where(w > 0, _power_values(theta, logs), 0.0)
-    return solve([values, values * logs], y - values, w)
+@compiled
+def _power_step(
+    theta: Floats,
+    log: Floats,
+    y: Floats,
+    w: Floats,
+    scratch: Floats,
+    least: Floats,
+    step: Floats,
+    root: Floats,
+    kept: npt.NDArray[np.bool_],
+) -> float:
+    for k in range(len(y)):
+        value = np.exp(theta[0] + theta[1] * log[k]) if w[k] > 0 else 0.0
+        scratch[0, k], scratch[1, k], scratch[2, k] = value, value * log[k], y[k] - value
+    return solve_row(scratch, w, least, step, root, kept)
 
 
 def _filled(x: Floats, y: Floats, w: Floats, neutral: float = 0.0) -> tuple[Floats, Floats, Floats]:

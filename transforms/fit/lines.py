@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from transforms.compiled import compiled
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -73,31 +75,40 @@ def centre(sums: Mapping[str, Ints], weights: Floats, prior: Floats | float = 1.
     prior_dof : float
         What that knowledge is worth in degrees of freedom (GUM, G.4.2); 0 leaves the data alone to tell.
     """
-    n, sx, sy = sums["n"], sums["sx"], sums["sy"]
-    total = np.maximum(n.sum(axis=0), 1)
-    c = _nearest(sx.sum(axis=0), total)
-    d = _nearest(sy.sum(axis=0), total)
-    # Whole numbers all the way: wrap-around on the way is harmless, since the results fit.
-    moved = {
-        "x": sx - n * c,
-        "y": sy - n * d,
-        "xx": sums["sxx"] - 2 * c * sx + n * c * c,
-        "xy": sums["sxy"] - c * sy - d * sx + n * c * d,
-        "yy": sums["syy"] - 2 * d * sy + n * d * d,
-    }
+    given = (np.ascontiguousarray(sums[name], dtype=np.int64) for name in ("n", "sx", "sy", "sxx", "sxy", "syy"))
+    weights = np.ascontiguousarray(weights, dtype=np.float64)
+    columns = _centre(*given, weights)
+    names = ("c", "d", "n", "w", "x", "y", "xx", "xy", "yy")
     return Centred(
-        c=c.astype(np.float64),
-        d=d.astype(np.float64),
-        n=n.sum(axis=0).astype(np.float64),
-        w=(weights * n).sum(axis=0),
-        prior=np.broadcast_to(np.asarray(prior, dtype=np.float64), total.shape),
+        **dict(zip(names, columns, strict=True)),
+        prior=np.broadcast_to(np.asarray(prior, dtype=np.float64), columns.shape[1:]),
         prior_dof=prior_dof,
-        **{name: (weights * value).sum(axis=0) for name, value in moved.items()},
     )
 
 
-def _nearest(total: Ints, count: Ints) -> Ints:
-    return np.asarray((2 * total + count) // (2 * count))
+@compiled
+def _centre(n: Ints, sx: Ints, sy: Ints, sxx: Ints, sxy: Ints, syy: Ints, weights: Floats) -> Floats:
+    """Whole numbers all the way: wrap-around on the way is harmless, since the results fit."""
+    bins, meters = n.shape
+    found = np.zeros((9, meters))
+    for row in range(meters):
+        total, of_x, of_y = np.int64(0), np.int64(0), np.int64(0)
+        for k in range(bins):
+            total += n[k, row]
+            of_x += sx[k, row]
+            of_y += sy[k, row]
+        count = max(total, np.int64(1))
+        c, d = (2 * of_x + count) // (2 * count), (2 * of_y + count) // (2 * count)
+        found[0, row], found[1, row], found[2, row] = c, d, total
+        for k in range(bins):
+            many, x, y, weight = n[k, row], sx[k, row], sy[k, row], weights[k, row]
+            found[3, row] += weight * many
+            found[4, row] += weight * (x - many * c)
+            found[5, row] += weight * (y - many * d)
+            found[6, row] += weight * (sxx[k, row] - 2 * c * x + many * c * c)
+            found[7, row] += weight * (sxy[k, row] - c * y - d * x + many * c * d)
+            found[8, row] += weight * (syy[k, row] - 2 * d * y + many * d * d)
+    return found
 
 
 def residual_sum(sums: Centred, a1: Floats, a2: Floats) -> Floats:

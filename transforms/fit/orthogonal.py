@@ -1,7 +1,7 @@
 """Weighted linear least squares for many meters at once, by orthogonal columns.
 
 Modified Gram-Schmidt with every column swept twice is as good as Householder's QR (Björck, Numerical Methods for Least
-Squares Problems, 1996, 2.4) and works on whole fleets: its loops run over the few columns, never over meters. It does
+Squares Problems, 1996, 2.4) and works on columns as they are. It does
 not mind how the columns are scaled, and J'J is never formed.
 """
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from transforms.compiled import compiled
 from transforms.fit.lines import Floats
 
 #: a column of which less than this share is left beside the others says nothing new
@@ -47,43 +48,87 @@ def solve(columns: Sequence[Floats], y: Floats, w: Floats, least: Sequence[Float
         Shape (M,): the weighted norm below which what is left of a column counts as nothing.
     """
     size, p = len(y), len(columns)
-    root_w = np.sqrt(w)
-    orthogonal: list[Floats] = []
-    triangle = np.zeros((size, p, p))
-    kept = np.zeros((size, p), dtype=np.bool_)
-    for k, column in enumerate(columns):
-        left = root_w * column
-        whole = _norm(left)
+    limits = np.zeros((p, size)) if least is None else np.stack([np.broadcast_to(one, size) for one in least])
+    found = Solution(np.zeros((size, p)), np.zeros((size, p, p)), np.zeros((size, p), dtype=np.bool_), np.zeros(size))
+    _solve(np.stack(columns), y, w, limits, found.coefficients, found.root, found.kept, found.chi2)
+    return found
+
+
+@compiled
+def _solve(
+    columns: Floats,
+    y: Floats,
+    w: Floats,
+    least: Floats,
+    coefficients: Floats,
+    root: Floats,
+    kept: npt.NDArray[np.bool_],
+    chi2: Floats,
+) -> None:
+    p, size, width = columns.shape
+    scratch = np.zeros((p + 1, width))
+    for row in range(size):
+        for i in range(p):
+            scratch[i] = columns[i, row]
+        scratch[p] = y[row]
+        chi2[row] = solve_row(scratch, w[row], least[:, row], coefficients[row], root[row], kept[row])
+
+
+@compiled
+def solve_row(
+    scratch: Floats, w: Floats, least: Floats, coefficients: Floats, root: Floats, kept: npt.NDArray[np.bool_]
+) -> float:
+    """The same for one meter, into arrays that the caller holds; returns chi2.
+
+    Parameters
+    ----------
+    scratch : ndarray
+        The columns and, last, y, shape (p + 1, N); it is overwritten.
+    """
+    p, width = len(scratch) - 1, scratch.shape[1]
+    triangle, projections = np.zeros((p, p)), np.zeros(p)
+    for k in range(width):
+        share = np.sqrt(w[k])
+        for i in range(p + 1):
+            scratch[i, k] *= share
+    for i in range(p + 1):
+        whole = np.sqrt(_dot(scratch[i], scratch[i]))
         for _ in range(2):
-            for j, q in enumerate(orthogonal):
-                share = np.einsum("ij,ij->i", q, left)
-                triangle[:, j, k] += share
-                left -= share[:, None] * q
-        norm = _norm(left)
-        limit = _NEGLIGIBLE * whole
-        kept[:, k] = norm > (limit if least is None else np.maximum(limit, least[k]))
-        norm = np.where(kept[:, k], norm, 1.0)
-        triangle[:, k, k] = norm
-        orthogonal.append(left * (kept[:, k] / norm)[:, None])
+            for j in range(i):
+                share = _dot(scratch[j], scratch[i])
+                for k in range(width):
+                    scratch[i, k] -= share * scratch[j, k]
+                if i < p:
+                    triangle[j, i] += share
+                else:
+                    projections[j] += share
+        if i == p:
+            break
+        norm = np.sqrt(_dot(scratch[i], scratch[i]))
+        kept[i] = norm > max(_NEGLIGIBLE * whole, least[i])
+        triangle[i, i] = norm if kept[i] else 1.0
+        for k in range(width):
+            scratch[i, k] = scratch[i, k] / norm if kept[i] else 0.0
+    root[:] = 0.0
+    for i in range(p - 1, -1, -1):
+        left = projections[i]
+        for j in range(i + 1, p):
+            left -= triangle[i, j] * coefficients[j]
+            for k in range(p):
+                root[i, k] -= triangle[i, j] * root[j, k]
+        coefficients[i] = left / triangle[i, i]
+        for k in range(p):
+            root[i, k] /= triangle[i, i]
+        root[i, i] = 1 / triangle[i, i]
+    for i in range(p):
+        if not kept[i]:
+            root[:, i] = 0.0
+    return _dot(scratch[p], scratch[p])
 
-    projections = np.zeros((size, p))
-    left = root_w * y
-    for _ in range(2):
-        for j, q in enumerate(orthogonal):
-            share = np.einsum("ij,ij->i", q, left)
-            projections[:, j] += share
-            left -= share[:, None] * q
 
-    coefficients = np.zeros((size, p))
-    root = np.zeros((size, p, p))
-    for i in reversed(range(p)):
-        row, pivot = triangle[:, i, i + 1 :], triangle[:, i, i]
-        coefficients[:, i] = (projections[:, i] - np.einsum("ij,ij->i", row, coefficients[:, i + 1 :])) / pivot
-        root[:, i, :] = -np.einsum("ij,ijk->ik", row, root[:, i + 1 :, :]) / pivot[:, None]
-        root[:, i, i] = 1 / pivot
-    root *= kept[:, None, :]
-    return Solution(coefficients, root, kept, np.einsum("ij,ij->i", left, left))
-
-
-def _norm(columns: Floats) -> Floats:
-    return np.asarray(np.sqrt(np.einsum("ij,ij->i", columns, columns)))
+@compiled
+def _dot(one: Floats, other: Floats) -> float:
+    total = 0.0
+    for k in range(len(one)):
+        total += one[k] * other[k]
+    return total

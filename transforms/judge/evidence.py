@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from transforms.compiled import compiled
 from transforms.fit.lines import Floats, Ints
 from transforms.statistics import student_quantile, student_survival
 from transforms.summarise.moments import BINS, Moments
@@ -120,18 +121,14 @@ def zone_errors(
     scatter, dof : ndarray
         Weighted variance of a pair about the meter's relation and its degrees of freedom, shape (meters,).
     """
-    shape = (len(ZONES), len(model.unit_lph))
-    count, volume, error, standard = (np.zeros(shape) for _ in range(4))
-    for z, bins in enumerate(ZONES):
-        n = moments.total("n", bins).astype(np.float64)
-        xx, xy = ((weights[bins] * moments.by_bin(name, bins)).sum(axis=0) for name in ("sxx", "sxy"))
-        sx = moments.total("sx", bins).astype(np.float64)
-        same = moments.total("y_min", bins) == moments.total("y_max", bins)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            gain = xy / xx
-            rounding = np.where(same, model.resolution**2 / 12 * (n / sx) ** 2, 0.0)
-            standard[z] = np.sqrt(np.maximum(scatter / xx, rounding))
-        count[z], volume[z], error[z] = n, sx, gain - 1
+    count, volume, xx, xy = _by_zone(
+        *(np.ascontiguousarray(moments.by_bin(name)) for name in ("n", "sx", "sxx", "sxy")), np.ascontiguousarray(weights)
+    )
+    same = np.stack([moments.total("y_min", bins) == moments.total("y_max", bins) for bins in ZONES])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = xy / xx - 1
+        rounding = np.where(same, model.resolution**2 / 12 * (count / volume) ** 2, 0.0)
+        standard = np.sqrt(np.maximum(scatter / xx, rounding))
     common = reference.uncertainty / 2
     limit = model.mpe * rules.tolerance
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -153,6 +150,22 @@ def zone_errors(
         open=capable & ~inside & ~outside,
         p_within=p_within,
     )
+
+
+@compiled
+def _by_zone(n: Ints, sx: Ints, sxx: Ints, sxy: Ints, weights: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Counts, volumes and weighted sums of squares and products of the three `ZONES`, each of shape (3, meters)."""
+    bins, meters = n.shape
+    count, volume, xx, xy = (np.zeros((3, meters)), np.zeros((3, meters)), np.zeros((3, meters)), np.zeros((3, meters)))
+    for row in range(meters):
+        for k in range(1, bins):
+            if n[k, row]:
+                zone = 0 if k < 2 else (1 if k < 6 else 2)
+                count[zone, row] += n[k, row]
+                volume[zone, row] += sx[k, row]
+                xx[zone, row] += weights[k, row] * sxx[k, row]
+                xy[zone, row] += weights[k, row] * sxy[k, row]
+    return count, volume, xx, xy
 
 
 def bins_outside(

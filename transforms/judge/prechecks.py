@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from transforms.compiled import compiled
 from transforms.fit.lines import Floats, Ints, Lines
 from transforms.judge.evidence import FLOWING, Bools, Model
 from transforms.statistics import chi_square_limit, f_survival
-from transforms.summarise.moments import Moments
+from transforms.summarise.moments import BINS, Moments
 
 
 def threshold_test(moments: Moments, model: Model, mode: str) -> tuple[Bools, Floats]:
@@ -100,13 +101,11 @@ def lack_of_fit_test(
     weights : ndarray
         Shape (bins, meters).
     """
-    n = sums["n"].astype(np.float64)
-    residual = sums["sy"] - lines.a1 * sums["sx"] - lines.a2 * n
-    used = n > 0
+    given = (np.ascontiguousarray(sums[name], dtype=np.int64) for name in ("n", "sx", "sy"))
+    between, used = _between_bins(*given, np.ascontiguousarray(weights), lines.a1, lines.a2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        between = np.where(used, weights * residual**2 / n, 0.0).sum(axis=0)
         fitted = np.where(lines.a1_se > 0, 1.0, 0.0) + np.where(lines.a2_se > 0, 1.0, 0.0)
-        more = used.sum(axis=0) - fitted
+        more = used - fitted
         within = np.maximum(lines.chi2 - between, 0.0)
         rest = np.maximum(lines.dof - more, 0.0)
         f = (between / more) / ((prior_dof + within) / (prior_dof + rest))
@@ -118,6 +117,20 @@ def lack_of_fit_test(
         perhaps = asked & (p < PERHAPS * significance)
     dof = prior_dof + np.where(curved, rest, np.maximum(lines.dof, 0.0))
     return LackOfFit(np.asarray(curved), np.asarray(perhaps), scatter, dof, np.where(asked, p, np.nan))
+
+
+@compiled
+def _between_bins(n: Ints, sx: Ints, sy: Ints, weights: Floats, a1: Floats, a2: Floats) -> tuple[Floats, Ints]:
+    """Weighted sum of squares of the bins' means about a line, and how many bins hold pairs."""
+    bins, meters = n.shape
+    between, used = np.zeros(meters), np.zeros(meters, np.int64)
+    for row in range(meters):
+        for k in range(bins):
+            if n[k, row] > 0:
+                residual = sy[k, row] - a1[row] * sx[k, row] - a2[row] * n[k, row]
+                between[row] += weights[k, row] * residual**2 / n[k, row]
+                used[row] += 1
+    return between, used
 
 
 def drift_test(moments: Moments, weights: Floats, lines: Lines) -> Floats:
@@ -147,14 +160,31 @@ def drift_test(moments: Moments, weights: Floats, lines: Lines) -> Floats:
 def parts_spread(moments: Moments, lines: Lines) -> Floats:
     """By how much the errors of the window's parts differ, after the line is taken out: the largest less the smallest,
     relative."""
-    n, sx, sy = (moments.values[name][:, FLOWING] for name in ("n", "sx", "sy"))
-    residual = sy - lines.a1 * sx - lines.a2 * n
-    used = n.sum(axis=1) >= 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        error = residual.sum(axis=1) / sx.sum(axis=1)
-    largest = np.where(used, error, -np.inf).max(axis=0)
-    smallest = np.where(used, error, np.inf).min(axis=0)
-    return np.where(used.sum(axis=0) >= 2, largest - smallest, 0.0)
+    cells = moments.cells
+    return _parts_spread(cells.first, cells.cell, cells.sums, moments.parts, lines.a1, lines.a2)
+
+
+@compiled
+def _parts_spread(first: Ints, cell: Ints, sums: Ints, parts: int, a1: Floats, a2: Floats) -> Floats:
+    spread = np.zeros(len(a1))
+    for row in range(len(a1)):
+        used, largest, smallest, at = 0, -np.inf, np.inf, first[row]
+        for part in range(parts):
+            count, flow, residual = np.int64(0), np.int64(0), 0.0
+            while at < first[row + 1] and cell[at] < (part + 1) * BINS:
+                if cell[at] % BINS:
+                    count += sums[at, 0]
+                    flow += sums[at, 1]
+                    residual += sums[at, 2] - a1[row] * sums[at, 1] - a2[row] * sums[at, 0]
+                at += 1
+            if count >= 2:
+                used += 1
+                error = residual / flow
+                largest = error if error > largest or np.isnan(error) else largest
+                smallest = error if error < smallest or np.isnan(error) else smallest
+        if used >= 2:
+            spread[row] = largest - smallest
+    return spread
 
 
 def _analysis_of_variance(weight: Floats, total: Floats, used: Bools, lines: Lines) -> Floats:

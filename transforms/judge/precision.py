@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from transforms.compiled import compiled
 from transforms.fit.lines import Floats, Ints
 from transforms.fleet import SCALE
 from transforms.judge.curved import BEYOND
@@ -12,7 +13,7 @@ from transforms.judge.findings import Findings
 from transforms.judge.ladder import Standing
 from transforms.judge.second_look import SecondLook
 from transforms.policy import Policy
-from transforms.summarise.moments import Moments
+from transforms.summarise.moments import BINS, Moments
 
 
 def corrected_uncertainty(moments: Moments, found: Findings, model: Model) -> Floats:
@@ -93,10 +94,26 @@ def reach(moments: Moments) -> Floats:
 def halves_uncertainty(moments: Moments, found: Findings) -> Floats:
     """Standard uncertainty of the difference between the errors of the window's halves, relative; infinite or NaN if a
     half saw no flow."""
-    parts = (found.weights[FLOWING] * moments.values["sxx"][:, FLOWING]).sum(axis=1)
-    halves = parts[: len(parts) // 2].sum(axis=0), parts[len(parts) // 2 :].sum(axis=0)
+    cells = moments.cells
+    halves = _halves(cells.first, cells.cell, cells.sums, moments.parts, np.ascontiguousarray(found.weights))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.sqrt(found.scatter * (1 / halves[0] + 1 / halves[1])))
+
+
+@compiled
+def _halves(first: Ints, cell: Ints, sums: Ints, parts: int, weights: Floats) -> Floats:
+    """Weighted squares of the flows in either half of the window, (2, meters)."""
+    halves = np.zeros((2, weights.shape[1]))
+    for row in range(weights.shape[1]):
+        at = first[row]
+        for part in range(parts):
+            total = 0.0
+            while at < first[row + 1] and cell[at] < (part + 1) * BINS:
+                if cell[at] % BINS:
+                    total += weights[cell[at] % BINS, row] * sums[at, 3]
+                at += 1
+            halves[0 if part < parts // 2 else 1, row] += total
+    return halves
 
 
 def marginal(found: Findings, policy: Policy) -> Bools:

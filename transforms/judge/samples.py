@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from transforms.compiled import compiled
 from transforms.fit.lines import Floats, Ints
 from transforms.judge.evidence import Bools, Model, Reference
 
@@ -132,14 +133,63 @@ def weighted_line(weights: Floats, *columns: Floats, y: Floats) -> tuple[Floats,
     chi2 : ndarray
         Weighted sum of squared residuals, (meters,).
     """
-    root = np.sqrt(weights)
-    design = np.stack([root * column for column in columns], axis=-1)
-    size = np.sqrt((design**2).sum(axis=1, keepdims=True))
-    scaled = design / np.where(size > 0, size, 1.0)
-    # The normal equations of columns of unit length, with a trace of ridge in place of a pseudo-inverse: columns that
-    # depend on each other share the coefficient, and for telling models apart twelve digits are plenty.
-    gram = scaled.transpose(0, 2, 1) @ scaled + 1e-12 * np.eye(len(columns))
-    right = (scaled * (root * y)[..., None]).sum(axis=1)
-    found = np.linalg.solve(gram, right[..., None])[..., 0]
-    residual = root * y - (scaled * found[:, None, :]).sum(axis=-1)
-    return found / np.where(size[:, 0] > 0, size[:, 0], 1.0), (residual**2).sum(axis=1)
+    return _weighted_lines(weights, np.stack(columns), y)
+
+
+@compiled
+def _weighted_lines(weights: Floats, columns: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """The normal equations of columns of unit length, with a trace of ridge in place of a pseudo-inverse: columns that
+    depend on each other share the coefficient, and for telling models apart twelve digits are plenty."""
+    many, meters, width = columns.shape
+    coefficients, chi2 = np.zeros((meters, many)), np.zeros(meters)
+    scaled, gram, right, size = np.zeros((many, width)), np.zeros((many, many)), np.zeros(many), np.zeros(many)
+    for row in range(meters):
+        for i in range(many):
+            square = 0.0
+            for k in range(width):
+                scaled[i, k] = np.sqrt(weights[row, k]) * columns[i, row, k]
+                square += scaled[i, k] ** 2
+            size[i] = np.sqrt(square) if square > 0 else 1.0
+            scaled[i] /= size[i]
+        for i in range(many):
+            right[i] = 0.0
+            for k in range(width):
+                right[i] += scaled[i, k] * np.sqrt(weights[row, k]) * y[row, k]
+            for j in range(i + 1):
+                product = 0.0
+                for k in range(width):
+                    product += scaled[i, k] * scaled[j, k]
+                gram[i, j] = gram[j, i] = product
+            gram[i, i] += 1e-12
+        solve_in_place(gram, right)
+        for i in range(many):
+            coefficients[row, i] = right[i] / size[i]
+        for k in range(width):
+            rest = np.sqrt(weights[row, k]) * y[row, k]
+            for i in range(many):
+                rest -= scaled[i, k] * right[i]
+            chi2[row] += rest * rest
+    return coefficients, chi2
+
+
+@compiled
+def solve_in_place(matrix: Floats, right: Floats) -> None:
+    """Gaussian elimination with partial pivoting; the solution replaces the right-hand side."""
+    size = len(right)
+    for i in range(size):
+        pivot = i
+        for j in range(i + 1, size):
+            if abs(matrix[j, i]) > abs(matrix[pivot, i]):
+                pivot = j
+        for k in range(i, size):
+            matrix[i, k], matrix[pivot, k] = matrix[pivot, k], matrix[i, k]
+        right[i], right[pivot] = right[pivot], right[i]
+        for j in range(i + 1, size):
+            share = matrix[j, i] / matrix[i, i]
+            for k in range(i + 1, size):
+                matrix[j, k] -= share * matrix[i, k]
+            right[j] -= share * right[i]
+    for i in range(size - 1, -1, -1):
+        for k in range(i + 1, size):
+            right[i] -= matrix[i, k] * right[k]
+        right[i] /= matrix[i, i]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from transforms.compiled import compiled
 from transforms.fit.lines import Floats, Ints
 from transforms.judge.evidence import Bools
 from transforms.judge.samples import Samples, weighted_line
@@ -111,45 +112,46 @@ def stillness(samples: Samples) -> tuple[Bools, Floats, Bools]:
     dropout : ndarray of bool
         The meter shows nothing now and then, and something in between.
     """
-    x, y, flowing = samples.x, samples.y, samples.flowing
-    deviation = np.sqrt(samples.variance)
-    wrong = flowing & (np.abs(y - x) > FAR * deviation)
-    # Q1 is the least flow a meter must measure; below one step of a register it may show nothing and be right.
-    silent = flowing & (y == 0) & (x > 2 * samples.resolution[:, None])
-    shows = flowing & (y > 0)
-    stretch = np.cumsum((np.diff(y, axis=1, prepend=np.nan) != 0) & samples.there, axis=1)
-    meters, width = y.shape
-    of = (np.arange(meters)[:, None] * (width + 1) + stretch).ravel()
-    size = meters * (width + 1)
-
-    def per_stretch(where: Bools) -> Ints:
-        return np.bincount(of[where.ravel()], minlength=size).reshape(meters, width + 1)
-
-    # A constant flow is read as one value and rightly so: the reference must have moved meanwhile.
-    odd = wrong & (y != 0)
-    reach = _range_per_stretch(x, odd, of, size).reshape(meters, width + 1)
-    moved = reach > np.maximum(4 * samples.resolution, 0.2 * np.where(flowing, x, 0.0).max(axis=1))[:, None]
-    frozen = ((per_stretch(odd) >= FEWEST) & moved).any(axis=1)
-    # since when the meter shows nothing: the silent pairs after the last flowing pair with a reading
-    last = np.where(shows.any(axis=1), width - 1 - np.argmax(shows[:, ::-1], axis=1), -1)
-    after = np.arange(width) > last[:, None]
-    n_silent = silent.sum(axis=1)
-    since = (silent & after).sum(axis=1)
-    # all of it at the end: as good as certain that these are not single misses
-    at_end = (since >= 2 * FEWEST) & (n_silent - since <= since // 4)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        dead = np.where(flowing.any(axis=1), n_silent / flowing.sum(axis=1), 0.0)
-    dropout = (n_silent >= 2) & shows.any(axis=1)
-    return np.asarray(frozen | at_end), np.asarray(dead), np.asarray(dropout)
+    return _stillness(samples.x, samples.y, samples.there, samples.flowing, samples.variance, samples.resolution)
 
 
-def _range_per_stretch(x: Floats, where: Bools, of: Ints, size: int) -> Floats:
-    """Largest less smallest value of each stretch, 0 for those without any."""
-    chosen = where.ravel()
-    lowest, highest = np.full(size, np.inf), np.full(size, -np.inf)
-    np.minimum.at(lowest, of[chosen], x.ravel()[chosen])
-    np.maximum.at(highest, of[chosen], x.ravel()[chosen])
-    return np.where(highest >= lowest, highest - lowest, 0.0)
+@compiled
+def _stillness(
+    x: Floats, y: Floats, there: Bools, flowing: Bools, variance: Floats, resolution: Floats
+) -> tuple[Bools, Floats, Bools]:
+    meters, width = x.shape
+    stuck, dropout, dead = np.zeros(meters, np.bool_), np.zeros(meters, np.bool_), np.zeros(meters)
+    for row in range(meters):
+        largest, last, n_flowing, n_silent = 0.0, -1, 0, 0
+        for k in range(width):
+            if flowing[row, k]:
+                n_flowing += 1
+                largest = max(largest, x[row, k])
+                last = k if y[row, k] > 0 else last
+        # A constant flow is read as one value and rightly so: the reference must have moved meanwhile.
+        least = max(4 * resolution[row], 0.2 * largest)
+        since, count, low, high = 0, 0, np.inf, -np.inf
+        for k in range(width):
+            if not there[row, k]:
+                continue
+            if k == 0 or y[row, k] != y[row, k - 1]:
+                count, low, high = 0, np.inf, -np.inf
+            if not flowing[row, k]:
+                continue
+            if y[row, k] != 0:
+                if abs(y[row, k] - x[row, k]) > FAR * np.sqrt(variance[row, k]):
+                    count += 1
+                    low, high = min(low, x[row, k]), max(high, x[row, k])
+                    stuck[row] |= count >= FEWEST and high - low > least
+            elif x[row, k] > 2 * resolution[row]:
+                # Q1 is the least flow a meter must measure; below one step of a register it may show nothing and be right.
+                n_silent += 1
+                since += k > last
+        # all of it at the end: as good as certain that these are not single misses
+        stuck[row] |= since >= 2 * FEWEST and n_silent - since <= since // 4
+        dead[row] = n_silent / n_flowing if n_flowing else 0.0
+        dropout[row] = n_silent >= 2 and last >= 0
+    return stuck, dead, dropout
 
 
 def clock_test(samples: Samples, significance: float, prior_dof: float, max_lag: int) -> tuple[Ints, Bools]:
@@ -160,39 +162,61 @@ def clock_test(samples: Samples, significance: float, prior_dof: float, max_lag:
     for the lags tried.
     """
     slots = samples.us // np.maximum(samples.interval_us[:, None], 1)
-    width = int(slots.max(initial=0)) + 1
-    shape = (len(samples.x), width)
-    row = np.broadcast_to(np.arange(shape[0])[:, None], slots.shape)
-    x, y, variance = np.zeros(shape), np.zeros(shape), np.ones(shape)
-    there = np.zeros(shape, dtype=bool)
-    at = (row[samples.there], slots[samples.there])
-    for grid, values in ((x, samples.x), (y, samples.y), (variance, samples.variance), (there, samples.there)):
-        grid[at] = values[samples.there]
-    lags = [lag for lag in range(-max_lag, max_lag + 1) if abs(lag) < width]
-    ratio = np.full((len(lags), shape[0]), np.inf)
-    number = np.zeros((len(lags), shape[0]))
-    for k, lag in enumerate(lags):
-        ahead, behind = (slice(max(lag, 0), width + min(lag, 0)), slice(max(-lag, 0), width + min(-lag, 0)))
-        both = there[:, ahead] & there[:, behind]
-        w = both / variance[:, behind]
-        a, b = x[:, behind], y[:, ahead]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            gain = (w * a * b).sum(axis=1) / (w * a * a).sum(axis=1)
-            chi2 = (w * (b - gain[:, None] * a) ** 2).sum(axis=1)
-            n = both.sum(axis=1)
-            ratio[k] = np.where((n >= 6) & (gain > 0), (prior_dof + chi2) / (prior_dof + n - 1), np.inf)
-        number[k] = n
-    best = np.argmin(ratio, axis=0)
-    here = np.arange(shape[0])
-    zero = lags.index(0)
-    lag = np.asarray(lags)[best]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        f = ratio[zero] / ratio[best, here]
-        dof = prior_dof + number[best, here] - 1
-        p = f_survival(f, prior_dof + number[zero] - 1, dof) * max(len(lags) - 1, 1)
+    lag, f, first, second, tried = _best_lag(
+        slots, samples.there, samples.x, samples.y, samples.variance, prior_dof, max_lag
+    )
     # The rest may scatter more than is normal, as a skew that is no whole number of intervals makes it.
-    skewed = (lag != 0) & np.isfinite(f) & (f > 10) & (p < significance)
-    return np.asarray(np.where(skewed, lag, 0)), np.asarray(skewed)
+    skewed = (lag != 0) & np.isfinite(f) & (f > 10)
+    some = np.flatnonzero(skewed)
+    p = f_survival(f[some], first[some], second[some]) * np.maximum(tried[some] - 1, 1)
+    skewed[some] = p < significance
+    return np.where(skewed, lag, 0), skewed
+
+
+@compiled
+def _best_lag(
+    slots: Ints, there: Bools, x: Floats, y: Floats, variance: Floats, prior_dof: float, max_lag: int
+) -> tuple[Ints, Floats, Floats, Floats, Ints]:
+    """The lag that leaves the least scatter, none's scatter over it with the degrees of freedom of both, and how many lags
+    were tried, each of shape (meters,)."""
+    meters, pairs = x.shape
+    best_lag, tried = np.zeros(meters, np.int64), np.zeros(meters, np.int64)
+    f, first, second = np.zeros(meters), np.zeros(meters), np.zeros(meters)
+    at = np.full(slots.max() + 1 if slots.size else 1, -1, np.int64)
+    for row in range(meters):
+        at[:] = -1
+        width = 0
+        for k in range(pairs):
+            if there[row, k]:
+                at[slots[row, k]] = k
+                width = max(width, slots[row, k] + 1)
+        least, none, dof, dof_none = np.inf, np.inf, 0.0, 0.0
+        for lag in range(-max_lag, max_lag + 1):
+            if abs(lag) >= width:
+                continue
+            tried[row] += 1
+            ab, aa, n = 0.0, 0.0, 0
+            for behind in range(max(-lag, 0), width - max(lag, 0)):
+                k, ahead = at[behind], at[behind + lag]
+                if k >= 0 and ahead >= 0:
+                    n += 1
+                    ab += x[row, k] * y[row, ahead] / variance[row, k]
+                    aa += x[row, k] * x[row, k] / variance[row, k]
+            ratio = np.inf
+            if n >= 6 and aa > 0 and ab > 0:
+                gain, chi2 = ab / aa, 0.0
+                for behind in range(max(-lag, 0), width - max(lag, 0)):
+                    k, ahead = at[behind], at[behind + lag]
+                    if k >= 0 and ahead >= 0:
+                        chi2 += (y[row, ahead] - gain * x[row, k]) ** 2 / variance[row, k]
+                ratio = (prior_dof + chi2) / (prior_dof + n - 1)
+            if ratio < least:
+                least, best_lag[row], dof = ratio, lag, prior_dof + n - 1
+            if lag == 0:
+                none, dof_none = ratio, prior_dof + n - 1
+        f[row] = none / least if least < np.inf else np.nan
+        first[row], second[row] = dof_none, dof
+    return best_lag, f, first, second, tried
 
 
 def change_test(
@@ -220,9 +244,8 @@ def change_test(
     span = np.maximum((samples.us * samples.there).max(axis=1, keepdims=True), 1)
     t = samples.us / span - 0.5
     n = samples.flowing.sum(axis=1)
-    whole = _line_chi2(np.stack([(w * part).sum(axis=1) for part in (one, x, y, x * x, x * y, y * y)]))
     moving, slow = weighted_line(w, x, one, x * t, t, y=y)
-    before, sudden, moment = _best_split(samples)
+    whole, before, sudden, moment = _best_split(w, x, y, samples.flowing, samples.us)
     rest = prior_dof + n - 4.0
     scale = (prior_dof + np.minimum(slow, sudden)) / np.maximum(rest, 1.0)
     tries = np.maximum(n - 2 * SIDE + 1, 1)
@@ -244,31 +267,57 @@ def change_test(
     return np.asarray(drifting), np.asarray(step), np.where(step, moment, 0), np.nan_to_num(change), p_drift, p_step
 
 
-def _best_split(samples: Samples) -> tuple[Floats, Floats, Ints]:
-    """Two gains with an offset each: change of the mean error, chi-square and moment of the best split."""
-    w, x, y = samples.weights, samples.x, samples.y
-    sums = np.stack([w, w * x, w * y, w * x * x, w * x * y, w * y * y])
-    left = np.cumsum(sums, axis=2)
-    total = left[:, :, -1:]
-    right = total - left
-    chi2 = _line_chi2(left) + _line_chi2(right)
-    count = np.cumsum(samples.flowing, axis=1)
-    allowed = (count >= SIDE) & (count[:, -1:] - count >= SIDE) & samples.flowing
-    chi2 = np.where(allowed, chi2, np.inf)
-    best = np.argmin(chi2, axis=1)
-    here = np.arange(len(x))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        error = [part[4, here, best] / part[3, here, best] for part in (left, right)]
-    after = np.where(samples.flowing & (np.arange(x.shape[1]) > best[:, None]), samples.us, np.iinfo(np.int64).max)
-    nearest = after.min(axis=1)
-    moment = np.where(np.isfinite(chi2[here, best]), (samples.us[here, best] + nearest) // 2, 0)
-    return np.nan_to_num(error[1] - error[0]), chi2[here, best], moment
+@compiled
+def _best_split(w: Floats, x: Floats, y: Floats, flowing: Bools, us: Ints) -> tuple[Floats, Floats, Floats, Ints]:
+    """Chi-square about one line; and of two gains with an offset each, before and after the best moment: change of the mean
+    error, chi-square and the moment, half way between the pairs around it [us]."""
+    meters, width = x.shape
+    whole, change, least = np.zeros(meters), np.zeros(meters), np.full(meters, np.inf)
+    moment = np.zeros(meters, np.int64)
+    total, left = np.zeros(6), np.zeros(6)
+    for row in range(meters):
+        total[:] = 0.0
+        n = 0
+        for k in range(width):
+            _add_to(total, w[row, k], x[row, k], y[row, k])
+            n += flowing[row, k]
+        whole[row] = _line_chi2(total)
+        left[:] = 0.0
+        count, waits = 0, False
+        for k in range(width):
+            if not flowing[row, k]:
+                continue
+            if waits:
+                moment[row] = (moment[row] + us[row, k]) // 2
+                waits = False
+            _add_to(left, w[row, k], x[row, k], y[row, k])
+            count += 1
+            if count < SIDE or n - count < SIDE:
+                continue
+            right = total - left
+            chi2 = _line_chi2(left) + _line_chi2(right)
+            if chi2 < least[row]:
+                least[row], moment[row], waits = chi2, us[row, k], True
+                one, other = left[4] / left[3], right[4] / right[3]
+                change[row] = other - one if np.isfinite(other - one) else 0.0
+    return whole, change, least, moment
 
 
-def _line_chi2(sums: Floats) -> Floats:
+@compiled
+def _add_to(sums: Floats, w: float, x: float, y: float) -> None:
+    sums[0] += w
+    sums[1] += w * x
+    sums[2] += w * y
+    sums[3] += w * x * x
+    sums[4] += w * x * y
+    sums[5] += w * y * y
+
+
+@compiled
+def _line_chi2(sums: Floats) -> float:
     """Weighted residual sum of squares about a line, from sums of w, wx, wy, wxx, wxy, wyy."""
     w, x, y, xx, xy, yy = sums
-    with np.errstate(divide="ignore", invalid="ignore"):
-        sxx, sxy, syy = xx - x * x / w, xy - x * y / w, yy - y * y / w
-        chi2 = syy - np.where(sxx > 1e-9 * xx, sxy**2 / sxx, 0.0)
-    return np.asarray(np.where(w > 0, np.maximum(chi2, 0.0), 0.0))
+    if not w > 0:
+        return 0.0
+    sxx, sxy, syy = xx - x * x / w, xy - x * y / w, yy - y * y / w
+    return max(syy - (sxy * sxy / sxx if sxx > 1e-9 * xx else 0.0), 0.0)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from transforms.lake import Lake, LakeFile
@@ -43,6 +46,28 @@ class Parties:
     instants: pl.DataFrame
     settled: float
     changed: pl.DataFrame
+
+    @cached_property
+    def codes(self) -> list[str]:
+        """The feature codes that are at home here, sorted."""
+        return pl.concat([self.devices["feature_code"], self.claims["feature_code"]]).unique().sort().to_list()
+
+    @cached_property
+    def place(self) -> dict[str, int]:
+        """The place of each code in ``codes``."""
+        return {code: k for k, code in enumerate(self.codes)}
+
+    @cached_property
+    def meters(self) -> npt.NDArray[np.int64]:
+        """The device number of each code's meter, -1 where none ever reported, in the order of ``codes``."""
+        numbers = np.full(len(self.codes), -1, dtype=np.int64)
+        numbers[[self.place[code] for code in self.devices["feature_code"]]] = self.devices["device_no"].to_numpy()
+        return numbers
+
+    @cached_property
+    def flowmeter_ids(self) -> list[str]:
+        """The flowmeters that claim any of the codes, sorted."""
+        return self.claims["flowmeter_id"].drop_nulls().unique().sort().to_list()
 
     def split(self, buckets: int) -> list[Parties]:
         """The parties of each bucket; every feature code that the lake knows is at home in exactly one of them.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from transforms.compiled import compiled
 from transforms.match.grid import Bools, Floats, Ints, Laid
 
 #: a step of a register counts if it spans between these multiples of the device's interval
@@ -100,13 +101,8 @@ def flows_of(laid: Laid, windows: int, back: int, instant: Bools, settled: float
             else:
                 known = registers.pick(rows)
                 lph[rows, window], derived_us[rows, window] = _from_register(seen, back, grid.step_us, known)
-    gaps = np.isnan(lph)
-    n = width - gaps.sum(axis=2) if gaps.any() else np.full((devices, windows), width, dtype=np.int64)
-    interval = np.where((n == width) & (width > 1), grid.step_us, 0)
-    rest = np.nonzero((n > 0) & (n < width) & (derived_us == 0))
-    if len(rest[0]):
-        interval[rest] = _intervals(~gaps[rest], grid.step_us)
-    return Flows(lph, n, np.where((derived_us > 0) & (n > 0), derived_us, interval), laid.phase, laid.odd)
+    n, interval_us = _activity(lph, grid.step_us)
+    return Flows(lph, n, np.where((derived_us > 0) & (n > 0), derived_us, interval_us), laid.phase, laid.odd)
 
 
 @dataclass(frozen=True)
@@ -172,34 +168,44 @@ def _step_l(seen: Floats) -> Ints:
     return np.where(lowest == highest, 0, step)
 
 
-def _intervals(there: Bools, step_us: int) -> Ints:
-    """Sampling interval [us] of devices that did not report at every instant, (rows, slots) to (rows,).
+@compiled
+def _activity(lph: Floats, step_us: int) -> tuple[Ints, Ints]:
+    """How many flows there are, and the sampling interval [us], of each device in each window, 0 where it cannot be told.
 
     The common gap where stamps are evenly spaced, told by the same sums as in ``activity.sql``; else the median gap among
     the first and the last `EDGE` stamps.
     """
-    n = there.sum(axis=1)
-    slot = np.arange(there.shape[1])
-    order = np.sort(np.where(there, slot, there.shape[1]), axis=1)
-    ends = np.take_along_axis(order, np.maximum(n - 1, 0)[:, None], axis=1)[:, 0]
-    span = ends - order[:, 0]
-    since = np.where(there, slot - order[:, :1], 0)
-    between = np.maximum(n - 1, 1)
-    span_ms = span * (step_us // 1000)
-    evenly = (n > 1) & (span_ms % between == 0) & (2 * since.sum(axis=1) == span * n)
-    evenly &= 6 * (n - 1) * (since * since).sum(axis=1) == span * span * n * (2 * n - 1)
-    head = _gaps(order, np.zeros_like(n), np.minimum(n, EDGE))
-    tail = _gaps(order, np.maximum(n - EDGE, 0), np.minimum(n, EDGE))
-    gaps = np.sort(np.concatenate([head, tail], axis=1), axis=1)
-    count = 2 * np.maximum(np.minimum(n, EDGE) - 1, 0)
-    middle = np.maximum((count + 1) // 2 - 1, 0)
-    median = np.where(count > 0, np.take_along_axis(gaps, middle[:, None], axis=1)[:, 0], 0)
-    return np.asarray(np.where(evenly, span_ms // between * 1000, median * step_us))
-
-
-def _gaps(order: Ints, first: Ints, count: Ints) -> Ints:
-    """The gaps between ``count`` consecutive stamps from ``first`` on, (rows, EDGE - 1); huge where there is none."""
-    most = order.shape[1]
-    at = np.minimum(first[:, None] + np.arange(EDGE), most - 1)
-    gaps = np.diff(np.take_along_axis(order, at, axis=1), axis=1)
-    return np.where(np.arange(1, EDGE) < count[:, None], gaps, np.iinfo(np.int64).max)
+    devices, windows, width = lph.shape
+    counts, intervals = np.zeros((devices, windows), np.int64), np.zeros((devices, windows), np.int64)
+    stamps, gaps = np.zeros(width, np.int64), np.zeros(2 * EDGE, np.int64)
+    for device in range(devices):
+        for window in range(windows):
+            n = 0
+            for slot in range(width):
+                stamps[n] = slot
+                n += not np.isnan(lph[device, window, slot])
+                if n == width:
+                    break
+            counts[device, window] = n
+            if n < 2:
+                continue
+            if n == width:
+                intervals[device, window] = step_us
+                continue
+            total, squares = np.int64(0), np.int64(0)
+            for k in range(n):
+                since = stamps[k] - stamps[0]
+                total += since
+                squares += since * since
+            span = stamps[n - 1] - stamps[0]
+            span_ms = span * (step_us // 1000)
+            evenly = span_ms % (n - 1) == 0 and 2 * total == span * n
+            if evenly and 6 * (n - 1) * squares == span * span * n * (2 * n - 1):
+                intervals[device, window] = span_ms // (n - 1) * 1000
+                continue
+            edge = min(n, EDGE)
+            for k in range(edge - 1):
+                gaps[k] = stamps[k + 1] - stamps[k]
+                gaps[edge - 1 + k] = stamps[n - edge + k + 1] - stamps[n - edge + k]
+            intervals[device, window] = np.sort(gaps[: 2 * (edge - 1)])[edge - 2] * step_us
+    return counts, intervals

@@ -6,16 +6,20 @@ no join, no sort. A device whose stamps keep to no grid (`Laid.odd`) is left to 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import chain
 from math import gcd
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from transforms.compiled import compiled
 from transforms.lake import LakeFile
 
 Floats = npt.NDArray[np.float64]
@@ -65,7 +69,7 @@ class Laid:
 
 @dataclass(frozen=True)
 class Readings:
-    """Columns of one file of the lake; ``flow`` [L/h] and ``register`` [L] are NaN where there is none."""
+    """Columns of some readings of the lake; ``flow`` [L/h] and ``register`` [L] are NaN where there is none."""
 
     device: npt.NDArray[np.int32]
     us: Ints
@@ -73,17 +77,19 @@ class Readings:
     register: Floats | None
 
 
-def read_file(file: LakeFile) -> Readings:
-    """One file's readings, in the order of device and time."""
+def read_file(file: LakeFile) -> Iterator[Readings]:
+    """One file's readings, in the order of device and time, a row group at a time: what a processor's cache holds."""
     columns = ["device_no", "ts"] + ["flow_lph"] * file.has_flow + ["volume_l"] * file.has_volume
-    table = pl.read_parquet(file.path, columns=columns, glob=False, hive_partitioning=False)
-    # to_numpy gives NaN for null
-    return Readings(
-        device=table["device_no"].to_numpy(),
-        us=table["ts"].to_physical().to_numpy(),
-        flow=table["flow_lph"].to_numpy() if file.has_flow else None,
-        register=table["volume_l"].to_numpy() if file.has_volume else None,
-    )
+    with pq.ParquetFile(file.path) as source:
+        for number in range(source.num_row_groups):
+            table = source.read_row_group(number, columns=columns, use_threads=False)
+            device, us = (table[name].combine_chunks() for name in ("device_no", "ts"))
+            # null becomes NaN
+            flow, register = (
+                table[name].combine_chunks().to_numpy(zero_copy_only=False) if name in columns else None
+                for name in ("flow_lph", "volume_l")
+            )
+            yield Readings(device.to_numpy(), us.cast(pa.timestamp("us")).view(pa.int64()).to_numpy(), flow, register)
 
 
 def read_newest(files: Sequence[LakeFile], conflicts: Path | None) -> Readings:
@@ -153,25 +159,12 @@ def lay(
     phase, odd = np.full(devices, -1, dtype=np.int64), np.zeros(devices, dtype=bool)
     flow = np.full((devices, slots), np.nan) if any(file.has_flow for file in files) else None
     register = np.full((devices, slots), np.nan) if any(file.has_volume for file in files) else None
-    span_us = grid.slots * grid.step_us
     versioned = any(file.has_version for file in files)
-    for found in [read_newest(files, conflicts)] if versioned else map(read_file, files):
-        us = found.us - grid.start_us
-        if _lay_whole(found, us, row_of, grid, phase, flow, register):
-            continue
-        row = np.take(row_of, found.device, mode="clip")
-        inside = np.flatnonzero((row >= 0) & (us >= 0) & (us < span_us))
-        row, us = row[inside], us[inside]
-        if not len(row):
-            continue
-        slot = us // grid.step_us
-        _settle_phase(row, us - slot * grid.step_us, phase, odd)
-        at = row * slots + slot
-        for values, target in ((found.flow, flow), (found.register, register)):
+    found = iter([read_newest(files, conflicts)]) if versioned else chain.from_iterable(map(read_file, files))
+    for some in found:
+        for values, target in ((some.flow, flow), (some.register, register)):
             if values is not None and target is not None:
-                given = values[inside]
-                there = ~np.isnan(given)
-                target.reshape(-1)[at[there]] = given[there]
+                _put(some.device, some.us, values, row_of, grid.start_us, grid.step_us, target, phase, odd)
     if conflicts is not None and not versioned:
         _leave_out(conflicts, row_of, grid, flow, register)
     if flow is not None and register is not None:
@@ -179,44 +172,38 @@ def lay(
     return Laid(grid, flow, register, np.maximum(phase, 0), odd)
 
 
-def _lay_whole(
-    found: Readings, us: Ints, row_of: Ints, grid: Grid, phase: Ints, flow: Floats | None, register: Floats | None
-) -> bool:
-    """Lay a file in which every device has the same instants, one step apart: as a whole, if it is one."""
-    count = int(np.argmax(found.device != found.device[0])) if len(found.device) else 0
-    if count == 0 or len(us) % count or (found.flow is not None and found.register is not None):
-        return False
-    stamps = us[:count]
-    first = int(stamps[0])
-    whole = first >= 0 and first % grid.step_us == 0 and first // grid.step_us + count <= grid.slots
-    if not whole or (phase > 0).any() or not (np.diff(stamps) == grid.step_us).all():
-        return False
-    device = found.device.reshape(-1, count)
-    if not (us.reshape(-1, count) == stamps).all() or not (device == device[:, :1]).all():
-        return False
-    row = np.take(row_of, device[:, 0], mode="clip")
-    mine = row >= 0
-    row = row[mine]
-    if len(np.unique(row)) < len(row):
-        return False
-    slots = slice(first // grid.step_us, first // grid.step_us + count)
-    for values, target in ((found.flow, flow), (found.register, register)):
-        if values is not None and target is not None:
-            block = values.reshape(-1, count)
-            target[row, slots] = block if mine.all() else block[mine]
-    phase[row] = 0
-    return True
-
-
-def _settle_phase(row: Ints, rest: Ints, phase: Ints, odd: Bools) -> None:
-    """Note each device's phase, and as odd those that have several."""
-    if not rest.any() and not (phase > 0).any():
-        phase[row] = 0
-        return
-    first = np.flatnonzero(np.diff(row, prepend=-1))
-    here = row[first]
-    phase[here] = np.where(phase[here] < 0, rest[first], phase[here])
-    odd[row[rest != phase[row]]] = True
+@compiled
+def _put(
+    device: npt.NDArray[np.int32],
+    us: Ints,
+    values: Floats,
+    row_of: Ints,
+    start_us: int,
+    step_us: int,
+    target: Floats,
+    phase: Ints,
+    odd: Bools,
+) -> None:
+    """Put readings into their places, note each device's phase, and as odd the devices that have several."""
+    slots, unknown = target.shape[1], len(row_of) - 1
+    row, slot, last, at = -1, -1, np.int64(-1), np.int64(0)
+    for k in range(len(us)):
+        if device[k] == last and us[k] - at == step_us and 0 <= slot < slots:
+            # one step after the reading before it: nothing to divide, and its phase is that one's
+            slot += 1
+        else:
+            last = np.int64(device[k])
+            row = row_of[min(last, unknown)]
+            slot = (us[k] - start_us) // step_us
+            if row >= 0 and 0 <= slot < slots:
+                rest = us[k] - start_us - slot * step_us
+                if phase[row] < 0:
+                    phase[row] = rest
+                elif phase[row] != rest:
+                    odd[row] = True
+        at = us[k]
+        if row >= 0 and 0 <= slot < slots and not np.isnan(values[k]):
+            target[row, slot] = values[k]
 
 
 def _leave_out(conflicts: Path, row_of: Ints, grid: Grid, *targets: Floats | None) -> None:

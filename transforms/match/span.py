@@ -103,8 +103,7 @@ def match_span(lake: Lake, chunk: Chunk, parties: Parties, changed: pl.DataFrame
         ``feature_code``, ``window``, ``since``: meters of which only what they measured from some moment in a window on
         counts in that window.
     """
-    meters = parties.devices.select("feature_code", "device_no")
-    codes = pl.concat([meters["feature_code"], parties.claims["feature_code"]]).unique().sort().to_list()
+    codes = parties.codes
     blank = _blank(codes, chunk)
     if not codes:
         return blank
@@ -119,10 +118,8 @@ def match_span(lake: Lake, chunk: Chunk, parties: Parties, changed: pl.DataFrame
     grid = grid_for(list(files.values()), chunk.start_us, end_us, chunk.window_us, back_us, len(codes))
     if grid is None:
         return _all_few(blank)
-    place = {code: k for k, code in enumerate(codes)}
-    of_meter = _devices_of(meters, place)
-    simple, involved = _sort_claims(parties.claims, place, chunk)
-    devices = {"meter": of_meter, "flowmeter": np.concatenate([simple, involved])}
+    simple, involved = _sort_claims(parties.claims, parties.place, chunk)
+    devices = {"meter": parties.meters, "flowmeter": np.concatenate([simple, involved])}
     back = back_us // grid.step_us
     flows = {}
     for stream, numbers in devices.items():
@@ -181,13 +178,6 @@ def _all_few(blank: SpanMatch) -> SpanMatch:
     return blank
 
 
-def _devices_of(meters: pl.DataFrame, place: dict[str, int]) -> Ints:
-    """The device number of each code's meter, -1 where none ever reported."""
-    numbers = np.full(len(place), -1, dtype=np.int64)
-    numbers[[place[code] for code in meters["feature_code"]]] = meters["device_no"].to_numpy()
-    return numbers
-
-
 def _sort_claims(claims: pl.DataFrame, place: dict[str, int], chunk: Chunk) -> tuple[Ints, Ints]:
     """The claims that need no second thought, and the devices of the others.
 
@@ -225,10 +215,9 @@ def _pair(
     changed: pl.DataFrame,
 ) -> SpanMatch:
     codes = blank.codes
-    place = {code: k for k, code in enumerate(codes)}
+    place, ids = parties.place, parties.flowmeter_ids
     count, width = len(codes), meter.lph.shape[2]
     slots_us = np.arange(width, dtype=np.int64) * grid.step_us
-    ids = sorted(parties.claims["flowmeter_id"].drop_nulls().unique().to_list())
     of_id = {name: k for k, name in enumerate(ids)}
     # simple claims stand in the first rows, one per code; each of the others where it was found to hold
     reference = np.where(flowmeter.n[:count] > 0, np.arange(count)[:, None], -1)

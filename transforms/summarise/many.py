@@ -1,8 +1,7 @@
 """Moments of many meters in many windows at once, from pairs that lie on a grid of time or in a list.
 
-The same sums as ``moments.sql`` takes of one window. Most pairs of a household are still water; they count, and are
-otherwise left out before anything is summed. Sums of whole numbers below 2^53 are exact in floating point, too, whatever
-the order.
+The same sums as ``moments.sql`` takes of one window, in one pass over the pairs. Most pairs of a household are still
+water, which counts and needs no arithmetic.
 """
 
 from __future__ import annotations
@@ -12,23 +11,23 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from transforms.summarise.moments import BINS, SUMS, Moments
+from transforms.compiled import compiled
+from transforms.summarise.moments import BINS, SUMMED, Cells, Moments
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-#: borders of the bins between Q2 and Q3: half decades, in millionths of Q3
-HALF_DECADES = (31_623.0, 100_000.0, 316_228.0)
-#: below this, sums in floating point are exact
-_EXACT = 2.0**53
+_COUNTED = ("n_above", "n_below", "n_band_above", "n_band_below")
+_EXTREMES = ("x_min", "y_min", "x_max", "y_max")
 
 HIGHEST, LOWEST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True)
 class Kinds:
-    """Numbers of the model of each row [millionths of Q3], ``per_lph`` [1/(L/h)], arrays of shape (rows,)."""
+    """Numbers of the model of each row [millionths of Q3], ``per_lph`` [1/(L/h)], arrays of shape (rows,), NaN where the
+    meter is not registered and so has no pairs."""
 
     per_lph: Floats
     q1: Floats
@@ -40,139 +39,157 @@ class Kinds:
 
 
 @dataclass(frozen=True)
-class Flowing:
-    """Pairs, in the units of the moments, without those at which nothing flows in either device.
+class OnGrid:
+    """Pairs on a grid: flows of reference and meter [L/h], (devices, windows, slots), NaN where there is none.
 
-    ``row`` and ``part`` say where each belongs; ``count`` how many pairs each row has, the still ones included.
+    ``watched`` (devices, windows) says where they are somebody's, ``us`` (slots,) when they are, since the window's start,
+    to which ``phase`` (devices,) is added [us].
     """
 
+    q: Floats
+    q_meter: Floats
+    watched: Bools
+    us: Ints
+    phase: Ints
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Pairs in a list, in order of the ``row`` whose they are: flows [L/h], and when [us] since the window's start."""
+
     row: Ints
-    part: Ints
-    x: Floats
-    y: Floats
-    count: Ints
+    us: Ints
+    q: Floats
+    q_meter: Floats
+
+    @staticmethod
+    def none() -> Listed:
+        """No pairs."""
+        nothing = np.zeros(0, dtype=np.int64)
+        return Listed(nothing, nothing, nothing.astype(np.float64), nothing.astype(np.float64))
 
 
-def from_grid(q: Floats, q_meter: Floats, kinds: Kinds, us: Ints, part_us: int) -> Flowing:
-    """The pairs of a grid.
+def moments_of(grid: OnGrid, few: Listed, place: Ints, kinds: Kinds, parts: int, part_us: int) -> Moments:
+    """Sum the pairs of each row, be they on the grid or in the list; a row is a device in a window.
+
+    What does not flow is judged by the window only, so that all of bin 0 stands in the first part. So do the extremes, and
+    the counts of differences, which are told in the first bin that flows.
 
     Parameters
     ----------
-    q, q_meter
-        Flows of reference and meter [L/h], (rows, slots), NaN where there is none.
-    us
-        Instants since the window's start [us], (rows, slots) or (1, slots).
+    place
+        Where the moments of each row stand, rising, -1 for rows that have none, (rows,).
+    kinds
+        Of all rows.
     part_us
         Length of a part of a window [us].
     """
-    width = q.shape[1]
-    # what is not zero in both, NaN included; still water needs no arithmetic
-    at = np.flatnonzero((q != 0) | (q_meter != 0))
-    row = at // width
-    part = us // part_us
-    slot = at - row * width
-    of = part[0, slot] if len(part) == 1 else part[row, slot]
-    per_lph, top = kinds.per_lph[row], kinds.top[row]
-    x, y = np.rint(q.reshape(-1)[at] * per_lph), np.rint(q_meter.reshape(-1)[at] * per_lph)
-    # comparisons with NaN are false, as a pair without one of its readings is none
-    pair = (np.abs(x) <= top) & (np.abs(y) <= top)
-    # a meter that is not registered has no scale, and so no pairs
-    count = np.where(np.isnan(kinds.per_lph), 0, width)
-    if pair.all():
-        return Flowing(row, of, x, y, count)
-    count = count - np.where(count > 0, np.bincount(row[~pair], minlength=len(q)), 0)
-    return Flowing(row[pair], of[pair], x[pair], y[pair], count)
+    rows = int(place.max(initial=-1)) + 1
+    begins = np.searchsorted(few.row, np.arange(len(place) + 1))
+    # as many as there could be; memory that is not written to is none
+    most = rows * min(parts * BINS, grid.q.shape[2]) + min(rows * parts * BINS, len(few.row))
+    cell, sums = np.empty(most, dtype=np.int64), np.empty((most, len(SUMMED)), dtype=np.int64)
+    first = np.zeros(rows + 1, dtype=np.int64)
+    counts = np.zeros((len(_COUNTED), 1, 2, rows), dtype=np.int64)
+    extremes = np.empty((len(_EXTREMES), 1, BINS, rows), dtype=np.int64)
+    of_kind = np.stack([getattr(kinds, name) for name in Kinds.__dataclass_fields__], axis=1)
+    part = (grid.us + grid.phase[:, None]) // part_us
+    on_list = (few.q, few.q_meter, few.us // part_us, begins)
+    total = _sum(
+        grid.q, grid.q_meter, grid.watched, part, *on_list, place, of_kind, parts, first, cell, sums, counts, extremes
+    )
+    values = dict(zip(_COUNTED, counts, strict=True)) | dict(zip(_EXTREMES, extremes, strict=True))
+    return Moments(values, Cells(first, cell[:total], sums[:total]), parts)
 
 
-def from_list(row: Ints, us: Ints, q: Floats, q_meter: Floats, kinds: Kinds, part_us: int) -> Flowing:
-    """The pairs of a list, flows in L/h; ``row`` says whose they are."""
-    x, y = np.rint(q * kinds.per_lph[row]), np.rint(q_meter * kinds.per_lph[row])
-    pair = (np.abs(x) <= kinds.top[row]) & (np.abs(y) <= kinds.top[row])
-    flows = pair & ((x != 0) | (y != 0))
-    count = np.bincount(row[pair], minlength=len(kinds.per_lph))
-    return Flowing(row[flows], us[flows] // part_us, x[flows], y[flows], count)
-
-
-def together(first: Flowing, second: Flowing) -> Flowing:
-    """The pairs of both."""
-    columns = {
-        name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in ("row", "part", "x", "y")
-    }
-    return Flowing(**columns, count=first.count + second.count)
-
-
-def bin_of(x: Floats, q1: Floats, q2: Floats, q3: Floats) -> Ints:
-    """The flow bin of reference flows, as ``moments.sql`` has it."""
-    upper = np.full(x.shape, 2, dtype=np.int64)
-    for border in (*HALF_DECADES, q3):
-        upper += x >= border
-    return np.where(x < q1, 0, np.where(x < q2, 1, upper))
-
-
-def moments_of(pairs: Flowing, kinds: Kinds, parts: int) -> Moments:
-    """Sum pairs by row, part and flow bin; still water counts in bin 0 of the first part.
-
-    What does not flow is judged by the window only, so that all of bin 0 may stand in one part. So may the counts of
-    differences and the extremes, for all bins of a zone.
-    """
-    rows = len(kinds.per_lph)
-    row, x, y = pairs.row, pairs.x, pairs.y
-    of_bin = bin_of(x, kinds.q1[row], kinds.q2[row], kinds.q3[row])
-    flows = of_bin > 0
-    part = pairs.part * flows
-    cell = (part * BINS + of_bin) * rows + row
-    cells = parts * BINS * rows
-    most = max([1.0, *(float(np.abs(flow).max(initial=0.0)) for flow in (x, y))])
-    exact = most * most * max(int(pairs.count.max(initial=0)), 1) < _EXACT
-    values: dict[str, Ints] = {"n": np.bincount(cell, minlength=cells)}
-    for name, terms in (("sx", x), ("sy", y), ("sxx", x * x), ("sxy", x * y), ("syy", y * y)):
-        values[name] = _sum(cell, terms, cells, exact)
-    shaped = {name: array.reshape(parts, BINS, rows) for name, array in values.items()}
-    still = pairs.count - np.bincount(row, minlength=rows)
-    shaped["n"][0, 0] += still
-    shaped |= _differences(row[flows], (y - x)[flows], kinds)
-    for name, of, worst, keep in (
-        ("x_min", x, HIGHEST, np.minimum),
-        ("y_min", y, HIGHEST, np.minimum),
-        ("x_max", x, LOWEST, np.maximum),
-        ("y_max", y, LOWEST, np.maximum),
-    ):
-        extreme = np.full(BINS * rows, worst, dtype=np.int64)
-        keep.at(extreme, of_bin * rows + row, of.astype(np.int64))
-        shaped[name] = extreme.reshape(1, BINS, rows)
-        shaped[name][0, 0] = np.where(still > 0, keep(shaped[name][0, 0], 0), shaped[name][0, 0])
-    return Moments({name: shaped[name] for name in (*SUMS, "x_min", "y_min", "x_max", "y_max")})
-
-
-def _differences(row: Ints, difference: Floats, kinds: Kinds) -> dict[str, Ints]:
-    """How many flowing pairs lie above, below, and in the band on either side; told in the first bin that flows.
-
-    Two counts travel in one number: they are far smaller than 2^26, and their sum is exact.
-    """
-    rows, many = len(kinds.per_lph), 2.0**26
-    low, high = kinds.band_low[row], kinds.band_high[row]
-    size = np.abs(difference)
-    above = difference > 0
-    inside = (size >= low) & (size <= high)
-    # a band that begins at zero holds a difference of zero on both sides
-    both = inside & (difference == 0)
-    found = {}
-    for names, up, down in (
-        (("n_above", "n_below"), above, difference < 0),
-        (("n_band_above", "n_band_below"), inside & (above | both), inside & ~above),
-    ):
-        counts = np.bincount(row, weights=up + many * down, minlength=rows).astype(np.int64)
-        for name, count in zip(names, (counts % int(many), counts // int(many)), strict=True):
-            array = np.zeros((1, BINS, rows), dtype=np.int64)
-            array[0, 1] = count
-            found[name] = array
-    return found
-
-
-def _sum(cell: Ints, terms: Floats, cells: int, exact: bool) -> Ints:
-    """Exact sums of whole numbers by cell."""
-    if exact:
-        return np.bincount(cell, weights=terms, minlength=cells).astype(np.int64)
-    whole = np.zeros(cells, dtype=np.int64)
-    np.add.at(whole, cell, terms.astype(np.int64))
-    return whole
+@compiled
+def _sum(
+    q: Floats,
+    q_meter: Floats,
+    watched: Bools,
+    part: Ints,
+    listed_q: Floats,
+    listed_q_meter: Floats,
+    listed_part: Ints,
+    begins: Ints,
+    place: Ints,
+    kinds: Floats,
+    parts: int,
+    first: Ints,
+    cells: Ints,
+    sums: Ints,
+    counts: Ints,
+    extremes: Ints,
+) -> int:
+    """Fill the arrays given; returns the number of cells that hold pairs."""
+    windows, slots = watched.shape[1], q.shape[2]
+    longest = slots
+    for row in range(len(place)):
+        longest = max(longest, begins[row + 1] - begins[row])
+    of_x, of_y, of_part = np.zeros(longest), np.zeros(longest), np.zeros(longest, np.int64)
+    own, reach = np.zeros((parts * BINS, 6), np.int64), np.zeros((BINS, 4), np.int64)
+    total = 0
+    for row in range(len(place)):
+        at, scale, top = place[row], kinds[row, 0], kinds[row, 4]
+        if at < 0:
+            continue
+        n, still = 0, 0
+        device, window = row // windows, row % windows
+        if watched[device, window]:
+            for slot in range(slots):
+                a, b = q[device, window, slot], q_meter[device, window, slot]
+                if a == 0.0 and b == 0.0:
+                    still += 1
+                else:
+                    of_x[n], of_y[n], of_part[n] = a, b, part[device, slot]
+                    n += 1
+        else:
+            for k in range(begins[row], begins[row + 1]):
+                of_x[n], of_y[n], of_part[n] = listed_q[k], listed_q_meter[k], listed_part[k]
+                n += 1
+        own[:] = 0
+        for k in range(BINS):
+            reach[k, 0], reach[k, 1], reach[k, 2], reach[k, 3] = HIGHEST, HIGHEST, LOWEST, LOWEST
+        q1, q2, q3, low, high = kinds[row, 1], kinds[row, 2], kinds[row, 3], kinds[row, 5], kinds[row, 6]
+        above, below, in_above, in_below = 0, 0, 0, 0
+        for k in range(n):
+            x, y = np.rint(of_x[k] * scale), np.rint(of_y[k] * scale)
+            # comparisons with NaN are false, as a pair without one of its readings is none
+            if not (abs(x) <= top and abs(y) <= top):
+                continue
+            ix, iy = np.int64(x), np.int64(y)
+            of_bin, cell = 0, 0
+            if x >= q1:
+                # between Q2 and Q3 in half decades
+                of_bin = 2 + (ix >= 31_623) + (ix >= 100_000) + (ix >= 316_228) + (x >= q3) if x >= q2 else 1
+                more, less = y - x, x - y
+                above += more > 0
+                below += less > 0
+                in_above += (low <= more) & (more <= high)
+                in_below += (low <= less) & (less <= high)
+                cell = of_part[k] * BINS + of_bin
+            own[cell, 0] += 1
+            own[cell, 1] += ix
+            own[cell, 2] += iy
+            own[cell, 3] += ix * ix
+            own[cell, 4] += ix * iy
+            own[cell, 5] += iy * iy
+            reach[of_bin, 0], reach[of_bin, 1] = min(reach[of_bin, 0], ix), min(reach[of_bin, 1], iy)
+            reach[of_bin, 2], reach[of_bin, 3] = max(reach[of_bin, 2], ix), max(reach[of_bin, 3], iy)
+        if still > 0 and not np.isnan(scale):
+            own[0, 0] += still
+            reach[0, 0], reach[0, 1] = min(reach[0, 0], 0), min(reach[0, 1], 0)
+            reach[0, 2], reach[0, 3] = max(reach[0, 2], 0), max(reach[0, 3], 0)
+        for cell in range(parts * BINS):
+            if own[cell, 0]:
+                cells[total] = cell
+                for what in range(6):
+                    sums[total, what] = own[cell, what]
+                total += 1
+        first[at + 1] = total
+        for k in range(BINS):
+            for what in range(4):
+                extremes[what, 0, k, at] = reach[k, what]
+        counts[0, 0, 1, at], counts[1, 0, 1, at] = above, below
+        counts[2, 0, 1, at], counts[3, 0, 1, at] = in_above, in_below
+    return total

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+
+from transforms.compiled import compiled
 
 Ints = npt.NDArray[np.int64]
 
 #: flow bins of the reference: 0 below Q1, 1 the zone Q1 to Q2, 2 to 5 the zone Q2 to Q3 in half decades, 6 from Q3 up
 BINS = 7
 
-#: sums that simply add
-SUMS = ("n", "sx", "sy", "sxx", "sxy", "syy", "n_above", "n_below", "n_band_above", "n_band_below")
+#: sums of pairs, of their flows, and of squares and products
+SUMMED = ("n", "sx", "sy", "sxx", "sxy", "syy")
+#: all that simply adds
+SUMS = (*SUMMED, "n_above", "n_below", "n_band_above", "n_band_below")
 _LOWEST = ("x_min", "y_min")
 _HIGHEST = ("x_max", "y_max")
 
@@ -24,16 +30,58 @@ FRAME: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 
 
+@dataclass(frozen=True)
+class Cells:
+    """Sums by part and bin of those cells that hold pairs, row after row: a row's begin at ``first``, (rows + 1,).
+
+    ``cell`` is part times `BINS` plus bin, rising within a row, (cells,); ``sums`` has the columns of `SUMMED`,
+    (cells, 6).
+    """
+
+    first: Ints
+    cell: Ints
+    sums: Ints
+
+
 class Moments:
     """Arrays in units of Q3/1,000,000, keyed by the names of `SUMS` and the extremes.
 
-    Meters are the last axis everywhere, so that summing over the few parts and bins runs along memory.
+    Meters are the last axis everywhere. Sums by part are kept either as arrays of all cells, or, of many rows, as `Cells`:
+    few cells of a household's window hold any pairs.
     """
 
-    def __init__(self, values: dict[str, Ints]) -> None:
-        #: shape (parts, bins, meters); extremes may have a single part that stands for all
-        self.values = values
-        self._by_bin = {name: _reduced(name, array, 0) for name, array in values.items()}
+    def __init__(self, values: dict[str, Ints], cells: Cells | None = None, parts: int = 0) -> None:
+        """
+        Parameters
+        ----------
+        values
+            Arrays of shape (parts, bins, meters); extremes and counts of differences may have a single part that stands for
+            all, and the latter only the first bins.
+        cells
+            The sums of `SUMMED`, if they are not among the values, in so many ``parts``.
+        """
+        self._values = values
+        self._cells = cells
+        self.parts = parts if cells is not None else len(values["n"])
+        self._by_bin: dict[str, Ints] = {}
+
+    @property
+    def values(self) -> dict[str, Ints]:
+        """All arrays, shape (parts, bins, meters)."""
+        if "n" not in self._values:
+            cells = self.cells
+            dense = _dense(cells.first, cells.cell, cells.sums, self.parts * BINS)
+            names = zip(SUMMED, dense.reshape(len(SUMMED), self.parts, BINS, -1), strict=True)
+            self._values = {**dict(names), **self._values}
+        return self._values
+
+    @property
+    def cells(self) -> Cells:
+        """The sums by part and bin, of the cells that hold pairs."""
+        if self._cells is None:
+            stacked = np.stack([self._values[name] for name in SUMMED])
+            self._cells = Cells(*_sparse(stacked.reshape(len(SUMMED), self.parts * BINS, -1)))
+        return self._cells
 
     @staticmethod
     def from_frame(frame: pl.DataFrame, meters: int, parts: int) -> Moments:
@@ -55,10 +103,21 @@ class Moments:
 
     def pick(self, rows: Ints) -> Moments:
         """The moments of some of the meters."""
-        return Moments({name: array[..., rows] for name, array in self.values.items()})
+        if self._cells is None:
+            return Moments({name: array[..., rows] for name, array in self._values.items()})
+        others = {name: array[..., rows] for name, array in self._values.items() if name not in SUMMED}
+        some = Cells(*_some(self._cells.first, self._cells.cell, self._cells.sums, rows))
+        return Moments(others, some, self.parts)
 
     def by_bin(self, name: str, bins: slice = slice(None)) -> Ints:
         """One quantity over the whole window, shape (bins, meters)."""
+        if name not in self._by_bin:
+            if name in SUMMED and self._cells is not None:
+                whole = _over_parts(self._cells.first, self._cells.cell, self._cells.sums)
+                self._by_bin |= dict(zip(SUMMED, whole, strict=True))
+            else:
+                array = self._values[name]
+                self._by_bin[name] = array[0] if len(array) == 1 else _reduced(name, array, 0)
         return self._by_bin[name][bins]
 
     def by_part(self, name: str, bins: slice = slice(None)) -> Ints:
@@ -67,7 +126,7 @@ class Moments:
 
     def total(self, name: str, bins: slice = slice(None)) -> Ints:
         """One quantity over some bins and the whole window, shape (meters,)."""
-        return _reduced(name, self._by_bin[name][bins], 0)
+        return _reduced(name, self.by_bin(name, bins), 0)
 
 
 def _reduced(name: str, array: Ints, axis: int) -> Ints:
@@ -76,3 +135,58 @@ def _reduced(name: str, array: Ints, axis: int) -> Ints:
     if name in _HIGHEST:
         return np.asarray(array.max(axis=axis))
     return np.asarray(array.sum(axis=axis))
+
+
+@compiled
+def _dense(first: Ints, cell: Ints, sums: Ints, cells: int) -> Ints:
+    rows, many = len(first) - 1, sums.shape[1]
+    dense = np.zeros((many, cells, rows), np.int64)
+    for row in range(rows):
+        for at in range(first[row], first[row + 1]):
+            for k in range(many):
+                dense[k, cell[at], row] = sums[at, k]
+    return dense
+
+
+@compiled
+def _sparse(dense: Ints) -> tuple[Ints, Ints, Ints]:
+    many, cells, rows = dense.shape
+    first = np.zeros(rows + 1, np.int64)
+    for row in range(rows):
+        first[row + 1] = first[row]
+        for k in range(cells):
+            first[row + 1] += dense[0, k, row] > 0
+    cell, sums = np.zeros(first[rows], np.int64), np.zeros((first[rows], many), np.int64)
+    at = 0
+    for row in range(rows):
+        for k in range(cells):
+            if dense[0, k, row] > 0:
+                cell[at] = k
+                for what in range(many):
+                    sums[at, what] = dense[what, k, row]
+                at += 1
+    return first, cell, sums
+
+
+@compiled
+def _some(first: Ints, cell: Ints, sums: Ints, rows: Ints) -> tuple[Ints, Ints, Ints]:
+    begins = np.zeros(len(rows) + 1, np.int64)
+    for k in range(len(rows)):
+        begins[k + 1] = begins[k] + first[rows[k] + 1] - first[rows[k]]
+    some, of_some = np.zeros(begins[-1], np.int64), np.zeros((begins[-1], sums.shape[1]), np.int64)
+    for k in range(len(rows)):
+        for at in range(begins[k + 1] - begins[k]):
+            some[begins[k] + at] = cell[first[rows[k]] + at]
+            of_some[begins[k] + at] = sums[first[rows[k]] + at]
+    return begins, some, of_some
+
+
+@compiled
+def _over_parts(first: Ints, cell: Ints, sums: Ints) -> Ints:
+    rows, many = len(first) - 1, sums.shape[1]
+    whole = np.zeros((many, BINS, rows), np.int64)
+    for row in range(rows):
+        for at in range(first[row], first[row + 1]):
+            for k in range(many):
+                whole[k, cell[at] % BINS, row] += sums[at, k]
+    return whole

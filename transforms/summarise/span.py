@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import polars as pl
 
@@ -13,11 +12,15 @@ from transforms.lake import Lake
 from transforms.match import METERS, Parties
 from transforms.match.few import FewMatch, match_few
 from transforms.match.span import Chunk, SpanMatch, match_span
-from transforms.summarise.many import Bools, Floats, Flowing, Ints, Kinds, from_grid, from_list, moments_of, together
+from transforms.sql import connect
+from transforms.summarise.many import Floats, Ints, Kinds, Listed, OnGrid, moments_of
 from transforms.summarise.moments import Moments
 
 #: a chunk's meters: `METERS` with the number of the window; ``meter_no`` counts the rows that have moments
 ROWS: dict[str, pl.DataType | type[pl.DataType]] = {**METERS, "window": pl.Int32}
+
+#: megabytes that the joins for meters off the grid may take in one process
+MEMORY_MB = 500
 
 _KINDS = {"per_lph": "per_lph", "q1": "q1_u", "q2": "q2_u", "q3": "q3_u", "top": "top_u",
           "band_low": "band_low_u", "band_high": "band_high_u"}  # fmt: skip
@@ -90,7 +93,6 @@ class SampleSource:
 
 
 def summarise_chunk(
-    con: duckdb.DuckDBPyConnection,
     lake: Lake,
     chunk: Chunk,
     parties: Parties,
@@ -113,19 +115,18 @@ def summarise_chunk(
     few, few_row = None, np.zeros(0, dtype=np.int64)
     if matched.few:
         codes = [matched.codes[k] for k in matched.few]
-        few = match_few(con, lake, chunk, parties, changed, codes, scratch)
-        place = pl.DataFrame({"feature_code": matched.codes, "at": np.arange(len(matched.codes))})
-        at = few.pairs.select("feature_code", "window").join(place, on="feature_code", maintain_order="left")
+        with connect(threads=1, memory_mb=MEMORY_MB, spill=scratch / "spill") as con:
+            few = match_few(con, lake, chunk, parties, changed, codes, scratch)
+        codes_at = pl.DataFrame({"feature_code": matched.codes, "at": np.arange(len(matched.codes))})
+        at = few.pairs.select("feature_code", "window").join(codes_at, on="feature_code", maintain_order="left")
         few_row = at["at"].to_numpy() * chunk.windows + at["window"].to_numpy()
     kinds = _kinds(matched, parties, chunk)
-    part_us = chunk.window_us // parts
-    pairs = _pairs(matched, few, few_row, kinds, part_us)
     rows = _rows(matched, few, parties, chunk)
     numbered = rows.filter(pl.col("meter_no").is_not_null())
     row = (numbered["at"] * chunk.windows + numbered["window"]).to_numpy()
-    moments = moments_of(pairs, kinds, parts)
-    if len(row) < len(kinds.per_lph):
-        moments = moments.pick(row)
+    place = np.full(len(kinds.per_lph), -1, dtype=np.int64)
+    place[row] = np.arange(len(row))
+    moments = moments_of(_on_grid(matched, chunk), _listed(few, few_row), place, kinds, parts, chunk.window_us // parts)
     source = SampleSource(matched, few, few_row, kinds, row)
     return ChunkSummary(rows.select(pl.col(name).cast(kind) for name, kind in ROWS.items()), moments, source)
 
@@ -138,29 +139,17 @@ def _kinds(matched: SpanMatch, parties: Parties, chunk: Chunk) -> Kinds:
     return Kinds(**{name: np.repeat(column.to_numpy(), chunk.windows) for name, column in columns.items()})
 
 
-def _pairs(matched: SpanMatch, few: FewMatch | None, few_row: Ints, kinds: Kinds, part_us: int) -> Flowing:
-    found: list[Flowing] = []
-    if matched.q is not None and matched.q_meter is not None:
-        q, q_meter = (flows.reshape(-1, flows.shape[2]) for flows in (matched.q, matched.q_meter))
-        us = matched.slots_us[None, :]
-        if matched.phase.any():
-            us = us + np.repeat(matched.phase, matched.q.shape[1])[:, None]
-        grid = from_grid(q, q_meter, kinds, us, part_us)
-        found.append(_without(grid, ~matched.watched.reshape(-1)))
-    if few is not None:
-        us, q, q_meter = (few.pairs[name].to_numpy() for name in ("us", "q", "q_meter"))
-        found.append(from_list(few_row, us, q, q_meter, kinds, part_us))
-    if not found:
-        return from_list(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0), kinds, part_us)
-    return found[0] if len(found) == 1 else together(*found)
+def _on_grid(matched: SpanMatch, chunk: Chunk) -> OnGrid:
+    q, q_meter = matched.q, matched.q_meter
+    if q is None or q_meter is None:
+        q = q_meter = np.zeros((len(matched.codes), chunk.windows, 0))
+    return OnGrid(q, q_meter, matched.watched, matched.slots_us, matched.phase)
 
 
-def _without(pairs: Flowing, rows: Bools) -> Flowing:
-    """The pairs without those of some rows: what stands in an unwatched row of the grid belongs to nobody."""
-    if not rows.any():
-        return pairs
-    keep = ~rows[pairs.row]
-    return Flowing(pairs.row[keep], pairs.part[keep], pairs.x[keep], pairs.y[keep], np.where(rows, 0, pairs.count))
+def _listed(few: FewMatch | None, row: Ints) -> Listed:
+    if few is None:
+        return Listed.none()
+    return Listed(row, *(few.pairs[name].to_numpy() for name in ("us", "q", "q_meter")))
 
 
 def _rows(matched: SpanMatch, few: FewMatch | None, parties: Parties, chunk: Chunk) -> pl.DataFrame:

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
+from transforms.compiled import compiled
 from transforms.summarise.many import HIGHEST, LOWEST, Ints
-from transforms.summarise.moments import BINS, SUMS, Moments
+from transforms.summarise.moments import BINS, Cells, Moments
 
 #: a change of these tables, or of what the numbers in them mean, is another version
-VERSION = 1
+VERSION = 2
 
 #: flow zones as bins, for the extremes of the meter's flow: still, Q1 to Q2, Q2 to Q3, above; see `judge.evidence.ZONES`
 ZONES = (slice(0, 1), slice(1, 2), slice(2, 6), slice(6, BINS))
@@ -24,40 +25,35 @@ _BAND = ("n_above", "n_below", "n_band_above", "n_band_below")
 
 
 def to_tables(moments: Moments) -> dict[str, pl.DataFrame]:
-    """Tables ``single`` (cells with one pair), ``cells`` (those with more) and ``windows`` (one line per row)."""
-    n = moments.values["n"]
-    rows = n.shape[2]
-    flat = {name: moments.values[name].reshape(-1) for name in ("n", "sx", "sy", *_SQUARES)}
-    one = np.flatnonzero(flat["n"] == 1)
-    more = np.flatnonzero(flat["n"] > 1)
-    columns: dict[str, Ints] = {name: moments.total(name, slice(1, BINS)) for name in _BAND}
+    """Tables ``cells`` (part and bin, count and sums, row after row), ``squares`` (of those with more than one pair) and
+    ``windows`` (one line per row)."""
+    cells = moments.cells
+    squares = cells.sums[cells.sums[:, 0] > 1, 3:]
+    columns: dict[str, Ints] = {"cells": np.diff(cells.first)}
+    columns |= {name: moments.total(name, slice(1, BINS)) for name in _BAND}
     for z, bins in enumerate(ZONES):
         columns |= {f"y_min_{z}": moments.total("y_min", bins), f"y_max_{z}": moments.total("y_max", bins)}
     for name, bins in (("still", ZONES[0]), ("flow", slice(1, BINS))):
         columns |= {f"x_min_{name}": moments.total("x_min", bins), f"x_max_{name}": moments.total("x_max", bins)}
+    flat = {"cell": cells.cell, **{name: cells.sums[:, k] for k, name in enumerate(("n", "sx", "sy"))}}
     return {
-        "single": _table(_where(one, rows) | {name: flat[name][one] for name in ("sx", "sy")}),
-        "cells": _table(_where(more, rows) | {name: values[more] for name, values in flat.items()}),
-        "windows": _table(columns, empty=(HIGHEST, LOWEST)),
+        "cells": _table(flat),
+        "squares": pl.DataFrame({name: squares[:, k] for k, name in enumerate(_SQUARES)}),
+        "windows": _table(columns),
     }
 
 
 def from_tables(tables: Mapping[str, pl.DataFrame], parts: int) -> Moments:
     """The moments that `to_tables` told, in all that the judgement asks of them."""
-    windows = tables["windows"]
+    windows, cells = tables["windows"], tables["cells"]
     rows = windows.height
-    values = {name: np.zeros((parts, BINS, rows), dtype=np.int64) for name in ("n", "sx", "sy", *_SQUARES)}
-    single, cells = tables["single"], tables["cells"]
-    at = _place(single, rows)
-    x, y = (single[name].to_numpy().astype(np.int64) for name in ("sx", "sy"))
-    for name, told in (("n", 1), ("sx", x), ("sy", y), ("sxx", x * x), ("sxy", x * y), ("syy", y * y)):
-        values[name].reshape(-1)[at] = told
-    at = _place(cells, rows)
-    for name, array in values.items():
-        array.reshape(-1)[at] = cells[name].to_numpy()
+    first = np.concatenate([[0], np.cumsum(_column(windows, "cells"))]).astype(np.int64)
+    columns = (_column(cells, name) for name in ("n", "sx", "sy"))
+    sums = _whole(*columns, *(_column(tables["squares"], name) for name in _SQUARES))
+    values = {}
     for name in _BAND:
-        values[name] = np.zeros((1, BINS, rows), dtype=np.int64)
-        values[name][0, 1] = windows[name].to_numpy()
+        values[name] = np.zeros((1, 2, rows), dtype=np.int64)
+        values[name][0, 1] = _column(windows, name)
     for name, empty in (("x_min", HIGHEST), ("y_min", HIGHEST), ("x_max", LOWEST), ("y_max", LOWEST)):
         values[name] = np.full((1, BINS, rows), empty, dtype=np.int64)
     for z, bins in enumerate(ZONES):
@@ -66,27 +62,39 @@ def from_tables(tables: Mapping[str, pl.DataFrame], parts: int) -> Moments:
     for what, of_bin in (("still", 0), ("flow", 1)):
         for name, empty in (("x_min", HIGHEST), ("x_max", LOWEST)):
             values[name][0, of_bin] = _column(windows, f"{name}_{what}", empty)
-    return Moments({name: values[name] for name in (*SUMS, "x_min", "y_min", "x_max", "y_max")})
+    return Moments(values, Cells(first, _column(cells, "cell"), sums), parts)
 
 
-def _where(at: Ints, rows: int) -> dict[str, Ints]:
-    return {"cell": at // rows, "row": at % rows}
+@compiled
+def _whole(n: Ints, x: Ints, y: Ints, sxx: Ints, sxy: Ints, syy: Ints) -> Ints:
+    """All sums of cells, of which those with a single pair have squares that follow from it."""
+    sums, at = np.zeros((len(n), 6), np.int64), 0
+    for k in range(len(n)):
+        sums[k, 0], sums[k, 1], sums[k, 2] = n[k], x[k], y[k]
+        if n[k] > 1:
+            sums[k, 3], sums[k, 4], sums[k, 5] = sxx[at], sxy[at], syy[at]
+            at += 1
+        else:
+            sums[k, 3], sums[k, 4], sums[k, 5] = x[k] * x[k], x[k] * y[k], y[k] * y[k]
+    return sums
 
 
-def _place(table: pl.DataFrame, rows: int) -> Ints:
-    return np.asarray(table["cell"].to_numpy().astype(np.int64) * rows + table["row"].to_numpy())
+#: stands for an extreme that says nothing
+_NOTHING = -(2**31)
 
 
-def _table(columns: Mapping[str, Ints], empty: tuple[int, ...] = ()) -> pl.DataFrame:
-    """Columns in the narrowest type that holds them; entries that say nothing are null."""
-    series = []
+def _table(columns: Mapping[str, Ints]) -> pl.DataFrame:
+    """Columns in the narrowest type that holds them."""
+    told = {}
     for name, values in columns.items():
-        told = pl.Series(name, values)
-        if any((values == nothing).any() for nothing in empty):
-            told = pl.select(pl.when(~told.is_in(list(empty))).then(told).alias(name)).to_series()
-        series.append(told.shrink_dtype())
-    return pl.DataFrame(series)
+        if name.startswith(("x_", "y_")):
+            values = np.where((values == HIGHEST) | (values == LOWEST), _NOTHING, values)
+        low, high = int(values.min(initial=0)), int(values.max(initial=0))
+        kind = next(one for one in (np.uint8, np.int16, np.int32, np.int64) if np.iinfo(one).min <= low and high <= np.iinfo(one).max)
+        told[name] = values.astype(kind)
+    return pl.DataFrame(told)
 
 
-def _column(table: pl.DataFrame, name: str, empty: int) -> Ints:
-    return np.asarray(table[name].cast(pl.Int64).fill_null(empty).to_numpy())
+def _column(table: pl.DataFrame, name: str, empty: int | None = None) -> Ints:
+    values = table[name].to_numpy().astype(np.int64)
+    return values if empty is None else np.where(values == _NOTHING, empty, values)
