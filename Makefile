@@ -12,6 +12,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV)
 	@echo "Setting up $(VENV) (a minute or two, once) ..." >&2
 	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,photos,pull]'
+	@$(BIN)/python -m flows.warm_up
 	@touch $(STAMP)
 
 setup: $(STAMP)
