@@ -33,7 +33,7 @@ _SHORTEST = 1_000_000
 #: a grid of more cells than this, with so few readings per cell, is not worth while
 _LARGE, _THIN = 10_000_000, 8
 #: readings of a file from which the usual gaps are told
-_SAMPLE = 200_000
+_SAMPLE = 50_000
 
 
 @dataclass(frozen=True)

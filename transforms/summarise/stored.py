@@ -28,17 +28,17 @@ def to_tables(moments: Moments) -> dict[str, pl.DataFrame]:
     """Tables ``cells`` (part and bin, count and sums, row after row), ``squares`` (of those with more than one pair) and
     ``windows`` (one line per row)."""
     cells = moments.cells
-    squares = cells.sums[cells.sums[:, 0] > 1, 3:]
+    n, sx, sy, *squares = _columns(cells.sums)
+    several = n > 1
     columns: dict[str, Ints] = {"cells": np.diff(cells.first)}
     columns |= {name: moments.total(name, slice(1, BINS)) for name in _BAND}
     for z, bins in enumerate(ZONES):
         columns |= {f"y_min_{z}": moments.total("y_min", bins), f"y_max_{z}": moments.total("y_max", bins)}
     for name, bins in (("still", ZONES[0]), ("flow", slice(1, BINS))):
         columns |= {f"x_min_{name}": moments.total("x_min", bins), f"x_max_{name}": moments.total("x_max", bins)}
-    flat = {"cell": cells.cell, **{name: cells.sums[:, k] for k, name in enumerate(("n", "sx", "sy"))}}
     return {
-        "cells": _table(flat),
-        "squares": pl.DataFrame({name: squares[:, k] for k, name in enumerate(_SQUARES)}),
+        "cells": _table({"cell": cells.cell, "n": n, "sx": sx, "sy": sy}),
+        "squares": pl.DataFrame({name: values[several] for name, values in zip(_SQUARES, squares, strict=True)}),
         "windows": _table(columns),
     }
 
@@ -63,6 +63,15 @@ def from_tables(tables: Mapping[str, pl.DataFrame], parts: int) -> Moments:
         for name, empty in (("x_min", HIGHEST), ("x_max", LOWEST)):
             values[name][0, of_bin] = _column(windows, f"{name}_{what}", empty)
     return Moments(values, Cells(first, _column(cells, "cell"), sums), parts)
+
+
+@compiled
+def _columns(sums: Ints) -> Ints:
+    columns = np.empty((sums.shape[1], len(sums)), np.int64)
+    for k in range(len(sums)):
+        for what in range(sums.shape[1]):
+            columns[what, k] = sums[k, what]
+    return columns
 
 
 @compiled
