@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
@@ -24,8 +25,8 @@ from transforms.lake import Lake
 from transforms.match import CHANGED, Parties, claims
 from transforms.match.span import Chunk
 from transforms.policy import Policy
-from transforms.registry import Registry, load_registry
 from transforms.reasons import VERDICT_REASONS
+from transforms.registry import Registry, load_registry
 from transforms.schemas import AUDIT_MOMENTS, AUDIT_WINDOWS, UTC_US
 from transforms.summarise.moments import SUMMED, Moments
 from transforms.summarise.span import summarise_chunk
@@ -131,9 +132,7 @@ class Desk:
             scratch.mkdir()
             summary = summarise_chunk(self.lake, chunk, near.parties, changed, scratch, parts=policy.window.parts)
             rows, moments = summary.rows, summary.moments
-            second = self._write(
-                chunk, rows, moments, policy, summary.samples.look, changed, draft / f"{WINDOWS}"
-            )
+            second = self._write(chunk, rows, moments, policy, summary.samples.look, changed, draft / f"{WINDOWS}")
             shutil.rmtree(scratch)
             self.store.put(key, look, rows, moments, second)
         if setting.what_if is not None:
@@ -160,7 +159,7 @@ class Desk:
         own = self.parties[chunk.bucket]
         judged = judge_windows(rows, moments, own.fleet, self.calibrations(policy), policy, windows, look)
         heard = judged.frame["model"].count() == own.fleet.height * chunk.windows
-        silent = judge_silent_windows(own.fleet.clear() if heard else own.fleet, judged.frame, windows)
+        silent = judged.frame.clear() if heard else judge_silent_windows(own.fleet, judged.frame, windows)
         begins = pl.Series("window_start", [window.start for window in windows], dtype=JUDGED_WINDOWS["window_start"])
         when = changed.select("feature_code", window_start=begins.gather(changed["window"]))
         # without silent meters the rows are in order already
@@ -170,7 +169,9 @@ class Desk:
         since = (pl.col("window_start") - self.setting.begin).dt.total_microseconds()
         frame = self._placed(frame, chunk.bucket).with_columns(window=(since // length_us).cast(pl.Int32))
         frame = frame if whole else frame.sort("code", "window")
-        self.windows.write(self.windows.lines(frame), frame["code"].to_numpy() // GROUP, self.groups(chunk.bucket), str(file))
+        self.windows.write(
+            self.windows.lines(frame), frame["code"].to_numpy() // GROUP, self.groups(chunk.bucket), str(file)
+        )
         return judged.second
 
     def _write_bins(self, chunk: Chunk, rows: pl.DataFrame, moments: Moments, file: Path) -> None:
@@ -193,8 +194,12 @@ class Desk:
         """How judged windows are written: what follows from the meter and the window is left out."""
         columns = AUDIT_WINDOWS if self.setting.what_if is None else JUDGED_WINDOWS
         kept = {name: kind for name, kind in columns.items() if name not in FOLLOWING}
-        ids = pl.concat([own.claims["flowmeter_id"] for own in self.parties]).drop_nulls().unique().sort()
-        words = {"verdict": VERDICT_NAMES, "form": FORM_NAMES, "reason": list(VERDICT_REASONS)}
+        ids = pl.concat([own.claims["flowmeter_id"] for own in self.parties]).drop_nulls().unique().sort().to_list()
+        words: dict[str, Sequence[str]] = {
+            "verdict": VERDICT_NAMES,
+            "form": FORM_NAMES,
+            "reason": list(VERDICT_REASONS),
+        }
         pooled = {f"pooled_{name}": some for name, some in words.items()}
         return Layout({"code": pl.Int32, "window": pl.Int32, **kept}, {**words, **pooled, "flowmeter_id": ids})
 

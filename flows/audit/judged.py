@@ -6,6 +6,7 @@ They are read, not mapped into memory: pages of mapped files would count as this
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ class Layout:
 
     def write(self, lines: Lines, group: npt.NDArray[np.integer], groups: int, file: str) -> None:
         """Write lines that are in the order of their groups, ``group`` (rows,)."""
-        with open(file, "wb") as sink:
+        with Path(file).open("wb") as sink:
             edges = np.searchsorted(group, np.arange(groups + 1))
             np.concatenate([[groups], edges]).astype(np.int64).tofile(sink)
             lines.tofile(sink)

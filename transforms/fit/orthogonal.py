@@ -120,6 +120,16 @@ def solve_row(
         triangle[i, i] = norm if kept[i] else 1.0
         for k in range(width):
             scratch[i, k] = scratch[i, k] / norm if kept[i] else 0.0
+    _substitute(triangle, projections, kept, coefficients, root)
+    return _dot(scratch[p], scratch[p], width)
+
+
+@compiled
+def _substitute(
+    triangle: Floats, projections: Floats, kept: npt.NDArray[np.bool_], coefficients: Floats, root: Floats
+) -> None:
+    """Coefficients, and the root of their covariance, from the triangle that turns columns into orthogonal ones."""
+    p = len(projections)
     root[:] = 0.0
     for i in range(p - 1, -1, -1):
         left = projections[i]
@@ -134,7 +144,6 @@ def solve_row(
     for i in range(p):
         if not kept[i]:
             root[:, i] = 0.0
-    return _dot(scratch[p], scratch[p], width)
 
 
 @compiled

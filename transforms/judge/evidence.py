@@ -132,9 +132,8 @@ def zone_errors(
     scatter, dof : ndarray
         Weighted variance of a pair about the meter's relation and its degrees of freedom, shape (meters,).
     """
-    count, volume, xx, xy = _by_zone(
-        *(np.ascontiguousarray(moments.by_bin(name)) for name in ("n", "sx", "sxx", "sxy")), np.ascontiguousarray(weights)
-    )
+    n, sx, sxx, sxy = (np.ascontiguousarray(moments.by_bin(name)) for name in ("n", "sx", "sxx", "sxy"))
+    count, volume, xx, xy = _by_zone(n, sx, sxx, sxy, np.ascontiguousarray(weights))
     same = np.stack([moments.total("y_min", bins) == moments.total("y_max", bins) for bins in ZONES])
     with np.errstate(divide="ignore", invalid="ignore"):
         error = xy / xx - 1

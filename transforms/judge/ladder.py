@@ -71,6 +71,11 @@ def blocked_by() -> pl.Expr:
     )
 
 
+def stands_in_the_way(blocked: np.ndarray) -> Bools:
+    """Where there is a reason, (meters,)."""
+    return np.asarray(pl.Series(blocked.tolist(), dtype=pl.String).is_not_null().to_numpy())
+
+
 def volume_with_evidence(found: Findings) -> Floats:
     """Flowing volume in the zones that are evidence, in the units of the moments."""
     zones = found.zones
@@ -90,7 +95,7 @@ def stand(
     dry = np.asarray(found.flowing < need.min_flowing)
     lowest = np.minimum(moments.total("x_min"), moments.total("y_min"))
     backwards = lowest < -2 * model.resolution
-    judgeable = np.equal(blocked, None).astype(bool) & ~short
+    judgeable = ~stands_in_the_way(blocked) & ~short
     doubtful = judgeable & (backwards | (~dry & (outside | found.stuck | (~healthy & found.excessive))))
     return Standing(blocked, short, dry, outside, healthy, np.asarray(backwards), np.asarray(doubtful))
 
@@ -118,7 +123,7 @@ def climb(
     form = _FORMS[np.where(curve, 3, found.choice.index)]
     in_band = by_threshold & ~curve
     steps: list[tuple[Bools, str, np.ndarray | str]] = [
-        (np.not_equal(standing.blocked, None).astype(bool), "inconclusive", standing.blocked),
+        (stands_in_the_way(standing.blocked), "inconclusive", standing.blocked),
         (standing.short, "inconclusive", "too_few_pairs"),
         (second.reverse, "unsteady", "reverse_flow"),
         (standing.dry, "inconclusive", "no_flow"),

@@ -63,7 +63,9 @@ class SampleSource:
         parts = [self._from_grid(rows)]
         if self.few is not None and self.few.pairs.height:
             parts.append(self._from_list(rows, self.few.pairs))
-        number, us, x, y = (np.concatenate(column) for column in zip(*parts, strict=True)) if len(parts) > 1 else parts[0]
+        number, us, x, y = (
+            (np.concatenate(column) for column in zip(*parts, strict=True)) if len(parts) > 1 else parts[0]
+        )
         found = pl.DataFrame({"meter_no": meters[number].astype(np.int32), "us": us, "x": x, "y": y})
         return found if len(parts) == 1 else found.sort("meter_no", "us")
 

@@ -7,6 +7,7 @@ others hold all their sums. Extremes and the counts of the band are told by the 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -95,13 +96,16 @@ _NOTHING = -(2**31)
 def _table(columns: Mapping[str, Ints]) -> pl.DataFrame:
     """Columns in the narrowest type that holds them."""
     told = {}
-    for name, values in columns.items():
-        if name.startswith(("x_", "y_")):
-            values = np.where((values == HIGHEST) | (values == LOWEST), _NOTHING, values)
-        low, high = int(values.min(initial=0)), int(values.max(initial=0))
-        kind = next(one for one in (np.uint8, np.int16, np.int32, np.int64) if np.iinfo(one).min <= low and high <= np.iinfo(one).max)
-        told[name] = values.astype(kind)
+    for name, given in columns.items():
+        extreme = name.startswith(("x_", "y_"))
+        values = np.where((given == HIGHEST) | (given == LOWEST), _NOTHING, given) if extreme else given
+        told[name] = values.astype(_narrowest(int(values.min(initial=0)), int(values.max(initial=0))))
     return pl.DataFrame(told)
+
+
+def _narrowest(low: int, high: int) -> type[np.integer[Any]]:
+    kinds = (np.uint8, np.int16, np.int32, np.int64)
+    return next(kind for kind in kinds if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max)
 
 
 def _column(table: pl.DataFrame, name: str, empty: int | None = None) -> Ints:
