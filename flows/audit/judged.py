@@ -19,6 +19,8 @@ from transforms.fit.points import MOST_POINTS
 
 Lines = npt.NDArray[np.void]
 
+#: lines that are filled, or read, column by column before the next ones are: as many as a processor's cache holds
+_AT_ONCE = 2048
 #: what a missing value is told by; numbers in floating point by NaN
 _MISSING = {"i1": -1, "i4": -(2**31), "i8": -(2**63)}
 
@@ -48,8 +50,11 @@ class Layout:
     def lines(self, frame: pl.DataFrame) -> Lines:
         """The rows of a frame."""
         lines = self.blank(frame.height)
-        for name in self.columns:
-            lines[name] = self._encoded(frame[name])
+        told = [(name, self._encoded(frame[name])) for name in self.columns]
+        for first in range(0, frame.height, _AT_ONCE):
+            some = slice(first, first + _AT_ONCE)
+            for name, values in told:
+                lines[name][some] = values[some]
         return lines
 
     def write(self, lines: Lines, group: npt.NDArray[np.integer], groups: int, file: str) -> None:
@@ -77,7 +82,12 @@ class Layout:
 
     def frame(self, lines: Lines) -> pl.DataFrame:
         """The columns of some lines."""
-        return pl.DataFrame([self._decoded(name, np.ascontiguousarray(lines[name])) for name in self.columns])
+        told = {name: np.empty(lines[name].shape, lines[name].dtype) for name in self.columns}
+        for first in range(0, len(lines), _AT_ONCE):
+            some = slice(first, first + _AT_ONCE)
+            for name, values in told.items():
+                values[some] = lines[name][some]
+        return pl.DataFrame([self._decoded(name, values) for name, values in told.items()])
 
     def _encoded(self, values: pl.Series) -> npt.NDArray[Any]:
         kind = self.columns[values.name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from typing import Any
 
@@ -33,7 +34,7 @@ def by_hand(pairs: list[tuple[int, float, float]]) -> dict[str, Any]:
     cells: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0] * 6)
     counts, reach = dict.fromkeys(SUMS[6:], 0), defaultdict(list)
     for us, q, q_meter in pairs:
-        if q != q or q_meter != q_meter:
+        if math.isnan(q) or math.isnan(q_meter):
             continue
         x, y = round(q * KIND[0]), round(q_meter * KIND[0])
         if abs(x) > KIND[4] or abs(y) > KIND[4]:
