@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from datetime import datetime
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from flows.audit.changes import changes_of, put_into_words, within
-from flows.audit.judged import write_groups
+from flows.audit.judged import Layout, Lines, fill_binned
 from flows.audit.keys import Keys
 from flows.audit.plan import GROUP, Setting
 from flows.audit.store import Store
@@ -23,13 +25,18 @@ from transforms.lake import Lake
 from transforms.match import CHANGED, Parties, claims
 from transforms.match.span import Chunk
 from transforms.policy import Policy
+from transforms.reasons import VERDICT_REASONS
 from transforms.registry import Registry, load_registry
-from transforms.schemas import AUDIT_WINDOWS
-from transforms.summarise.moments import Moments
+from transforms.schemas import AUDIT_MOMENTS, AUDIT_WINDOWS, UTC_US
+from transforms.summarise.moments import SUMMED, Moments
 from transforms.summarise.span import summarise_chunk
 
 #: names of a chunk's files in the work folder: windows judged by the policy, by the other one, and moments by flow bin
 WINDOWS, OTHER, BINNED = "windows", "other", "bins"
+#: columns that follow from a row's meter and window
+FOLLOWING = ("feature_code", "model", "window_start", "window_end")
+VERDICT_NAMES = ("healthy", "steady", "unsteady", "inconclusive")
+FORM_NAMES = ("offset", "linear", "curve")
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,8 @@ class Desk:
         self.lake = Lake.open(setting.workspace)
         self.registry: Registry = load_registry(setting.registry)
         self._codes: dict[int, list[str]] = {}
+        self._calibrations: dict[str, Calibrations | None] = {}
+        self._names: dict[int, tuple[pl.Series, pl.Series]] = {}
         self.store = Store(setting.workspace.cache / "audit" / "summaries")
         self.keys = Keys(self.lake, self.registry.flowmeters, setting.policy)
 
@@ -85,7 +94,9 @@ class Desk:
 
     def calibrations(self, policy: Policy) -> Calibrations | None:
         """The calibration history by a policy's default uncertainty."""
-        return Calibrations.read(self.registry.flowmeters, policy)
+        if policy.digest not in self._calibrations:
+            self._calibrations[policy.digest] = Calibrations.read(self.registry.flowmeters, policy)
+        return self._calibrations[policy.digest]
 
     def codes(self, bucket: int) -> list[str]:
         """The feature codes of a bucket that may have rows, sorted."""
@@ -101,7 +112,7 @@ class Desk:
 
     def judge(self, chunk: Chunk) -> Done:
         """Judge the windows of a chunk into the work folder; what stands there already is left."""
-        target = folder_of(self.setting, chunk)
+        target = Path(folder_of(self.setting, chunk))
         if target.is_dir():
             return Done(read=False, rows=0)
         setting, policy, own = self.setting, self.setting.policy, self.parties[chunk.bucket]
@@ -115,20 +126,18 @@ class Desk:
         source: Look | SecondLook
         if kept is not None:
             rows, moments, source = kept.rows, kept.moments, kept.second
-            second = self._write(chunk, rows, moments, policy, source, changed, draft / f"{WINDOWS}.arrow")
+            second = self._write(chunk, rows, moments, policy, source, changed, draft / f"{WINDOWS}")
         else:
             scratch = draft / "scratch"
             scratch.mkdir()
             summary = summarise_chunk(self.lake, chunk, near.parties, changed, scratch, parts=policy.window.parts)
             rows, moments = summary.rows, summary.moments
-            second = self._write(
-                chunk, rows, moments, policy, summary.samples.look, changed, draft / f"{WINDOWS}.arrow"
-            )
+            second = self._write(chunk, rows, moments, policy, summary.samples.look, changed, draft / f"{WINDOWS}")
             shutil.rmtree(scratch)
             self.store.put(key, look, rows, moments, second)
         if setting.what_if is not None:
-            self._write(chunk, rows, moments, setting.what_if, second, changed, draft / f"{OTHER}.arrow")
-        self._write_bins(chunk, rows, moments, draft / f"{BINNED}.arrow")
+            self._write(chunk, rows, moments, setting.what_if, second, changed, draft / f"{OTHER}")
+        self._write_bins(chunk, rows, moments, draft / f"{BINNED}")
         draft.rename(target)
         return Done(read=kept is None, rows=rows.height)
 
@@ -149,46 +158,84 @@ class Desk:
         windows = [chunk.window(number) for number in range(chunk.windows)]
         own = self.parties[chunk.bucket]
         judged = judge_windows(rows, moments, own.fleet, self.calibrations(policy), policy, windows, look)
-        silent = judge_silent_windows(own.fleet, judged.frame, windows)
+        heard = judged.frame["model"].count() == own.fleet.height * chunk.windows
+        silent = judged.frame.clear() if heard else judge_silent_windows(own.fleet, judged.frame, windows)
         begins = pl.Series("window_start", [window.start for window in windows], dtype=JUDGED_WINDOWS["window_start"])
         when = changed.select("feature_code", window_start=begins.gather(changed["window"]))
         # without silent meters the rows are in order already
         whole = silent.is_empty()
         frame = put_into_words(judged.frame if whole else pl.concat([judged.frame, silent]), self.registry, when)
-        if self.setting.what_if is None:
-            frame = frame.select(list(AUDIT_WINDOWS))
-        self._write_grouped(frame, chunk.bucket, file, in_order=whole)
+        length_us = int(self.setting.length.total_seconds()) * 1_000_000
+        since = (pl.col("window_start") - self.setting.begin).dt.total_microseconds()
+        frame = self._placed(frame, chunk.bucket).with_columns(window=(since // length_us).cast(pl.Int32))
+        frame = frame if whole else frame.sort("code", "window")
+        self.windows.write(
+            self.windows.lines(frame), frame["code"].to_numpy() // GROUP, self.groups(chunk.bucket), str(file)
+        )
         return judged.second
 
     def _write_bins(self, chunk: Chunk, rows: pl.DataFrame, moments: Moments, file: Path) -> None:
-        paired = rows.filter(pl.col("meter_no").is_not_null())
-        # by row first: rows are in the order of feature code and window
-        row, bin_ = np.nonzero(moments.by_bin("n").T)
-        codes = pl.DataFrame({"feature_code": self.codes(chunk.bucket)}, schema={"feature_code": pl.String})
-        place = paired.select("feature_code").join(
-            codes.with_columns(place=pl.int_range(pl.len(), dtype=pl.Int32)), on="feature_code", maintain_order="left"
-        )["place"]
-        number = place.to_numpy()[row]
-        frame = pl.DataFrame(
-            {
-                "code": number,
-                "window": paired["window"].to_numpy()[row],
-                "bin": bin_.astype(np.int8),
-                **{name: moments.by_bin(name)[bin_, row] for name in ("n", "sx", "sy", "sxx", "sxy", "syy")},
-                "interval_s": (paired["interval_us"].fill_null(0).to_numpy() / 1e6)[row],
-            }
-        )
-        write_groups(frame, number // GROUP, self.groups(chunk.bucket), file)
+        paired = self._placed(rows.filter(pl.col("meter_no").is_not_null()), chunk.bucket)
+        first = (chunk.start - self.setting.begin) // self.setting.length
+        sums = [moments.by_bin(name) for name in SUMMED]
+        lines = self.binned.blank(int(np.count_nonzero(sums[0])))
+        by_row = paired["code"].to_numpy(), paired["window"].to_numpy(), paired["interval_us"].fill_null(0).to_numpy()
+        fill_binned(lines, *by_row, first, *sums)
+        self.binned.write(lines, lines["code"] // GROUP, self.groups(chunk.bucket), str(file))
 
-    def _write_grouped(self, frame: pl.DataFrame, bucket: int, file: Path, *, in_order: bool) -> None:
-        """Write the frame by feature code and window, with the number of the meter."""
+    def _placed(self, frame: pl.DataFrame, bucket: int) -> pl.DataFrame:
+        """Rows with ``code``, the place of their feature code in `codes`."""
         codes = pl.DataFrame({"feature_code": self.codes(bucket)}, schema={"feature_code": pl.String})
         place = codes.with_columns(code=pl.int_range(pl.len(), dtype=pl.Int32))
-        keyed = frame.join(place, on="feature_code", how="left", maintain_order="left")
-        keyed = keyed if in_order else keyed.sort("code", "window_start")
-        write_groups(keyed, keyed["code"].to_numpy() // GROUP, self.groups(bucket), file)
+        return frame.join(place, on="feature_code", how="left", maintain_order="left")
+
+    @cached_property
+    def windows(self) -> Layout:
+        """How judged windows are written: what follows from the meter and the window is left out."""
+        columns = AUDIT_WINDOWS if self.setting.what_if is None else JUDGED_WINDOWS
+        kept = {name: kind for name, kind in columns.items() if name not in FOLLOWING}
+        ids = pl.concat([own.claims["flowmeter_id"] for own in self.parties]).drop_nulls().unique().sort().to_list()
+        words: dict[str, Sequence[str]] = {
+            "verdict": VERDICT_NAMES,
+            "form": FORM_NAMES,
+            "reason": list(VERDICT_REASONS),
+        }
+        pooled = {f"pooled_{name}": some for name, some in words.items()}
+        return Layout({"code": pl.Int32, "window": pl.Int32, **kept}, {**words, **pooled, "flowmeter_id": ids})
+
+    @cached_property
+    def binned(self) -> Layout:
+        """How moments by flow bin are written."""
+        kept = {name: kind for name, kind in AUDIT_MOMENTS.items() if name not in FOLLOWING}
+        return Layout({"code": pl.Int32, "window": pl.Int32, **kept}, {})
+
+    @cached_property
+    def begins(self) -> pl.Series:
+        """When each window of the audit begins."""
+        return pl.Series("window_start", [window.start for window in self.setting.windows], dtype=UTC_US)
+
+    def told(self, layout: Layout, lines: Lines, bucket: int) -> pl.DataFrame:
+        """Lines as a frame, with what follows from the meter and the window."""
+        frame = layout.frame(lines)
+        if bucket not in self._names:
+            codes = pl.Series("feature_code", self.codes(bucket), dtype=pl.String)
+            models = codes.to_frame().join(self.fleet, on="feature_code", how="left", maintain_order="left")["model"]
+            self._names[bucket] = codes, models
+        codes, models = self._names[bucket]
+        starts = self.begins.gather(frame["window"])
+        return frame.with_columns(
+            codes.gather(frame["code"]),
+            models.gather(frame["code"]),
+            starts,
+            (starts + self.setting.length).alias("window_end"),
+        )
 
 
-def folder_of(setting: Setting, chunk: Chunk) -> Path:
+@lru_cache(maxsize=100_000)
+def _name_of(bucket: int, start: datetime) -> str:
+    return f"chunk-{bucket:03d}-{start:%Y%m%dT%H%M%SZ}"
+
+
+def folder_of(setting: Setting, chunk: Chunk) -> str:
     """Where a chunk's judged windows stand."""
-    return setting.work / f"chunk-{chunk.bucket:03d}-{chunk.start:%Y%m%dT%H%M%SZ}"
+    return f"{setting.work}/{_name_of(chunk.bucket, chunk.start)}"

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import polars as pl
 
 from flows.audit.desk import BINNED, OTHER, WINDOWS, Desk, folder_of
-from flows.audit.judged import read_group
+from flows.audit.judged import Layout
 from flows.audit.plan import GROUP
 from transforms.judge.many import JUDGED_WINDOWS, judge_silent_windows
 from transforms.match.span import Chunk
-from transforms.schemas import AUDIT_MOMENTS
+from transforms.schemas import AUDIT_MOMENTS, AUDIT_WINDOWS
 
 
 @dataclass(frozen=True)
@@ -54,36 +53,21 @@ def gather(desk: Desk, chunks: Sequence[Chunk], group: Group, *, windows_only: b
         silent = desk.in_words(silent)
         return Gathered(silent, no_moments, silent if setting.what_if else None)
     mine = [chunk for chunk in chunks if chunk.bucket == group.bucket]
-    windows = _by_meter(_slices(desk, mine, group, WINDOWS))
+    windows = _by_meter(desk, mine, group, WINDOWS, desk.windows).select(_columns(desk))
     if windows_only:
         return Gathered(windows, no_moments, None)
-    moments = _binned(desk, mine, group)
+    moments = _by_meter(desk, mine, group, BINNED, desk.binned).select(list(AUDIT_MOMENTS))
     other = None
     if setting.what_if is not None:
-        other = _by_meter(_slices(desk, mine, group, OTHER))
+        other = _by_meter(desk, mine, group, OTHER, desk.windows).select(_columns(desk))
     return Gathered(windows, moments, other)
 
 
-def _by_meter(slices: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    """Slices that follow each other in time, each by meter and time, as one frame by meter and time."""
-    return pl.concat(list(slices)).sort("code", maintain_order=True).drop("code")
+def _columns(desk: Desk) -> list[str]:
+    return list(AUDIT_WINDOWS if desk.setting.what_if is None else JUDGED_WINDOWS)
 
 
-def _binned(desk: Desk, chunks: Sequence[Chunk], group: Group) -> pl.DataFrame:
-    """The moments by flow bin, with names and times in place of numbers."""
-    begins: list[datetime] = []
-    found = []
-    for chunk, frame in zip(chunks, _slices(desk, chunks, group, BINNED), strict=True):
-        found.append(frame.with_columns(pl.col("window") + len(begins)))
-        begins += [chunk.window(k).start for k in range(chunk.windows)]
-    whole = pl.concat(found).sort("code", maintain_order=True)
-    codes = pl.Series("feature_code", desk.codes(group.bucket), dtype=pl.String)
-    starts = pl.Series("window_start", begins, dtype=AUDIT_MOMENTS["window_start"])
-    named = whole.with_columns(codes.gather(whole["code"]), starts.gather(whole["window"]))
-    return named.select(pl.col(name).cast(kind) for name, kind in AUDIT_MOMENTS.items())
-
-
-def _slices(desk: Desk, chunks: Sequence[Chunk], group: Group, name: str) -> Iterator[pl.DataFrame]:
-    """The group's rows of every chunk."""
-    for chunk in chunks:
-        yield read_group(folder_of(desk.setting, chunk) / f"{name}.arrow", group.number)
+def _by_meter(desk: Desk, chunks: Sequence[Chunk], group: Group, name: str, layout: Layout) -> pl.DataFrame:
+    """The group's rows of chunks that follow each other in time, each by meter and time, as one frame by meter and time."""
+    parts = [layout.read(f"{folder_of(desk.setting, chunk)}/{name}", group.number) for chunk in chunks]
+    return desk.told(layout, layout.by_meter(parts), group.bucket)

@@ -1,35 +1,162 @@
-"""Judged chunks on disk: Arrow files with one record batch per group of meters, of which a reader takes just the one it wants.
+"""Judged chunks on disk: one line of bytes per row, group of meters after group, of which a reader takes just what it wants.
 
 They are read, not mapped into memory: pages of mapped files would count as this process's own for as long as it holds them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
+
+from transforms.compiled import compiled
+from transforms.fit.lines import Ints
+from transforms.fit.points import MOST_POINTS
+
+Lines = npt.NDArray[np.void]
+
+#: lines that are filled, or read, column by column before the next ones are: as many as a processor's cache holds
+_AT_ONCE = 2048
+#: what a missing value is told by; numbers in floating point by NaN
+_MISSING = {"i1": -1, "i4": -(2**31), "i8": -(2**63)}
 
 
-def write_groups(frame: pl.DataFrame, group: np.ndarray, groups: int, file: Path) -> None:
-    """Write a frame whose rows are in the order of their groups, ``group`` (rows,), each a batch, empty ones as well."""
-    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-    edges = np.searchsorted(group, np.arange(groups + 1))
-    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, table.schema) as out:
-        for first, last in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-            part = table.slice(first, last - first).combine_chunks()
-            arrays = [column.chunk(0) if column.num_chunks else pa.array([], column.type) for column in part.columns]
-            out.write_batch(pa.RecordBatch.from_arrays(arrays, schema=table.schema))
+class Layout:
+    """How the columns of a frame stand in a line, and back. Words are told by their place in a vocabulary."""
+
+    def __init__(self, columns: Mapping[str, Any], words: Mapping[str, Sequence[str]]) -> None:
+        """
+        Parameters
+        ----------
+        columns
+            Names and types of the columns.
+        words
+            Every word that may stand in a column of strings.
+        """
+        self.columns = {name: _type_of(kind) for name, kind in columns.items()}
+        self.words = {name: pl.Series(name, words[name], dtype=pl.String) for name in columns if name in words}
+        self.kind = np.dtype([(name, _bytes_of(kind)) for name, kind in self.columns.items()])
+        self._bytes = np.dtype((np.void, self.kind.itemsize))
+        self._edges: dict[str, npt.NDArray[np.int64]] = {}
+
+    def blank(self, rows: int) -> Lines:
+        """Lines to be filled."""
+        return np.empty(rows, self.kind)
+
+    def lines(self, frame: pl.DataFrame) -> Lines:
+        """The rows of a frame."""
+        lines = self.blank(frame.height)
+        told = [(name, self._encoded(frame[name])) for name in self.columns]
+        for first in range(0, frame.height, _AT_ONCE):
+            some = slice(first, first + _AT_ONCE)
+            for name, values in told:
+                lines[name][some] = values[some]
+        return lines
+
+    def write(self, lines: Lines, group: npt.NDArray[np.integer], groups: int, file: str) -> None:
+        """Write lines that are in the order of their groups, ``group`` (rows,)."""
+        with Path(file).open("wb") as sink:
+            edges = np.searchsorted(group, np.arange(groups + 1))
+            np.concatenate([[groups], edges]).astype(np.int64).tofile(sink)
+            lines.tofile(sink)
+
+    def read(self, file: str, group: int | None = None) -> Lines:
+        """The lines of one group, or of all."""
+        if file not in self._edges:
+            (groups,) = np.fromfile(file, np.int64, 1)
+            self._edges[file] = np.fromfile(file, np.int64, int(groups) + 1, offset=8)
+        edges = self._edges[file]
+        first, last = (edges[0], edges[-1]) if group is None else edges[group : group + 2]
+        offset = 8 * (1 + len(edges)) + int(first) * self.kind.itemsize
+        return np.fromfile(file, self._bytes, int(last - first), offset=offset).view(self.kind)
+
+    def by_meter(self, parts: Sequence[Lines]) -> Lines:
+        """Lines of parts that follow each other in time, each by meter and time, in order of meter and time."""
+        # plain bytes are moved at once, columns one after the other
+        whole = np.concatenate([lines.view(self._bytes) for lines in parts])
+        return whole[np.argsort(whole.view(self.kind)["code"], kind="stable")].view(self.kind)
+
+    def frame(self, lines: Lines) -> pl.DataFrame:
+        """The columns of some lines."""
+        told = {name: np.empty(lines[name].shape, lines[name].dtype) for name in self.columns}
+        for first in range(0, len(lines), _AT_ONCE):
+            some = slice(first, first + _AT_ONCE)
+            for name, values in told.items():
+                values[some] = lines[name][some]
+        return pl.DataFrame([self._decoded(name, values) for name, values in told.items()])
+
+    def _encoded(self, values: pl.Series) -> npt.NDArray[Any]:
+        kind = self.columns[values.name]
+        if kind == pl.Float64:
+            return values.to_numpy()
+        if kind == pl.List(pl.Float64):
+            wide = np.full((len(values), MOST_POINTS), np.nan)
+            for k in values.is_not_null().arg_true():
+                points = values[k].to_numpy()
+                wide[k, : len(points)] = points
+            return wide
+        if kind == pl.String:
+            values = values.cast(pl.Enum(self.words[values.name])).to_physical().cast(pl.Int32)
+        elif kind == pl.Boolean:
+            values = values.cast(pl.Int8)
+        values = values.to_physical()
+        return values.fill_null(_MISSING[_bytes_of(kind)]).to_numpy() if values.null_count() else values.to_numpy()
+
+    def _decoded(self, name: str, values: npt.NDArray[Any]) -> pl.Series:
+        kind = self.columns[name]
+        if kind == pl.Float64:
+            return pl.Series(name, values).fill_nan(None)
+        if kind == pl.List(pl.Float64):
+            wide = pl.Series(name, values, dtype=pl.Array(pl.Float64, MOST_POINTS)).arr.to_list()
+            known = wide.list.eval(pl.element().filter(pl.element().is_not_nan()))
+            return pl.select(pl.when(known.list.len() > 0).then(known).alias(name)).to_series()
+        there = values != _MISSING[_bytes_of(kind)]
+        told = pl.Series(name, values)
+        if not there.all():
+            told = pl.select(pl.when(pl.Series(there)).then(told).alias(name)).to_series()
+        return self.words[name].gather(told) if kind == pl.String else told.cast(kind)
 
 
-def read_group(file: Path, group: int) -> pl.DataFrame:
-    """The rows of one group."""
-    with pa.OSFile(str(file), "rb") as source:
-        return pl.DataFrame(pa.ipc.open_file(source).get_batch(group))
+@compiled
+def fill_binned(
+    lines: Any,
+    code: npt.NDArray[np.int32],
+    window: npt.NDArray[np.int32],
+    interval_us: Ints,
+    first: int,
+    n: Ints,
+    sx: Ints,
+    sy: Ints,
+    sxx: Ints,
+    sxy: Ints,
+    syy: Ints,
+) -> None:
+    """Fill lines of moments, row after row, from sums of shape (bins, rows); ``first`` is added to the windows."""
+    at = 0
+    for row in range(len(code)):
+        for of_bin in range(len(n)):
+            if n[of_bin, row]:
+                line = lines[at]
+                line.code, line.window, line.bin = code[row], first + window[row], of_bin
+                line.n, line.sx, line.sy = n[of_bin, row], sx[of_bin, row], sy[of_bin, row]
+                line.sxx, line.sxy, line.syy = sxx[of_bin, row], sxy[of_bin, row], syy[of_bin, row]
+                line.interval_s = interval_us[row] / 1e6
+                at += 1
 
 
-def read_all(file: Path) -> pl.DataFrame:
-    """The rows of all groups."""
-    with pa.OSFile(str(file), "rb") as source:
-        return pl.DataFrame(pa.ipc.open_file(source).read_all())
+def _type_of(kind: Any) -> Any:
+    return kind() if isinstance(kind, type) else kind
+
+
+def _bytes_of(kind: Any) -> Any:
+    if kind == pl.List(pl.Float64):
+        return "f8", (MOST_POINTS,)
+    if kind in (pl.Boolean, pl.Int8):
+        return "i1"
+    if kind in (pl.String, pl.Date, pl.Int32):
+        return "i4"
+    return "f8" if kind == pl.Float64 else "i8"

@@ -81,9 +81,7 @@ class Keys:
             known = self._calibrations.filter(pl.col("flowmeter_id").is_in(ids.implode()))
         return Near(some, _digest_of_parties(some), _Calibrated(known))
 
-    def summary(
-        self, chunk: Chunk, files: Iterable[LakeFile], near: Near, changed: pl.DataFrame, parts: int
-    ) -> str:
+    def summary(self, chunk: Chunk, files: Iterable[LakeFile], near: Near, changed: pl.DataFrame, parts: int) -> str:
         """The key of a chunk's moments; ``files`` and ``near`` as `relevant` gives them."""
         digest = hashlib.sha256()
         facts = {
@@ -138,7 +136,9 @@ class _Calibrated:
             columns = ["calibrated_on", *(name for name in known.columns if name != "calibrated_on")]
             days = known.drop_nulls("calibrated_on").select(columns).sort(columns, nulls_last=False)
             self._lines = [(date.min, _text(undated))] if undated.height else []
-            self._lines += [(day, _text(frame)) for (day,), frame in days.group_by("calibrated_on", maintain_order=True)]
+            self._lines += [
+                (day, _text(frame)) for (day,), frame in days.group_by("calibrated_on", maintain_order=True)
+            ]
         self._told: dict[int, str] = {}
 
     def until(self, day: date) -> str:

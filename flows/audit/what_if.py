@@ -12,7 +12,6 @@ from pathlib import Path
 import polars as pl
 
 from flows.audit.desk import OTHER, WINDOWS, Desk, folder_of
-from flows.audit.judged import read_all
 from transforms.decide import Situation, decide
 from transforms.match.span import Chunk
 from transforms.schemas import UTC_US
@@ -38,7 +37,8 @@ def commands_of(desk: Desk, chunks: Sequence[Chunk]) -> int:
     limits = desk.fleet.select("feature_code", "max_gain_change", "max_offset_lph")
     counts = []
     for which, name, policy in (("a", WINDOWS, setting.policy), ("b", OTHER, setting.what_if or setting.policy)):
-        frames = [read_all(folder_of(setting, chunk) / f"{name}.arrow") for chunk in chunks]
+        lines = [desk.windows.read(f"{folder_of(setting, chunk)}/{name}") for chunk in chunks]
+        frames = [desk.told(desk.windows, some, chunk.bucket) for some, chunk in zip(lines, chunks, strict=True)]
         whole = pl.concat(frames).sort("feature_code", "window_start")
         rows = []
         for number in range(chunks[0].windows):

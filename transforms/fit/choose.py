@@ -41,8 +41,7 @@ def choose_form(sums: Centred, significance: float) -> Choice:
     offset, gain, line = fit_offset(sums), fit_gain(sums), fit_line(sums)
     possible = (line.dof > 0) & np.isfinite(line.a1) & (line.a1 > 0)
     refused = {
-        form: possible & _refused(sums, simple, line, significance)
-        for form, simple in ((OFFSET, offset), (GAIN, gain))
+        form: possible & _refused(sums, simple, line, significance) for form, simple in ((OFFSET, offset), (GAIN, gain))
     }
     index = np.where(~refused[GAIN], GAIN, np.where(~refused[OFFSET], OFFSET, LINE))
     picked = {

@@ -109,14 +109,18 @@ def _power(logs: Floats, y: Floats, w: Floats) -> tuple[Floats, Floats, Floats, 
     theta, root, chi2 = np.zeros((meters, 2)), np.zeros((meters, 2, 2)), np.zeros(meters)
     settled = np.zeros(meters, np.bool_)
     scratch, least, step, kept = np.zeros((3, width)), np.zeros(2), np.zeros(2), np.zeros(2, np.bool_)
-    tried = np.zeros(2)
+    tried, all_logs, all_y, all_w = np.zeros(2), np.zeros(width), np.zeros(width), np.zeros(width)
     for row in range(meters):
-        log, of_y, of_w, at = logs[row], y[row], w[row], theta[row]
+        n = 0
+        for k in range(width):
+            if w[row, k] > 0:
+                all_logs[n], all_y[n], all_w[n] = logs[row, k], y[row, k], w[row, k]
+                n += 1
+        log, of_y, of_w, at = all_logs[:n], all_y[:n], all_w[:n], theta[row]
         _power_start(log, of_y, of_w, at, scratch, kept)
         best = _power_chi2(at, log, of_y, of_w)
-        several = (of_w > 0).sum() >= 2
         for _ in range(_MOST_STEPS):
-            if not several:
+            if n < 2:
                 break
             _power_step(at, log, of_y, of_w, scratch, least, step, root[row], kept)
             small = max(abs(step[0]), abs(step[1])) < _SETTLED
@@ -149,7 +153,7 @@ def _power_start(
         qq += w[k] * flow * flow
         usable[k] = w[k] * y[k] ** 2 if y[k] > 0 else 0.0
         scratch[0, k], scratch[1, k], scratch[2, k] = 1.0, log[k], np.log(y[k]) if y[k] > 0 else 0.0
-    solve_row(scratch, usable, np.zeros(2), theta, root, kept)
+    solve_row(scratch, usable, len(y), np.zeros(2), theta, root, kept)
     if not kept.all():
         theta[0], theta[1] = np.log(abs(qy / qq)), 1.0
         if not np.isfinite(theta[0]):
@@ -177,9 +181,9 @@ def _power_step(
     kept: npt.NDArray[np.bool_],
 ) -> float:
     for k in range(len(y)):
-        value = np.exp(theta[0] + theta[1] * log[k]) if w[k] > 0 else 0.0
+        value = np.exp(theta[0] + theta[1] * log[k])
         scratch[0, k], scratch[1, k], scratch[2, k] = value, value * log[k], y[k] - value
-    return solve_row(scratch, w, least, step, root, kept)
+    return solve_row(scratch, w, len(y), least, step, root, kept)
 
 
 def _filled(x: Floats, y: Floats, w: Floats, neutral: float = 0.0) -> tuple[Floats, Floats, Floats]:

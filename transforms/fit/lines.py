@@ -21,6 +21,9 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
+_SUMS = ("n", "sx", "sy", "sxx", "sxy", "syy")
+
+
 @dataclass(frozen=True)
 class Centred:
     """Weighted sums per meter about the whole numbers ``c`` (of q) and ``d`` (of q').
@@ -75,9 +78,8 @@ def centre(sums: Mapping[str, Ints], weights: Floats, prior: Floats | float = 1.
     prior_dof : float
         What that knowledge is worth in degrees of freedom (GUM, G.4.2); 0 leaves the data alone to tell.
     """
-    given = (np.ascontiguousarray(sums[name], dtype=np.int64) for name in ("n", "sx", "sy", "sxx", "sxy", "syy"))
-    weights = np.ascontiguousarray(weights, dtype=np.float64)
-    columns = _centre(*given, weights)
+    n, sx, sy, sxx, sxy, syy = (np.ascontiguousarray(sums[name], dtype=np.int64) for name in _SUMS)
+    columns = _centre(n, sx, sy, sxx, sxy, syy, np.ascontiguousarray(weights, dtype=np.float64))
     names = ("c", "d", "n", "w", "x", "y", "xx", "xy", "yy")
     return Centred(
         **dict(zip(names, columns, strict=True)),

@@ -66,36 +66,47 @@ def _solve(
     chi2: Floats,
 ) -> None:
     p, size, width = columns.shape
-    scratch = np.zeros((p + 1, width))
+    scratch, weights = np.zeros((p + 1, width)), np.zeros(width)
     for row in range(size):
-        for i in range(p):
-            scratch[i] = columns[i, row]
-        scratch[p] = y[row]
-        chi2[row] = solve_row(scratch, w[row], least[:, row], coefficients[row], root[row], kept[row])
+        n = 0
+        for k in range(width):
+            if w[row, k] > 0:
+                weights[n] = w[row, k]
+                for i in range(p):
+                    scratch[i, n] = columns[i, row, k]
+                scratch[p, n] = y[row, k]
+                n += 1
+        chi2[row] = solve_row(scratch, weights, n, least[:, row], coefficients[row], root[row], kept[row])
 
 
 @compiled
 def solve_row(
-    scratch: Floats, w: Floats, least: Floats, coefficients: Floats, root: Floats, kept: npt.NDArray[np.bool_]
+    scratch: Floats,
+    w: Floats,
+    width: int,
+    least: Floats,
+    coefficients: Floats,
+    root: Floats,
+    kept: npt.NDArray[np.bool_],
 ) -> float:
     """The same for one meter, into arrays that the caller holds; returns chi2.
 
     Parameters
     ----------
     scratch : ndarray
-        The columns and, last, y, shape (p + 1, N); it is overwritten.
+        The columns and, last, y, shape (p + 1, N) with N at least ``width``, the number of samples; it is overwritten.
     """
-    p, width = len(scratch) - 1, scratch.shape[1]
+    p = len(scratch) - 1
     triangle, projections = np.zeros((p, p)), np.zeros(p)
     for k in range(width):
         share = np.sqrt(w[k])
         for i in range(p + 1):
             scratch[i, k] *= share
     for i in range(p + 1):
-        whole = np.sqrt(_dot(scratch[i], scratch[i]))
+        whole = np.sqrt(_dot(scratch[i], scratch[i], width))
         for _ in range(2):
             for j in range(i):
-                share = _dot(scratch[j], scratch[i])
+                share = _dot(scratch[j], scratch[i], width)
                 for k in range(width):
                     scratch[i, k] -= share * scratch[j, k]
                 if i < p:
@@ -104,11 +115,21 @@ def solve_row(
                     projections[j] += share
         if i == p:
             break
-        norm = np.sqrt(_dot(scratch[i], scratch[i]))
+        norm = np.sqrt(_dot(scratch[i], scratch[i], width))
         kept[i] = norm > max(_NEGLIGIBLE * whole, least[i])
         triangle[i, i] = norm if kept[i] else 1.0
         for k in range(width):
             scratch[i, k] = scratch[i, k] / norm if kept[i] else 0.0
+    _substitute(triangle, projections, kept, coefficients, root)
+    return _dot(scratch[p], scratch[p], width)
+
+
+@compiled
+def _substitute(
+    triangle: Floats, projections: Floats, kept: npt.NDArray[np.bool_], coefficients: Floats, root: Floats
+) -> None:
+    """Coefficients, and the root of their covariance, from the triangle that turns columns into orthogonal ones."""
+    p = len(projections)
     root[:] = 0.0
     for i in range(p - 1, -1, -1):
         left = projections[i]
@@ -123,12 +144,11 @@ def solve_row(
     for i in range(p):
         if not kept[i]:
             root[:, i] = 0.0
-    return _dot(scratch[p], scratch[p])
 
 
 @compiled
-def _dot(one: Floats, other: Floats) -> float:
+def _dot(one: Floats, other: Floats, width: int) -> float:
     total = 0.0
-    for k in range(len(one)):
+    for k in range(width):
         total += one[k] * other[k]
     return total

@@ -86,8 +86,19 @@ def scatter_expected(moments: Moments, model: Model, reference: Reference) -> Fl
     A reading rounded to the resolution r carries r^2/12; one from a register, the difference of two roundings, twice
     that, which is taken for all.
     """
-    n = moments.by_bin("n")
-    return expected_variance(moments.by_bin("sxx") / np.maximum(n, 1), model, reference)
+    relative = model.repeatability**2 + reference.repeatability**2
+    n, sxx = (np.ascontiguousarray(moments.by_bin(name)) for name in ("n", "sxx"))
+    return _scatter_expected(n, sxx, relative, model.resolution**2 / 6)
+
+
+@compiled
+def _scatter_expected(n: Ints, sxx: Ints, relative: Floats, constant: Floats) -> Floats:
+    bins, meters = n.shape
+    expected = np.empty((bins, meters))
+    for k in range(bins):
+        for row in range(meters):
+            expected[k, row] = relative[row] * (sxx[k, row] / max(n[k, row], 1)) + constant[row]
+    return expected
 
 
 def expected_variance(square: Floats, model: Model, reference: Reference) -> Floats:
@@ -121,9 +132,8 @@ def zone_errors(
     scatter, dof : ndarray
         Weighted variance of a pair about the meter's relation and its degrees of freedom, shape (meters,).
     """
-    count, volume, xx, xy = _by_zone(
-        *(np.ascontiguousarray(moments.by_bin(name)) for name in ("n", "sx", "sxx", "sxy")), np.ascontiguousarray(weights)
-    )
+    n, sx, sxx, sxy = (np.ascontiguousarray(moments.by_bin(name)) for name in ("n", "sx", "sxx", "sxy"))
+    count, volume, xx, xy = _by_zone(n, sx, sxx, sxy, np.ascontiguousarray(weights))
     same = np.stack([moments.total("y_min", bins) == moments.total("y_max", bins) for bins in ZONES])
     with np.errstate(divide="ignore", invalid="ignore"):
         error = xy / xx - 1

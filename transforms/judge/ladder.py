@@ -19,6 +19,11 @@ from transforms.summarise.moments import Moments
 SEEN = 0.5
 
 
+_FORMS = np.array((*FORMS, "curve"), dtype=object)
+#: reasons of steady meters, by form and whether the differences are in the model's band
+_NAMED = np.array([[f"{form}_mapping", f"{form}_in_band"] for form in _FORMS], dtype=object)
+
+
 @dataclass(frozen=True)
 class Standing:
     """Where each paired meter stands by its moments alone, arrays of shape (meters,).
@@ -66,6 +71,11 @@ def blocked_by() -> pl.Expr:
     )
 
 
+def stands_in_the_way(blocked: np.ndarray) -> Bools:
+    """Where there is a reason, (meters,)."""
+    return np.asarray(pl.Series(blocked.tolist(), dtype=pl.String).is_not_null().to_numpy())
+
+
 def volume_with_evidence(found: Findings) -> Floats:
     """Flowing volume in the zones that are evidence, in the units of the moments."""
     zones = found.zones
@@ -85,7 +95,7 @@ def stand(
     dry = np.asarray(found.flowing < need.min_flowing)
     lowest = np.minimum(moments.total("x_min"), moments.total("y_min"))
     backwards = lowest < -2 * model.resolution
-    judgeable = ~np.asarray([b is not None for b in blocked], dtype=bool) & ~short
+    judgeable = ~stands_in_the_way(blocked) & ~short
     doubtful = judgeable & (backwards | (~dry & (outside | found.stuck | (~healthy & found.excessive))))
     return Standing(blocked, short, dry, outside, healthy, np.asarray(backwards), np.asarray(doubtful))
 
@@ -110,10 +120,10 @@ def climb(
     curve = second.curved & by_mapping
     steady = standing.outside & (by_threshold | by_mapping) & ~step & ~drifting & ~odd
     off = standing.outside | (~standing.healthy & found.excessive) | still
-    form = np.where(curve, "curve", np.asarray(FORMS)[found.choice.index])
+    form = _FORMS[np.where(curve, 3, found.choice.index)]
     in_band = by_threshold & ~curve
     steps: list[tuple[Bools, str, np.ndarray | str]] = [
-        (np.asarray([b is not None for b in standing.blocked], dtype=bool), "inconclusive", standing.blocked),
+        (stands_in_the_way(standing.blocked), "inconclusive", standing.blocked),
         (standing.short, "inconclusive", "too_few_pairs"),
         (second.reverse, "unsteady", "reverse_flow"),
         (standing.dry, "inconclusive", "no_flow"),
@@ -121,7 +131,7 @@ def climb(
         (off & second.skewed, "unsteady", "clock_skew"),
         (off & still, "unsteady", "stuck"),
         (off & second.dropout, "unsteady", "dropout"),
-        (steady, "steady", np.char.add(form, np.where(in_band, "_in_band", "_mapping"))),
+        (steady, "steady", _NAMED[np.where(curve, 3, found.choice.index), in_band.astype(int)]),
         (off & step, "unsteady", "step"),
         (off & drifting, "unsteady", "drifting"),
         (off, "unsteady", "scatter"),
@@ -134,6 +144,5 @@ def climb(
         verdict[now] = name
         reason[now] = why[now] if isinstance(why, np.ndarray) else why
         open_ &= ~holds
-    forms = form.astype(object)
-    forms[verdict != "steady"] = None
-    return verdict, reason, forms
+    form[verdict != "steady"] = None
+    return verdict, reason, form

@@ -153,9 +153,10 @@ def judge_windows(
     if rest.height:
         found.append(unpaired(rest).with_columns(rest["place"]))
     said = pl.concat(found, how="diagonal_relaxed") if found else pl.DataFrame(schema={"place": pl.Int64})
-    known = listed.select("place", "flowmeter_id", "model", "window_start", "window_end")
-    full = known.join(said, on="place", how="left", maintain_order="left")
-    return JudgedRows(complete(full), second)
+    if paired.height and rest.height:
+        said = said.sort("place")
+    known = listed.select("flowmeter_id", "model", "window_start", "window_end")
+    return JudgedRows(complete(said.with_columns(known.get_columns())), second)
 
 
 def complete(frame: pl.DataFrame) -> pl.DataFrame:

@@ -101,8 +101,8 @@ def lack_of_fit_test(
     weights : ndarray
         Shape (bins, meters).
     """
-    given = (np.ascontiguousarray(sums[name], dtype=np.int64) for name in ("n", "sx", "sy"))
-    between, used = _between_bins(*given, np.ascontiguousarray(weights), lines.a1, lines.a2)
+    n, sx, sy = (np.ascontiguousarray(sums[name], dtype=np.int64) for name in ("n", "sx", "sy"))
+    between, used = _between_bins(n, sx, sy, np.ascontiguousarray(weights), lines.a1, lines.a2)
     with np.errstate(divide="ignore", invalid="ignore"):
         fitted = np.where(lines.a1_se > 0, 1.0, 0.0) + np.where(lines.a2_se > 0, 1.0, 0.0)
         more = used - fitted

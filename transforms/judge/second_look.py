@@ -52,6 +52,8 @@ class SecondLook(Kinds):
 
     def only(self, rows: Bools) -> SecondLook:
         """The same, as if only some of the rows had been looked at."""
+        if not (self.looked & ~rows).any():
+            return self
         blank = SecondLook.none(len(rows))
         for one in fields(SecondLook):
             if one.name == "robust":

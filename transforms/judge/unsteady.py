@@ -320,4 +320,4 @@ def _line_chi2(sums: Floats) -> float:
     if not w > 0:
         return 0.0
     sxx, sxy, syy = xx - x * x / w, xy - x * y / w, yy - y * y / w
-    return max(syy - (sxy * sxy / sxx if sxx > 1e-9 * xx else 0.0), 0.0)
+    return float(max(syy - (sxy * sxy / sxx if sxx > 1e-9 * xx else 0.0), 0.0))

@@ -230,7 +230,7 @@ def tell(paired: pl.DataFrame, moments: Moments, policy: Policy, worked: Worked,
     model, reference, found, standing = worked.model, worked.reference, worked.found, worked.standing
     second, verdict, reason, form = worked.second, worked.verdict, worked.reason, worked.form
     columns: dict[str, object] = {
-        "feature_code": paired["feature_code"].to_list(),
+        "feature_code": paired["feature_code"],
         "calibrated_on": paired["calibrated_on"],
         "verdict": verdict.tolist(),
         "form": form.tolist(),
@@ -303,9 +303,11 @@ def _looked(
 
 def _points(values: Floats, unit: Floats, where: Bools) -> pl.Series:
     """The points of curves as lists in L/h, null where there is no curve."""
-    wide = pl.Series(values * unit[:, None], dtype=pl.Array(pl.Float64, values.shape[1])).arr.to_list()
-    known = wide.list.eval(pl.element().filter(pl.element().is_finite()))
-    return pl.select(pl.when(pl.Series(where)).then(known)).to_series()
+    rows = np.flatnonzero(where)
+    found = [points[np.isfinite(points)] for points in values[rows] * unit[rows, None]]
+    place = np.full(len(where), -1, dtype=np.int32)
+    place[rows] = np.arange(len(rows))
+    return pl.Series(found, dtype=pl.List(pl.Float64)).gather(pl.Series(place).replace(-1, None))
 
 
 def _known(values: Floats, where: Bools) -> pl.Series:

@@ -65,6 +65,11 @@ class Parties:
         return numbers
 
     @cached_property
+    def registers(self) -> pl.DataFrame:
+        """What is known of the meters' registers, `transforms.match.samples.REGISTERS`."""
+        return registers_of(self.devices, self.fleet)
+
+    @cached_property
     def flowmeter_ids(self) -> list[str]:
         """The flowmeters that claim any of the codes, sorted."""
         return self.claims["flowmeter_id"].drop_nulls().unique().sort().to_list()
@@ -139,7 +144,7 @@ def match_bucket(con: duckdb.DuckDBPyConnection, lake: Lake, bucket: int, window
     # Joins are carried out in the order they are written. By its own estimate DuckDB would sometimes join the streams on
     # the instant first and on the devices afterwards, which takes time quadratic in the number of meters.
     con.execute("SET disabled_optimizers = 'join_order'")
-    registers = registers_of(parties.devices, parties.fleet)
+    registers = parties.registers
     meters = _load(
         con,
         lake,

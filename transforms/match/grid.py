@@ -33,7 +33,7 @@ _SHORTEST = 1_000_000
 #: a grid of more cells than this, with so few readings per cell, is not worth while
 _LARGE, _THIN = 10_000_000, 8
 #: readings of a file from which the usual gaps are told
-_SAMPLE = 200_000
+_SAMPLE = 50_000
 
 
 @dataclass(frozen=True)
@@ -83,13 +83,18 @@ def read_file(file: LakeFile) -> Iterator[Readings]:
     with pq.ParquetFile(file.path) as source:
         for number in range(source.num_row_groups):
             table = source.read_row_group(number, columns=columns, use_threads=False)
-            device, us = (table[name].combine_chunks() for name in ("device_no", "ts"))
+            device, us = (_whole(table[name]) for name in ("device_no", "ts"))
             # null becomes NaN
             flow, register = (
-                table[name].combine_chunks().to_numpy(zero_copy_only=False) if name in columns else None
+                _whole(table[name]).to_numpy(zero_copy_only=False) if name in columns else None
                 for name in ("flow_lph", "volume_l")
             )
             yield Readings(device.to_numpy(), us.cast(pa.timestamp("us")).view(pa.int64()).to_numpy(), flow, register)
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """A column as one array; of a row group it is one already."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def read_newest(files: Sequence[LakeFile], conflicts: Path | None) -> Readings:
@@ -193,7 +198,7 @@ def _put(
             slot += 1
         else:
             last = np.int64(device[k])
-            row = row_of[min(last, unknown)]
+            row = row_of[last] if last < unknown else -1
             slot = (us[k] - start_us) // step_us
             if row >= 0 and 0 <= slot < slots:
                 rest = us[k] - start_us - slot * step_us

@@ -18,7 +18,7 @@ from transforms.match.bucket import Parties
 from transforms.match.flows import Flows, Registers, flows_of
 from transforms.match.grid import Bools, Floats, Grid, Ints, grid_for, lay
 from transforms.match.pairing import resolve
-from transforms.match.samples import LOOK_BACK, REGISTERS, registers_of
+from transforms.match.samples import LOOK_BACK, REGISTERS
 from transforms.schemas import UTC_US
 from transforms.windows import Window
 
@@ -130,7 +130,7 @@ def match_span(lake: Lake, chunk: Chunk, parties: Parties, changed: pl.DataFrame
         )
         instant = np.isin(numbers, parties.instants["device_no"].to_numpy()) & (stream == "flowmeter")
         laid = lay(wanted, numbers, grid, lake.conflicts())
-        known = registers_of(parties.devices, parties.fleet) if stream == "meter" else pl.DataFrame(schema=REGISTERS)
+        known = parties.registers if stream == "meter" else pl.DataFrame(schema=REGISTERS)
         registers = _registers(numbers, known)
         flows[stream] = flows_of(laid, chunk.windows, back, instant, parties.settled, registers)
     return _pair(blank, chunk, parties, grid, flows["meter"], flows["flowmeter"], involved, changed)

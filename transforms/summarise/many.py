@@ -127,10 +127,10 @@ def _sum(
     for row in range(len(place)):
         longest = max(longest, begins[row + 1] - begins[row])
     of_x, of_y, of_part = np.zeros(longest), np.zeros(longest), np.zeros(longest, np.int64)
-    own, reach = np.zeros((parts * BINS, 6), np.int64), np.zeros((BINS, 4), np.int64)
+    own, reach, told = np.zeros((parts * BINS, 6), np.int64), np.zeros((BINS, 4), np.int64), np.zeros(4, np.int64)
     total = 0
     for row in range(len(place)):
-        at, scale, top = place[row], kinds[row, 0], kinds[row, 4]
+        at, kind = place[row], kinds[row]
         if at < 0:
             continue
         n, still = 0, 0
@@ -144,52 +144,64 @@ def _sum(
                     of_x[n], of_y[n], of_part[n] = a, b, part[device, slot]
                     n += 1
         else:
-            for k in range(begins[row], begins[row + 1]):
-                of_x[n], of_y[n], of_part[n] = listed_q[k], listed_q_meter[k], listed_part[k]
-                n += 1
-        own[:] = 0
-        for k in range(BINS):
-            reach[k, 0], reach[k, 1], reach[k, 2], reach[k, 3] = HIGHEST, HIGHEST, LOWEST, LOWEST
-        q1, q2, q3, low, high = kinds[row, 1], kinds[row, 2], kinds[row, 3], kinds[row, 5], kinds[row, 6]
-        above, below, in_above, in_below = 0, 0, 0, 0
-        for k in range(n):
-            x, y = np.rint(of_x[k] * scale), np.rint(of_y[k] * scale)
-            # comparisons with NaN are false, as a pair without one of its readings is none
-            if not (abs(x) <= top and abs(y) <= top):
-                continue
-            ix, iy = np.int64(x), np.int64(y)
-            of_bin, cell = 0, 0
-            if x >= q1:
-                # between Q2 and Q3 in half decades
-                of_bin = 2 + (ix >= 31_623) + (ix >= 100_000) + (ix >= 316_228) + (x >= q3) if x >= q2 else 1
-                more, less = y - x, x - y
-                above += more > 0
-                below += less > 0
-                in_above += (low <= more) & (more <= high)
-                in_below += (low <= less) & (less <= high)
-                cell = of_part[k] * BINS + of_bin
-            own[cell, 0] += 1
-            own[cell, 1] += ix
-            own[cell, 2] += iy
-            own[cell, 3] += ix * ix
-            own[cell, 4] += ix * iy
-            own[cell, 5] += iy * iy
-            reach[of_bin, 0], reach[of_bin, 1] = min(reach[of_bin, 0], ix), min(reach[of_bin, 1], iy)
-            reach[of_bin, 2], reach[of_bin, 3] = max(reach[of_bin, 2], ix), max(reach[of_bin, 3], iy)
-        if still > 0 and not np.isnan(scale):
-            own[0, 0] += still
-            reach[0, 0], reach[0, 1] = min(reach[0, 0], 0), min(reach[0, 1], 0)
-            reach[0, 2], reach[0, 3] = max(reach[0, 2], 0), max(reach[0, 3], 0)
-        for cell in range(parts * BINS):
-            if own[cell, 0]:
-                cells[total] = cell
-                for what in range(6):
-                    sums[total, what] = own[cell, what]
-                total += 1
+            listed = slice(begins[row], begins[row + 1])
+            n = begins[row + 1] - begins[row]
+            of_x[:n], of_y[:n], of_part[:n] = listed_q[listed], listed_q_meter[listed], listed_part[listed]
+        _add_up(of_x, of_y, of_part, n, 0 if np.isnan(kind[0]) else still, kind, own, reach, told)
+        total = _keep(own, total, cells, sums)
         first[at + 1] = total
-        for k in range(BINS):
-            for what in range(4):
+        for what in range(4):
+            counts[what, 0, 1, at] = told[what]
+            for k in range(BINS):
                 extremes[what, 0, k, at] = reach[k, what]
-        counts[0, 0, 1, at], counts[1, 0, 1, at] = above, below
-        counts[2, 0, 1, at], counts[3, 0, 1, at] = in_above, in_below
     return total
+
+
+@compiled
+def _keep(own: Ints, total: int, cells: Ints, sums: Ints) -> int:
+    """Append the cells that hold pairs; returns how many there are then."""
+    for cell in range(len(own)):
+        if own[cell, 0]:
+            cells[total] = cell
+            for what in range(6):
+                sums[total, what] = own[cell, what]
+            total += 1
+    return total
+
+
+@compiled
+def _add_up(
+    of_x: Floats, of_y: Floats, part: Ints, n: int, still: int, kind: Floats, own: Ints, reach: Ints, told: Ints
+) -> None:
+    """Sums by cell, extremes by bin and counts of differences of one row's pairs, of which ``still`` more are still."""
+    scale, q1, q2, q3, top, low, high = kind
+    own[:], told[:] = 0, 0
+    reach[:, :2], reach[:, 2:] = HIGHEST, LOWEST
+    for k in range(n):
+        x, y = np.rint(of_x[k] * scale), np.rint(of_y[k] * scale)
+        # comparisons with NaN are false, as a pair without one of its readings is none
+        if not (abs(x) <= top and abs(y) <= top):
+            continue
+        ix, iy = np.int64(x), np.int64(y)
+        of_bin, cell = 0, 0
+        if x >= q1:
+            # between Q2 and Q3 in half decades
+            of_bin = 2 + (ix >= 31_623) + (ix >= 100_000) + (ix >= 316_228) + (x >= q3) if x >= q2 else 1
+            more, less = y - x, x - y
+            told[0] += more > 0
+            told[1] += less > 0
+            told[2] += (low <= more) & (more <= high)
+            told[3] += (low <= less) & (less <= high)
+            cell = part[k] * BINS + of_bin
+        own[cell, 0] += 1
+        own[cell, 1] += ix
+        own[cell, 2] += iy
+        own[cell, 3] += ix * ix
+        own[cell, 4] += ix * iy
+        own[cell, 5] += iy * iy
+        reach[of_bin, 0], reach[of_bin, 1] = min(reach[of_bin, 0], ix), min(reach[of_bin, 1], iy)
+        reach[of_bin, 2], reach[of_bin, 3] = max(reach[of_bin, 2], ix), max(reach[of_bin, 3], iy)
+    if still > 0:
+        own[0, 0] += still
+        reach[0, 0], reach[0, 1] = min(reach[0, 0], 0), min(reach[0, 1], 0)
+        reach[0, 2], reach[0, 3] = max(reach[0, 2], 0), max(reach[0, 3], 0)

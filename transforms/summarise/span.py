@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from transforms.compiled import compiled
 from transforms.lake import Lake
 from transforms.match import METERS, Parties
 from transforms.match.few import FewMatch, match_few
 from transforms.match.span import Chunk, SpanMatch, match_span
 from transforms.sql import connect
-from transforms.summarise.many import Floats, Ints, Kinds, Listed, OnGrid, moments_of
+from transforms.summarise.many import Bools, Floats, Ints, Kinds, Listed, OnGrid, moments_of
 from transforms.summarise.moments import Moments
 
 #: a chunk's meters: `METERS` with the number of the window; ``meter_no`` counts the rows that have moments
@@ -62,34 +63,49 @@ class SampleSource:
         parts = [self._from_grid(rows)]
         if self.few is not None and self.few.pairs.height:
             parts.append(self._from_list(rows, self.few.pairs))
-        row, us, q, q_meter = (np.concatenate(column) for column in zip(*parts, strict=True))
-        per_lph, top = self.kinds.per_lph[row], self.kinds.top[row]
-        x, y = q * per_lph, q_meter * per_lph
-        keep = (np.abs(x) <= top) & (np.abs(y) <= top)
-        number = np.full(len(self.kinds.per_lph), -1, dtype=np.int64)
-        number[rows] = meters
-        found = pl.DataFrame(
-            {"meter_no": number[row[keep]].astype(np.int32), "us": us[keep], "x": x[keep], "y": y[keep]}
+        number, us, x, y = (
+            (np.concatenate(column) for column in zip(*parts, strict=True)) if len(parts) > 1 else parts[0]
         )
+        found = pl.DataFrame({"meter_no": meters[number].astype(np.int32), "us": us, "x": x, "y": y})
         return found if len(parts) == 1 else found.sort("meter_no", "us")
 
     def _from_grid(self, rows: Ints) -> tuple[Ints, Ints, Floats, Floats]:
         matched = self.matched
         if matched.q is None or matched.q_meter is None:
             return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
-        width = matched.q.shape[2]
-        code, window = rows // matched.q.shape[1], rows % matched.q.shape[1]
-        here = matched.watched[code, window]
-        q, q_meter = matched.q[code[here], window[here]], matched.q_meter[code[here], window[here]]
-        at = np.flatnonzero(~(np.isnan(q) | np.isnan(q_meter)))
-        row, slot = at // width, at % width
-        us = matched.slots_us[slot] + matched.phase[code[here]][row]
-        return rows[here][row], us, q.reshape(-1)[at], q_meter.reshape(-1)[at]
+        where = matched.q, matched.q_meter, matched.watched, matched.slots_us, matched.phase
+        return _pairs_of(rows, *where, self.kinds.per_lph, self.kinds.top)
 
     def _from_list(self, rows: Ints, pairs: pl.DataFrame) -> tuple[Ints, Ints, Floats, Floats]:
-        wanted = np.isin(self.few_row, rows)
-        us, q, q_meter = (pairs[name].to_numpy()[wanted] for name in ("us", "q", "q_meter"))
-        return self.few_row[wanted], us, q, q_meter
+        number = np.full(len(self.kinds.per_lph), -1, dtype=np.int64)
+        number[rows] = np.arange(len(rows))
+        per_lph, top = self.kinds.per_lph[self.few_row], self.kinds.top[self.few_row]
+        us, q, q_meter = (pairs[name].to_numpy() for name in ("us", "q", "q_meter"))
+        x, y = q * per_lph, q_meter * per_lph
+        keep = (number[self.few_row] >= 0) & (np.abs(x) <= top) & (np.abs(y) <= top)
+        return number[self.few_row][keep], us[keep], x[keep], y[keep]
+
+
+@compiled
+def _pairs_of(
+    rows: Ints, q: Floats, q_meter: Floats, watched: Bools, us: Ints, phase: Ints, per_lph: Floats, top: Floats
+) -> tuple[Ints, Ints, Floats, Floats]:
+    """The pairs of some rows in the units of the moments: place of the row, time, reference and meter."""
+    windows, slots = watched.shape[1], len(us)
+    most = len(rows) * slots
+    number, when, x, y = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most), np.empty(most)
+    n = 0
+    for k in range(len(rows)):
+        row = rows[k]
+        device, window = row // windows, row % windows
+        if not watched[device, window]:
+            continue
+        for slot in range(slots):
+            a, b = q[device, window, slot] * per_lph[row], q_meter[device, window, slot] * per_lph[row]
+            if abs(a) <= top[row] and abs(b) <= top[row]:
+                number[n], when[n], x[n], y[n] = k, us[slot] + phase[device], a, b
+                n += 1
+    return number[:n], when[:n], x[:n], y[:n]
 
 
 def summarise_chunk(

@@ -7,6 +7,7 @@ others hold all their sums. Extremes and the counts of the band are told by the 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -28,17 +29,17 @@ def to_tables(moments: Moments) -> dict[str, pl.DataFrame]:
     """Tables ``cells`` (part and bin, count and sums, row after row), ``squares`` (of those with more than one pair) and
     ``windows`` (one line per row)."""
     cells = moments.cells
-    squares = cells.sums[cells.sums[:, 0] > 1, 3:]
+    n, sx, sy, *squares = _columns(cells.sums)
+    several = n > 1
     columns: dict[str, Ints] = {"cells": np.diff(cells.first)}
     columns |= {name: moments.total(name, slice(1, BINS)) for name in _BAND}
     for z, bins in enumerate(ZONES):
         columns |= {f"y_min_{z}": moments.total("y_min", bins), f"y_max_{z}": moments.total("y_max", bins)}
     for name, bins in (("still", ZONES[0]), ("flow", slice(1, BINS))):
         columns |= {f"x_min_{name}": moments.total("x_min", bins), f"x_max_{name}": moments.total("x_max", bins)}
-    flat = {"cell": cells.cell, **{name: cells.sums[:, k] for k, name in enumerate(("n", "sx", "sy"))}}
     return {
-        "cells": _table(flat),
-        "squares": pl.DataFrame({name: squares[:, k] for k, name in enumerate(_SQUARES)}),
+        "cells": _table({"cell": cells.cell, "n": n, "sx": sx, "sy": sy}),
+        "squares": pl.DataFrame({name: values[several] for name, values in zip(_SQUARES, squares, strict=True)}),
         "windows": _table(columns),
     }
 
@@ -66,6 +67,15 @@ def from_tables(tables: Mapping[str, pl.DataFrame], parts: int) -> Moments:
 
 
 @compiled
+def _columns(sums: Ints) -> Ints:
+    columns = np.empty((sums.shape[1], len(sums)), np.int64)
+    for k in range(len(sums)):
+        for what in range(sums.shape[1]):
+            columns[what, k] = sums[k, what]
+    return columns
+
+
+@compiled
 def _whole(n: Ints, x: Ints, y: Ints, sxx: Ints, sxy: Ints, syy: Ints) -> Ints:
     """All sums of cells, of which those with a single pair have squares that follow from it."""
     sums, at = np.zeros((len(n), 6), np.int64), 0
@@ -86,13 +96,16 @@ _NOTHING = -(2**31)
 def _table(columns: Mapping[str, Ints]) -> pl.DataFrame:
     """Columns in the narrowest type that holds them."""
     told = {}
-    for name, values in columns.items():
-        if name.startswith(("x_", "y_")):
-            values = np.where((values == HIGHEST) | (values == LOWEST), _NOTHING, values)
-        low, high = int(values.min(initial=0)), int(values.max(initial=0))
-        kind = next(one for one in (np.uint8, np.int16, np.int32, np.int64) if np.iinfo(one).min <= low and high <= np.iinfo(one).max)
-        told[name] = values.astype(kind)
+    for name, given in columns.items():
+        extreme = name.startswith(("x_", "y_"))
+        values = np.where((given == HIGHEST) | (given == LOWEST), _NOTHING, given) if extreme else given
+        told[name] = values.astype(_narrowest(int(values.min(initial=0)), int(values.max(initial=0))))
     return pl.DataFrame(told)
+
+
+def _narrowest(low: int, high: int) -> type[np.integer[Any]]:
+    kinds = (np.uint8, np.int16, np.int32, np.int64)
+    return next(kind for kind in kinds if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max)
 
 
 def _column(table: pl.DataFrame, name: str, empty: int | None = None) -> Ints:
