@@ -15,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
 
 import duckdb
 
 from transforms.errors import LakeError
 from transforms.ingest.dumps import Dump
+from transforms.ingest.layout import VALUES, identifiers_of
 from transforms.ingest.store import Part
 from transforms.lake import REMEDY, Lake, LakeFile
 from transforms.sql import file_list, quote
@@ -28,13 +28,15 @@ from transforms.sql import file_list, quote
 # Identifiers become numbers; the order is that of the files to be written, in which equal keys are neighbours.
 _NUMBERED = """
 SELECT ((ts::DATE - DATE '1970-01-01') * {n_buckets} + bucket)::INTEGER AS part, device_no, ts, {values}
-FROM (
-    SELECT dump, device_no, bucket, ts, flow, volume, version FROM staged WHERE device_no IS NOT NULL
-    UNION ALL
-    SELECT dump, known.device_no, known.bucket, ts, flow, volume, version
-    FROM (SELECT * EXCLUDE (device_no, bucket) FROM staged WHERE device_no IS NULL)
-    JOIN (SELECT * FROM devices WHERE stream = {stream}) AS known USING ({key})
-)
+FROM ({devices}) JOIN (SELECT device_no, bucket FROM devices) USING (device_no)
+"""
+
+_DEVICES = """
+SELECT {columns} FROM staged WHERE device_no IS NOT NULL
+UNION ALL
+SELECT {columns}
+FROM (SELECT * EXCLUDE (device_no) FROM staged WHERE device_no IS NULL)
+JOIN (SELECT {key}, device_no FROM devices WHERE stream = {stream}) USING ({key})
 """
 
 _SORTED = "CREATE OR REPLACE TEMP TABLE sorted AS {numbered} ORDER BY part, device_no, ts"
@@ -118,9 +120,6 @@ FROM came LEFT JOIN kept USING (dump) LEFT JOIN replaced USING (dump)
 """
 
 
-_VALUES: Final = {"flow": "DOUBLE", "volume": "DOUBLE", "version": "BIGINT"}
-
-
 @dataclass(frozen=True)
 class Settlement:
     """Whether the table ``sorted`` has changed, and whether readings were refused: then ``refused`` has them."""
@@ -148,16 +147,23 @@ class Sorting:
     values: tuple[str, ...]
 
     def numbered(self, *more: str) -> str:
-        key = "feature_code" if self.stream == "meter" else "feature_code, flowmeter_id"
+        """SQL: part, device_no, ts, the values and ``more`` of every reading in ``staged``."""
         return _NUMBERED.format(
-            n_buckets=self.n_buckets, stream=quote(self.stream), key=key, values=", ".join([*self.values, *more])
+            n_buckets=self.n_buckets, values=", ".join([*self.values, *more]), devices=self.devices("dump")
         )
+
+    def devices(self, *more: str) -> str:
+        """SQL: device_no, ts, the values and ``more`` of every reading in ``staged``, in no order."""
+        columns = ", ".join(["device_no", "ts", *self.values, *more])
+        key = ", ".join(identifiers_of(self.stream))
+        return _DEVICES.format(columns=columns, key=key, stream=quote(self.stream))
 
 
 def sort_staged(con: duckdb.DuckDBPyConnection, stream: str, n_buckets: int) -> Sorting:
     """Make the table ``sorted`` from ``staged``: devices as numbers, in the order of the files to be written."""
-    has = con.sql("SELECT count(flow) > 0, count(volume) > 0, count(version) > 0 FROM staged").fetchall()[0]
-    values = tuple(name for name, there in zip(_VALUES, has, strict=True) if there) or ("flow",)
+    there = [name for name in con.sql("SELECT * FROM staged LIMIT 0").columns if name in VALUES]
+    has = con.sql(f"SELECT {', '.join(f'count({name}) > 0' for name in there)} FROM staged").fetchall()[0]
+    values = tuple(name for name, filled in zip(there, has, strict=True) if filled) or ("flow",)
     sorting = Sorting(stream, n_buckets, values)
     con.execute(_SORTED.format(numbered=sorting.numbered()))
     return sorting
@@ -203,7 +209,7 @@ def settle(
     con.execute(f"CREATE OR REPLACE TEMP TABLE contested AS {_NEIGHBOURS} UNION SELECT device_no, ts FROM in_lake")
     if not con.sql("SELECT 1 FROM contested LIMIT 1").fetchall():
         return Settlement(changed=False, refused=False)
-    missing = [f"NULL::{kind} AS {name}" for name, kind in _VALUES.items() if name not in sorting.values]
+    missing = [f"NULL::{kind} AS {name}" for name, kind in VALUES.items() if name not in sorting.values]
     con.execute(_RULED.format(numbered=sorting.numbered("dump", *missing)))
     con.execute(_SETTLED.format(values=", ".join(sorting.values)))
     con.execute(_REFUSED)
