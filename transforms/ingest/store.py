@@ -18,9 +18,10 @@ from transforms.ingest.sort import Sorting
 from transforms.lake import LEDGER, Lake, LakeFile
 from transforms.sql import quote
 
+# LZ4 is a sixth larger than Zstandard and read in less time; what a filter of values could tell, the order tells.
 _COPY = """
 COPY (SELECT device_no, ts, {flow} AS flow_lph, {volume} AS volume_l{version} FROM {rows})
-TO {target} (FORMAT parquet, COMPRESSION zstd)
+TO {target} (FORMAT parquet, COMPRESSION lz4_raw, WRITE_BLOOM_FILTER false)
 """
 
 _DEVICES = """
