@@ -21,6 +21,11 @@ from transforms.workspace import STREAMS, Workspace
 _CHUNK: Final = 8 << 20
 #: bytes that are read ahead at most: those of the dumps that are parsed first, and still in the system's cache then
 _AHEAD: Final = 1 << 30
+#: bytes at least of which NumPy counts line breaks, and at once
+_MANY: Final = 1 << 20
+#: bytes that nearly always reach back beyond the last line break
+_SHORT: Final = 64
+_BREAK: Final = 10
 _TEXT: Final = (".csv", ".jsonl", ".ndjson")
 
 
@@ -52,26 +57,43 @@ class LineCounter:
         self._trailing_breaks = 0
         self._size = 0
 
-    def update(self, chunk: bytes) -> None:
+    def update(self, chunk: bytes | bytearray) -> None:
         if not chunk:
             return
         self._size += len(chunk)
-        self._breaks += chunk.count(b"\n")
+        self._breaks += _count_breaks(chunk)
         self._odd = self._odd or b"\0" in chunk
         if b"\r" in chunk:
             self._returns += chunk.count(b"\r")
             self._pairs += chunk.count(b"\r\n")
         if self._tail.endswith(b"\r") and chunk.startswith(b"\n"):
             self._pairs += 1
-        kept = chunk.rstrip(b"\r\n")
-        ending = chunk[len(kept) :].count(b"\n")
-        self._trailing_breaks = ending if kept else self._trailing_breaks + ending
-        self._tail = chunk[-1:]
+        ending, blank = _breaks_at_end(chunk)
+        self._trailing_breaks = self._trailing_breaks + ending if blank else ending
+        self._tail = bytes(chunk[-1:])
 
     def facts(self) -> TextFacts:
         unfinished = int(self._size > 0 and self._tail != b"\n")
         blank_end = max(0, self._trailing_breaks - 1)
         return TextFacts(self._breaks + unfinished - blank_end, not self._odd and self._returns == self._pairs)
+
+
+def _count_breaks(chunk: bytes | bytearray) -> int:
+    """Line breaks in a chunk. Where it is large, NumPy finds them in less than half the time."""
+    if len(chunk) < _MANY:
+        return chunk.count(b"\n")
+    import numpy as np
+
+    text = np.frombuffer(chunk, np.uint8)
+    return sum(int(np.count_nonzero(text[begin : begin + _MANY] == _BREAK)) for begin in range(0, len(text), _MANY))
+
+
+def _breaks_at_end(chunk: bytes | bytearray) -> tuple[int, bool]:
+    """Line breaks after the last other character; and whether there is none."""
+    if chunk[-_SHORT:].strip(b"\r\n"):
+        chunk = chunk[-_SHORT:]
+    kept = len(chunk.rstrip(b"\r\n"))
+    return chunk.count(b"\n", kept), not kept
 
 
 @dataclass(frozen=True)
@@ -101,12 +123,16 @@ def fingerprint(path: Path, *, count: bool) -> Fingerprint:
     """Read a file once; ``count`` where its bytes are lines of text."""
     state = state_of(path)
     sha, counter, size = hashlib.sha256(), LineCounter(), 0
+    # one buffer for all of it: the system would have to clear the memory of each new one
+    buffer = bytearray(min(_CHUNK, max(state[0], _MANY) + 1))
     with path.open("rb", buffering=0) as file:
-        while chunk := file.read(_CHUNK):
-            sha.update(chunk)
-            size += len(chunk)
+        while length := file.readinto(buffer):
+            if length < len(buffer):
+                del buffer[length:]
+            sha.update(buffer)
+            size += length
             if count:
-                counter.update(chunk)
+                counter.update(buffer)
     return Fingerprint([size, *state[1:]], sha.hexdigest(), counter.facts() if count else None)
 
 

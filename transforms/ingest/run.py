@@ -24,12 +24,12 @@ from transforms.ingest.patterns import check_patterns
 from transforms.ingest.quarantine import set_aside
 from transforms.ingest.retry import clear_aside, combine, keep_refused
 from transforms.ingest.rules import Limits
-from transforms.ingest.settle import load_conflicts, overlapping, settle, sort_staged
+from transforms.ingest.settle import load_conflicts, overlapping, settle
+from transforms.ingest.sort import sort_staged
 from transforms.ingest.stage import stage
 from transforms.ingest.store import (
     commit,
     extended,
-    parts_of,
     sweep,
     write_conflicts,
     write_devices,
@@ -280,7 +280,7 @@ class _Run:
             self.con.execute("SET preserve_insertion_order = true")
             new_devices += number_new(self.con, stream, self.n_buckets)
             sorting = sort_staged(self.con, stream, self.n_buckets)
-            parts = parts_of(self.con, stream, self.n_buckets, sorting.values)
+            parts = sorting.parts(self.con)
             settlement = settle(self.con, sorting, overlapping(self.files, parts), of_stream)
             for dump in of_stream:
                 if dump.before is not None:
@@ -288,9 +288,10 @@ class _Run:
                     keep_refused(self.con, self.workspace.quarantine, dump)
             self.con.execute("DROP TABLE staged")
             if settlement.changed:
-                parts = parts_of(self.con, stream, self.n_buckets, sorting.values)
-            new_files += write_parts(self.con, self.lake.root, parts, generation, sorting.values)
-            self.con.execute("DROP TABLE sorted")
+                sorting = sorting.in_table()
+                parts = sorting.parts(self.con)
+            new_files += write_parts(self.con, self.lake.root, parts, generation, sorting)
+            self.con.execute("DROP TABLE IF EXISTS sorted")
             set_aside(
                 self.con,
                 self.workspace.quarantine,

@@ -15,33 +15,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
 
 import duckdb
 
 from transforms.errors import LakeError
 from transforms.ingest.dumps import Dump
-from transforms.ingest.store import Part
+from transforms.ingest.layout import VALUES
+from transforms.ingest.part import Part
+from transforms.ingest.sort import Sorting
 from transforms.lake import REMEDY, Lake, LakeFile
-from transforms.sql import file_list, quote
-
-# Identifiers become numbers; the order is that of the files to be written, in which equal keys are neighbours.
-_NUMBERED = """
-SELECT ((ts::DATE - DATE '1970-01-01') * {n_buckets} + bucket)::INTEGER AS part, device_no, ts, {values}
-FROM (
-    SELECT dump, device_no, bucket, ts, flow, volume, version FROM staged WHERE device_no IS NOT NULL
-    UNION ALL
-    SELECT dump, known.device_no, known.bucket, ts, flow, volume, version
-    FROM (SELECT * EXCLUDE (device_no, bucket) FROM staged WHERE device_no IS NULL)
-    JOIN (SELECT * FROM devices WHERE stream = {stream}) AS known USING ({key})
-)
-"""
-
-_SORTED = "CREATE OR REPLACE TEMP TABLE sorted AS {numbered} ORDER BY part, device_no, ts"
+from transforms.sql import file_list
 
 _IN_LAKE = """
 CREATE OR REPLACE TEMP TABLE in_lake AS
-SELECT device_no, ts, flow, volume, version FROM {lake} SEMI JOIN sorted USING (device_no, ts)
+SELECT device_no, ts, flow, volume, version FROM {lake} SEMI JOIN {instants} USING (device_no, ts)
 """
 
 _NEIGHBOURS = """
@@ -118,49 +105,13 @@ FROM came LEFT JOIN kept USING (dump) LEFT JOIN replaced USING (dump)
 """
 
 
-_VALUES: Final = {"flow": "DOUBLE", "volume": "DOUBLE", "version": "BIGINT"}
-
-
 @dataclass(frozen=True)
 class Settlement:
-    """Whether the table ``sorted`` has changed, and whether readings were refused: then ``refused`` has them."""
+    """Whether some readings do not go into the lake: then those that do are in the table ``sorted``. And whether readings
+    were refused: then ``refused`` has them."""
 
     changed: bool
     refused: bool
-
-
-@dataclass(frozen=True)
-class Sorting:
-    """How the table ``sorted`` follows from ``staged``.
-
-    Attributes
-    ----------
-    stream : str
-        ``meter`` or ``flowmeter``.
-    n_buckets : int
-        Of the lake.
-    values : tuple of str
-        ``flow``, ``volume`` and ``version``: those that any reading has. An empty column would have to be sorted as well.
-    """
-
-    stream: str
-    n_buckets: int
-    values: tuple[str, ...]
-
-    def numbered(self, *more: str) -> str:
-        key = "feature_code" if self.stream == "meter" else "feature_code, flowmeter_id"
-        return _NUMBERED.format(
-            n_buckets=self.n_buckets, stream=quote(self.stream), key=key, values=", ".join([*self.values, *more])
-        )
-
-
-def sort_staged(con: duckdb.DuckDBPyConnection, stream: str, n_buckets: int) -> Sorting:
-    """Make the table ``sorted`` from ``staged``: devices as numbers, in the order of the files to be written."""
-    has = con.sql("SELECT count(flow) > 0, count(volume) > 0, count(version) > 0 FROM staged").fetchall()[0]
-    values = tuple(name for name, there in zip(_VALUES, has, strict=True) if there) or ("flow",)
-    sorting = Sorting(stream, n_buckets, values)
-    con.execute(_SORTED.format(numbered=sorting.numbered()))
-    return sorting
 
 
 def load_conflicts(con: duckdb.DuckDBPyConnection, lake: Lake) -> None:
@@ -178,32 +129,40 @@ def load_conflicts(con: duckdb.DuckDBPyConnection, lake: Lake) -> None:
 def settle(
     con: duckdb.DuckDBPyConnection, sorting: Sorting, files: Sequence[LakeFile], dumps: Sequence[Dump]
 ) -> Settlement:
-    """Take duplicates and contradictions out of the table ``sorted``, and account for them.
+    """Take duplicates and contradictions out of what was sorted, and account for them.
 
     Parameters
     ----------
     con : DuckDBPyConnection
-        With the tables ``staged``, ``sorted``, ``devices`` and ``conflicts``.
+        With the tables ``staged``, ``devices`` and ``conflicts``.
     sorting : Sorting
-        How ``sorted`` was made.
+        How ``staged`` was sorted.
     files : sequence of LakeFile
         Files of the lake that may hold the same instants of the same devices, see `overlapping`.
     dumps : sequence of Dump
-        The dumps behind ``sorted``.
+        The dumps behind ``staged``.
 
     Raises
     ------
     LakeError
         If one of the lake's files is damaged.
     """
-    try:
-        con.execute(_IN_LAKE.format(lake=_lake_rows(files)))
-    except (duckdb.InvalidInputException, duckdb.IOException) as error:
-        raise LakeError(f"a file of the lake cannot be read ({str(error).splitlines()[0]}); {REMEDY}") from None
+    if sorting.ordered is not None:
+        # no two of these are of one device and instant
+        if not files:
+            return Settlement(changed=False, refused=False)
+        con.register("instants", sorting.ordered.instants())
+        found = _look_up(con, files, "instants")
+        con.unregister("instants")
+        if not found:
+            return Settlement(changed=False, refused=False)
+        sorting.make_table(con)
+    else:
+        _look_up(con, files, "sorted")
     con.execute(f"CREATE OR REPLACE TEMP TABLE contested AS {_NEIGHBOURS} UNION SELECT device_no, ts FROM in_lake")
     if not con.sql("SELECT 1 FROM contested LIMIT 1").fetchall():
         return Settlement(changed=False, refused=False)
-    missing = [f"NULL::{kind} AS {name}" for name, kind in _VALUES.items() if name not in sorting.values]
+    missing = [f"NULL::{kind} AS {name}" for name, kind in VALUES.items() if name not in sorting.values]
     con.execute(_RULED.format(numbered=sorting.numbered("dump", *missing)))
     con.execute(_SETTLED.format(values=", ".join(sorting.values)))
     con.execute(_REFUSED)
@@ -224,6 +183,15 @@ def settle(
     )
     con.execute("DROP TABLE sorted; ALTER TABLE settled RENAME TO sorted; DROP TABLE ruled; DROP TABLE contested")
     return Settlement(changed=True, refused=refusals > 0)
+
+
+def _look_up(con: duckdb.DuckDBPyConnection, files: Sequence[LakeFile], instants: str) -> bool:
+    """Make the table ``in_lake`` of the lake's readings at some instants of devices; whether there are any."""
+    try:
+        con.execute(_IN_LAKE.format(lake=_lake_rows(files), instants=instants))
+    except (duckdb.InvalidInputException, duckdb.IOException) as error:
+        raise LakeError(f"a file of the lake cannot be read ({str(error).splitlines()[0]}); {REMEDY}") from None
+    return bool(con.sql("SELECT 1 FROM in_lake LIMIT 1").fetchall())
 
 
 def _lake_rows(files: Sequence[LakeFile]) -> str:

@@ -8,6 +8,7 @@ line by line, with the same rules.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import groupby
 
 import duckdb
@@ -15,6 +16,7 @@ import duckdb
 from transforms.ingest.careful import Rows, read_carefully, read_chunk
 from transforms.ingest.dumps import Dump
 from transforms.ingest.fields import FileFaultError
+from transforms.ingest.layout import Layout
 from transforms.ingest.lines import KEPT, chosen_lines
 from transforms.ingest.mapping import fields_of
 from transforms.ingest.parquet import tells_of_file
@@ -22,14 +24,6 @@ from transforms.ingest.rules import REASONS, THEIRS, Limits, marked, odd_identif
 from transforms.ingest.zones import zone_table
 from transforms.sources import Source
 from transforms.sql import file_list, quote
-
-_TABLES = """
-CREATE OR REPLACE TEMP TABLE staged (
-    dump INTEGER, feature_code VARCHAR, flowmeter_id VARCHAR, ts TIMESTAMP, flow DOUBLE, volume DOUBLE,
-    device_no INTEGER, bucket INTEGER, version BIGINT
-);
-CREATE OR REPLACE TEMP TABLE bad (dump INTEGER, line BIGINT, reason UTINYINT, detail VARCHAR, "row" VARCHAR);
-"""
 
 #: files that stand in one statement as parts of a union; more are told apart by their names, row by row
 _UNION_LIMIT = 16
@@ -42,19 +36,20 @@ def stage(con: duckdb.DuckDBPyConnection, dumps: Sequence[Dump], limits: Limits)
 
     Readings of a device that the dictionary knows carry its number instead of its identifiers.
     """
-    con.execute(_TABLES)
     for dump in dumps:
         _check_columns(dump)
+    layout = Layout.of(dumps)
+    con.execute(layout.tables)
     quick = sorted((dump for dump in dumps if _may_be_quick(dump)), key=_shape)
     for _, group in groupby(quick, key=_shape):
-        _read_quickly(con, list(group), limits)
-    done = _settle_quick(con, quick, limits) if quick else set()
+        _read_quickly(con, list(group), limits, layout)
+    done = _settle_quick(con, quick, limits, layout) if quick else set()
     for dump in dumps:
         if dump.number not in done:
-            _stage_carefully(con, dump, limits)
+            _stage_carefully(con, dump, limits, layout)
     limits.known.set_clocks_right(con, dumps[0].candidate.stream)
     if len(done) < len(dumps):
-        _name(con)
+        _name(con, layout)
     _account(con, dumps)
 
 
@@ -93,32 +88,36 @@ def _shape(dump: Dump) -> tuple[str, tuple[str, ...]]:
     return dump.candidate.source_name or "", tuple(dump.header)
 
 
-def _read_quickly(con: duckdb.DuckDBPyConnection, dumps: list[Dump], limits: Limits) -> None:
+def _read_quickly(con: duckdb.DuckDBPyConnection, dumps: list[Dump], limits: Limits, layout: Layout) -> None:
     """Parse CSV dumps of one shape; if DuckDB gives up on one, the half without it still goes the fast way."""
     try:
-        _insert_quick(con, dumps, limits)
+        _insert_quick(con, dumps, limits, layout)
     except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException):
         middle = len(dumps) // 2
         if middle:
-            _read_quickly(con, dumps[:middle], limits)
-            _read_quickly(con, dumps[middle:], limits)
+            _read_quickly(con, dumps[:middle], limits, layout)
+            _read_quickly(con, dumps[middle:], limits, layout)
 
 
 _QUICK = """
-INSERT INTO staged
-SELECT dump, CASE WHEN known.device_no IS NULL THEN marked.feature_code END,
-    CASE WHEN known.device_no IS NULL THEN marked.flowmeter_id END, ts, flow, volume, known.device_no, known.bucket, NULL
+INSERT INTO staged ({columns})
+SELECT dump, known.device_no, {identifiers}, ts, {values}
 FROM ({marked}) AS marked
 LEFT JOIN (SELECT * FROM devices WHERE stream = {stream}) AS known ON {same}
 """
 
 
-def _insert_quick(con: duckdb.DuckDBPyConnection, dumps: list[Dump], limits: Limits) -> None:
-    keys = ("feature_code",) if dumps[0].candidate.stream == "meter" else ("feature_code", "flowmeter_id")
+def _insert_quick(con: duckdb.DuckDBPyConnection, dumps: list[Dump], limits: Limits, layout: Layout) -> None:
     text = _QUICK.format(
+        columns=layout.columns,
+        identifiers=", ".join(
+            f"CASE WHEN known.device_no IS NULL THEN marked.{name} END" for name in layout.identifiers
+        ),
+        # a source that states versions goes the careful way
+        values=", ".join("NULL" if name == "version" else name for name in layout.values),
         marked=_quick_sql(con, dumps, limits),
         stream=quote(dumps[0].candidate.stream),
-        same=" AND ".join(f"marked.{key} = known.{key}" for key in keys),
+        same=" AND ".join(f"marked.{name} = known.{name}" for name in layout.identifiers),
     )
     # DuckDB takes a CSV file for some tens of rows, and would build its hash table from the dump, not the dictionary.
     con.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
@@ -165,12 +164,12 @@ def _quick_sql(con: duckdb.DuckDBPyConnection, dumps: list[Dump], limits: Limits
     )
 
 
-def _settle_quick(con: duckdb.DuckDBPyConnection, quick: Sequence[Dump], limits: Limits) -> set[int]:
+def _settle_quick(con: duckdb.DuckDBPyConnection, quick: Sequence[Dump], limits: Limits, layout: Layout) -> set[int]:
     """Keep of what the fast way read that of which there is no doubt; return the numbers of those dumps."""
     counts = dict(con.sql("SELECT dump, count(*) FROM staged GROUP BY dump").fetchall())
     done = {dump.number for dump in quick if counts.get(dump.number) == dump.rows}
-    _name(con)
-    odd = f"{odd_identifier('feature_code')} OR {odd_identifier('flowmeter_id')}"
+    _name(con, layout)
+    odd = " OR ".join(map(odd_identifier, layout.identifiers))
     doubtful = limits.known.beyond(con) if quick[0].candidate.stream == "meter" else set()
     if con.sql(f"SELECT 1 FROM named WHERE {odd} LIMIT 1").fetchall():
         named_odd = (
@@ -216,17 +215,18 @@ def _set_faulty_aside(con: duckdb.DuckDBPyConnection, dump: Dump, faulty: int, l
     return True
 
 
-def _name(con: duckdb.DuckDBPyConnection) -> None:
+def _name(con: duckdb.DuckDBPyConnection, layout: Layout) -> None:
     """Make the table ``named``: the devices in ``staged`` that the dictionary does not know."""
+    flowmeter_id = "flowmeter_id" if "flowmeter_id" in layout.identifiers else "'' AS flowmeter_id"
     con.execute(
         "CREATE OR REPLACE TEMP TABLE named AS "
-        "SELECT DISTINCT feature_code, flowmeter_id FROM staged WHERE device_no IS NULL"
+        f"SELECT DISTINCT feature_code, {flowmeter_id} FROM staged WHERE device_no IS NULL"
     )
 
 
 _GOOD = """
-INSERT INTO staged
-SELECT {dump}, feature_code, flowmeter_id, ts, flow, volume, NULL, NULL, version FROM {readings} WHERE reason = 0
+INSERT INTO staged ({columns})
+SELECT {dump}, NULL, {identifiers}, ts, {values} FROM {readings} WHERE reason = 0
 """
 
 _BAD = """
@@ -236,10 +236,17 @@ FROM (SELECT line, reason, detail FROM {readings} WHERE reason NOT IN (0, {their
 """
 
 
-def _stage_carefully(con: duckdb.DuckDBPyConnection, dump: Dump, limits: Limits) -> None:
+def _stage_carefully(con: duckdb.DuckDBPyConnection, dump: Dump, limits: Limits, layout: Layout) -> None:
+    good = partial(
+        _GOOD.format,
+        columns=layout.columns,
+        identifiers=", ".join(layout.identifiers),
+        values=", ".join(layout.values),
+        dump=dump.number,
+    )
     try:
         for rows in read_carefully(con, dump, limits):
-            con.execute(_GOOD.format(dump=dump.number, readings=rows.readings))
+            con.execute(good(readings=rows.readings))
             if dump.candidate.source is not None and dump.candidate.source.where is not None:
                 others = con.sql(f"SELECT count(*) FROM {rows.readings} WHERE reason = {THEIRS}").fetchall()
                 dump.others += int(others[0][0])

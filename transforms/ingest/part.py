@@ -1,0 +1,41 @@
+"""Part: the readings of one stream, date and bucket that one commit adds to the lake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+_EPOCH_DAY: Final = date(1970, 1, 1)
+
+
+@dataclass(frozen=True)
+class Part:
+    """The readings of one stream, date and bucket that one commit adds; they become one file."""
+
+    number: int
+    stream: str
+    date: date
+    bucket: int
+    rows: int
+    min_ts: datetime
+    max_ts: datetime
+    min_device: int
+    max_device: int
+    has_flow: bool
+    has_volume: bool
+    has_version: bool
+
+    @staticmethod
+    def of(
+        number: int, stream: str, n_buckets: int, rows: int, min_ts: datetime, max_ts: datetime, *rest: int | bool
+    ) -> Part:
+        """By its number, which is that of the day since 1970 times ``n_buckets`` plus that of the bucket; stamps in UTC
+        without saying so, and what else a part has."""
+        day, bucket = divmod(number, n_buckets)
+        times = (min_ts.replace(tzinfo=UTC), max_ts.replace(tzinfo=UTC))
+        return Part(number, stream, _EPOCH_DAY + timedelta(days=day), bucket, rows, *times, *rest)  # type: ignore[arg-type]
+
+    def name(self, generation: int) -> str:
+        """Where its file lies below the lake."""
+        return f"stream={self.stream}/date={self.date.isoformat()}/bucket={self.bucket:03d}/g{generation:06d}.parquet"

@@ -1,0 +1,111 @@
+"""Sort: a batch's staged readings, identifiers become numbers, in the order of the files to be written.
+
+Nearly always `transforms.ingest.order` can do it; else DuckDB does, and the readings are in the table ``sorted``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import duckdb
+
+from transforms.ingest.layout import VALUES, identifiers_of
+from transforms.ingest.order import Ordered, in_order
+from transforms.ingest.part import Part
+from transforms.sql import quote
+
+_DEVICES = """
+SELECT {columns} FROM staged WHERE device_no IS NOT NULL
+UNION ALL
+SELECT {columns}
+FROM (SELECT * EXCLUDE (device_no) FROM staged WHERE device_no IS NULL)
+JOIN (SELECT {key}, device_no FROM devices WHERE stream = {stream}) USING ({key})
+"""
+
+_NUMBERED = """
+SELECT ((ts::DATE - DATE '1970-01-01') * {n_buckets} + bucket)::INTEGER AS part, device_no, ts, {values}
+FROM ({devices}) JOIN (SELECT device_no, bucket FROM devices) USING (device_no)
+"""
+
+# Equal keys are neighbours.
+_SORTED = "CREATE OR REPLACE TEMP TABLE sorted AS {numbered} ORDER BY part, device_no, ts"
+
+_PARTS = """
+SELECT part, count(*), min(ts), max(ts), min(device_no), max(device_no), {flow}, {volume}, {version}
+FROM sorted GROUP BY part ORDER BY part
+"""
+
+_BUCKETS = "SELECT bucket::BIGINT AS bucket FROM devices ORDER BY device_no"
+
+
+@dataclass(frozen=True)
+class Sorting:
+    """How the readings in ``staged`` were sorted.
+
+    Attributes
+    ----------
+    stream : str
+        ``meter`` or ``flowmeter``.
+    n_buckets : int
+        Of the lake.
+    values : tuple of str
+        ``flow``, ``volume`` and ``version``: those that any reading has. An empty column would have to be sorted as well.
+    ordered : Ordered or None
+        The sorted readings; None where they are in the table ``sorted``.
+    """
+
+    stream: str
+    n_buckets: int
+    values: tuple[str, ...]
+    ordered: Ordered | None = None
+
+    def numbered(self, *more: str) -> str:
+        """SQL: part, device_no, ts, the values and ``more`` of every reading in ``staged``."""
+        return _NUMBERED.format(
+            n_buckets=self.n_buckets, values=", ".join([*self.values, *more]), devices=self._devices(*more)
+        )
+
+    def _devices(self, *more: str) -> str:
+        columns = ", ".join(["device_no", "ts", *self.values, *(name for name in more if " " not in name)])
+        key = ", ".join(identifiers_of(self.stream))
+        return _DEVICES.format(columns=columns, key=key, stream=quote(self.stream))
+
+    def make_table(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Make the table ``sorted``."""
+        con.execute(_SORTED.format(numbered=self.numbered()))
+
+    def in_table(self) -> Sorting:
+        """The same, but for the readings: they are in the table ``sorted`` now."""
+        return replace(self, ordered=None)
+
+    def parts(self, con: duckdb.DuckDBPyConnection) -> list[Part]:
+        """What becomes one file each."""
+        if self.ordered is not None:
+            return self.ordered.parts(self.stream, self.n_buckets)
+        counts = {name: f"count({name}) > 0" if name in self.values else "false" for name in VALUES}
+        found = con.sql(_PARTS.format(**counts)).fetchall()
+        return [Part.of(number, self.stream, self.n_buckets, *rest) for number, *rest in found]
+
+    def rows(self, con: duckdb.DuckDBPyConnection, parts: Sequence[Part]) -> Iterator[str]:
+        """SQL: the relation of the readings of each part; it is good until the next is asked for."""
+        for part in parts:
+            if self.ordered is None:
+                yield f"(SELECT * FROM sorted WHERE part = {part.number})"
+            else:
+                con.register("readings_of_part", self.ordered.table(part.number))
+                yield "readings_of_part"
+                con.unregister("readings_of_part")
+
+
+def sort_staged(con: duckdb.DuckDBPyConnection, stream: str, n_buckets: int) -> Sorting:
+    """Sort ``staged``: devices as numbers, in the order of the files to be written."""
+    there = [name for name in con.sql("SELECT * FROM staged LIMIT 0").columns if name in VALUES]
+    has = con.sql(f"SELECT {', '.join(f'count({name}) > 0' for name in there)} FROM staged").fetchall()[0]
+    values = tuple(name for name, filled in zip(there, has, strict=True) if filled) or ("flow",)
+    sorting = Sorting(stream, n_buckets, values)
+    buckets = con.sql(_BUCKETS).fetchnumpy()["bucket"]
+    ordered = in_order(con, sorting._devices(), values, buckets, n_buckets)
+    if ordered is None:
+        sorting.make_table(con)
+    return replace(sorting, ordered=ordered)
