@@ -15,13 +15,11 @@ from flows.audit.plan import Setting
 from flows.audit.what_if import with_commands
 from transforms.audit import (
     Comparison,
-    calibration_volumes,
     compare,
     comparison_summary,
     fleet_groups,
     joined,
-    meters,
-    regimes,
+    statistics,
     summary,
 )
 from transforms.match.span import Chunk
@@ -59,15 +57,14 @@ def _part(desk: Desk, job: tuple[Group, list[Chunk]]) -> Part:
     group, chunks = job
     setting: Setting = desk.setting
     found = gather(desk, chunks, group)
-    windows, policy = found.windows.select(list(AUDIT_WINDOWS)), setting.policy
-    stretches = regimes(windows, found.moments, desk.fleet, policy, setting.length)
-    table = meters(windows, found.moments, stretches, desk.fleet, desk.registry, policy, setting.end)
-    volumes = calibration_volumes(windows, found.moments, desk.fleet, policy)
+    said = statistics(
+        found.windows, found.moments, desk.fleet, desk.registry, setting.policy, setting.length, setting.end
+    )
     comparison = None
     if found.other is not None:
-        a, b = (with_commands(frame, setting.work, which) for which, frame in (("a", windows), ("b", found.other)))
-        comparison = compare(a, b)
-    return Part(table, stretches, volumes, comparison)
+        frames = (("a", found.windows.select(list(AUDIT_WINDOWS))), ("b", found.other))
+        comparison = compare(*(with_commands(frame, setting.work, which) for which, frame in frames))
+    return Part(said.meters, said.regimes, said.volumes, comparison)
 
 
 def put_together(parts: Sequence[Part], registry: Registry) -> Figures:
