@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -12,6 +13,7 @@ from flows.audit.crew import Crew
 from flows.audit.desk import Desk
 from flows.audit.gather import Group, gather, groups_of
 from flows.audit.plan import Setting
+from flows.audit.tables import put_aside
 from flows.audit.what_if import with_commands
 from transforms.audit import (
     Comparison,
@@ -53,10 +55,16 @@ def parts_of(hands: Crew, desk: Desk, chunks: Sequence[Chunk]) -> Iterator[Part]
     yield from hands.map(_part, [(group, list(chunks)) for group in groups_of(desk)])
 
 
+def aside(setting: Setting, group: Group) -> Path:
+    """Where the windows of a group wait until they are taken into the one file."""
+    return setting.work / f"windows-{group.bucket}-{group.number}.arrow"
+
+
 def _part(desk: Desk, job: tuple[Group, list[Chunk]]) -> Part:
     group, chunks = job
     setting: Setting = desk.setting
     found = gather(desk, chunks, group)
+    put_aside(found.windows, aside(setting, group))
     said = statistics(
         found.windows, found.moments, desk.fleet, desk.registry, setting.policy, setting.length, setting.end
     )

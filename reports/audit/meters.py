@@ -21,8 +21,12 @@ from transforms.reasons import sentence
 
 #: meters that get a page of their own, and rows of the list; the tables hold all of them
 MOST_PAGES, MOST_LISTED = 500, 2000
-#: meters whose windows are asked for at once
-_AT_ONCE = 50
+#: columns of the windows that are drawn, and how many windows are asked for at once
+_DRAWN = (
+    *("feature_code", "window_start", "window_end", "verdict", "n_pairs"),
+    *("error", "volume_l", "meter_volume_l"),
+)
+_AT_ONCE = 1_000_000
 
 
 def ranked(view: AuditView) -> pl.DataFrame:
@@ -114,9 +118,10 @@ def subjects(view: AuditView, most: int, charted: int | None = None) -> Iterator
     regimes = {part["feature_code"][0]: part.to_dicts() for part in wanted.partition_by("feature_code")}
     limits = view.limits.join(table, on="feature_code", how="semi")
     known = {row["feature_code"]: row for row in limits.iter_rows(named=True)}
-    for begin in range(0, table.height, _AT_ONCE):
-        part = table[begin : begin + _AT_ONCE].to_dicts()
-        windows = view.windows([row["feature_code"] for row in part])
+    at_once = max(1, _AT_ONCE // max(table["n_windows"].to_list(), default=1))
+    for begin in range(0, table.height, at_once):
+        part = table[begin : begin + at_once].to_dicts()
+        windows = view.windows([row["feature_code"] for row in part], _DRAWN)
         by_code = {each["feature_code"][0]: each for each in windows.partition_by("feature_code")}
         for place, row in enumerate(part, start=begin + 1):
             code = row["feature_code"]

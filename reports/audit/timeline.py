@@ -108,9 +108,9 @@ def _regime(sheet: Sheet, meter: Meter, each: Mapping[str, Any], reach: float) -
     sheet.marks([[(begin, level - tilt), (end, level + tilt)]], INK, 2.4, zorder=5)
 
 
-def _lanes(sheet: Sheet, meter: Meter, windows: pl.DataFrame, top: tuple[float, float], most: int) -> None:
+def _lanes(sheet: Sheet, meter: Meter, windows: pl.DataFrame, place: tuple[float, float], most: int) -> None:
     """A lane for each verdict: how high it is filled says what share of the windows there got that verdict."""
-    (high, lane), days = top, meter.scale.days
+    (high, lane), days = place, meter.scale.days
     places = meter.scale.places(windows["window_start"])
     length = float(meter.scale.places(windows["window_end"])[0] - places[0])
     columns = min(most, max(1, round(days / length)))
@@ -121,13 +121,11 @@ def _lanes(sheet: Sheet, meter: Meter, windows: pl.DataFrame, top: tuple[float, 
     for row, (verdict, colour) in enumerate(LANES.items()):
         base = high - lane * (row + 1) + 0.12 * lane
         share = np.bincount(column[verdicts == verdict], minlength=columns) / everything
-        boxes = [
-            [(x, base), (x, base + s * 0.76 * lane), (x + width, base + s * 0.76 * lane), (x + width, base)]
-            for x, s in zip(left, share, strict=True)
-            if s > 0
-        ]
+        some = share > 0
+        low, foot, top = left[some], np.full(some.sum(), base), base + share[some] * 0.76 * lane
+        corners = [(low, foot), (low, top), (low + width, top), (low + width, foot)]
         sheet.marks([[(0.0, base), (days, base)]], GRID, 0.8, zorder=1)
-        sheet.boxes(boxes, colour)
+        sheet.boxes(np.stack([np.column_stack(corner) for corner in corners], axis=1), colour)
         sheet.text(-0.006 * days, base + 0.36 * lane, _SHORT[verdict], ha="right", colour=colour)
 
 

@@ -134,7 +134,8 @@ def _median(values: Floats) -> float:
     if count == 0:
         return 0.0
     ordered = np.sort(values)
-    return (ordered[count // 2] + ordered[(count - 1) // 2]) / 2
+    middle: float = (ordered[count // 2] + ordered[(count - 1) // 2]) / 2
+    return middle
 
 
 def running_median(series: Series) -> Floats:
