@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from reports.audit.drawn import Drawn
+from reports.audit.pdf_flowables import drafting
 from reports.audit.pdf_text import SANS, load_fonts
 from reports.picture import LABEL_SIZE, Floats, Label, Picture, Shape
 
@@ -28,7 +29,7 @@ def _flowable() -> type[Any]:
 
         def draw(self) -> None:
             canvas = self.canv
-            if getattr(canvas, "drafting", False):
+            if drafting(canvas):
                 return
             canvas.saveState()
             canvas.scale(self.scale, self.scale)
