@@ -20,7 +20,7 @@ run: setup
 	@$(BIN)/python -m flows.sample
 
 test: lint
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: setup
 	@$(BIN)/ruff check .

@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 import polars as pl
 
-from flows.cli.common import make_context, progress
-from flows.cli.cycle import execute
+from flows.cli.common import make_context, open_workspace, progress
+from flows.cli.cycle import Prepared, execute
 from flows.cycle import Outcome
+from flows.settings import worker_count
 from transforms.errors import MeterwrightError
 from transforms.reasons import sentence
 from transforms.windows import windows_between
@@ -24,16 +25,21 @@ END = datetime(2019, 12, 5, tzinfo=UTC)
 def main() -> int:
     """Run the sample and say what was found."""
     try:
-        context = make_context(None, None)
-        windows = windows_between(BEGIN, END, context.policy.window.length)
-        progress(f"sample: {len(windows)} windows of {context.policy.window.length} from {BEGIN:%Y-%m-%d}")
-        done = execute(context, "prefect", windows, END)
+        workspace = open_workspace(None)
+        done = execute(workspace, worker_count(), "prefect", _prepare, END)
         taken, outcomes = done.taken, done.outcomes
     except MeterwrightError as error:
         click.echo(f"meterwright: {error}", err=True)
         return 1
-    click.echo("\n".join(_summary(taken.read or None, outcomes, context.workspace.outbox)))
+    click.echo("\n".join(_summary(taken.read or None, outcomes, workspace.outbox)))
     return 0
+
+
+def _prepare() -> Prepared:
+    context = make_context(None, None)
+    windows = windows_between(BEGIN, END, context.policy.window.length)
+    progress(f"sample: {len(windows)} windows of {context.policy.window.length} from {BEGIN:%Y-%m-%d}")
+    return context, windows
 
 
 def _summary(read: int | None, outcomes: list[Outcome], outbox: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,11 +24,16 @@ from flows.cli.common import (
 from flows.cli.telling import Done, exit_code, fetched, intake, intake_lines, outcome_lines, pull_lines, result
 from flows.engines import ENGINES, Engine, make_engine
 from flows.lock import hold
+from flows.settings import worker_count
 from transforms.errors import UsageError
 from transforms.windows import Window, check_length, iso, newest_complete, parse_span, windows_between
+from transforms.workspace import Workspace
 
 if TYPE_CHECKING:
     from flows.cycle import Context
+
+#: what a run works with, and the windows it is about
+Prepared = tuple["Context", list[Window]]
 
 
 def pull_option(command: F) -> F:
@@ -100,9 +106,12 @@ def run(
             f"--until {iso(end)} lies after {iso(now)}: a window that is not over cannot be judged, and would make every "
             "earlier one stale"
         )
-    context = make_context(folder, workers)
-    context, windows = _windows(context, length, begin, end)
-    done = execute(context, engine_name, windows, now, no_pull=no_pull)
+    workspace = open_workspace(folder)
+
+    def prepare() -> Prepared:
+        return _windows(make_context(workspace.root, workers), length, begin, end)
+
+    done = execute(workspace, worker_count(workers), engine_name, prepare, now, no_pull=no_pull)
     lines = pull_lines(done.pulled) + intake_lines(done.taken) + outcome_lines(done.outcomes)
     show(result(done), lines, as_json=as_json)
     return exit_code(done)
@@ -121,43 +130,58 @@ def serve(folder: Path | None, length: str, delay: str, workers: int | None) -> 
     every = parse_span(length)
 
     def run_once() -> str:
-        context, windows = _due(make_context(workspace.root, workers), every)
-        done = execute(context, "prefect", windows, moment(None))
+        now = moment(None)
+        done = execute(
+            workspace,
+            worker_count(workers),
+            "prefect",
+            lambda: _due(make_context(workspace.root, workers), every, now),
+            now,
+        )
         return " | ".join(pull_lines(done.pulled) + intake_lines(done.taken)[:1] + outcome_lines(done.outcomes))
 
     serve_schedule(workspace.root, every, run_once, say=progress, delay=parse_span(delay))
     return 0
 
 
-def _due(context: Context, every: timedelta) -> tuple[Context, list[Window]]:
+def _due(context: Context, every: timedelta, now: datetime) -> Prepared:
     """All windows since the newest one that has a run; just the newest complete one in a new workspace."""
     from transforms.outbox import read_history
 
-    now = moment(None)
     context = _with_window(context, every)
     last = read_history(context.workspace, Window(now, every)).newest_end()
     windows = windows_between(last, now, every) if last else [newest_complete(now, every)]
     return context, windows
 
 
-def execute(context: Context, engine_name: str, windows: list[Window], now: datetime, *, no_pull: bool = False) -> Done:
-    """Hold the workspace and run the cycle on the engine named."""
-    from flows.cycle import get_ready, pull_dumps, run_cycle
+def execute(
+    workspace: Workspace,
+    workers: int,
+    engine_name: str,
+    prepare: Callable[[], Prepared],
+    now: datetime,
+    *,
+    no_pull: bool = False,
+) -> Done:
+    """Hold the workspace and run the cycle on the engine named.
 
-    def body(engine: Engine) -> Done:
-        pulled = [] if no_pull else pull_dumps(context, engine, now)
-        return Done(pulled, *run_cycle(context, engine, windows, now))
+    The engine comes first: in the time that its server takes to start, ``prepare`` loads what the run works with.
+    """
+    with hold(workspace, "run"), make_engine(engine_name, workers, workspace.root) as engine:
+        context, windows = prepare()
+        from flows.cycle import get_ready, pull_dumps, run_cycle
 
-    with (
-        hold(context.workspace, "run"),
-        make_engine(engine_name, context.workers, context.workspace.root) as engine,
-    ):
         if engine_name == "prefect":
-            get_ready(context)  # in the time that its server takes to start
+            get_ready(context)
+
+        def body(engine: Engine) -> Done:
+            pulled = [] if no_pull else pull_dumps(context, engine, now)
+            return Done(pulled, *run_cycle(context, engine, windows, now))
+
         return engine.run("meterwright cycle", body)
 
 
-def _windows(context: Context, length: str | None, begin: str | None, end: datetime) -> tuple[Context, list[Window]]:
+def _windows(context: Context, length: str | None, begin: str | None, end: datetime) -> Prepared:
     if length:
         context = _with_window(context, parse_span(length))
     span = context.policy.window.length

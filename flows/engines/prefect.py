@@ -180,7 +180,9 @@ class PrefectEngine:
         _import_all()
         from prefect.settings import (
             PREFECT_API_URL,
+            PREFECT_CLIENT_CSRF_SUPPORT_ENABLED,
             PREFECT_CLIENT_MAX_RETRIES,
+            PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED,
             PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
             temporary_settings,
         )
@@ -191,6 +193,8 @@ class PrefectEngine:
         self._server.wait_until_ready()
         here = {
             PREFECT_API_URL: self._server.api_url,
+            PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: False,  # no browser of anybody else's comes between us and our server
+            PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED: False,  # it is the same installation
             PREFECT_CLIENT_MAX_RETRIES: 1,  # on this machine, what does not answer is gone
             PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,  # nobody watches, and their thread takes up to a second to end
         }

@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from reports.audit.windows import Windows
+from reports.clock import local
 from reports.picture import Floats
 
 _DAY_US = 86_400_000_000
@@ -54,7 +55,8 @@ class TimeScale:
         return [(self.at(month), f"{month:%Y-%m}") for month in kept]
 
     def _months(self) -> list[datetime]:
-        first = datetime(self.start.year, self.start.month, 1, tzinfo=UTC)
+        begin = local(self.start)
+        first = datetime(begin.year, begin.month, 1, tzinfo=begin.tzinfo)
         found = []
         while first <= self.end:
             if first >= self.start:
@@ -63,7 +65,8 @@ class TimeScale:
         return found
 
     def _days(self, most: int) -> list[tuple[float, str]]:
-        first = datetime(self.start.year, self.start.month, self.start.day, tzinfo=UTC)
+        begin = local(self.start)
+        first = datetime(begin.year, begin.month, begin.day, tzinfo=begin.tzinfo)
         days = [first + timedelta(days=k) for k in range(int(self.days) + 2)]
         days = [day for day in days if self.start <= day <= self.end]
         step = next((s for s in _STEPS_DAYS if len(days[::s]) <= most), 31)

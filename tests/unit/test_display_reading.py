@@ -32,7 +32,7 @@ def seen(engine: Engine, image: np.ndarray, *screens: Screen) -> Sight:
 
 
 def test_clean_displays_are_read_exactly(engine: Engine) -> None:
-    for drawn in displays(10, 20, ("easy",)):
+    for drawn in displays(6, 20, ("easy",)):
         sight = seen(engine, drawn.image, drawn.screen)
         assert (drawn.name, sight.status, sight.candidates[0].text) == (drawn.name, "sure", drawn.reading)
         assert sight.candidates[0].value == float(drawn.reading)
@@ -49,7 +49,7 @@ def test_of_harder_ones_none_is_taken_wrong(engine: Engine) -> None:
 
 
 def test_what_nobody_could_read_is_left_to_a_person(engine: Engine) -> None:
-    for drawn in displays(8, 21, ("unreadable",)):
+    for drawn in displays(4, 21, ("unreadable",)):
         sight = seen(engine, drawn.image, drawn.screen)
         assert (drawn.name, sight.status) == (drawn.name, "unsure")
         assert sight.reason in PHOTO_REASONS
