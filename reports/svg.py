@@ -70,8 +70,8 @@ def _n(value: float) -> str:
     return _WRITTEN[round(value * 100)]
 
 
-def _all(values: Floats) -> list[str]:
-    """Many lengths at once."""
+def lengths(values: Floats) -> list[str]:
+    """Many lengths at once, each with at most two decimals."""
     return [_WRITTEN[hundredths] for hundredths in np.rint(values * 100).astype(np.int64).tolist()]
 
 
@@ -94,7 +94,7 @@ def _path(shape: Shape, height: float) -> str:
     if not len(shape.outlines):
         return ""
     places = np.concatenate(shape.outlines)
-    pairs = [f"{x} {y}" for x, y in zip(_all(places[:, 0]), _all(height - places[:, 1]), strict=True)]
+    pairs = [f"{x} {y}" for x, y in zip(lengths(places[:, 0]), lengths(height - places[:, 1]), strict=True)]
     if shape.dots:  # strokes of no length with round ends: a tenth of the bytes of one element a point
         return f"M{'h0M'.join(pairs)}h0"
     found, begin, close = [], 0, "z" if shape.closed else ""

@@ -60,13 +60,13 @@ def _noise(error: Floats, variance: Floats, n: Ints) -> tuple[Floats, Floats]:
     """The variance between windows and their persistence, row by row."""
     rows, width = error.shape
     between, persistence = np.zeros(rows), np.ones(rows)
-    difference, own, total = np.empty(width), np.empty(width), np.empty(width)
+    square, own, total = np.empty(width), np.empty(width), np.empty(width)
     for row in range(rows):
         count = max(n[row] - 1, 0)
         for k in range(count):
-            difference[k] = abs(error[row, k + 1] - error[row, k])
+            square[k] = (error[row, k + 1] - error[row, k]) ** 2
             own[k] = variance[row, k + 1] + variance[row, k]
-        between[row] = _between(difference[:count], own[:count])
+        between[row] = _between(square[:count], own[:count])
         for k in range(n[row]):
             total[k] = variance[row, k] + between[row]
         for size in _BLOCKS:
@@ -76,14 +76,14 @@ def _noise(error: Floats, variance: Floats, n: Ints) -> tuple[Floats, Floats]:
 
 
 @compiled
-def _between(difference: Floats, own: Floats) -> float:
-    """The variance between windows at which half of the differences of neighbours are below their median."""
-    if len(difference) < 2 or not _is_above(difference, own, 0.0):
+def _between(square: Floats, own: Floats) -> float:
+    """The variance between windows at which half of the squared differences of neighbours are below their median."""
+    if len(square) < 2 or not _is_above(square, own, 0.0):
         return 0.0
-    low, high = 0.0, max(4 * _median(difference**2), 1e-12)
+    low, high = 0.0, max(4 * _median(square), 1e-12)
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        if _is_above(difference, own, middle):
+        if _is_above(square, own, middle):
             low = middle
         else:
             high = middle
@@ -91,18 +91,18 @@ def _between(difference: Floats, own: Floats) -> float:
 
 
 @compiled
-def _is_above(difference: Floats, own: Floats, between: float) -> bool:
+def _is_above(square: Floats, own: Floats, between: float) -> bool:
     """Whether the median of the standardised differences is above that of a normal variable; no sorting is needed."""
-    count, below = len(difference), 0
+    count, below = len(square), 0
     for k in range(count):
-        below += difference[k] / np.sqrt(own[k] + 2 * between) <= _MEDIAN
+        below += square[k] <= _MEDIAN**2 * (own[k] + 2 * between)
     if count % 2 or below != count // 2:
         return below <= (count - 1) // 2
     # the two in the middle lie on both sides
     largest, smallest = 0.0, np.inf
     for k in range(count):
-        ratio = difference[k] / np.sqrt(own[k] + 2 * between)
-        if ratio <= _MEDIAN:
+        ratio = np.sqrt(square[k] / (own[k] + 2 * between))
+        if square[k] <= _MEDIAN**2 * (own[k] + 2 * between):
             largest = max(largest, ratio)
         else:
             smallest = min(smallest, ratio)
