@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -97,16 +98,21 @@ class Sheet:
         if len(strokes):
             self.figure.shapes.append(Shape(self._outlines(strokes), zorder, stroke=colour, width=width))
 
-    def boxes(self, outlines: Sequence[Sequence[Span]], colour: str, alpha: float = 1.0, zorder: float = 2) -> None:
+    def boxes(
+        self, outlines: Sequence[Sequence[Span]] | Floats, colour: str, alpha: float = 1.0, zorder: float = 2
+    ) -> None:
         """Filled outlines that do not overlap."""
         if len(outlines):
             shape = Shape(self._outlines(outlines), zorder, fill=colour, alpha=alpha, closed=True)
             self.figure.shapes.append(shape)
 
-    def _outlines(self, given: Sequence[Sequence[Span]]) -> list[Floats]:
-        """Outlines of the data, all placed at once."""
+    def _outlines(self, given: Sequence[Sequence[Span]] | Floats) -> list[Floats]:
+        """Outlines of the data, all placed at once; an array is of shape (outlines, places, 2)."""
+        if isinstance(given, np.ndarray):
+            return list(self._placed(given[..., 0].ravel(), given[..., 1].ravel()).reshape(given.shape))
         places = self._placed(*zip(*(place for outline in given for place in outline), strict=True))
-        return np.split(places, np.cumsum([len(outline) for outline in given])[:-1])
+        ends = list(accumulate(len(outline) for outline in given))
+        return [places[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
 
     def area(self, x: Sequence[float], low: Sequence[float], high: Sequence[float], colour: str, alpha: float) -> None:
         """The area between two lines, behind everything but the grid."""

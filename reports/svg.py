@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
 
+import numpy as np
+
 from reports.picture import LABEL_SIZE, Floats, Label, Picture, Shape
 
 _ANCHORS = {"left": "start", "center": "middle", "right": "end"}
@@ -51,10 +53,26 @@ def inline_svg(picture: Picture, key: str, title: str, description: str) -> str:
     )
 
 
+class _Written(dict[int, str]):
+    """Hundredths as they are written, with no zero that says nothing; a chart has few different ones."""
+
+    def __missing__(self, hundredths: int) -> str:
+        shown = f"{hundredths / 100:.2f}".rstrip("0").rstrip(".")
+        self[hundredths] = shown
+        return shown
+
+
+_WRITTEN = _Written()
+
+
 def _n(value: float) -> str:
-    """A length with at most two decimals, and no zero that says nothing."""
-    shown = f"{value:.2f}".rstrip("0").rstrip(".")
-    return "0" if shown == "-0" else shown
+    """A length with at most two decimals."""
+    return _WRITTEN[round(value * 100)]
+
+
+def lengths(values: Floats) -> list[str]:
+    """Many lengths at once, each with at most two decimals."""
+    return [_WRITTEN[hundredths] for hundredths in np.rint(values * 100).astype(np.int64).tolist()]
 
 
 def _shape(shape: Shape, height: float) -> str:
@@ -69,15 +87,21 @@ def _shape(shape: Shape, height: float) -> str:
         looks.append(f'fill="{shape.fill}"')
     if shape.alpha != 1.0:
         looks.append(f'opacity="{_n(shape.alpha)}"')
-    outlines = "".join(_outline(each, height, dots=shape.dots, closed=shape.closed) for each in shape.outlines)
-    return f'<path d="{outlines}" {" ".join(looks)}/>'
+    return f'<path d="{_path(shape, height)}" {" ".join(looks)}/>'
 
 
-def _outline(places: Floats, height: float, *, dots: bool, closed: bool) -> str:
-    pairs = [f"{_n(x)} {_n(height - y)}" for x, y in places.tolist()]
-    if dots:  # strokes of no length with round ends: a tenth of the bytes of one element a point
-        return "".join(f"M{pair}h0" for pair in pairs)
-    return f"M{'L'.join(pairs)}{'z' if closed else ''}"
+def _path(shape: Shape, height: float) -> str:
+    if not len(shape.outlines):
+        return ""
+    places = np.concatenate(shape.outlines)
+    pairs = [f"{x} {y}" for x, y in zip(lengths(places[:, 0]), lengths(height - places[:, 1]), strict=True)]
+    if shape.dots:  # strokes of no length with round ends: a tenth of the bytes of one element a point
+        return f"M{'h0M'.join(pairs)}h0"
+    found, begin, close = [], 0, "z" if shape.closed else ""
+    for outline in shape.outlines:
+        found.append(f"M{'L'.join(pairs[begin : begin + len(outline)])}{close}")
+        begin += len(outline)
+    return "".join(found)
 
 
 def _label(label: Label, height: float) -> str:

@@ -37,7 +37,7 @@ def fake_audit(meters: int = 400, flagged: int = 60, days: int = 365, seed: int 
         "meters": table,
         "regimes": regimes,
         "fleet": groups_of(fleet, table),
-        "windows": lambda codes: windows_of(fleet, codes),
+        "windows": lambda codes, columns: windows_of(fleet, codes).select(columns),
         "points": lambda code: points_of(fleet, code),
         "summary": {
             "volume": {
@@ -147,8 +147,8 @@ def hostile_audit() -> AuditView:
         named = frame.with_columns(pl.col("feature_code").replace(names))
         return named.with_columns(pl.col("model").replace(names_of_models)) if "model" in frame.columns else named
 
-    def windows(codes: Sequence[str]) -> pl.DataFrame:
-        return renamed(plain.windows([back.get(code, code) for code in codes]))
+    def windows(codes: Sequence[str], columns: Sequence[str]) -> pl.DataFrame:
+        return renamed(plain.windows([back.get(code, code) for code in codes], columns))
 
     def points(code: str) -> pl.DataFrame | None:
         found = plain.points(back.get(code, code))

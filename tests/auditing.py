@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from transforms.audit.listed import listed
+from transforms.audit.regimes import find_regimes
 from transforms.audit.series import Floats, Series
 from transforms.fleet import fleet_table
+from transforms.policy import Policy
 from transforms.registry import Registry
 from transforms.registry.models import Model
 from transforms.schemas import AUDIT_MOMENTS, AUDIT_WINDOWS
@@ -88,6 +91,11 @@ def moments_of(windows: pl.DataFrame, cells: Mapping[int, tuple[Sequence[float],
         .with_columns(interval_s=900.0)
         .select(pl.col(name).cast(kind) for name, kind in AUDIT_MOMENTS.items())
     )
+
+
+def regimes_in(windows: pl.DataFrame, moments: pl.DataFrame, fleet: pl.DataFrame) -> pl.DataFrame:
+    """The regimes of meters by the default policy."""
+    return find_regimes(listed(windows, moments, fleet, Policy()), Policy(), LENGTH).table
 
 
 def series_of(

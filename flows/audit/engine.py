@@ -10,8 +10,8 @@ from pathlib import Path
 
 from flows.audit.crew import Crew
 from flows.audit.desk import Desk, Done
-from flows.audit.figures import Figures, parts_of, put_together
-from flows.audit.gather import gather, groups_of
+from flows.audit.figures import Figures, aside, parts_of, put_together
+from flows.audit.gather import groups_of
 from flows.audit.plan import Setting, chunks_of
 from flows.audit.tables import WINDOWS_FILE, WindowsFile
 from flows.audit.what_if import commands_of
@@ -50,12 +50,11 @@ def carry_out(setting: Setting, desk: Desk, workers: int, folder: Path, progress
                 spans[chunk.start].append(chunk)
             for _ in hands.map(commands_of, list(spans.values())):
                 pass
-        parts = parts_of(hands, desk, chunks)
         found = []
         with WindowsFile(folder / WINDOWS_FILE) as file:
-            for group in groups_of(desk):
-                file.write(gather(desk, chunks, group, windows_only=True).windows)
-                found.append(next(parts))
+            for group, part in zip(groups_of(desk), parts_of(hands, desk, chunks), strict=True):
+                file.take_in(aside(setting, group))
+                found.append(part)
     progress(f"statistics of {sum(part.meters.height for part in found):,} meters")
     return Audited(put_together(found, desk.registry), len(chunks), read)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -12,16 +13,15 @@ from flows.audit.crew import Crew
 from flows.audit.desk import Desk
 from flows.audit.gather import Group, gather, groups_of
 from flows.audit.plan import Setting
+from flows.audit.tables import put_aside
 from flows.audit.what_if import with_commands
 from transforms.audit import (
     Comparison,
-    calibration_volumes,
     compare,
     comparison_summary,
     fleet_groups,
     joined,
-    meters,
-    regimes,
+    statistics,
     summary,
 )
 from transforms.match.span import Chunk
@@ -55,19 +55,24 @@ def parts_of(hands: Crew, desk: Desk, chunks: Sequence[Chunk]) -> Iterator[Part]
     yield from hands.map(_part, [(group, list(chunks)) for group in groups_of(desk)])
 
 
+def aside(setting: Setting, group: Group) -> Path:
+    """Where the windows of a group wait until they are taken into the one file."""
+    return setting.work / f"windows-{group.bucket}-{group.number}.arrow"
+
+
 def _part(desk: Desk, job: tuple[Group, list[Chunk]]) -> Part:
     group, chunks = job
     setting: Setting = desk.setting
     found = gather(desk, chunks, group)
-    windows, policy = found.windows.select(list(AUDIT_WINDOWS)), setting.policy
-    stretches = regimes(windows, found.moments, desk.fleet, policy, setting.length)
-    table = meters(windows, found.moments, stretches, desk.fleet, desk.registry, policy, setting.end)
-    volumes = calibration_volumes(windows, found.moments, desk.fleet, policy)
+    put_aside(found.windows, aside(setting, group))
+    said = statistics(
+        found.windows, found.moments, desk.fleet, desk.registry, setting.policy, setting.length, setting.end
+    )
     comparison = None
     if found.other is not None:
-        a, b = (with_commands(frame, setting.work, which) for which, frame in (("a", windows), ("b", found.other)))
-        comparison = compare(a, b)
-    return Part(table, stretches, volumes, comparison)
+        frames = (("a", found.windows.select(list(AUDIT_WINDOWS))), ("b", found.other))
+        comparison = compare(*(with_commands(frame, setting.work, which) for which, frame in frames))
+    return Part(said.meters, said.regimes, said.volumes, comparison)
 
 
 def put_together(parts: Sequence[Part], registry: Registry) -> Figures:

@@ -42,8 +42,8 @@ def groups_of(desk: Desk) -> list[Group]:
     return groups + [Group(-1, number) for number in range(-(-desk.homeless.height // GROUP))]
 
 
-def gather(desk: Desk, chunks: Sequence[Chunk], group: Group, *, windows_only: bool = False) -> Gathered:
-    """Put together the windows of one group of meters; without their moments and the other policy where only they matter."""
+def gather(desk: Desk, chunks: Sequence[Chunk], group: Group) -> Gathered:
+    """Put together the windows of one group of meters."""
     setting = desk.setting
     no_moments = pl.DataFrame(schema=AUDIT_MOMENTS)
     if group.bucket < 0:
@@ -54,8 +54,6 @@ def gather(desk: Desk, chunks: Sequence[Chunk], group: Group, *, windows_only: b
         return Gathered(silent, no_moments, silent if setting.what_if else None)
     mine = [chunk for chunk in chunks if chunk.bucket == group.bucket]
     windows = _by_meter(desk, mine, group, WINDOWS, desk.windows).select(_columns(desk))
-    if windows_only:
-        return Gathered(windows, no_moments, None)
     moments = _by_meter(desk, mine, group, BINNED, desk.binned).select(list(AUDIT_MOMENTS))
     other = None
     if setting.what_if is not None:

@@ -1,19 +1,28 @@
-"""The large table of an audit, written a group of meters at a time."""
+"""The large table of an audit: put aside a group of meters at a time, and made into one file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import polars as pl
+import pyarrow as pa
 
 from transforms.schemas import AUDIT_WINDOWS
 
 #: its name in the audit's folder
 WINDOWS_FILE = "windows.parquet"
+#: columns by which a reader may skip groups of rows
+_SOUGHT_BY = ["feature_code", "window_start"]
+
+
+def put_aside(windows: pl.DataFrame, file: Path) -> None:
+    """Keep the windows of some meters for the one file, which only one process writes."""
+    table = windows.select(list(AUDIT_WINDOWS)).to_arrow(compat_level=pl.CompatLevel.oldest())
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, table.schema) as out:
+        out.write_table(table.combine_chunks())
 
 
 class WindowsFile:
@@ -23,14 +32,23 @@ class WindowsFile:
         self.path = path
         self._out: Any = None
 
-    def write(self, windows: pl.DataFrame) -> None:
-        """Append the windows of some meters."""
+    def take_in(self, file: Path) -> None:
+        """Append windows that were put aside, and remove them there."""
+        with pa.OSFile(str(file), "rb") as source:
+            self._write(pa.ipc.open_file(source).read_all())
+        file.unlink()
+
+    def _write(self, table: pa.Table) -> None:
         import pyarrow.parquet as pq
 
-        table = windows.select(list(AUDIT_WINDOWS)).to_arrow(compat_level=pl.CompatLevel.oldest())
         if self._out is None:
+            # sums and errors hardly repeat: what makes them smaller takes longer than reading them does
             self._out = pq.ParquetWriter(
-                self.path, table.schema, compression="zstd", compression_level=1, use_dictionary=_repeated()
+                self.path,
+                table.schema,
+                compression="lz4",
+                use_dictionary=_repeated(),
+                write_statistics=_SOUGHT_BY,
             )
         self._out.write_table(table, row_group_size=max(len(table), 1))
 
@@ -41,7 +59,7 @@ class WindowsFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._out is None and error is None:
-            self.write(pl.DataFrame(schema=AUDIT_WINDOWS))
+            self._write(pl.DataFrame(schema=AUDIT_WINDOWS).to_arrow(compat_level=pl.CompatLevel.oldest()))
         if self._out is not None:
             self._out.close()
 
@@ -51,23 +69,27 @@ def _repeated() -> list[str]:
     return [name for name, kind in AUDIT_WINDOWS.items() if kind != pl.Float64]
 
 
-def windows_reader(path: Path) -> Callable[[Sequence[str]], pl.DataFrame]:
-    """Gives the windows of some meters from ``windows.parquet``; the group read last is kept, for its neighbours."""
+def windows_reader(path: Path) -> Callable[[Sequence[str], Sequence[str]], pl.DataFrame]:
+    """Gives columns of the windows of some meters from ``windows.parquet``; each group is read once a call."""
     import pyarrow.parquet as pq
 
     file = pq.ParquetFile(path)
+    names = pq.ParquetFile(path, read_dictionary=["feature_code"])
     group_of: dict[str, int] = {}
-    for number in range(file.num_row_groups):
-        names = file.read_row_group(number, columns=["feature_code"])["feature_code"].unique().to_pylist()
-        group_of.update(dict.fromkeys(names, number))
+    for number in range(names.num_row_groups):
+        codes = names.read_row_group(number, columns=["feature_code"], use_threads=False)["feature_code"]
+        for chunk in codes.chunks:
+            group_of.update(dict.fromkeys(chunk.dictionary.to_pylist(), number))
 
-    @lru_cache(maxsize=1)
-    def group(number: int) -> pl.DataFrame:
-        return pl.DataFrame(file.read_row_group(number)).cast(pl.Schema(AUDIT_WINDOWS))
-
-    def windows(codes: Sequence[str]) -> pl.DataFrame:
+    def windows(codes: Sequence[str], columns: Sequence[str]) -> pl.DataFrame:
         numbers = sorted({group_of[code] for code in codes if code in group_of})
-        found = [group(number).filter(pl.col("feature_code").is_in(list(codes))) for number in numbers]
-        return pl.concat([pl.DataFrame(schema=AUDIT_WINDOWS), *found]).sort("feature_code", "window_start")
+        read = list(dict.fromkeys(("feature_code", "window_start", *columns)))
+        kinds = pl.Schema({name: AUDIT_WINDOWS[name] for name in read})
+        found = [pl.DataFrame(schema=kinds)]
+        wanted = pl.Series(codes, dtype=pl.String)
+        for number in numbers:
+            part = pl.DataFrame(file.read_row_group(number, columns=read, use_threads=False)).select(read)
+            found.append(part.filter(pl.col("feature_code").is_in(wanted.implode())).cast(kinds))
+        return pl.concat(found).sort("feature_code", "window_start").select(columns)
 
     return windows

@@ -16,6 +16,7 @@ import polars as pl
 
 from reports.audit.drawn import Drawn
 from reports.audit.timescale import TimeScale, thinned
+from reports.audit.windows import Windows
 from reports.picture import Floats
 from reports.sheet import BLUE, GREEN, GREY, INK, VERMILION, Sheet, tick_labels, ticks
 from reports.wording import count, finite, flow, number, percent
@@ -32,14 +33,14 @@ _PAIR_SIZE, _PAIR_BOX = (5.6, 3.7), (0.125, 0.165, 0.855, 0.745)
 class Meter:
     """What the charts of one meter are drawn from.
 
-    ``row`` is of AUDIT_METERS, ``regimes`` rows of REGIMES in order of time, ``windows`` AUDIT_WINDOWS, ``points`` PAIRS,
+    ``row`` is of AUDIT_METERS, ``regimes`` rows of REGIMES in order of time, ``windows`` its windows, ``points`` PAIRS,
     ``limits`` a row of `reports.audit.view.LIMITS`; ``in_service`` multiplies its permissible errors. ``scale`` is what is
     drawn of the audit's ``span``.
     """
 
     row: Mapping[str, Any]
     regimes: Sequence[Mapping[str, Any]]
-    windows: pl.DataFrame
+    windows: Windows
     points: pl.DataFrame | None
     limits: Mapping[str, Any]
     scale: TimeScale
@@ -219,15 +220,14 @@ def _zone_bars(sheet: Sheet, zones: Sequence[tuple[str, tuple[float, float], flo
 
 def cumulative_chart(meter: Meter) -> Drawn | None:
     """Litres mis-registered since the start of the span, summed up window by window; None without volumes."""
-    known = meter.windows.filter(pl.col("volume_l").is_finite() & pl.col("meter_volume_l").is_finite())
-    if known.is_empty():
+    known = meter.windows.take(np.isfinite(meter.windows.volume_l) & np.isfinite(meter.windows.meter_volume_l))
+    if not len(known):
         return None
-    known = known.sort("window_start")
-    total = np.cumsum((known["meter_volume_l"] - known["volume_l"]).to_numpy())
+    total = np.cumsum(known.meter_volume_l - known.volume_l)
     unit, name = (1000.0, "m³") if float(np.abs(total).max()) >= 10_000 else (1.0, "L")
     # level over gaps: each window leads from the sum before it to the sum with it
     run = np.column_stack([np.concatenate([[0.0], total[:-1]]), total]).ravel() / unit
-    edges = [meter.scale.places(known[side]) for side in ("window_start", "window_end")]
+    edges = [meter.scale.of(side) for side in (known.start, known.end)]
     places = np.column_stack(edges).ravel()
     low, high = min(0.0, float(run.min())), max(0.0, float(run.max()))
     room = 0.07 * max(high - low, 1e-3)

@@ -69,7 +69,7 @@ def letter(view: AuditView, code: str) -> Letter:
     begin, end = span_of(view)
     last = regimes[-1] if regimes else None
     state = _state(row, last)
-    months = _months(view.windows([code]))
+    months = _months(view.windows([code], ["window_start", "volume_l", "meter_volume_l"]))
     text = _Text(local)
     return Letter(
         language=local.language,

@@ -13,16 +13,17 @@ from reports.audit.bars import bars
 from reports.audit.charts import Meter
 from reports.audit.meter_words import meter_words
 from reports.audit.overview import span_of
-from reports.audit.timescale import TimeScale, focused
+from reports.audit.timescale import TimeScale, focused, inside
 from reports.audit.view import AuditView
+from reports.audit.windows import COLUMNS, Windows, by_meter
 from reports.audit.words import begun, money, reads, volume, volume_interval
 from reports.wording import NOTHING, finite, percent, visible
 from transforms.reasons import sentence
 
 #: meters that get a page of their own, and rows of the list; the tables hold all of them
 MOST_PAGES, MOST_LISTED = 500, 2000
-#: meters whose windows are asked for at once
-_AT_ONCE = 50
+#: windows that are asked for at once
+_AT_ONCE = 1_000_000
 
 
 def ranked(view: AuditView) -> pl.DataFrame:
@@ -114,19 +115,19 @@ def subjects(view: AuditView, most: int, charted: int | None = None) -> Iterator
     regimes = {part["feature_code"][0]: part.to_dicts() for part in wanted.partition_by("feature_code")}
     limits = view.limits.join(table, on="feature_code", how="semi")
     known = {row["feature_code"]: row for row in limits.iter_rows(named=True)}
-    for begin in range(0, table.height, _AT_ONCE):
-        part = table[begin : begin + _AT_ONCE].to_dicts()
-        windows = view.windows([row["feature_code"] for row in part])
-        by_code = {each["feature_code"][0]: each for each in windows.partition_by("feature_code")}
+    at_once = max(1, _AT_ONCE // (max(table["n_windows"].to_list(), default=0) or 1))
+    for begin in range(0, table.height, at_once):
+        part = table[begin : begin + at_once].to_dicts()
+        windows = view.windows([row["feature_code"] for row in part], COLUMNS)
+        nothing, by_code = Windows.of(windows.clear()), dict(by_meter(windows))
         for place, row in enumerate(part, start=begin + 1):
             code = row["feature_code"]
-            own = by_code.get(code, windows.clear())
+            own = by_code.get(code, nothing)
             shown = focused(scale, own)
-            inside = (pl.col("window_start") >= shown.start) & (pl.col("window_end") <= shown.end)
             meter = Meter(
                 row=row,
                 regimes=regimes.get(code, []),
-                windows=own.filter(inside),
+                windows=inside(shown, own),
                 points=view.points(code) if charted is None or place <= charted else None,
                 limits=known.get(code, {}),
                 scale=shown,

@@ -5,9 +5,13 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from reports.audit.drawn import Drawn
+from reports.audit.pdf_flowables import drafting
 from reports.audit.pdf_text import SANS, load_fonts
-from reports.picture import LABEL_SIZE, Floats, Label, Picture, Shape
+from reports.picture import LABEL_SIZE, Label, Picture, Shape
+from reports.svg import lengths
 
 
 @cache
@@ -28,7 +32,7 @@ def _flowable() -> type[Any]:
 
         def draw(self) -> None:
             canvas = self.canv
-            if getattr(canvas, "drafting", False):
+            if drafting(canvas):
                 return
             canvas.saveState()
             canvas.scale(self.scale, self.scale)
@@ -62,17 +66,25 @@ def _draw(canvas: Any, shape: Shape) -> None:
     if shape.fill is not None:
         canvas.setFillColor(HexColor(shape.fill))
         canvas.setFillAlpha(shape.alpha)
-    path = PDFPathObject(code=[_outline(each, dots=shape.dots, closed=shape.closed) for each in shape.outlines])
+    path = PDFPathObject(code=_operators(shape))
     canvas.drawPath(path, stroke=shape.stroke is not None, fill=shape.fill is not None)
     canvas.restoreState()
 
 
-def _outline(places: Floats, *, dots: bool, closed: bool) -> str:
-    """The operators that draw an outline, written at once: ReportLab's own take most of the time of a file."""
-    pairs = [f"{x:.2f} {y:.2f}" for x, y in places.tolist()]
-    if dots:  # strokes of no length with round ends
-        return " ".join(f"{pair} m {pair} l" for pair in pairs)
-    return f"{pairs[0]} m {' '.join(f'{pair} l' for pair in pairs[1:])}{' h' if closed else ''}"
+def _operators(shape: Shape) -> list[str]:
+    """The operators that draw outlines, written at once: ReportLab's own take most of the time of a file."""
+    if not len(shape.outlines):
+        return []
+    places = np.concatenate(shape.outlines)
+    pairs = [f"{x} {y}" for x, y in zip(lengths(places[:, 0]), lengths(places[:, 1]), strict=True)]
+    if shape.dots:  # strokes of no length with round ends
+        return [f"{pair} m {pair} l" for pair in pairs]
+    found, begin, close = [], 0, " h" if shape.closed else ""
+    for outline in shape.outlines:
+        end = begin + len(outline)
+        found.append(f"{pairs[begin]} m {' '.join(f'{pair} l' for pair in pairs[begin + 1 : end])}{close}")
+        begin = end
+    return found
 
 
 def _write(canvas: Any, label: Label) -> None:

@@ -11,7 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from reports.audit.pdf_text import BOLD, SANS, breaking_anywhere, has_chinese, load_fonts, runs, safe, styles
+from reports.audit.pdf_flowables import table_class, text_class, written
+from reports.audit.pdf_text import BOLD, SANS, breaking_anywhere, has_chinese, load_fonts, plain, runs, safe, styles
 from reports.wording import visible
 
 MARGIN = 48.0  # [pt]
@@ -22,23 +23,20 @@ _LONGEST_TITLE = 90
 
 def paragraph(text: object, style: str = "body") -> Any:
     """A paragraph of text from anywhere: nothing in it is markup."""
-    from reportlab.platypus import Paragraph
-
+    if known := plain(text, styles()[style].fontName):
+        return written("x", style, known)
     look = breaking_anywhere(style) if has_chinese(text) else styles()[style]
-    return Paragraph(safe(text, look.fontName), look)
+    return text_class()(safe(text, look.fontName), look)
 
 
 def twofold(main: str, beneath: str, style: str = "right") -> Any:
     """A cell's value with what qualifies it beneath, smaller."""
-    from reportlab.platypus import Paragraph
-
     look = styles()[style]
-    also = (
-        f'<br/><font name="{SANS}" size="{look.fontSize - 1.4:g}" color="{_SOFT}">{safe(beneath)}</font>'
-        if beneath
-        else ""
-    )
-    return Paragraph(safe(main, look.fontName) + also, look)
+    also = f'<br/><font name="{SANS}" size="{look.fontSize - 1.4:g}" color="{_SOFT}">{{}}</font>' if beneath else ""
+    known = [plain(text, font) for text, font in ((main, look.fontName), (beneath, SANS)) if text]
+    if main and all(known):
+        return written("x" + also.format("x"), style, *known)
+    return text_class()(safe(main, look.fontName) + also.format(safe(beneath)), look)
 
 
 #: sign and colour of a standing against a limit, beside its word
@@ -47,11 +45,9 @@ _STANDINGS = {"inside": ("✓", "#00553e"), "outside": ("✕", "#a63d00"), "open
 
 def standing(name: str | None) -> Any:
     """How a meter or a zone stands against a limit, as a cell."""
-    from reportlab.platypus import Paragraph
-
     sign, colour = _STANDINGS.get(name or "", ("–", _SOFT))
     word = name if name in _STANDINGS else "not judged"
-    return Paragraph(f'<font color="{colour}">{sign} {word}</font>', styles()["bold"])
+    return written(f'<font color="{colour}">{sign} {word}</font>', "bold")
 
 
 def heading(text: object, level: int, key: str) -> Any:
@@ -81,7 +77,7 @@ def table(
     Cells are text, pairs of a value and what qualifies it, or flowables as they are.
     """
     from reportlab.lib.colors import HexColor
-    from reportlab.platypus import Table, TableStyle
+    from reportlab.platypus import TableStyle
 
     def cell(value: Any, column: int) -> Any:
         if isinstance(value, tuple):
@@ -93,7 +89,7 @@ def table(
     heads = [paragraph(name, "head-right" if column in right else "head") for column, name in enumerate(head)]
     body = [[cell(value, column) for column, value in enumerate(row)] for row in rows]
     total = sum(widths)
-    made = Table([heads, *body], colWidths=[WIDTH * width / total for width in widths], repeatRows=1)
+    made = table_class()([heads, *body], colWidths=[WIDTH * width / total for width in widths], repeatRows=1)
     made.setStyle(
         TableStyle(
             [
@@ -113,10 +109,10 @@ def table(
 
 def side_by_side(parts: Sequence[Any], widths: Sequence[float]) -> Any:
     """Flowables beside each other."""
-    from reportlab.platypus import Table, TableStyle
+    from reportlab.platypus import TableStyle
 
     total = sum(widths)
-    made = Table([list(parts)], colWidths=[WIDTH * width / total for width in widths])
+    made = table_class()([list(parts)], colWidths=[WIDTH * width / total for width in widths])
     padding = [(f"{side}PADDING", (0, 0), (-1, -1), 0) for side in ("LEFT", "RIGHT", "TOP", "BOTTOM")]
     made.setStyle(TableStyle([("VALIGN", (0, 0), (-1, -1), "TOP"), *padding]))
     return made
@@ -137,12 +133,12 @@ def share_bar(parts: Sequence[tuple[float, str]], width: float = WIDTH, height: 
 
 def figures(pairs: Sequence[tuple[str, str]], columns: int = 4, width: float = WIDTH) -> Any:
     """Names and values in a grid of this width [pt]."""
-    from reportlab.platypus import Table, TableStyle
+    from reportlab.platypus import TableStyle
 
     cells = [[paragraph(name, "label"), paragraph(shown, "bold")] for name, shown in pairs]
     cells += [[] for _ in range(-len(cells) % columns)]
     rows = [cells[k : k + columns] for k in range(0, len(cells), columns)]
-    made = Table(rows, colWidths=[width / columns] * columns)
+    made = table_class()(rows, colWidths=[width / columns] * columns)
     made.setStyle(
         TableStyle(
             [
@@ -172,11 +168,13 @@ def _template() -> type[Any]:
     from reportlab.platypus import BaseDocTemplate, Frame, PageTemplate
 
     class Document(BaseDocTemplate):  # type: ignore[misc]
-        """Two passes or more: the number of pages and the table of contents are those of the pass before."""
+        """Passes that find out where things stand, and one that draws: the number of pages and the table of contents are
+        those of the pass before, and the contents themselves need a pass to find their room."""
 
-        def __init__(self, file: str, head: str, foot: str, words: str, **settings: Any):
+        def __init__(self, file: str, head: str, foot: str, words: str, drafts: int, **settings: Any):
             super().__init__(file, invariant=1, pageCompression=1, **settings)
             self.head, self.foot, self.words, self.pages, self.passes = head, foot, words, 0, 0
+            self.drafts = drafts
             frame = Frame(MARGIN, 50, WIDTH, 841.89 - 50 - 52, 0, 0, 0, 0, id="body")
             self.addPageTemplates(PageTemplate("page", [frame], onPage=self.running))
 
@@ -184,7 +182,7 @@ def _template() -> type[Any]:
             self.passes += 1
 
         def running(self, canvas: Any, _: Any) -> None:
-            canvas.drafting = self.passes == 1  # the first pass only finds out where things stand
+            canvas.drafting = self.passes <= self.drafts
             canvas.saveState()
             canvas.setStrokeColor(HexColor(_RULE))
             canvas.setLineWidth(0.6)
@@ -205,6 +203,9 @@ def _template() -> type[Any]:
             self.canv.bookmarkPage(key)
             self.canv.addOutlineEntry(text, key, level, closed=level == 0)
             self.notify("TOCEntry", (level, safe(text), self.page, key))
+
+        def _allSatisfied(self) -> bool:
+            return self.passes > self.drafts and bool(super()._allSatisfied())
 
         def afterPage(self) -> None:
             self.pages = max(self.pages, self.page)
@@ -255,6 +256,7 @@ def write_document(
         shortened(head, 110),
         shortened(foot, 110),
         words,
+        2 if any(part.isIndexing() for part in story) else 1,
         pagesize=(595.28, 841.89),
         title=visible(title),
         author="Meterwright",

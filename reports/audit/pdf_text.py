@@ -63,6 +63,7 @@ def runs(text: object, font: str = SANS) -> Iterator[tuple[str, str]]:
         yield name, "".join(part for _, part in group)
 
 
+@cache
 def _place(sign: str, font: str) -> tuple[str, str]:
     if sign == THIN:  # ReportLab breaks lines at it
         return font, _NO_BREAK
@@ -72,6 +73,13 @@ def _place(sign: str, font: str) -> tuple[str, str]:
     if any(low <= point <= high for low, high in _CHINESE_BLOCKS):
         return CHINESE, sign
     return font, f"[U+{point:04X}]"
+
+
+def plain(text: object, font: str = SANS) -> str:
+    """A text that one font has all characters of, as that font has it; empty where it needs others, or trimming."""
+    parts = [_place(sign, font) for sign in visible(text)]
+    shown = "".join(part for _, part in parts)
+    return shown if shown == shown.strip() and all(name == font for name, _ in parts) else ""
 
 
 def has_chinese(text: object) -> bool:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from reports.audit.charts import Meter, end_of
 from reports.audit.drawn import Drawn
 from reports.audit.timescale import thinned
+from reports.audit.windows import VERDICTS, Ints, Windows
 from reports.picture import Floats
 from reports.sheet import BLUE, GREEN, GREY, GRID, INK, VERMILION, Sheet, tick_labels, ticks
 from reports.wording import count, finite, percent
@@ -39,11 +39,11 @@ PAPER = Look((9.6, 3.1), (0.095, 0.105, 0.895, 0.8), 10, 1000, 240)
 
 def timeline(meter: Meter, look: Look = WIDE) -> Drawn | None:
     """The error of each window over time, with regimes, onset intervals and lanes of verdicts. None without windows."""
-    if meter.windows.is_empty():
+    windows = meter.windows
+    if not len(windows):
         return None
-    windows = meter.windows.sort("window_start")
-    known = windows.filter(pl.col("error").is_finite())
-    errors = known["error"].to_numpy()
+    known = windows.take(np.isfinite(windows.error))
+    errors = known.error
     reach = _reach(meter, errors)
     lane = 0.17 * reach
     floor = -reach - lane * (len(LANES) + 0.4)
@@ -53,8 +53,8 @@ def timeline(meter: Meter, look: Look = WIDE) -> Drawn | None:
     sheet.grid(meter.scale.marks(look.dates), list(zip(steps, labels, strict=True)), "", "error, %")
     _limits(sheet, meter, reach)
     sheet.rule((0.0, meter.scale.days), (0.0, 0.0), (0, (4, 3)))
-    middles = (meter.scale.places(known["window_start"]) + meter.scale.places(known["window_end"])) / 2
-    _dots(sheet, known["verdict"], middles, np.clip(errors, -reach, reach), look.dots)
+    middles = (meter.scale.of(known.start) + meter.scale.of(known.end)) / 2
+    _dots(sheet, known.verdict, middles, np.clip(errors, -reach, reach), look.dots)
     for each in meter.regimes:
         _regime(sheet, meter, each, reach)
     _lanes(sheet, meter, windows, (-reach - lane * 0.4, lane), look.columns)
@@ -81,12 +81,11 @@ def _limits(sheet: Sheet, meter: Meter, reach: float) -> None:
             sheet.rule(ends, (side, side), (0, (1.5, 1.5)), 1.1)
 
 
-def _dots(sheet: Sheet, verdicts: pl.Series, places: Floats, errors: Floats, most: int) -> None:
-    kept = thinned(len(places), most)
-    names = np.array(verdicts.to_list(), dtype=object)[kept] if kept else np.empty(0, dtype=object)
+def _dots(sheet: Sheet, verdicts: Ints, places: Floats, errors: Floats, most: int) -> None:
+    kept = np.array(thinned(len(places), most), dtype=np.int64)
     for verdict, colour in reversed(LANES.items()):
-        mine = names == verdict
-        sheet.dots(places[kept][mine], errors[kept][mine], colour, 3.2)
+        mine = kept[verdicts[kept] == VERDICTS.index(verdict)]
+        sheet.dots(places[mine], errors[mine], colour, 3.2)
 
 
 def _regime(sheet: Sheet, meter: Meter, each: Mapping[str, Any], reach: float) -> None:
@@ -108,35 +107,32 @@ def _regime(sheet: Sheet, meter: Meter, each: Mapping[str, Any], reach: float) -
     sheet.marks([[(begin, level - tilt), (end, level + tilt)]], INK, 2.4, zorder=5)
 
 
-def _lanes(sheet: Sheet, meter: Meter, windows: pl.DataFrame, top: tuple[float, float], most: int) -> None:
+def _lanes(sheet: Sheet, meter: Meter, windows: Windows, place: tuple[float, float], most: int) -> None:
     """A lane for each verdict: how high it is filled says what share of the windows there got that verdict."""
-    (high, lane), days = top, meter.scale.days
-    places = meter.scale.places(windows["window_start"])
-    length = float(meter.scale.places(windows["window_end"])[0] - places[0])
+    (high, lane), days = place, meter.scale.days
+    places = meter.scale.of(windows.start)
+    length = float(meter.scale.of(windows.end)[0] - places[0])
     columns = min(most, max(1, round(days / length)))
     column = np.clip((places / days * columns + 1e-6).astype(int), 0, columns - 1)
     everything = np.maximum(np.bincount(column, minlength=columns), 1)
-    verdicts = np.array(windows["verdict"].to_list(), dtype=object)
     left, width = np.arange(columns) * days / columns, days / columns
     for row, (verdict, colour) in enumerate(LANES.items()):
         base = high - lane * (row + 1) + 0.12 * lane
-        share = np.bincount(column[verdicts == verdict], minlength=columns) / everything
-        boxes = [
-            [(x, base), (x, base + s * 0.76 * lane), (x + width, base + s * 0.76 * lane), (x + width, base)]
-            for x, s in zip(left, share, strict=True)
-            if s > 0
-        ]
+        share = np.bincount(column[windows.verdict == VERDICTS.index(verdict)], minlength=columns) / everything
+        some = share > 0
+        low, foot, top = left[some], np.full(some.sum(), base), base + share[some] * 0.76 * lane
+        corners = [(low, foot), (low, top), (low + width, top), (low + width, foot)]
         sheet.marks([[(0.0, base), (days, base)]], GRID, 0.8, zorder=1)
-        sheet.boxes(boxes, colour)
+        sheet.boxes(np.stack([np.column_stack(corner) for corner in corners], axis=1), colour)
         sheet.text(-0.006 * days, base + 0.36 * lane, _SHORT[verdict], ha="right", colour=colour)
 
 
 _SHORT = {"healthy": "healthy", "steady": "steady", "unsteady": "unsteady", "inconclusive": "open"}
 
 
-def _words(meter: Meter, windows: pl.DataFrame, errors: Floats, reach: float) -> str:
-    tally = ", ".join(f"{(windows['verdict'] == name).sum()} {name}" for name in LANES)
+def _words(meter: Meter, windows: Windows, errors: Floats, reach: float) -> str:
+    tally = ", ".join(f"{(windows.verdict == VERDICTS.index(name)).sum()} {name}" for name in LANES)
     beyond = int((np.abs(errors) > reach).sum())
     edge = f" {count(beyond, 'window')} beyond the axis, drawn at its edge." if beyond else ""
     middle = f" Median error {percent(float(np.median(errors)))}." if len(errors) else ""
-    return f"{count(windows.height, 'window')} ({tally}) in {count(len(meter.regimes), 'regime')}.{middle}{edge}"
+    return f"{count(len(windows), 'window')} ({tally}) in {count(len(meter.regimes), 'regime')}.{middle}{edge}"

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from reports.audit.windows import Windows
 from reports.clock import local
 from reports.picture import Floats
 
 _DAY_US = 86_400_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STEPS_DAYS = (1, 2, 5, 10)
 _STEPS_MONTHS = (1, 2, 3, 6, 12, 24, 60)
 
@@ -35,8 +38,11 @@ class TimeScale:
 
     def places(self, times: pl.Series) -> Floats:
         """The places of a column of instants."""
-        begin = round(self.start.timestamp() * 1_000_000)
-        return (times.dt.epoch("us").to_numpy().astype(np.float64) - begin) / _DAY_US
+        return self.of(times.dt.epoch("us").to_numpy())
+
+    def of(self, us: NDArray[np.int64]) -> Floats:
+        """The places of instants [us since 1970]."""
+        return (us.astype(np.float64) - _us(self.start)) / _DAY_US
 
     def marks(self, most: int) -> list[tuple[float, str]]:
         """Dates to write under the axis, at most so many: firsts of months, or days where the span is short."""
@@ -67,19 +73,26 @@ class TimeScale:
         return [(self.at(day), f"{day:%m-%d}") for day in days[::step]]
 
 
-def focused(scale: TimeScale, windows: pl.DataFrame) -> TimeScale:
+def _us(when: datetime) -> int:
+    return round(when.timestamp() * 1_000_000)
+
+
+def focused(scale: TimeScale, windows: Windows) -> TimeScale:
     """The part of the span around the windows that have pairs, if that is less than a third of it; else all of it."""
-    evidence = windows.filter(pl.col("n_pairs") > 0)
-    if evidence.is_empty():
+    evidence = windows.take(windows.n_pairs > 0)
+    if not len(evidence):
         return scale
-    first, last = evidence["window_start"].min(), evidence["window_end"].max()
-    if not (isinstance(first, datetime) and isinstance(last, datetime)):
-        return scale
+    first, last = (_EPOCH + timedelta(microseconds=int(us)) for us in (evidence.start.min(), evidence.end.max()))
     if 3 * (last - first) > scale.end - scale.start:
         return scale
-    length = windows["window_end"][0] - windows["window_start"][0]
+    length = timedelta(microseconds=int(windows.end[0] - windows.start[0]))
     room = max(1, round(0.15 * ((last - first) / length))) * length
     return TimeScale(max(scale.start, first - room), min(scale.end, last + room))
+
+
+def inside(scale: TimeScale, windows: Windows) -> Windows:
+    """The windows that lie wholly within the span."""
+    return windows.take((windows.start >= _us(scale.start)) & (windows.end <= _us(scale.end)))
 
 
 def thinned(many: int, most: int) -> Sequence[int]:

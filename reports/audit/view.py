@@ -26,7 +26,7 @@ class AuditView:
     Parameters
     ----------
     meters, regimes, fleet : the tables AUDIT_METERS, REGIMES and AUDIT_FLEET of `transforms.schemas`
-    windows : gives AUDIT_WINDOWS of the meters asked for
+    windows : gives the columns asked for of AUDIT_WINDOWS of the meters asked for, sorted by meter and time
     points : gives a sample of PAIRS of one meter, None if there are none
     summary : as `transforms.audit.summary` gives it; ``volume`` (totals and their interval) and ``assumptions`` are shown,
         a total that is missing is summed from ``meters`` and shown without an interval
@@ -44,7 +44,7 @@ class AuditView:
     meters: pl.DataFrame
     regimes: pl.DataFrame
     fleet: pl.DataFrame
-    windows: Callable[[Sequence[str]], pl.DataFrame]
+    windows: Callable[[Sequence[str], Sequence[str]], pl.DataFrame]
     points: Callable[[str], pl.DataFrame | None]
     summary: dict[str, Any]
     facts: dict[str, Any]

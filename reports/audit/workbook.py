@@ -69,7 +69,8 @@ def write_workbook(file: Path, view: AuditView, audience: str, most_windows: int
         for name, table in what_if_tables(view):
             sheets.frame(name, table, table.columns)
         if 0 < windows <= most_windows:
-            sheets.frames("windows", _windows(view), [name for name in AUDIT_WINDOWS if name in WINDOW_COLUMNS])
+            columns = [name for name in AUDIT_WINDOWS if name in WINDOW_COLUMNS]
+            sheets.frames("windows", _windows(view, columns), columns)
         inputs = _inputs(view)
         sheets.frame("inputs", inputs, inputs.columns)
 
@@ -114,11 +115,11 @@ def _limits(view: AuditView) -> pl.DataFrame:
     )
 
 
-def _windows(view: AuditView) -> Iterable[pl.DataFrame]:
+def _windows(view: AuditView, columns: Sequence[str]) -> Iterable[pl.DataFrame]:
     """The windows of all meters, a few meters at a time."""
     codes = view.meters["feature_code"].sort().to_list()
     for begin in range(0, len(codes), _AT_ONCE):
-        yield view.windows(codes[begin : begin + _AT_ONCE]).sort("feature_code", "window_start")
+        yield view.windows(codes[begin : begin + _AT_ONCE], columns)
 
 
 def _inputs(view: AuditView) -> pl.DataFrame:

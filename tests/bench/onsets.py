@@ -85,14 +85,13 @@ def _scored(parts: list[Drawn], label: str, years: float) -> Row:
     """One row of a table."""
     import polars as pl
 
-    from tests.bench.histories import BEGIN, LENGTH
-    from transforms.audit import regimes
-    from transforms.policy import Policy
+    from tests.auditing import regimes_in
+    from tests.bench.histories import BEGIN
 
     found, taken = [], 0.0
     for part in parts:
         begun = time.perf_counter()
-        own = regimes(part.windows, part.moments, part.fleet, Policy(), LENGTH)
+        own = regimes_in(part.windows, part.moments, part.fleet)
         taken += time.perf_counter() - begun
         truth = pl.DataFrame(
             {

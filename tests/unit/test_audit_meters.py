@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,26 +14,32 @@ from scipy import stats
 
 from tests.auditing import BEGIN, LENGTH, fleet_of, moments_of, registry_of, windows_of
 from transforms.audit import (
-    calibration_volumes,
+    Statistics,
     compare,
     comparison_summary,
     fleet_groups,
     joined,
-    meters,
-    regimes,
+    statistics,
     summary,
 )
 from transforms.audit.compliance import against, favours_one_party, in_service_factor, one_sign
-from transforms.audit.money import priced
-from transforms.audit.places import locate, random_variance
-from transforms.audit.series import prepared
+from transforms.audit.listed import listed
+from transforms.audit.money import priced, tariff_of
 from transforms.audit.volume import mis_registered, shared_uncertainty, total_half_width
 from transforms.canonical import canonical
+from transforms.fleet import fleet_table
 from transforms.judge.evidence import Zones
 from transforms.policy import Policy
-from transforms.schemas import AUDIT_FLEET, AUDIT_METERS
+from transforms.registry import Registry
+from transforms.schemas import AUDIT_FLEET, AUDIT_METERS, AUDIT_MOMENTS
 
 Z = 1.959963984540054
+NO_MOMENTS = pl.DataFrame(schema=AUDIT_MOMENTS)
+END = BEGIN + timedelta(days=100)
+
+
+def statistics_of(windows: pl.DataFrame, moments: pl.DataFrame, registry: Registry, end: datetime = END) -> Statistics:
+    return statistics(windows, moments, fleet_table(registry), registry, Policy(), LENGTH, end)
 
 
 def test_the_intervals_of_volumes_carry_the_calibrations_by_hand() -> None:
@@ -43,22 +50,37 @@ def test_the_intervals_of_volumes_carry_the_calibrations_by_hand() -> None:
         meter_volume_l=[1020.0, 1020.0, 1020.0, 1980.0],
         reference_uncertainty=0.0025,
         calibrated_on=[date(2026, 1, 1)] * 3 + [date(2026, 2, 1)],
-    ).with_columns(random_l2=pl.lit(4.0))
-    found = mis_registered(windows, ["feature_code"]).row(0, named=True)
-    assert found["volume_l"] == 5000
-    assert found["misregistered_l"] == pytest.approx(40)
+    )
+    known = replace(listed(windows, NO_MOMENTS, fleet_of(["WM-1"]), Policy()), random_l2=np.full(4, 4.0))
+    found = mis_registered(known, known.meter, 1)
+    assert found.volume.tolist() == [5000]
+    assert found.misregistered.tolist() == pytest.approx([40])
     # 0.25 % of 3,000 L and of 2,000 L are independent; the random parts are 4 L^2 each
-    half = Z * np.sqrt(7.5**2 + 5.0**2 + 16)
-    assert found["misregistered_high_l"] - 40 == pytest.approx(half)
-    assert 40 - found["misregistered_low_l"] == pytest.approx(half)
-    assert shared_uncertainty(windows, ["feature_code"])["shared"][0] == pytest.approx(np.hypot(7.5, 5.0) / 5000)
+    assert found.half.tolist() == pytest.approx([Z * np.sqrt(7.5**2 + 5.0**2 + 16)])
+    assert shared_uncertainty(known, known.meter, 1).tolist() == pytest.approx([np.hypot(7.5, 5.0) / 5000])
+
+
+def test_a_reference_that_comes_back_is_still_the_same_reference() -> None:
+    # A, B, A: the two windows on A err together
+    windows = windows_of(
+        [0.0] * 3,
+        flowmeter_id=["F-A", "F-B", "F-A"],
+        volume_l=1000.0,
+        meter_volume_l=1000.0,
+        reference_uncertainty=0.003,
+    )
+    known = listed(windows, NO_MOMENTS, fleet_of(["WM-1"]), Policy())
+    found = mis_registered(known, known.meter, 1)
+    assert found.half.tolist() == pytest.approx([Z * np.hypot(2 * 3.0, 3.0)])
+    # all on one day of calibration: one batch
+    volumes = statistics_of(windows, NO_MOMENTS, registry_of(["WM-1"])).volumes
+    assert volumes.select("calibrated_on", "volume_l", "common_l").rows() == [(date(2025, 12, 20), 3000.0, 9.0)]
 
 
 def test_the_scatter_of_readings_is_random_and_no_flow_has_none() -> None:
     windows = windows_of([0.0, 0.0])
     moments = moments_of(windows, {0: ([0.0] * 40, [0.0] * 40), 3: ([100.0, 200.0], [100.0, 200.0])})
-    listed = prepared(windows)
-    found = random_variance(locate(moments, listed), listed, fleet_of(["WM-1"]), Policy())
+    found = listed(windows, moments, fleet_of(["WM-1"]), Policy()).random_l2
     # a quarter of an hour of (1 % and 0.5 % of the flow) and of a step of 1 L/h at both ends
     by_hand = (0.25**2) * ((0.01**2 + 0.005**2) * (100**2 + 200**2) + 2 / 6)
     assert found.tolist() == pytest.approx([by_hand] * 2)
@@ -76,7 +98,7 @@ def test_references_calibrated_on_one_day_err_together() -> None:
     assert total_half_width(volumes, []).item() == pytest.approx(Z * 25.0)
 
 
-def whole_audit() -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+def whole_audit(**columns: list[Any]) -> tuple[Statistics, Registry]:
     """Three meters: right, 6 % low throughout, and low from the hundredth window on."""
     noise = 0.002 * np.random.default_rng(1).standard_normal((3, 200))
     errors = np.array([np.zeros(200), np.full(200, -0.06), np.where(np.arange(200) < 100, 0.0, -0.06)])
@@ -95,19 +117,13 @@ def whole_audit() -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFram
             some = frame.filter(pl.Series(1 + error == gain))
             cells = {2: (flows[:2], [gain * q for q in flows[:2]]), 3: (flows[2:], [gain * q for q in flows[2:]])}
             moments.append(moments_of(some, cells))
-    listed, sums = pl.concat(windows), pl.concat(moments)
-    fleet = fleet_of(["WM-1", "WM-2", "WM-3"])
-    found = regimes(listed, sums, fleet, Policy(), LENGTH)
-    return listed, sums, found, fleet
-
-
-END = BEGIN + timedelta(days=100)
+    registry = registry_of(["WM-1", "WM-2", "WM-3"], **columns)
+    return statistics_of(pl.concat(windows), pl.concat(moments), registry), registry
 
 
 def test_a_row_per_meter_says_what_it_did_and_does() -> None:
-    windows, moments, found, fleet = whole_audit()
-    registry = registry_of(["WM-1", "WM-2", "WM-3"], site=["north", "south", "south"])
-    table = meters(windows, moments, found, fleet, registry, Policy(), END)
+    found, _ = whole_audit(site=["north", "south", "south"])
+    table = found.meters
     assert table.schema == pl.Schema(AUDIT_METERS)
     right, low, stepped = table.iter_rows(named=True)
     assert (right["n_regimes"], low["n_regimes"], stepped["n_regimes"]) == (1, 1, 2)
@@ -138,9 +154,7 @@ def test_a_meter_that_was_off_and_is_not_any_more_is_flagged_as_such() -> None:
         moments_of(windows.filter(pl.Series(error == e)), {2: (flows, [(1 + e) * q for q in flows])})
         for e in (-0.06, 0)
     ]
-    moments, fleet = pl.concat(parts), fleet_of(["WM-1"])
-    found = regimes(windows, moments, fleet, Policy(), LENGTH)
-    row = meters(windows, moments, found, fleet, registry_of(["WM-1"]), Policy(), END).row(0, named=True)
+    row = statistics_of(windows, pl.concat(parts), registry_of(["WM-1"])).meters.row(0, named=True)
     assert (row["flag"], row["flagged"], row["on_verification"]) == ("was_outside", True, "inside")
 
 
@@ -149,11 +163,8 @@ def test_a_drift_is_told_with_the_day_of_its_crossing() -> None:
     error = 0.003 * day / 30.4369
     windows = windows_of(error + 0.003 * np.random.default_rng(3).standard_normal(400))
     moments = moments_of(windows, {2: ([60.0, 90.0], [60.3, 90.6])})
-    fleet = fleet_of(["WM-1"])
-    found = regimes(windows, moments, fleet, Policy(), LENGTH)
-    row = meters(windows, moments, found, fleet, registry_of(["WM-1"]), Policy(), BEGIN + timedelta(days=200)).row(
-        0, named=True
-    )
+    found = statistics_of(windows, moments, registry_of(["WM-1"]), BEGIN + timedelta(days=200))
+    row = found.meters.row(0, named=True)
     assert row["drift_low"] < 0.003 < row["drift_high"]
     # 2 % at 0.3 % a month is reached after 203 days
     assert abs((row["crosses_on"] - (BEGIN + timedelta(days=203)).date()).days) < 15
@@ -163,10 +174,8 @@ def test_a_drift_is_told_with_the_day_of_its_crossing() -> None:
 
 def test_meters_without_evidence_are_listed_all_the_same() -> None:
     windows = windows_of([0.0] * 3, verdict="inconclusive", reason="reference_expired")
-    fleet = fleet_of(["WM-1"])
     moments = moments_of(windows, {2: ([60.0], [60.0])})
-    found = regimes(windows, moments, fleet, Policy(), LENGTH)
-    row = meters(windows, moments, found, fleet, registry_of(["WM-1"]), Policy(), END).row(0, named=True)
+    row = statistics_of(windows, moments, registry_of(["WM-1"])).meters.row(0, named=True)
     assert (row["n_windows"], row["n_inconclusive"], row["n_regimes"], row["volume_l"]) == (3, 3, 0, 0.0)
     assert row["flagged"] is False and row["on_verification"] is None
 
@@ -183,27 +192,31 @@ TARIFFS = pl.DataFrame(
 
 
 def test_the_most_particular_tariff_of_the_day_holds() -> None:
-    sites = pl.DataFrame({"feature_code": ["WM-1", "WM-2"], "site": ["south", "north"], "model": ["M", "M"]})
-    days = pl.concat([windows_of([0.0] * 4, code=code).gather_every(1) for code in ("WM-1", "WM-2")])
-    days = days.with_columns(
-        window_start=pl.Series([datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2, 3, 4)] * 2).cast(
-            days.schema["window_start"]
-        )
+    days = pl.DataFrame(
+        {
+            "site": ["south"] * 4 + ["north"] * 4,
+            "model": "M",
+            "day": [date(2026, 1, day) for day in (1, 2, 3, 4)] * 2,
+        }
     )
-    found = priced(days.drop("model"), sites, TARIFFS)
+    found = priced(days, TARIFFS)
     assert found["price_per_m3"].to_list() == [2.0, 2.0, 2.0, 4.0, 1.0, 3.0, 3.0, 3.0]
-    assert priced(days.drop("model"), sites, None)["price_per_m3"].is_null().all()
-    before = days.with_columns(window_start=pl.col("window_start") - timedelta(days=900))
-    assert priced(before.drop("model"), sites, TARIFFS)["price_per_m3"].is_null().all()
+    before = days.with_columns(pl.col("day") - timedelta(days=900))
+    assert priced(before, TARIFFS)["price_per_m3"].is_null().all()
+    # the same, meter by meter and window by window
+    who = pl.DataFrame({"site": ["north", "south"], "model": ["M", "M"]})
+    first = (date(2026, 1, 1) - date(1970, 1, 1)).days
+    told = tariff_of(np.array([0, 0, 1, 1]), first + np.array([0, 3, 0, 3]), who, TARIFFS)
+    assert told.price_per_m3.tolist() == [1.0, 3.0, 2.0, 4.0]
+    assert told.currency.to_list() == ["EUR", "EUR"]
+    assert np.isnan(tariff_of(np.array([0]), np.array([first]), who, None).price_per_m3).all()
 
 
 def test_money_keeps_what_was_billed_too_little_and_too_much_apart() -> None:
     windows = windows_of([-0.1, 0.2, -0.3], volume_l=1000.0, meter_volume_l=[900.0, 1200.0, 700.0])
-    fleet, moments = fleet_of(["WM-1"]), moments_of(windows, {2: ([60.0, 61.0, 70.0], [60.0, 61.0, 70.0])})
+    moments = moments_of(windows, {2: ([60.0, 61.0, 70.0], [60.0, 61.0, 70.0])})
     tariffs = TARIFFS.filter(pl.col("site").is_null() & pl.col("model").is_null())
-    registry = registry_of(["WM-1"], tariffs)
-    found = regimes(windows, moments, fleet, Policy(), LENGTH)
-    row = meters(windows, moments, found, fleet, registry, Policy(), END).row(0, named=True)
+    row = statistics_of(windows, moments, registry_of(["WM-1"], tariffs)).meters.row(0, named=True)
     # 100 L and 300 L too little, 200 L too much, at 1 EUR a cubic metre
     assert row["under_billed"] == pytest.approx(0.4)
     assert row["over_billed"] == pytest.approx(0.2)
@@ -260,11 +273,9 @@ def test_in_service_twice_the_error_is_allowed_unless_the_policy_says_how_much()
 
 
 def test_groups_and_the_summary_add_up() -> None:
-    windows, moments, found, fleet = whole_audit()
     installed = [date(2014, 5, 1), date(2015, 1, 1), date(2019, 12, 31)]
-    registry = registry_of(["WM-1", "WM-2", "WM-3"], site=["north", "south", "south"], installed_on=installed)
-    table = meters(windows, moments, found, fleet, registry, Policy(), END)
-    volumes = calibration_volumes(windows, moments, fleet, Policy())
+    said, registry = whole_audit(site=["north", "south", "south"], installed_on=installed)
+    table, found, volumes = said.meters, said.regimes, said.volumes
     groups = fleet_groups(table, registry, volumes)
     assert groups.schema == pl.Schema(AUDIT_FLEET)
     assert groups.select("by", "group", "n_meters").rows() == [
@@ -294,8 +305,7 @@ def test_groups_and_the_summary_add_up() -> None:
 
 @pytest.mark.parametrize("n", [5, 6, 11, 40])
 def test_the_interval_of_a_median_is_that_of_the_sign_test(n: int) -> None:
-    windows, moments, found, fleet = whole_audit()
-    one = meters(windows, moments, found, fleet, registry_of(["WM-1", "WM-2", "WM-3"]), Policy(), END)[:1]
+    one = whole_audit()[0].meters[:1]
     drifts = [0.001 * k for k in range(n)]
     table = pl.concat(
         [one.with_columns(feature_code=pl.lit(f"WM-{k}"), drift_per_month=pl.lit(d)) for k, d in enumerate(drifts)]

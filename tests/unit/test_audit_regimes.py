@@ -9,10 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.auditing import BEGIN, LENGTH, fleet_of, moments_of, windows_of
-from transforms.audit import regimes
+from tests.auditing import BEGIN, LENGTH, fleet_of, moments_of, regimes_in, windows_of
 from transforms.fleet import fleet_table
-from transforms.policy import Policy
 from transforms.registry import load_registry
 from transforms.schemas import AUDIT_MOMENTS, AUDIT_WINDOWS, REGIMES
 
@@ -26,7 +24,7 @@ def noise(n: int, seed: int = 1, standard: float = 0.004) -> np.ndarray:
 
 def found_in(windows: pl.DataFrame, moments: pl.DataFrame = NO_MOMENTS) -> pl.DataFrame:
     codes = windows["feature_code"].unique(maintain_order=True).to_list()
-    return regimes(windows, moments, fleet_of(codes), Policy(), LENGTH)
+    return regimes_in(windows, moments, fleet_of(codes))
 
 
 def test_a_step_makes_two_regimes_with_dates() -> None:
@@ -168,7 +166,7 @@ def recorded() -> pl.DataFrame:
     registry = load_registry(ROOT / "data" / "registry")
     windows, moments = (pl.read_parquet(folder / f"{name}.parquet") for name in ("windows", "moments"))
     missing = [pl.lit(None, kind).alias(name) for name, kind in AUDIT_WINDOWS.items() if name not in windows.columns]
-    return regimes(windows.with_columns(missing), moments, fleet_table(registry), Policy(), LENGTH)
+    return regimes_in(windows.with_columns(missing), moments, fleet_table(registry))
 
 
 def test_k37_has_the_three_regimes_that_were_measured(recorded: pl.DataFrame) -> None:

@@ -207,7 +207,7 @@ def test_an_audit_of_nothing_is_said_plainly(tmp_path: Path) -> None:
         meters=pl.DataFrame(schema=AUDIT_METERS),
         regimes=pl.DataFrame(schema=REGIMES),
         fleet=pl.DataFrame(schema=AUDIT_FLEET),
-        windows=lambda _: pl.DataFrame(schema=AUDIT_WINDOWS),
+        windows=lambda _, columns: pl.DataFrame(schema={name: AUDIT_WINDOWS[name] for name in columns}),
         points=lambda _: None,
         summary={},
         facts={"from": view.facts["from"], "to": view.facts["to"], "window": "12h"},

@@ -15,6 +15,7 @@ from reports.audit.bars import bars
 from reports.audit.customer_words import LANGUAGES, TEXTS
 from reports.audit.local import Local
 from reports.audit.timescale import TimeScale, focused, thinned
+from reports.audit.windows import Windows
 from reports.wording import THIN
 from transforms import notices
 
@@ -254,10 +255,12 @@ def test_customers_hear_no_jargon(language: str) -> None:
 def test_a_time_line_goes_where_the_readings_are() -> None:
     whole = TimeScale(datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 7, 1, tzinfo=UTC))
     starts = pl.datetime_range(whole.start, whole.end, "12h", closed="left", eager=True)
-    windows = pl.DataFrame({"window_start": starts, "window_end": starts.dt.offset_by("12h")})
+    windows = pl.DataFrame({"window_start": starts, "window_end": starts.dt.offset_by("12h")}).with_columns(
+        verdict=pl.lit("healthy"), **dict.fromkeys(("error", "volume_l", "meter_volume_l"), pl.lit(0.0))
+    )
     between = pl.col("window_start").is_between(datetime(2025, 3, 1, tzinfo=UTC), datetime(2025, 3, 9, 12, tzinfo=UTC))
     few = windows.with_columns(n_pairs=between.cast(pl.Int64) * 48)
-    drawn = focused(whole, few)
+    drawn = focused(whole, Windows.of(few))
     assert (drawn.start, drawn.end) == (datetime(2025, 2, 27, 12, tzinfo=UTC), datetime(2025, 3, 11, 12, tzinfo=UTC))
-    assert focused(whole, windows.with_columns(n_pairs=pl.lit(48))) == whole
-    assert focused(whole, windows.with_columns(n_pairs=pl.lit(0))) == whole
+    assert focused(whole, Windows.of(windows.with_columns(n_pairs=pl.lit(48)))) == whole
+    assert focused(whole, Windows.of(windows.with_columns(n_pairs=pl.lit(0)))) == whole

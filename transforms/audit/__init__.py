@@ -1,24 +1,21 @@
 """Audit: what years of windows say of each meter and of the fleet: regimes, drift, volumes, compliance.
 
-Pure functions on the windows and moments of some meters at a time, whole histories of each: `regimes`, then `meters` and
-`calibration_volumes`; for the whole audit once `fleet_groups` and `summary`; `compare` sets two policies side by side.
+Pure functions on the windows and moments of some meters at a time, whole histories of each: `statistics`; for the whole
+audit once `fleet_groups` and `summary`; `compare` sets two policies side by side.
 """
 
 from transforms.audit.compare import Comparison, compare, comparison_summary, joined
 from transforms.audit.fleet import fleet_groups
-from transforms.audit.meters import meters
-from transforms.audit.regimes import regimes
+from transforms.audit.statistics import Statistics, statistics
 from transforms.audit.summary import summary
-from transforms.audit.volume import calibration_volumes
 
 __all__ = [
     "Comparison",
-    "calibration_volumes",
+    "Statistics",
     "compare",
     "comparison_summary",
     "fleet_groups",
     "joined",
-    "meters",
-    "regimes",
+    "statistics",
     "summary",
 ]

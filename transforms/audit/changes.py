@@ -14,6 +14,7 @@ from transforms.audit.costs import PrefixSums, prefix_sums
 from transforms.audit.gls import jump_fit, parts_of, whole_fit
 from transforms.audit.segment import LEAST, Prices, Stretches, drifting
 from transforms.audit.series import Bools, Floats, Ints, Series
+from transforms.compiled import compiled
 
 #: standard deviations by which a window must miss the regimes on both sides to be taken for a mixture of them
 _APART = 2.5
@@ -198,11 +199,29 @@ def common_variance(share: Floats, common: Floats, calibration: Ints) -> Floats:
     calibration : ndarray
         Which calibration each window rests on; negative for no window.
     """
-    rows = len(share)
-    if not share.size:
-        return np.zeros(rows)
-    ids = calibration - calibration.min()
-    key = (np.arange(rows)[:, None] * (int(ids.max()) + 1) + ids).ravel()
-    few, inverse = np.unique(key, return_inverse=True)
-    part = np.bincount(inverse, weights=(share * common).ravel(), minlength=len(few))
-    return np.bincount(few // (int(ids.max()) + 1), weights=part**2, minlength=rows).astype(np.float64)
+    return _common_variance(share, common, calibration)
+
+
+@compiled
+def _common_variance(share: Floats, common: Floats, calibration: Ints) -> Floats:
+    rows, width = share.shape
+    found = np.zeros(rows)
+    known, part = np.zeros(width, dtype=np.int64), np.zeros(width)
+    for row in range(rows):
+        count, at = 0, 0
+        for k in range(width):
+            own = calibration[row, k]
+            if own < 0:
+                continue
+            # windows of one calibration mostly follow each other
+            if count == 0 or known[at] != own:
+                at = 0
+                while at < count and known[at] != own:
+                    at += 1
+                if at == count:
+                    known[at], part[at] = own, 0.0
+                    count += 1
+            part[at] += share[row, k] * common[row, k]
+        for at in range(count):
+            found[row] += part[at] ** 2
+    return found

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transforms.audit.pooled import Pooled
+from transforms.audit.pooled import Combination, Pooled, variances
 from transforms.audit.series import Floats
 from transforms.audit.volume import Z95
 
@@ -48,8 +48,9 @@ def weighted_error(pooled: Pooled, profile: Floats, least: int) -> Weighted:
         share = share / share.sum(axis=0)
         ratio = np.where(used, sy / sx, 0.0)
         error = (share * ratio).sum(axis=0) - 1
-        each = np.where(used, share / sx, 0.0)[pooled.place, pooled.group]
-        score = each * (pooled.rows["sy"] - ratio[pooled.place, pooled.group] * pooled.rows["sx"])
-        half = Z95 * np.hypot(np.sqrt(pooled.clustered([score])[0, 0]), (1 + error) * pooled.reference.uncertainty / 2)
+        scores = Combination(n.shape[1], 1)
+        scores.put(0, np.where(used, share / sx, 0.0), sy=1.0, sx=-ratio)
+        variance = variances(*pooled.clustered(scores.scores()), (0,))[0]
+        half = Z95 * np.hypot(np.sqrt(variance), (1 + error) * pooled.reference.uncertainty / 2)
     known = np.isfinite(error) & (covered >= LEAST_SHARE)
     return Weighted(*(np.where(known, values, np.nan) for values in (error, error - half, error + half)))

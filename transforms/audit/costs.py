@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from transforms.audit.series import Floats, Ints, Series
+from transforms.compiled import compiled
 
 _TERMS = 6
 
@@ -49,24 +50,35 @@ class PrefixSums:
 
 def prefix_sums(series: Series, variance: Floats) -> PrefixSums:
     """Prefix sums of a series with given variances."""
-    count = np.maximum(series.n, 1)
-    rows = np.arange(len(series.n))
-    origin = (series.day[:, 0] + series.day[rows, count - 1]) / 2 if series.day.shape[1] else np.zeros(len(rows))
-    unit = (
-        np.maximum((series.day[rows, count - 1] - series.day[:, 0]) / 2, 1.0)
-        if series.day.shape[1]
-        else np.ones(len(rows))
-    )
-    with np.errstate(divide="ignore"):
-        w = np.where(series.present, 1 / variance, 0.0)
-    total = np.maximum(w.sum(axis=1), np.finfo(np.float64).tiny)
-    datum = (w * series.error).sum(axis=1) / total
-    t = np.where(series.present, (series.day - origin[:, None]) / unit[:, None], 0.0)
-    y = np.where(series.present, series.error - datum[:, None], 0.0)
-    sums = np.zeros((_TERMS, *w.shape[:1], w.shape[1] + 1))
-    for place, term in enumerate((w, w * t, w * t * t, w * y, w * t * y, w * y * y)):
-        np.cumsum(term, axis=1, out=sums[place, :, 1:])
-    return PrefixSums(sums, origin, unit, datum)
+    return PrefixSums(*_running_sums(series.day, series.error, variance, series.n))
+
+
+@compiled
+def _running_sums(day: Floats, error: Floats, variance: Floats, n: Ints) -> tuple[Floats, Floats, Floats, Floats]:
+    rows, width = day.shape
+    sums = np.zeros((_TERMS, rows, width + 1))
+    origin, unit, datum = np.zeros(rows), np.ones(rows), np.zeros(rows)
+    for row in range(rows):
+        if n[row] == 0:
+            continue
+        first, last = day[row, 0], day[row, n[row] - 1]
+        origin[row], unit[row] = (first + last) / 2, max((last - first) / 2, 1.0)
+        total = 0.0
+        for k in range(n[row]):
+            total += 1 / variance[row, k]
+            datum[row] += error[row, k] / variance[row, k]
+        datum[row] /= total
+        for k in range(width):
+            w, t, y = 0.0, 0.0, 0.0
+            if k < n[row]:
+                w, t, y = 1 / variance[row, k], (day[row, k] - origin[row]) / unit[row], error[row, k] - datum[row]
+            sums[0, row, k + 1] = sums[0, row, k] + w
+            sums[1, row, k + 1] = sums[1, row, k] + w * t
+            sums[2, row, k + 1] = sums[2, row, k] + w * t * t
+            sums[3, row, k + 1] = sums[3, row, k] + w * y
+            sums[4, row, k + 1] = sums[4, row, k] + w * t * y
+            sums[5, row, k + 1] = sums[5, row, k] + w * y * y
+    return sums, origin, unit, datum
 
 
 def _cost(part: Floats) -> Cost:

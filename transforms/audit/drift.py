@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 
 from transforms.audit.changes import common_variance
+from transforms.audit.listed import Listed
 from transforms.audit.noise import drawn_in, estimate_noise
-from transforms.audit.series import Floats, Ints, Series, pack
+from transforms.audit.series import Floats, Ints, Series, numbered
+from transforms.compiled import compiled
 from transforms.statistics import student_quantile
 
 #: days in a month, on average over the Gregorian calendar's 400 years
@@ -52,21 +53,22 @@ class Slopes:
         return self.level + months * self.per_month, self.quantile * np.sqrt(np.maximum(variance, 0.0))
 
 
-def slopes(telling: pl.DataFrame, groups: int) -> Slopes:
+def slopes(windows: Listed, telling: Ints, group: Ints, groups: int) -> Slopes:
     """Fit a line to the errors of each group of windows.
 
     Parameters
     ----------
-    telling : DataFrame
-        Windows that tell, with ``group``, sorted by group and time.
+    telling : ndarray
+        Rows of the windows that tell.
+    group : ndarray
+        The group of each, rising.
     groups : int
         How many groups there are; those without windows get NaN.
     """
     full = {name: np.full(groups, np.nan) for name in Slopes.__dataclass_fields__}
-    if not telling.is_empty():
-        ranked = telling.with_columns(own=pl.col("group").rank("dense").cast(pl.Int64) - 1)
-        which = ranked.group_by("own", maintain_order=True).first()["group"].to_numpy()
-        fitted = fit_slopes(pack(ranked, "own"))
+    if len(telling):
+        which = group[np.flatnonzero(np.diff(group, prepend=-1))]
+        fitted = fit_slopes(Series.packed(windows, telling, numbered(group)))
         for name, values in full.items():
             values[which] = getattr(fitted, name)
     return Slopes(**full)
@@ -75,23 +77,16 @@ def slopes(telling: pl.DataFrame, groups: int) -> Slopes:
 def fit_slopes(series: Series) -> Slopes:
     """Fit a line to each row."""
     noise = estimate_noise(series)
-    calm = drawn_in(series, noise)
     variance = series.variance + noise.between[:, None]
-    weight = np.where(series.present, 1 / variance, 0.0)
-    total = weight.sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        middle = (weight * series.day).sum(axis=1) / total
-        months = np.where(series.present, (series.day - middle[:, None]) / MONTH_DAYS, 0.0)
-        spread = (weight * months**2).sum(axis=1)
-        level = (weight * calm.error).sum(axis=1) / total
-        slope = (weight * months * calm.error).sum(axis=1) / spread
-        residual = np.where(series.present, calm.error - level[:, None] - slope[:, None] * months, 0.0)
-        dof = np.maximum(series.n - 2.0, 1.0)
-        scatter = np.maximum((weight * residual**2).sum(axis=1) / dof, 1.0) * noise.persistence
-        for_level, for_slope = weight / total[:, None], weight * months / spread[:, None]
-        shared_level = common_variance(for_level, series.common, series.calibration)
-        shared_slope = common_variance(for_slope, series.common, series.calibration)
-        shared_both = common_variance(for_level + for_slope, series.common, series.calibration)
+    middle, level, slope, total, spread, chi2, for_level, for_slope = _fitted(
+        drawn_in(series, noise).error, variance, series.day, series.n
+    )
+    dof = np.maximum(series.n - 2.0, 1.0)
+    scatter = np.maximum(chi2 / dof, 1.0) * noise.persistence
+    shared_level, shared_slope, shared_both = (
+        common_variance(share, series.common, series.calibration)
+        for share in (for_level, for_slope, for_level + for_slope)
+    )
     rows = np.arange(len(series.n))
     last = np.maximum(series.n - 1, 0)
     first_day, last_day = series.day[rows, 0], series.day[rows, last]
@@ -100,17 +95,52 @@ def fit_slopes(series: Series) -> Slopes:
     def known(values: Floats) -> Floats:
         return np.where(enough, values, np.nan)
 
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope_variance = scatter / spread + shared_slope
     return Slopes(
         middle=middle,
         level=level,
         per_month=known(slope),
         level_variance=scatter / total + shared_level,
-        slope_variance=known(scatter / spread + shared_slope),
+        slope_variance=known(slope_variance),
         covariance=known((shared_both - shared_level - shared_slope) / 2),
         quantile=student_quantile(_Z95, np.maximum(dof / noise.persistence, 2.0)),
         first=first_day,
         last=last_day,
     )
+
+
+@compiled
+def _fitted(error: Floats, variance: Floats, day: Floats, n: Ints) -> tuple[Floats, ...]:
+    """Middle, level and slope of each row's line, the sum of weights, the weighted spread of months, what is left, and
+    the shares that each window has in level and slope."""
+    rows, width = error.shape
+    middle, level, slope = np.zeros(rows), np.zeros(rows), np.full(rows, np.nan)
+    total, spread, chi2 = np.zeros(rows), np.zeros(rows), np.full(rows, np.nan)
+    for_level, for_slope = np.zeros((rows, width)), np.full((rows, width), np.nan)
+    for row in range(rows):
+        for k in range(n[row]):
+            weight = 1 / variance[row, k]
+            total[row] += weight
+            middle[row] += weight * (day[row, k] - day[row, 0])
+            level[row] += weight * error[row, k]
+        middle[row] = day[row, 0] + middle[row] / total[row]
+        level[row] /= total[row]
+        product = 0.0
+        for k in range(n[row]):
+            weight, months = 1 / variance[row, k], (day[row, k] - middle[row]) / MONTH_DAYS
+            spread[row] += weight * months**2
+            product += weight * months * (error[row, k] - level[row])
+        if spread[row] > 0:
+            slope[row], chi2[row] = product / spread[row], 0.0
+        for k in range(n[row]):
+            weight, months = 1 / variance[row, k], (day[row, k] - middle[row]) / MONTH_DAYS
+            for_level[row, k] = weight / total[row]
+            if spread[row] > 0:
+                chi2[row] += weight * (error[row, k] - level[row] - slope[row] * months) ** 2
+                for_slope[row, k] = weight * months / spread[row]
+        for_slope[row, n[row] :] = 0.0
+    return middle, level, slope, total, spread, chi2, for_level, for_slope
 
 
 @dataclass(frozen=True)

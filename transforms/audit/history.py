@@ -5,60 +5,56 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-import polars as pl
 
 from transforms.audit.changes import settle
+from transforms.audit.listed import Listed
 from transforms.audit.noise import Noise, drawn_in, estimate_noise
 from transforms.audit.onset import Onsets, date_changes, most_probable, with_bends
 from transforms.audit.segment import Stretches, prices, segment
-from transforms.audit.series import Bools, Ints, Series, pack
+from transforms.audit.series import Bools, Floats, Ints, Series, numbered
 from transforms.audit.steadiness import evidence, unsteady_stretches
 from transforms.policy import Policy
 
 #: a change matters if it moves the error by this share of the permissible error at least
 SHARE_OF_MPE = 0.5
 
-CUTS: dict[str, pl.DataType | type[pl.DataType]] = {
-    "meter": pl.Int64,
-    "first": pl.Int64,
-    "low": pl.Int64,
-    "high": pl.Int64,
-    "last": pl.Int64,
-    "unsteady": pl.Boolean,
-    "drifts": pl.Boolean,
-}
+
+@dataclass(frozen=True)
+class Cuts:
+    """The stretches of all meters, sorted by meter and time; windows are rows of what was listed.
+
+    ``first`` and ``last`` are the first and last usable window of each stretch, ``low`` the last window that may lie wholly
+    before the change, ``high`` the first that may lie wholly after it (-1 for a meter's first stretch); ``unsteady`` says
+    whether the meter was, ``drifts`` whether its error does.
+    """
+
+    meter: Ints
+    first: Ints
+    low: Ints
+    high: Ints
+    last: Ints
+    unsteady: Bools
+    drifts: Bools
 
 
-def cut(listed: pl.DataFrame, mpe: npt.NDArray[np.float64], policy: Policy) -> pl.DataFrame:
+def cut(windows: Listed, mpe: Floats, policy: Policy) -> Cuts:
     """Cut each meter's windows.
 
     Parameters
     ----------
-    listed : DataFrame
-        From `prepared`.
     mpe : ndarray
-        Maximum permissible error from Q2 to Q4 of each meter, by its number in ``listed``.
-
-    Returns
-    -------
-    DataFrame
-        `CUTS`, sorted by meter and time: ``first`` and ``last`` usable window of each stretch, ``low`` the last window
-        that may lie wholly before the change, ``high`` the first that may lie wholly after it (rows of ``listed``; null
-        for a meter's first stretch), whether it is ``unsteady``, and whether its error ``drifts``.
+        Maximum permissible error from Q2 to Q4 of each meter.
     """
-    used = listed.filter("usable")
-    if used.is_empty():
-        return pl.DataFrame(schema=CUTS)
-    used = used.with_columns(row=pl.col("meter").rank("dense").cast(pl.Int64) - 1)
-    series = pack(used, "row")
-    verdicts = np.where(
-        series.present, listed["unsteady"].cast(pl.Int64).fill_null(-1).to_numpy()[np.maximum(series.place, 0)], -1
-    )
+    used = np.flatnonzero(windows.usable)
+    if not len(used):
+        none, no = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_)
+        return Cuts(none, none, none, none, none, no, no)
+    series = Series.packed(windows, used, numbered(windows.meter[used]))
+    verdicts = np.where(series.present, windows.unsteady[np.maximum(series.place, 0)], -1)
     state = unsteady_stretches(verdicts) & series.present
     pieces = _pieces(series, state)
-    steady = _steady(used, series, state, pieces, mpe, policy)
-    return _listed(pieces, steady, series, verdicts, used)
+    steady = _steady(windows, used, series, state, pieces, mpe, policy)
+    return _listed(pieces, steady, series, verdicts, windows)
 
 
 @dataclass(frozen=True)
@@ -91,35 +87,33 @@ def _pieces(series: Series, state: Bools) -> _Pieces:
 
 
 def _steady(
-    used: pl.DataFrame, series: Series, state: Bools, pieces: _Pieces, mpe: npt.NDArray[np.float64], policy: Policy
+    windows: Listed, used: Ints, series: Series, state: Bools, pieces: _Pieces, mpe: Floats, policy: Policy
 ) -> _Steady:
     """Segment the steady pieces. A meter's noise is that of all its steady windows."""
     calm = ~state[series.present]
-    number = np.repeat(np.arange(len(pieces.row)), pieces.last - pieces.first)
-    chosen = used.with_columns(piece=pl.Series(number)).filter(pl.Series(calm))
-    if chosen.is_empty():
+    if not calm.any():
         none = np.zeros(0, dtype=np.int64)
         return _Steady(none, Stretches(none, none, none, none.astype(np.bool_)), Onsets(none, none, none, none, none))
-    by_meter = chosen.with_columns(own=pl.col("row").rank("dense").cast(pl.Int64) - 1)
-    whole = pack(by_meter, "own")
-    noise = estimate_noise(whole)
-    by_piece = by_meter.with_columns(own_piece=pl.col("piece").rank("dense").cast(pl.Int64) - 1)
-    parts = pack(by_piece, "own_piece")
-    head = by_piece.group_by("own_piece", maintain_order=True).first()
-    meter = head["own"].to_numpy()
-    own = Noise(noise.between[meter], noise.persistence[meter], noise.dof[meter])
-    calm_series = drawn_in(parts, own)
-    variance = own.total(parts)
-    price = prices(whole.n[meter], own.dof)
-    least = SHARE_OF_MPE * policy.tolerance * mpe[head["meter"].to_numpy()]
+    chosen = used[calm]
+    piece = np.repeat(np.arange(len(pieces.row)), pieces.last - pieces.first)[calm]
+    own, own_piece = numbered(windows.meter[chosen]), numbered(piece)
+    whole = series if calm.all() else Series.packed(windows, chosen, own)
+    parts = whole if own_piece[-1] == own[-1] else Series.packed(windows, chosen, own_piece)
+    head = np.flatnonzero(np.diff(own_piece, prepend=-1))
+    meter, noise = own[head], estimate_noise(whole)
+    of_piece = Noise(noise.between[meter], noise.persistence[meter], noise.dof[meter])
+    calm_series = drawn_in(parts, of_piece)
+    variance = of_piece.total(parts)
+    price = prices(whole.n[meter], of_piece.dof)
+    least = SHARE_OF_MPE * policy.tolerance * mpe[windows.meter[chosen[head]]]
     stretches = segment(calm_series, variance, price)
     stretches, variance = settle(stretches, calm_series, variance, price, least)
     onsets = date_changes(stretches, calm_series, variance)
-    return _Steady(head["piece"].to_numpy().astype(np.int64), with_bends(stretches, onsets), onsets)
+    return _Steady(piece[head], with_bends(stretches, onsets), onsets)
 
 
-def _listed(pieces: _Pieces, steady: _Steady, series: Series, verdicts: Ints, used: pl.DataFrame) -> pl.DataFrame:
-    """Everything as one table, columns of pieces turned into rows of ``listed``."""
+def _listed(pieces: _Pieces, steady: _Steady, series: Series, verdicts: Ints, windows: Listed) -> Cuts:
+    """Everything as one table, columns of pieces turned into rows of what was listed."""
     stretches, onsets = steady.stretches, steady.onsets
     piece = steady.piece[stretches.row]
     offset, row = pieces.first[piece], pieces.row[piece]
@@ -144,16 +138,11 @@ def _listed(pieces: _Pieces, steady: _Steady, series: Series, verdicts: Ints, us
     order = np.lexsort((columns["first"], columns["row"]))
     columns = {name: values[order] for name, values in columns.items()}
     owner = columns.pop("row")
-    meters = used.group_by("row", maintain_order=True).first()["meter"].to_numpy()
-    placed = {name: series.place[owner, np.maximum(columns[name], 0)] for name in ("first", "low", "high", "last")}
     unknown = columns["low"] < 0
-    return pl.DataFrame({**columns, **placed, "meter": meters[owner], "unknown": unknown}).select(
-        pl.col("meter", "first").cast(pl.Int64),
-        *(pl.when(~pl.col("unknown")).then(pl.col(name)).cast(pl.Int64).alias(name) for name in ("low", "high")),
-        pl.col("last").cast(pl.Int64),
-        "unsteady",
-        "drifts",
-    )
+    placed = {name: series.place[owner, np.maximum(columns[name], 0)] for name in ("first", "low", "high", "last")}
+    for name in ("low", "high"):
+        placed[name] = np.where(unknown, -1, placed[name])
+    return Cuts(meter=windows.meter[placed["first"]], unsteady=columns["unsteady"], drifts=columns["drifts"], **placed)
 
 
 def _turns(pieces: _Pieces, series: Series, verdicts: Ints) -> tuple[Ints, Ints]:

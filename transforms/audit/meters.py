@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
 
+from transforms.audit.cells import Sums, added_up
 from transforms.audit.compliance import against, favours_one_party, in_service_factor, one_sign
-from transforms.audit.consumption import weighted_error
-from transforms.audit.drift import Crossings, Slopes, crossings, slopes
+from transforms.audit.consumption import Weighted, weighted_error
+from transforms.audit.drift import Crossings, Slopes, crossings
 from transforms.audit.flags import with_flags
-from transforms.audit.money import priced
-from transforms.audit.places import Located, locate, random_variance, regime_of
+from transforms.audit.listed import NEVER, VERDICTS, Listed
+from transforms.audit.money import tariff_of
 from transforms.audit.pooled import pool, relate
-from transforms.audit.regimes import grouped, told, with_shared
-from transforms.audit.series import Floats, Ints, prepared
+from transforms.audit.regimes import Found, known, only, shared
+from transforms.audit.series import Bools, Floats, Ints
 from transforms.audit.volume import mis_registered
-from transforms.judge.evidence import FLOWING, ZONE_NAMES
+from transforms.judge.evidence import FLOWING, ZONE_NAMES, Zones
 from transforms.policy import Policy
 from transforms.registry import Registry
 from transforms.schemas import AUDIT_METERS
-from transforms.summarise.moments import BINS
 
 #: of a regime that drifts, only so many days before its end tell what the meter does now
 RECENT_DAYS = 30
 _DAY_US = 86_400e6
 
+Said = TypeVar("Said", Zones, Weighted)
 
-def meters(
-    windows: pl.DataFrame,
-    moments: pl.DataFrame,
-    regimes: pl.DataFrame,
-    fleet: pl.DataFrame,
-    registry: Registry,
-    policy: Policy,
-    span_end: datetime,
-) -> pl.DataFrame:
+
+def sum_up(windows: Listed, found: Found, registry: Registry, policy: Policy, span_end: datetime) -> pl.DataFrame:
     """Sum up each meter.
 
     Zone errors, compliance and the weighted error are those of the newest regime, as the meter is now: the last 30 days of
@@ -45,12 +41,10 @@ def meters(
 
     Parameters
     ----------
-    windows, moments : DataFrame
-        `AUDIT_WINDOWS` and `AUDIT_MOMENTS` of some meters, all their windows.
-    regimes : DataFrame
-        `REGIMES` of the same meters.
-    fleet : DataFrame
-        The fleet table.
+    windows : Listed
+        All windows of some meters.
+    found : Found
+        Their regimes.
     registry : Registry
         Sites, dates of installation, tariffs.
     policy : Policy
@@ -61,33 +55,31 @@ def meters(
     Returns
     -------
     DataFrame
-        `AUDIT_METERS`, one row per feature code in ``windows``, sorted by it.
+        `AUDIT_METERS`, one row per meter, sorted by feature code.
     """
-    listed = prepared(windows)
-    table = _who(listed, registry)
-    for part in (
-        _volumes(listed, moments, fleet, registry, policy),
-        _relations(listed, moments, regimes, fleet, policy, span_end),
-    ):
-        table = table.join(part, on="feature_code", how="left", maintain_order="left")
-    table = table.with_columns(
-        pl.col("n_regimes").fill_null(0),
-        pl.col(
-            "volume_l", "misregistered_l", "misregistered_low_l", "misregistered_high_l", "under_l", "over_l"
-        ).fill_null(0.0),
-    )
-    return with_flags(table).select(pl.col(name).cast(kind) for name, kind in AUDIT_METERS.items()).sort("feature_code")
+    summed = added_up(windows.cells, np.where(windows.trusted, windows.meter, -1), windows.meters.height)
+    table = _who(windows, registry)
+    table = table.with_columns(_volumes(windows, summed, registry.tariffs, table))
+    table = table.join(
+        _relations(windows, found, summed.volume, policy, span_end),
+        on="feature_code",
+        how="left",
+        maintain_order="left",
+    ).with_columns(pl.col("n_regimes").fill_null(0))
+    return with_flags(table).select(pl.col(name).cast(kind) for name, kind in AUDIT_METERS.items())
 
 
-def _who(listed: pl.DataFrame, registry: Registry) -> pl.DataFrame:
+def _who(windows: Listed, registry: Registry) -> pl.DataFrame:
     """Who each meter is, and how often it got which verdict."""
-    counts = {
-        f"n_{verdict}": (pl.col("verdict") == verdict).sum()
-        for verdict in ("healthy", "steady", "unsteady", "inconclusive")
-    }
+    many = windows.meters.height
+    cells = np.bincount(windows.meter * len(VERDICTS) + windows.verdict, minlength=many * len(VERDICTS))
+    counts = cells.reshape(many, len(VERDICTS))
     return (
-        listed.group_by("feature_code", maintain_order=True)
-        .agg(pl.col("flowmeter_id").drop_nulls().last(), n_windows=pl.len(), **counts)
+        windows.meters.select("feature_code", "flowmeter_id")
+        .with_columns(
+            n_windows=pl.Series(counts.sum(axis=1)),
+            **{f"n_{verdict}": pl.Series(counts[:, number]) for number, verdict in enumerate(VERDICTS)},
+        )
         .join(
             registry.meters.select("feature_code", "model", "site", "installed_on"),
             on="feature_code",
@@ -97,87 +89,65 @@ def _who(listed: pl.DataFrame, registry: Registry) -> pl.DataFrame:
     )
 
 
-def _volumes(
-    listed: pl.DataFrame, moments: pl.DataFrame, fleet: pl.DataFrame, registry: Registry, policy: Policy
-) -> pl.DataFrame:
+def _volumes(windows: Listed, summed: Sums, tariffs: pl.DataFrame | None, who: pl.DataFrame) -> list[pl.Series]:
     """Litres and money over the whole span."""
-    located = locate(moments, listed)
-    random = random_variance(located, listed, fleet, policy)
-    trusted = listed.with_columns(random_l2=random).filter("trusted")
-    sites = registry.meters.select("feature_code", "site", "model")
-    difference = pl.col("meter_volume_l") - pl.col("volume_l")
-    cost = pl.col("price_per_m3") / 1000
-    parts = (
-        priced(trusted.drop("model"), sites, registry.tariffs)
-        .with_columns(under=(-difference).clip(0.0), over=difference.clip(0.0))
-        .group_by("feature_code", maintain_order=True)
-        .agg(
-            under_l=pl.col("under").sum(),
-            over_l=pl.col("over").sum(),
-            under_billed=pl.when(cost.is_not_null().any()).then((pl.col("under") * cost).sum()),
-            over_billed=pl.when(cost.is_not_null().any()).then((pl.col("over") * cost).sum()),
-            currency=pl.col("currency").drop_nulls().first(),
-        )
-    )
-    flowing = (
-        moments.join(trusted.select("feature_code", "window_start"), on=["feature_code", "window_start"], how="semi")
-        .filter(pl.col("bin") >= FLOWING.start)
-        .group_by("feature_code", maintain_order=True)
-        .agg(volume_error=pl.col("sy").sum() / pl.col("sx").sum() - 1)
-    )
-    return (
-        mis_registered(trusted, ["feature_code"])
-        .join(parts, on="feature_code", how="left")
-        .join(flowing, on="feature_code", how="left")
-    )
+    many = windows.meters.height
+    trusted = np.where(windows.trusted, windows.meter, -1)
+    litres = mis_registered(windows, trusted, many)
+    both = np.flatnonzero(windows.trusted & np.isfinite(windows.volume_l) & np.isfinite(windows.meter_volume_l))
+    meter = windows.meter[both]
+    difference = windows.meter_volume_l[both] - windows.volume_l[both]
+    under, over = np.maximum(-difference, 0.0), np.maximum(difference, 0.0)
+
+    def by_meter(values: Floats) -> Floats:
+        return np.bincount(meter, weights=values, minlength=many).astype(np.float64)
+
+    sums = summed.sums[:, FLOWING].sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = sums[2] / sums[1] - 1
+    columns: dict[str, Floats | pl.Series] = {
+        "volume_l": litres.volume,
+        "misregistered_l": litres.misregistered,
+        "misregistered_low_l": litres.misregistered - litres.half,
+        "misregistered_high_l": litres.misregistered + litres.half,
+        "under_l": by_meter(under),
+        "over_l": by_meter(over),
+        "volume_error": known(error),
+    }
+    chosen = np.flatnonzero(windows.trusted)
+    day = windows.start[chosen] // int(_DAY_US)
+    tariff = tariff_of(windows.meter[chosen], day, who.select("site", "model"), tariffs)
+    has = np.bincount(windows.meter[chosen], weights=np.isfinite(tariff.price_per_m3), minlength=many) > 0
+    cost = np.full(len(windows.meter), np.nan)
+    cost[chosen] = tariff.price_per_m3 / 1000
+    columns |= {
+        name: known(by_meter(np.nan_to_num(values * cost[both])), has)
+        for name, values in (("under_billed", under), ("over_billed", over))
+    }
+    named = [pl.Series(name, values) for name, values in columns.items()]
+    return [*named, tariff.currency.alias("currency")]
 
 
-def _relations(
-    listed: pl.DataFrame,
-    moments: pl.DataFrame,
-    regimes: pl.DataFrame,
-    fleet: pl.DataFrame,
-    policy: Policy,
-    span_end: datetime,
-) -> pl.DataFrame:
-    """What each meter with regimes does now, and where it is heading."""
-    unsteady = (regimes["form"] == "unsteady").fill_null(False).to_numpy()
-    owned = listed.with_columns(group=regime_of(listed, regimes)).filter((pl.col("group") >= 0) & pl.col("trusted"))
-    telling = told(owned, unsteady)
-    lines = slopes(telling, regimes.height)
-    chosen = _per_meter(regimes)
-    newest = chosen["newest"].to_numpy()
-    recent = _recent(telling, regimes, chosen)
-    groups = with_shared(
-        chosen.select("feature_code").with_columns(group=pl.int_range(pl.len(), dtype=pl.Int64)),
-        recent,
-        "feature_code",
-        policy,
-    )
-    located = locate(moments, listed)
-    number = recent.select("place", "feature_code").join(groups.select("feature_code", "group"), on="feature_code")
-    pooled = pool(located, grouped(number, listed.height), groups, fleet, policy)
-    zones = relate(pooled, policy).zones
+def _relations(windows: Listed, found: Found, profile: Floats, policy: Policy, span_end: datetime) -> pl.DataFrame:
+    """What each meter with regimes does now, and where it is heading; ``profile`` is its volume by flow bin."""
+    lines, chosen = found.lines, _per_meter(found)
+    newest, meter = chosen.newest, found.meter[chosen.newest]
+    zones, weighted = _now(windows, found, chosen, profile, policy)
     least = policy.evidence.min_zone_pairs
-    numbers = listed.select("feature_code").join(groups, on="feature_code", how="left", maintain_order="left")
-    whose = numbers["group"].fill_null(-1).to_numpy()
-    counts = listed["trusted"].to_numpy() & (whose >= 0)
-    profile = _profile(located.take(counts), whose, len(newest))
-    weighted = weighted_error(pooled, profile, least)
-    mpe = pooled.model.mpe
-    when = _crossing(lines, regimes, chosen, mpe[1] * policy.tolerance, span_end)
+    mpe = found.pooled.model.mpe[:, newest]
+    when = _crossing(found, chosen, mpe[1] * policy.tolerance, span_end)
     half = lines.quantile * np.sqrt(lines.slope_variance)
     columns: dict[str, object] = {
-        "feature_code": chosen["feature_code"],
-        "n_regimes": chosen["n_regimes"],
-        "is_off": chosen["is_off"],
-        "was_off": chosen["was_off"],
-        "drift_per_month": _known(lines.per_month[newest]),
-        "drift_low": _known((lines.per_month - half)[newest]),
-        "drift_high": _known((lines.per_month + half)[newest]),
-        "weighted_error": _known(weighted.error),
-        "weighted_error_low": _known(weighted.low),
-        "weighted_error_high": _known(weighted.high),
+        "feature_code": windows.meters["feature_code"].gather(meter),
+        "n_regimes": chosen.n_regimes,
+        "is_off": chosen.is_off,
+        "was_off": chosen.was_off,
+        "drift_per_month": known(lines.per_month[newest]),
+        "drift_low": known((lines.per_month - half)[newest]),
+        "drift_high": known((lines.per_month + half)[newest]),
+        "weighted_error": known(weighted.error),
+        "weighted_error_low": known(weighted.low),
+        "weighted_error_high": known(weighted.high),
         "one_sign": _text(one_sign(zones, least)),
         "on_verification": _text(against(zones, mpe, least)),
         "in_service": _text(against(zones, in_service_factor(policy) * mpe, least)),
@@ -185,97 +155,114 @@ def _relations(
         "crosses_on": _date(when.day),
         "crosses_low": _date(when.low),
         "crosses_high": _date(when.high),
-        "ahead_days": _known(when.day - span_end.timestamp() / 86_400),
+        "ahead_days": known(when.day - span_end.timestamp() / 86_400),
+        "unsteady_reason": _unsteady_reasons(windows, found, newest),
     }
     for z, zone in enumerate(ZONE_NAMES):
         enough = zones.n[z] >= least
-        columns[f"error_{zone}"] = _known(np.where(enough, zones.error[z], np.nan))
-        columns[f"uncertainty_{zone}"] = _known(np.where(enough, zones.expanded[z], np.nan))
-    return pl.DataFrame(columns).join(
-        _unsteady_reasons(owned, chosen, unsteady), on="feature_code", how="left", maintain_order="left"
-    )
+        columns[f"error_{zone}"] = known(zones.error[z], enough)
+        columns[f"uncertainty_{zone}"] = known(zones.expanded[z], enough)
+    return pl.DataFrame(columns)
 
 
-def _per_meter(regimes: pl.DataFrame) -> pl.DataFrame:
-    """Per meter its newest regime, and the one since which it has been off: rows of ``regimes``."""
-    off = pl.col("form").is_in(["offset", "linear", "unsteady"]).fill_null(False)
-    return (
-        regimes.select("feature_code", "form", off=off)
-        .with_row_index("row")
-        .with_columns(
-            # regimes after which none is healthy any more
-            tail=pl.col("off").reverse().cum_prod().reverse().over("feature_code").cast(pl.Boolean)
-        )
-        .group_by("feature_code", maintain_order=True)
-        .agg(
-            n_regimes=pl.len(),
-            newest=pl.col("row").last().cast(pl.Int64),
-            since=pl.coalesce(pl.col("row").filter("tail").first(), pl.col("row").last()).cast(pl.Int64),
-            opening=pl.col("row").first().cast(pl.Int64),
-            is_off=pl.col("off").last(),
-            was_off=pl.col("off").slice(0, pl.len() - 1).any(),
-        )
-    )
+@dataclass(frozen=True)
+class _Chosen:
+    """Per meter with regimes: its newest one, its first one, the one since which it has been off (else the newest), how many
+    there are, and whether it is off now or was before."""
+
+    newest: Ints
+    opening: Ints
+    since: Ints
+    n_regimes: Ints
+    is_off: Bools
+    was_off: Bools
 
 
-def _recent(telling: pl.DataFrame, regimes: pl.DataFrame, chosen: pl.DataFrame) -> pl.DataFrame:
-    """The windows of each meter's newest regime, the last 30 days of it where it drifts."""
-    newest = chosen.select(group=pl.col("newest").cast(pl.Int64)).with_columns(
-        drifts=regimes["drift_per_month"].is_not_null().gather(chosen["newest"])
-    )
-    last = pl.col("window_end").max().over("group")
-    return telling.join(newest, on="group", how="inner").filter(
-        ~pl.col("drifts") | (last - pl.col("window_start") <= pl.duration(days=RECENT_DAYS))
-    )
+def _per_meter(found: Found) -> _Chosen:
+    off = found.table["form"].is_in(["offset", "linear", "unsteady"]).fill_null(False).to_numpy()
+    row = np.arange(len(off))
+    last = np.flatnonzero(np.append(found.meter[1:] != found.meter[:-1], True)[: len(off)])
+    first = np.append(0, last[:-1] + 1)[: len(last)]
+    # the regime after the last one that is not off
+    calm = np.maximum.accumulate(np.where(~off, row, -1)) if len(off) else row
+    since = np.minimum(np.maximum(calm[last] + 1, first), last)
+    many = last - first + 1
+    offs = np.add.reduceat(off.astype(np.int64), first) if len(first) else first
+    return _Chosen(last, first, since, many, off[last], offs - off[last] > 0)
 
 
-def _profile(located: Located, whose: Ints, groups: int) -> Floats:
-    """Volume by flow bin and group, in the unit of the moments."""
-    place = located.frame["bin"].to_numpy().astype(np.int64) * groups + whose[located.window]
-    volume = (located.frame["sx"] * located.frame["interval_s"]).to_numpy()
-    found = np.bincount(place, weights=volume, minlength=BINS * groups).astype(np.float64)
-    return found.reshape(BINS, groups)
+def _now(windows: Listed, found: Found, chosen: _Chosen, profile: Floats, policy: Policy) -> tuple[Zones, Weighted]:
+    """The zones and the weighted error of each meter as it is: of its newest regime, its last 30 days where it drifts."""
+    newest, least = chosen.newest, policy.evidence.min_zone_pairs
+    count = len(found.meter)
+    zones, weighted = found.relations.zones, weighted_error(found.pooled, profile[:, found.meter], least)
+    zones, weighted = _picked(zones, newest), _picked(weighted, newest)
+    drifting = np.flatnonzero(found.drifts[newest])
+    if len(drifting):
+        regime = newest[drifting]
+        number = np.full(count + 1, -1)
+        number[regime] = np.arange(len(regime))
+        group_of = number[only(found.telling, found.regime_of)]
+        recent = _recent(windows, group_of, len(regime))
+        meter = found.meter[regime]
+        pooled = pool(windows, recent, meter, shared(windows, recent, len(regime), policy), policy)
+        zones = _replaced(zones, relate(pooled, policy).zones, drifting)
+        weighted = _replaced(weighted, weighted_error(pooled, profile[:, meter], least), drifting)
+    return zones, weighted
 
 
-def _crossing(
-    lines: Slopes, regimes: pl.DataFrame, chosen: pl.DataFrame, limit: Floats, span_end: datetime
-) -> Crossings:
+def _recent(windows: Listed, group_of: Ints, groups: int) -> Ints:
+    """The groups of the windows of the last days of each group; -1 for the others."""
+    last = np.full(groups + 1, NEVER)
+    np.maximum.at(last, group_of, np.where(group_of >= 0, windows.end, NEVER))
+    return np.where((group_of >= 0) & (last[group_of] - windows.start <= RECENT_DAYS * int(_DAY_US)), group_of, -1)
+
+
+def _picked(values: Said, some: Ints) -> Said:
+    """What is said of some of the groups, which are the last axis."""
+    return replace(values, **{one.name: getattr(values, one.name)[..., some] for one in fields(values)})
+
+
+def _replaced(values: Said, others: Said, where: Ints) -> Said:
+    """The same with other values for some of the groups."""
+    found = {one.name: getattr(values, one.name).copy() for one in fields(values)}
+    for name, array in found.items():
+        array[..., where] = getattr(others, name)
+    return replace(values, **found)
+
+
+def _crossing(found: Found, chosen: _Chosen, limit: Floats, span_end: datetime) -> Crossings:
     """When each meter crossed or will cross its permissible error.
 
     Where it drifts, by its line; where it stepped out, the date of the step. A meter that has been off since its first
     regime, and does not drift, has no date.
     """
-    row = np.where(chosen["is_off"].to_numpy(), chosen["since"].to_numpy(), chosen["newest"].to_numpy())
-    line = Slopes(**{name: getattr(lines, name)[row] for name in Slopes.__dataclass_fields__})
-    found = crossings(line, limit, np.full(len(row), span_end.timestamp() / 86_400))
+    row = np.where(chosen.is_off, chosen.since, chosen.newest)
+    line = Slopes(**{name: getattr(found.lines, name)[row] for name in Slopes.__dataclass_fields__})
+    crossed = crossings(line, limit, np.full(len(row), span_end.timestamp() / 86_400))
     begins, low, high = (
-        regimes[name].dt.epoch("us").cast(pl.Float64).fill_null(np.nan).to_numpy()[row] / _DAY_US
-        for name in ("begins", "begins_low", "begins_high")
+        np.where(us == NEVER, np.nan, us / _DAY_US) for us in (found.begins[row], found.low[row], found.high[row])
     )
-    drifts = regimes["drift_per_month"].is_not_null().to_numpy()[row]
-    stepped = chosen["is_off"].to_numpy() & (row != chosen["opening"].to_numpy())
-    by_line = drifts & np.isfinite(found.day) & ((found.day >= begins) | ~stepped)
-    known = by_line | stepped
-    pairs = ((found.day, begins), (found.low, low), (found.high, high))
-    return Crossings(*(np.where(known, np.where(by_line, mine, step), np.nan) for mine, step in pairs))
+    stepped = chosen.is_off & (row != chosen.opening)
+    by_line = found.drifts[row] & np.isfinite(crossed.day) & ((crossed.day >= begins) | ~stepped)
+    told = by_line | stepped
+    pairs = ((crossed.day, begins), (crossed.low, low), (crossed.high, high))
+    return Crossings(*(np.where(told, np.where(by_line, mine, step), np.nan) for mine, step in pairs))
 
 
-def _unsteady_reasons(owned: pl.DataFrame, chosen: pl.DataFrame, unsteady: np.ndarray) -> pl.DataFrame:
-    """The most frequent reason of unsteady windows in the newest regime, where that is unsteady."""
-    loud = chosen.filter(pl.Series(unsteady[chosen["newest"].to_numpy()]))
-    return (
-        owned.join(loud.select(group=pl.col("newest").cast(pl.Int64)), on="group", how="semi")
-        .filter(pl.col("unsteady").fill_null(False))
-        .group_by("feature_code", "reason")
+def _unsteady_reasons(windows: Listed, found: Found, newest: Ints) -> pl.Series:
+    """The most frequent reason of unsteady windows in each meter's newest regime, where that is unsteady."""
+    loud = newest[found.unsteady[newest]]
+    chosen = np.flatnonzero(windows.trusted & (windows.unsteady == 1) & np.isin(found.regime_of, loud))
+    reasons = (
+        pl.DataFrame({"regime": found.regime_of[chosen], "reason": windows.reason.gather(chosen)})
+        .group_by("regime", "reason")
         .agg(count=pl.len())
-        .sort(["feature_code", "count", "reason"], descending=[False, True, False])
-        .group_by("feature_code", maintain_order=True)
-        .agg(unsteady_reason=pl.col("reason").first())
+        .sort(["regime", "count", "reason"], descending=[False, True, False])
+        .unique("regime", keep="first", maintain_order=True)
     )
-
-
-def _known(values: Floats) -> pl.Series:
-    return pl.Series(np.where(np.isfinite(values), values, np.nan), dtype=pl.Float64).fill_nan(None)
+    listed = pl.DataFrame({"regime": newest}).join(reasons, on="regime", how="left", maintain_order="left")
+    return listed["reason"]
 
 
 def _text(values: np.ndarray) -> pl.Series:

@@ -2,32 +2,64 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
 import polars as pl
 
+from transforms.audit.series import Floats, Ints
 
-def priced(windows: pl.DataFrame, sites: pl.DataFrame, tariffs: pl.DataFrame | None) -> pl.DataFrame:
-    """Windows with ``price_per_m3`` and ``currency`` of the tariff that holds for the meter on the window's day.
+
+@dataclass(frozen=True)
+class Tariff:
+    """The price of a cubic metre in each window, NaN where no tariff holds, and the currency of each meter."""
+
+    price_per_m3: Floats
+    currency: pl.Series
+
+
+def tariff_of(meter: Ints, day: Ints, who: pl.DataFrame, tariffs: pl.DataFrame | None) -> Tariff:
+    """The tariff that holds in each window.
+
+    Parameters
+    ----------
+    meter, day
+        Of each window: the row of its meter in ``who``, and days since 1970.
+    who : DataFrame
+        ``site, model`` of each meter.
+    tariffs : DataFrame or None
+        ``site, model, from (Date), price_per_m3, currency``; site and model may be null.
+    """
+    if tariffs is None:
+        return Tariff(np.full(len(meter), np.nan), pl.Series([None] * who.height, dtype=pl.String))
+    # prices differ by site, model and day only, of which there are few
+    kinds = who.select("site", "model").unique(maintain_order=True)
+    numbers = who.join(kinds.with_row_index("kind"), on=["site", "model"], how="left", nulls_equal=True)
+    days, of_day = np.unique(day, return_inverse=True)
+    table = priced(
+        kinds.join(pl.DataFrame({"day": pl.Series(days).cast(pl.Int32).cast(pl.Date)}), how="cross"), tariffs
+    )
+    place = numbers["kind"].to_numpy()[meter] * len(days) + of_day
+    price = table["price_per_m3"].fill_null(np.nan).to_numpy()[place]
+    has = np.flatnonzero(np.isfinite(price))
+    first = np.full(who.height, -1)
+    first[meter[has][::-1]] = place[has][::-1]
+    currency = table["currency"].gather(np.maximum(first, 0)) if table.height else pl.Series([None] * who.height)
+    return Tariff(price, currency.cast(pl.String).zip_with(pl.Series(first >= 0), pl.Series([None], dtype=pl.String)))
+
+
+def priced(days: pl.DataFrame, tariffs: pl.DataFrame) -> pl.DataFrame:
+    """Days with ``price_per_m3`` and ``currency`` of the tariff that holds for a meter's site and model.
 
     A tariff for the meter's site and model goes before one for its site, that before one for its model, that before the
     general one. Null where no tariff holds.
 
     Parameters
     ----------
-    windows : DataFrame
-        With ``feature_code`` and ``window_start``.
-    sites : DataFrame
-        ``feature_code, site, model``.
-    tariffs : DataFrame or None
-        ``site, model, from (Date), price_per_m3, currency``; site and model may be null.
+    days : DataFrame
+        ``site, model, day (Date)``.
     """
-    if tariffs is None:
-        return windows.with_columns(price_per_m3=pl.lit(None, pl.Float64), currency=pl.lit(None, pl.String))
-    listed = (
-        windows.join(sites, on="feature_code", how="left", maintain_order="left")
-        .with_row_index("line")
-        .with_columns(day=pl.col("window_start").dt.date())
-        .sort("day", "line")
-    )
+    listed = days.with_row_index("line").sort("day", "line")
     found: list[pl.DataFrame] = []
     for keys in (["site", "model"], ["site"], ["model"], []):
         named = pl.all_horizontal(pl.col(key).is_not_null() == (key in keys) for key in ("site", "model"))
@@ -51,8 +83,5 @@ def priced(windows: pl.DataFrame, sites: pl.DataFrame, tariffs: pl.DataFrame | N
         *[pl.when(rank.struct.field("price_per_m3").is_not_null()).then(rank) for rank in ranks]
     ).alias("tariff")
     return (
-        listed.join(priced_by.select("line", chosen), on="line", how="left")
-        .sort("line")
-        .drop("line", "day", "site", "model")
-        .unnest("tariff")
+        listed.join(priced_by.select("line", chosen), on="line", how="left").sort("line").drop("line").unnest("tariff")
     )

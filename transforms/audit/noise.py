@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from transforms.audit.series import Bools, Floats, Ints, Series
+from transforms.compiled import compiled
 
 #: median of the absolute value of a standard normal variable
 _MEDIAN = 0.6744897501960817
@@ -48,86 +49,128 @@ class Noise:
 
 def estimate_noise(series: Series) -> Noise:
     """Estimate the noise of each row."""
-    between = _between(series)
-    variance = series.variance + between[:, None]
-    persistence = np.ones(len(series.n))
-    for size in _BLOCKS:
-        persistence = np.maximum(persistence, _persistence(series, variance, size))
+    between, persistence = _noise(series.error, series.variance, series.n)
     # a median of absolute differences is worth about 0.37 of as many squares, neighbours share half
     dof = np.maximum(0.3 * (series.n - 1), 1.0)
     return Noise(between, np.minimum(persistence, _MOST_PERSISTENT), dof)
 
 
-def _between(series: Series) -> Floats:
-    """The variance between windows at which half of the differences of neighbours are below their median."""
-    there = series.present[:, 1:]
-    difference = np.where(there, np.abs(np.diff(series.error, axis=1)), np.inf)
-    own = np.where(there, series.variance[:, 1:] + series.variance[:, :-1], 1.0)
-    count = there.sum(axis=1)
-    low = np.zeros(len(series.n))
-    square = np.where(there, difference**2, 0.0)
-    high = np.maximum(4 * _middle(np.where(there, square, np.inf), count), 1e-12)
+@compiled
+def _noise(error: Floats, variance: Floats, n: Ints) -> tuple[Floats, Floats]:
+    """The variance between windows and their persistence, row by row."""
+    rows, width = error.shape
+    between, persistence = np.zeros(rows), np.ones(rows)
+    square, own, total = np.empty(width), np.empty(width), np.empty(width)
+    for row in range(rows):
+        count = max(n[row] - 1, 0)
+        for k in range(count):
+            square[k] = (error[row, k + 1] - error[row, k]) ** 2
+            own[k] = variance[row, k + 1] + variance[row, k]
+        between[row] = _between(square[:count], own[:count])
+        for k in range(n[row]):
+            total[k] = variance[row, k] + between[row]
+        for size in _BLOCKS:
+            found = _persistence(error[row, : n[row]], total[: n[row]], size)
+            persistence[row] = max(persistence[row], found)
+    return between, persistence
+
+
+@compiled
+def _between(square: Floats, own: Floats) -> float:
+    """The variance between windows at which half of the squared differences of neighbours are below their median."""
+    if len(square) < 2 or not _is_above(square, own, 0.0):
+        return 0.0
+    low, high = 0.0, max(4 * _median(square), 1e-12)
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        ratio = _middle(difference / np.sqrt(own + 2 * middle[:, None]), count)
-        above = ratio > _MEDIAN
-        low, high = np.where(above, middle, low), np.where(above, high, middle)
-    at_zero = _middle(difference / np.sqrt(own), count) <= _MEDIAN
-    return np.where(at_zero | (count < 2), 0.0, (low + high) / 2)
+        if _is_above(square, own, middle):
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
 
 
-def _persistence(series: Series, variance: Floats, size: int) -> Floats:
+@compiled
+def _is_above(square: Floats, own: Floats, between: float) -> bool:
+    """Whether the median of the standardised differences is above that of a normal variable; no sorting is needed."""
+    count, below = len(square), 0
+    for k in range(count):
+        below += square[k] <= _MEDIAN**2 * (own[k] + 2 * between)
+    if count % 2 or below != count // 2:
+        return below <= (count - 1) // 2
+    # the two in the middle lie on both sides
+    largest, smallest = 0.0, np.inf
+    for k in range(count):
+        ratio = np.sqrt(square[k] / (own[k] + 2 * between))
+        if square[k] <= _MEDIAN**2 * (own[k] + 2 * between):
+            largest = max(largest, ratio)
+        else:
+            smallest = min(smallest, ratio)
+    return (smallest + largest) / 2 > _MEDIAN
+
+
+@compiled
+def _persistence(error: Floats, variance: Floats, size: int) -> float:
     """Variance of the differences of neighbouring blocks' means over what independent windows would give."""
-    rows, width = series.error.shape
-    blocks = width // size
+    blocks = len(error) // size
     if blocks < _LEAST_BLOCKS:
-        return np.ones(rows)
-    used = slice(0, blocks * size)
-    whole = (np.arange(blocks)[None, :] + 1) * size <= series.n[:, None]
-    weight = np.where(series.present, 1 / variance, 0.0)[:, used].reshape(rows, blocks, size)
-    total = weight.sum(axis=2)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = (weight * series.error[:, used].reshape(rows, blocks, size)).sum(axis=2) / total
-        step = np.diff(mean, axis=1) / np.sqrt(1 / total[:, 1:] + 1 / total[:, :-1])
-    there = whole[:, 1:]
-    count = there.sum(axis=1)
+        return 1.0
+    mean, weight = np.zeros(blocks), np.zeros(blocks)
+    for block in range(blocks):
+        for k in range(block * size, (block + 1) * size):
+            weight[block] += 1 / variance[k]
+            mean[block] += error[k] / variance[k]
+        mean[block] /= weight[block]
+    step = (mean[1:] - mean[:-1]) / np.sqrt(1 / weight[1:] + 1 / weight[:-1])
     # a steady drift is no noise: differences are taken about their own median
-    centre = _middle(np.where(there, step, np.inf), count)
-    size_of = _middle(
-        np.where(there, np.abs(step - np.where(np.isfinite(centre), centre, 0.0)[:, None]), np.inf), count
-    )
-    return np.where(count >= _LEAST_BLOCKS - 1, (size_of / _MEDIAN) ** 2, 1.0)
+    scatter: float = _median(np.abs(step - _median(step))) / _MEDIAN
+    return scatter**2
 
 
-def _middle(values: Floats, count: Ints) -> Floats:
-    """Medians along the rows of the first ``count`` smallest values, infinite ones standing for none."""
-    if not values.shape[1]:
-        return np.zeros(len(values))
-    ordered = np.sort(values, axis=1)
-    rows = np.arange(len(values))
-    upper = ordered[rows, np.minimum(count // 2, values.shape[1] - 1)]
-    lower = ordered[rows, np.maximum((count - 1) // 2, 0)]
-    return np.where(count > 0, (upper + lower) / 2, 0.0)
+@compiled
+def _median(values: Floats) -> float:
+    """The median of some values, 0 of none."""
+    count = len(values)
+    if count == 0:
+        return 0.0
+    ordered = np.sort(values)
+    middle: float = (ordered[count // 2] + ordered[(count - 1) // 2]) / 2
+    return middle
 
 
 def running_median(series: Series) -> Floats:
     """The median of each window's nine neighbours, itself among them; at the ends that of the last full nine."""
-    width = series.error.shape[1]
+    return _running(series.error, series.n)
+
+
+@compiled
+def _running(error: Floats, n: Ints) -> Floats:
+    found = np.zeros(error.shape)
     half = _NEIGHBOURS // 2
-    if width < _NEIGHBOURS:
-        return np.broadcast_to(
-            _middle(np.where(series.present, series.error, np.inf), series.n)[:, None], series.error.shape
-        )
-    seen = np.lib.stride_tricks.sliding_window_view(series.error, _NEIGHBOURS, axis=1)
-    medians = np.partition(seen, half, axis=2)[:, :, half]
-    last = np.maximum(series.n - _NEIGHBOURS, 0)
-    place = np.minimum(np.maximum(np.arange(width) - half, 0)[None, :], last[:, None])
-    found = np.take_along_axis(medians, place, axis=1)
-    short = series.n < _NEIGHBOURS
-    if short.any():
-        few = series.take(short)
-        found[short] = _middle(np.where(few.present, few.error, np.inf), few.n)[:, None]
-    return np.asarray(found)
+    ordered = np.empty(_NEIGHBOURS)
+    for row in range(len(n)):
+        count = n[row]
+        if count < _NEIGHBOURS:
+            found[row, :count] = _median(error[row, :count])
+            continue
+        ordered[:] = np.sort(error[row, :_NEIGHBOURS])
+        found[row, : half + 1] = ordered[half]
+        for k in range(half + 1, count - half):
+            # the one that leaves makes room for the one that comes
+            leaves, comes = error[row, k - half - 1], error[row, k + half]
+            at = 0
+            while ordered[at] != leaves:
+                at += 1
+            while at + 1 < _NEIGHBOURS and ordered[at + 1] < comes:
+                ordered[at] = ordered[at + 1]
+                at += 1
+            while at > 0 and ordered[at - 1] > comes:
+                ordered[at] = ordered[at - 1]
+                at -= 1
+            ordered[at] = comes
+            found[row, k] = ordered[half]
+        found[row, count - half : count] = ordered[half]
+    return found
 
 
 def outliers(series: Series, noise: Noise) -> Bools:

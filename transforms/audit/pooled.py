@@ -2,21 +2,21 @@
 
 The formulas are those that judge a single window (`transforms.judge`), on sums that are still exact. What many windows add
 is that they differ from each other by more than their pairs scatter, and stay so for some time: standard errors are those
-of clustered data (Liang and Zeger, Biometrika 73, 1986), the clusters being windows or blocks of windows that follow each
-other, whichever say more, and never less than the pairs' own.
+of clustered data (`transforms.audit.cells`), the clusters being windows or blocks of windows, whichever say more, and never
+less than the pairs' own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from transforms.audit.places import Located
+from transforms.audit.cells import SUMS, TERMS, Scores, added_up, clustered
+from transforms.audit.listed import Listed
+from transforms.audit.series import Floats, Ints
 from transforms.fit import Choice, centre
 from transforms.fit.choose import GAIN, LINE, OFFSET
 from transforms.fit.lines import Centred, Lines, fit_gain, fit_line, fit_offset
@@ -26,14 +26,12 @@ from transforms.judge.findings import numbers_of
 from transforms.judge.prechecks import lack_of_fit_test
 from transforms.policy import Policy
 from transforms.statistics import f_survival
-from transforms.summarise.moments import BINS, SUMS, Moments
+from transforms.summarise.moments import BINS, Moments
+from transforms.summarise.moments import SUMS as ALL_SUMS
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-
-_SUMS = ("n", "sx", "sy", "sxx", "sxy", "syy")
 #: windows of a block at most, and blocks of a group at least as far as its windows go round
 _LARGEST, _BLOCKS = 14, 6
+_FLOWS = np.arange(BINS) >= FLOWING.start
 
 
 @dataclass(frozen=True)
@@ -42,126 +40,87 @@ class Pooled:
 
     Attributes
     ----------
+    listed
+        The windows.
+    group_of
+        Group of each window, rising but for -1, which leaves it out.
     moments
         Sums over all windows of each group.
     model, reference
         The numbers of the groups' models and references.
     weights
         Inverse of the variance expected of a pair, shape (bins, groups).
-    group, window, place
-        Of each row of ``rows``: its group, its window (numbers without gaps), its flow bin.
-    owner, block
-        Of each window: its group, its block of windows.
-    rows
-        ``n, sx, sy, sxx, sxy`` of each window and bin.
+    windows
+        How many windows with moments each group has.
     """
 
+    listed: Listed
+    group_of: Ints
     moments: Moments
     model: Model
     reference: Reference
     weights: Floats
-    group: Ints
-    window: Ints
-    owner: Ints
-    block: Ints
-    place: Ints
-    rows: dict[str, Floats]
-
-    @property
-    def groups(self) -> int:
-        return int(self.weights.shape[1])
+    windows: Ints
 
     def sums(self, bins: slice = slice(None)) -> dict[str, Ints]:
         """Sums by bin and group."""
-        return {name: self.moments.by_bin(name, bins) for name in _SUMS}
+        return {name: self.moments.by_bin(name, bins) for name in SUMS}
 
-    def by_group(self, values: Floats) -> Floats:
-        """Sum values of rows over each group."""
-        return np.bincount(self.group, weights=values, minlength=self.groups).astype(np.float64)
-
-    def windows(self) -> Ints:
-        """How many windows each group has."""
-        return np.bincount(self.owner, minlength=self.groups)
-
-    def clustered(self, scores: list[Floats]) -> Floats:
-        """Variance of sums of scores over each group, shape (scores, scores, groups).
-
-        Scores are values of rows whose sum over a group is zero at the estimate.
-        """
-        by_window = [np.bincount(self.window, weights=score, minlength=len(self.owner)) for score in scores]
-        alone = self._products(by_window, self.owner)
-        owner = self.owner[np.flatnonzero(np.diff(self.block, prepend=-1))]
-        by_block = [np.bincount(self.block, weights=score, minlength=len(owner)) for score in by_window]
-        together = self._products(by_block, owner)
-        larger = np.array([together[k, k] >= alone[k, k] for k in range(len(scores))]).all(axis=0)
-        return np.where(larger, together, alone)
-
-    def _products(self, scores: Sequence[npt.NDArray[Any]], owner: Ints) -> Floats:
-        count = np.bincount(owner, minlength=self.groups)
-        found = [[np.bincount(owner, weights=a * b, minlength=self.groups) for b in scores] for a in scores]
-        return np.asarray(np.array(found, dtype=np.float64) * count / np.maximum(count - 1, 1))
+    def clustered(self, scores: Scores) -> tuple[Floats, Floats]:
+        """See `transforms.audit.cells.clustered`."""
+        size = np.clip(self.windows // _BLOCKS, 1, _LARGEST)
+        return clustered(self.listed.cells, self.group_of, size, scores)
 
 
-def pool(located: Located, group_of: Ints, groups: pl.DataFrame, fleet: pl.DataFrame, policy: Policy) -> Pooled:
+def pool(windows: Listed, group_of: Ints, meter: Ints, uncertainty: Floats, policy: Policy) -> Pooled:
     """Add up moments.
 
     Parameters
     ----------
-    located : Located
-        Moments with their windows.
     group_of : ndarray
         Group of each window, rising but for -1, which leaves it out.
-    groups : DataFrame
-        ``group`` (0, 1, … without gaps, sorted), ``feature_code``, ``reference_uncertainty`` (relative, k = 1).
-    fleet : DataFrame
-        The fleet table.
+    meter : ndarray
+        The meter of each group.
+    uncertainty : ndarray
+        The reference's standard uncertainty in each group [relative].
     """
-    known = groups.join(fleet, on="feature_code", how="left", maintain_order="left").with_columns(
-        reference_uncertainty=2 * pl.col("reference_uncertainty")
-    )
+    known = windows.meters[meter].with_columns(reference_uncertainty=pl.Series(2 * uncertainty))
     model, reference = numbers_of(known, policy)
-    chosen = located.take(group_of >= 0)
-    moments, group = chosen.frame, group_of[chosen.window]
-    place = moments["bin"].to_numpy().astype(np.int64)
-    summed = moments.select(*_SUMS, cell=pl.Series(group * BINS + place)).group_by("cell").agg(pl.col(_SUMS).sum())
-    values: dict[str, Ints] = {}
-    for name in _SUMS:
-        total = np.zeros(BINS * groups.height, dtype=np.int64)
-        total[summed["cell"].to_numpy()] = summed[name].to_numpy()
-        values[name] = np.ascontiguousarray(total.reshape(groups.height, BINS).T)
+    summed = added_up(windows.cells, group_of, len(meter))
+    values: dict[str, Ints] = dict(zip(SUMS, summed.sums, strict=True))
     # readings that never differ: their variance is zero, exactly
     same = values["n"] * values["syy"] == values["sy"] * values["sy"]
     extremes = {"x_min": np.zeros_like(same), "x_max": ~same, "y_min": np.zeros_like(same), "y_max": ~same}
-    missing = [name for name in SUMS if name not in values]
-    full = {**values, **{name: np.zeros_like(values["n"]) for name in missing}}
+    full = {**values, **{name: np.zeros_like(values["n"]) for name in ALL_SUMS if name not in values}}
     full |= {name: flag.astype(np.int64) for name, flag in extremes.items()}
     with np.errstate(divide="ignore", invalid="ignore"):
         weights = 1 / expected_variance(values["sxx"] / np.maximum(values["n"], 1), model, reference)
-    window = _numbered(chosen.window)
-    owner = group[np.flatnonzero(np.diff(window, prepend=-1))]
-    count = np.bincount(owner, minlength=groups.height)
-    rank = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
-    size = np.clip(count // _BLOCKS, 1, _LARGEST)[owner]
-    return Pooled(
-        moments=Moments({name: array[None] for name, array in full.items()}),
-        model=model,
-        reference=reference,
-        weights=weights,
-        group=group,
-        window=window,
-        owner=owner,
-        block=_numbered(owner, rank // size),
-        place=place,
-        rows={name: moments[name].to_numpy().astype(np.float64) for name in _SUMS[:-1]},
-    )
+    moments = Moments({name: array[None] for name, array in full.items()})
+    return Pooled(windows, group_of, moments, model, reference, weights, summed.windows)
 
 
-def _numbered(*values: Ints) -> Ints:
-    """Numbers without gaps for combinations of values, which come sorted."""
-    new = np.zeros(len(values[0]), dtype=np.bool_)
-    for value in values:
-        new[1:] |= value[1:] != value[:-1]
-    return np.cumsum(new)
+class Combination:
+    """Scores being put together: the coefficients of each, by group and flow bin."""
+
+    def __init__(self, groups: int, many: int) -> None:
+        self.terms = np.zeros((groups, BINS, many, len(TERMS)))
+        self.weight = np.zeros((groups, BINS, many))
+
+    def put(self, score: int, weight: Floats, **terms: Floats | float) -> None:
+        """Set one score: weights (bins, groups) and the coefficients of its sums, which broadcast to that."""
+        self.weight[:, :, score] = np.nan_to_num(weight).T
+        for name, values in terms.items():
+            self.terms[:, :, score, TERMS.index(name)] = np.broadcast_to(np.nan_to_num(values), weight.shape).T
+
+    def scores(self) -> Scores:
+        return Scores(self.terms, self.weight)
+
+
+def variances(alone: Floats, together: Floats, rows: tuple[int, ...], shown: tuple[int, ...] = ()) -> Floats:
+    """Variances by blocks where those of all ``rows`` are not less than by windows; shape (shown or rows, groups)."""
+    blocks = np.all([together[k] >= alone[k] for k in rows], axis=0)
+    kept = list(shown or rows)
+    return np.where(blocks, together[kept], alone[kept])
 
 
 @dataclass(frozen=True)
@@ -177,7 +136,6 @@ class Relations:
     lines: Lines
     ratio: Floats
     ratio_se: Floats
-    windows: Ints
 
 
 def relate(pooled: Pooled, policy: Policy, tolerance: float | None = None) -> Relations:
@@ -195,38 +153,33 @@ def relate(pooled: Pooled, policy: Policy, tolerance: float | None = None) -> Re
     fit = lack_of_fit_test(sums, weights[FLOWING], choice.lines, judge.form_significance, judge.prior_pairs)
     rules = Rules(policy.evidence.min_zone_pairs, judge.coverage_factor, tolerance or policy.tolerance)
     zones = zone_errors(pooled.moments, pooled.model, pooled.reference, weights, fit.scatter, fit.dof, rules)
-    zones = judged_zones(zones, zone_standard(pooled, zones), pooled, rules)
     sure = standard_errors(choice, sums, weights[FLOWING], fit.scatter, pooled.model, pooled.reference)
-    sure = _with_errors(sure, *_line_errors(pooled, choice.index, sure))
-    level = inverse.x / np.maximum(inverse.w, np.finfo(np.float64).tiny) + inverse.c
-    flowing = pooled.place >= FLOWING.start
-    sx, sy = (np.where(flowing, pooled.rows[name], 0.0) for name in ("sx", "sy"))
-    total = pooled.by_group(sx)
+    total = sums["sx"].sum(axis=0).astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = pooled.by_group(sy) / total
-        spread = np.sqrt(pooled.clustered([sy - ratio[pooled.group] * sx])[0, 0]) / total
-    return Relations(
-        zones,
-        choice,
-        with_common(sure, level, pooled.reference),
-        ratio - 1,
-        spread,
-        pooled.windows(),
-    )
-
-
-def zone_standard(pooled: Pooled, zones: Zones) -> Floats:
-    """Standard error of each zone's error from the differences between windows, shape (3, groups)."""
-    found = np.zeros(zones.error.shape)
-    weight = pooled.weights[pooled.place, pooled.group]
+        ratio = sums["sy"].sum(axis=0) / total
+    # of the line, of each zone and of the ratio, in one pass over the cells
+    put_together = Combination(len(total), 3 + len(ZONES))
+    _put_line(put_together, pooled, sure)
     for z, bins in enumerate(ZONES):
-        inside = (pooled.place >= bins.start) & (pooled.place < bins.stop)
-        xx = np.where(inside, weight * pooled.rows["sxx"], 0.0)
-        xy = np.where(inside, weight * pooled.rows["sxy"], 0.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            score = xy - np.nan_to_num(1 + zones.error[z])[pooled.group] * xx
-            found[z] = np.sqrt(pooled.clustered([score])[0, 0]) / pooled.by_group(xx)
-    return found
+        inside = (np.arange(BINS) >= bins.start) & (np.arange(BINS) < bins.stop)
+        gain = np.nan_to_num(1 + zones.error[z])
+        put_together.put(2 + z, np.where(inside[:, None], weights, 0.0), sxy=1.0, sxx=-gain)
+    put_together.put(2 + len(ZONES), np.where(_FLOWS[:, None], np.ones_like(weights), 0.0), sy=1.0, sx=-ratio)
+    alone, together = pooled.clustered(put_together.scores())
+    zones = judged_zones(zones, _zone_standard(pooled, alone, together), pooled, rules)
+    sure = _with_errors(sure, *_line_errors(pooled, choice.index, alone, together))
+    level = inverse.x / np.maximum(inverse.w, np.finfo(np.float64).tiny) + inverse.c
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = np.sqrt(variances(alone, together, (2 + len(ZONES),))[0]) / total
+    return Relations(zones, choice, with_common(sure, level, pooled.reference), ratio - 1, spread)
+
+
+def _zone_standard(pooled: Pooled, alone: Floats, together: Floats) -> Floats:
+    """Standard error of each zone's error from the differences between windows, shape (3, groups)."""
+    xx = pooled.weights * pooled.moments.by_bin("sxx")
+    variance = np.stack([variances(alone, together, (2 + z,))[0] for z in range(len(ZONES))])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.sqrt(variance) / np.stack([xx[bins].sum(axis=0) for bins in ZONES]))
 
 
 def judged_zones(zones: Zones, standard: Floats, pooled: Pooled, rules: Rules) -> Zones:
@@ -251,9 +204,11 @@ def _choose(pooled: Pooled, sums: Centred, significance: float) -> Choice:
     windows a bend is soon significant that no single window needs.
     """
     offset, gain, line = fit_offset(sums), fit_gain(sums), fit_line(sums)
-    everywhere = np.full(pooled.groups, LINE)
-    full = _with_errors(line, *_line_errors(pooled, everywhere, line))
-    clusters = pooled.windows()
+    clusters = pooled.windows
+    put_together = Combination(len(clusters), 2)
+    _put_line(put_together, pooled, line)
+    everywhere = np.full(len(clusters), LINE)
+    full = _with_errors(line, *_line_errors(pooled, everywhere, *pooled.clustered(put_together.scores())))
     # correlated windows are worth fewer
     dof = np.maximum((clusters - 2) / np.clip(clusters // _BLOCKS, 1, _LARGEST), 1.0)
     possible = (clusters > 2) & np.isfinite(line.a1) & (line.a1 > 0)
@@ -273,18 +228,23 @@ def _with_errors(lines: Lines, a1_se: Floats, a2_se: Floats) -> Lines:
     return replace(lines, a1_se=np.fmax(lines.a1_se, a1_se), a2_se=np.fmax(lines.a2_se, a2_se))
 
 
-def _line_errors(pooled: Pooled, index: Ints, lines: Lines) -> tuple[Floats, Floats]:
+def _put_line(scores: Combination, pooled: Pooled, lines: Lines) -> None:
+    """The first two scores: those whose sums are zero at the fitted offset and slope."""
+    weight = np.where(_FLOWS[:, None], pooled.weights, 0.0)
+    scores.put(0, weight, sy=1.0, sx=-lines.a1, n=-lines.a2)
+    scores.put(1, weight, sxy=1.0, sxx=-lines.a1, sx=-lines.a2)
+
+
+def _line_errors(pooled: Pooled, index: Ints, alone: Floats, together: Floats) -> tuple[Floats, Floats]:
     """Standard errors of a1 and a2 of clustered data (the sandwich of the fit), 0 where the form fixes one."""
-    flowing = pooled.place >= FLOWING.start
-    weight = np.where(flowing, pooled.weights[pooled.place, pooled.group], 0.0)
-    n, sx, sy, sxx, sxy = (weight * pooled.rows[name] for name in _SUMS[:-1])
-    a1, a2 = (np.nan_to_num(values)[pooled.group] for values in (lines.a1, lines.a2))
-    meat = pooled.clustered([sy - a1 * sx - a2 * n, sxy - a1 * sxx - a2 * sx])
-    w, x, xx = (pooled.by_group(values) for values in (n, sx, sxx))
+    both = len(alone) - 1
+    of_offset, of_slope, of_both = variances(alone, together, (0, 1), (0, 1, both))
+    sums: Mapping[str, Ints] = pooled.sums(FLOWING)
+    w, x, xx = ((pooled.weights[FLOWING] * sums[name]).sum(axis=0) for name in ("n", "sx", "sxx"))
     with np.errstate(divide="ignore", invalid="ignore"):
         det = w * xx - x**2
-        full1 = (x**2 * meat[0, 0] - 2 * w * x * meat[0, 1] + w**2 * meat[1, 1]) / det**2
-        full2 = (xx**2 * meat[0, 0] - 2 * xx * x * meat[0, 1] + x**2 * meat[1, 1]) / det**2
-        slope = np.sqrt(np.select([index == LINE, index == GAIN], [full1, meat[1, 1] / xx**2], 0.0))
-        offset = np.sqrt(np.select([index == LINE, index == OFFSET], [full2, meat[0, 0] / w**2], 0.0))
+        full1 = (x**2 * of_offset - 2 * w * x * of_both + w**2 * of_slope) / det**2
+        full2 = (xx**2 * of_offset - 2 * xx * x * of_both + x**2 * of_slope) / det**2
+        slope = np.sqrt(np.select([index == LINE, index == GAIN], [full1, of_slope / xx**2], 0.0))
+        offset = np.sqrt(np.select([index == LINE, index == OFFSET], [full2, of_offset / w**2], 0.0))
     return slope, offset

@@ -2,157 +2,179 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
 import polars as pl
 
 from transforms.audit.compliance import in_words
-from transforms.audit.drift import slopes
-from transforms.audit.history import cut
-from transforms.audit.places import locate, random_variance, regime_of
-from transforms.audit.pooled import Relations, pool, relate
-from transforms.audit.series import Floats, Ints, prepared
+from transforms.audit.drift import Slopes, slopes
+from transforms.audit.history import Cuts, cut
+from transforms.audit.listed import NEVER, Listed
+from transforms.audit.pooled import Pooled, Relations, pool, relate
+from transforms.audit.series import Bools, Floats, Ints
 from transforms.audit.volume import Z95, mis_registered, shared_uncertainty
+from transforms.compiled import compiled
 from transforms.fit.choose import FORMS
 from transforms.policy import Policy
-from transforms.schemas import REGIMES
+from transforms.schemas import REGIMES, UTC_US
 
 
-def regimes(
-    windows: pl.DataFrame, moments: pl.DataFrame, fleet: pl.DataFrame, policy: Policy, length: timedelta
-) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Found:
+    """The regimes of some meters, and what later statistics need of their windows.
+
+    Attributes
+    ----------
+    table
+        `REGIMES`, sorted by meter and time.
+    meter, begins, low, high, unsteady, drifts
+        Of each regime: the meter's number, when it began with an interval [us since 1970, `NEVER` for none], whether it is
+        unsteady, and whether it drifts.
+    regime_of
+        The regime in which each window begins, -1 for windows of meters without any.
+    telling
+        Rows of the windows that tell of their regime's relation, rising.
+    lines, pooled, relations
+        Of each regime.
+    """
+
+    table: pl.DataFrame
+    meter: Ints
+    begins: Ints
+    low: Ints
+    high: Ints
+    unsteady: Bools
+    drifts: Bools
+    regime_of: Ints
+    telling: Ints
+    lines: Slopes
+    pooled: Pooled
+    relations: Relations
+
+
+def find_regimes(windows: Listed, policy: Policy, length: timedelta) -> Found:
     """Find each meter's regimes and say what it did in them.
+
+    Meters of which no window tells an error have none. ``begins`` of the first regime is where the evidence begins; since
+    when it has been so is not known, its interval is null.
 
     Parameters
     ----------
-    windows, moments : DataFrame
-        `AUDIT_WINDOWS` and `AUDIT_MOMENTS` of some meters, all their windows.
-    fleet : DataFrame
-        The fleet table.
+    windows : Listed
+        All windows of some meters.
     policy : Policy
         Everything that decides.
     length : timedelta
         Length of a window.
-
-    Returns
-    -------
-    DataFrame
-        `REGIMES`, sorted by meter and time. Meters of which no window tells an error have none. ``begins`` of the first
-        regime is where the evidence begins; since when it has been so is not known, its interval is null.
     """
-    listed = prepared(windows).join(
-        fleet.select("feature_code", "mpe_high"), on="feature_code", how="left", maintain_order="left"
-    )
     # a meter that is not registered has no permissible error, and is not trusted either
-    mpe = listed.group_by("meter", maintain_order=True).first()["mpe_high"].fill_null(1.0).to_numpy()
-    cuts = cut(listed, mpe, policy)
-    if cuts.is_empty():
-        return pl.DataFrame(schema=REGIMES)
-    dated = _dated(cuts, listed, length)
-    found = _measured(dated, listed, moments, fleet, policy)
-    return found.select(pl.col(name).cast(kind) for name, kind in REGIMES.items())
-
-
-def _dated(cuts: pl.DataFrame, listed: pl.DataFrame, length: timedelta) -> pl.DataFrame:
-    """When each regime begins and ends. A window that saw the step itself tells the moment."""
-    columns = ("window_start", "window_end", "changed_at")
-    start, end, changed = (listed[name] for name in columns)
-
-    def at(series: pl.Series, rows: pl.Series) -> pl.Series:
-        return series.gather(rows.cast(pl.UInt32))
-
-    first = cuts["first"]
-    table = cuts.with_columns(
-        feature_code=at(listed["feature_code"], first),
-        begins=at(start, first),
-        begins_low=at(start, cuts["low"]),
-        begins_high=at(end, cuts["high"]),
-        inside=at(changed, first),
-        before=at(changed, (first - 1).clip(0)),
-        ends=at(end, cuts["last"]),
-    )
-    seen = pl.coalesce(
-        pl.when(pl.col(name).is_between("begins_low", "begins_high")).then(pl.col(name))
-        for name in ("inside", "before")
-    )
-    # the step of a window before is that of this change only if the window touches the change
-    near = (seen >= pl.col("begins") - length) & (seen <= pl.col("begins") + length)
-    begins = pl.when(near.fill_null(False)).then(seen).otherwise("begins")
-    table = table.with_columns(begins=begins)
-    following = pl.col("begins").shift(-1).over("meter")
-    return table.with_columns(
-        regime=pl.int_range(pl.len()).over("meter") + 1, ends=following.fill_null(pl.col("ends"))
-    ).with_columns(group=pl.int_range(pl.len(), dtype=pl.Int64))
-
-
-def _measured(
-    dated: pl.DataFrame, listed: pl.DataFrame, moments: pl.DataFrame, fleet: pl.DataFrame, policy: Policy
-) -> pl.DataFrame:
-    """The regimes with what their windows measured together."""
-    located = locate(moments, listed)
-    random = random_variance(located, listed, fleet, policy)
-    owned = listed.with_columns(group=regime_of(listed, dated), random_l2=random).filter(pl.col("group") >= 0)
-    trusted = owned.filter("trusted")
-    unsteady = dated["unsteady"].to_numpy()
-    telling = told(trusted, unsteady)
-    groups = with_shared(dated.select("group", "feature_code"), telling, "group", policy)
-    pooled = pool(located, grouped(telling, listed.height), groups, fleet, policy)
+    cuts = cut(windows, windows.meters["mpe_high"].fill_null(1.0).to_numpy(), policy)
+    begins, low, high, ends = _dated(cuts, windows, length)
+    regime_of = regimes_of(windows.meter, windows.start, cuts.meter, begins)
+    trusted = windows.trusted & (regime_of >= 0)
+    telling = np.flatnonzero(trusted & windows.usable & (_of(cuts.unsteady, regime_of) | (windows.unsteady != 1)))
+    group_of = only(telling, regime_of)
+    count = len(begins)
+    uncertainty = shared(windows, group_of, count, policy)
+    pooled = pool(windows, group_of, cuts.meter, uncertainty, policy)
     relations = relate(pooled, policy)
-    drift = slopes(telling, dated.height)
-    volumes = mis_registered(trusted, ["group"])
-    unit = pooled.model.unit_lph
-    form = _forms(relations, unsteady)
+    lines = slopes(windows, telling, regime_of[telling], count)
+    litres = mis_registered(windows, np.where(trusted, regime_of, -1), count)
+    form = _forms(relations, cuts.unsteady)
     line = (form == "offset") | (form == "linear")
-    half = Z95 * np.hypot(relations.ratio_se, (1 + relations.ratio) * groups["reference_uncertainty"].to_numpy())
-    counted = telling.group_by("group").agg(n_windows=pl.len())
-    drifts = dated["drifts"].to_numpy()
-    return (
-        dated.with_columns(
-            form=pl.Series(form.tolist(), dtype=pl.String),
-            a1=_known(relations.lines.a1, line),
-            a1_se=_known(relations.lines.a1_se, line),
-            a2=_known(relations.lines.a2 * unit, line),
-            a2_se=_known(relations.lines.a2_se * unit, line),
-            volume_error=_known(relations.ratio, np.isfinite(relations.ratio)),
-            volume_error_low=_known(relations.ratio - half, np.isfinite(half)),
-            volume_error_high=_known(relations.ratio + half, np.isfinite(half)),
-            drift_per_month=_known(drift.per_month, drifts & np.isfinite(drift.per_month)),
-        )
-        .join(counted, on="group", how="left")
-        .join(volumes, on="group", how="left")
-        .with_columns(
-            pl.col("n_windows").fill_null(0),
-            pl.col("volume_l", "misregistered_l", "misregistered_low_l", "misregistered_high_l").fill_null(0.0),
-        )
-        .sort("feature_code", "regime")
+    unit, half = pooled.model.unit_lph, Z95 * np.hypot(relations.ratio_se, (1 + relations.ratio) * uncertainty)
+    drifts = cuts.drifts & np.isfinite(lines.per_month)
+    first = np.searchsorted(cuts.meter, cuts.meter)
+    columns = {
+        "feature_code": windows.meters["feature_code"].gather(cuts.meter),
+        "regime": np.arange(count) - first + 1,
+        "begins": moments_of_time(begins),
+        "begins_low": moments_of_time(low),
+        "begins_high": moments_of_time(high),
+        "ends": moments_of_time(ends),
+        "form": pl.Series(form.tolist(), dtype=pl.String),
+        "a1": known(relations.lines.a1, line),
+        "a1_se": known(relations.lines.a1_se, line),
+        "a2": known(relations.lines.a2 * unit, line),
+        "a2_se": known(relations.lines.a2_se * unit, line),
+        "volume_error": known(relations.ratio),
+        "volume_error_low": known(relations.ratio - half),
+        "volume_error_high": known(relations.ratio + half),
+        "drift_per_month": known(lines.per_month, drifts),
+        "n_windows": np.bincount(regime_of[telling], minlength=count),
+        "volume_l": litres.volume,
+        "misregistered_l": litres.misregistered,
+        "misregistered_low_l": litres.misregistered - litres.half,
+        "misregistered_high_l": litres.misregistered + litres.half,
+    }
+    table = pl.DataFrame(columns).select(pl.col(name).cast(kind) for name, kind in REGIMES.items())
+    return Found(
+        table, cuts.meter, begins, low, high, cuts.unsteady, drifts, regime_of, telling, lines, pooled, relations
     )
 
 
-def told(trusted: pl.DataFrame, unsteady: np.ndarray) -> pl.DataFrame:
-    """The windows that tell of their regime's relation: usable, and in a steady regime not unsteady themselves."""
-    loud = pl.Series(unsteady).gather(trusted["group"])
-    return trusted.filter(pl.col("usable") & (loud | ~pl.col("unsteady").fill_null(False)))
+def _dated(cuts: Cuts, windows: Listed, length: timedelta) -> tuple[Ints, Ints, Ints, Ints]:
+    """When each regime begins, with an interval, and ends. A window that saw the step itself tells the moment."""
+    first, dated = cuts.first, cuts.low >= 0
+    begins, ends = windows.start[first], windows.end[cuts.last]
+    low, high = np.where(dated, windows.start[cuts.low], NEVER), np.where(dated, windows.end[cuts.high], NEVER)
+    # the step of a window before is that of this change only if the window touches the change
+    reach = int(length.total_seconds() * 1e6)
+    earliest, latest = np.maximum(low, begins - reach), np.minimum(high, begins + reach)
+    inside, before = windows.changed[first], windows.changed[np.maximum(first - 1, 0)]
+    seen = np.where((inside >= low) & (inside <= high), inside, before)
+    told = dated & (seen != NEVER) & (seen >= earliest) & (seen <= latest)
+    begins = np.where(told, seen, begins)
+    if len(begins):
+        follows = np.append(cuts.meter[1:] == cuts.meter[:-1], False)
+        ends = np.where(follows, np.append(begins[1:], 0), ends)
+    return begins, low, high, ends
 
 
-def grouped(telling: pl.DataFrame, windows: int) -> Ints:
-    """The group of each of all windows; -1 for those that do not tell."""
-    found = np.full(windows, -1, dtype=np.int64)
-    found[telling["place"].to_numpy()] = telling["group"].to_numpy()
+@compiled
+def regimes_of(meter: Ints, start: Ints, owner: Ints, begins: Ints) -> Ints:
+    """The regime in which each window begins; -1 for windows of meters without any.
+
+    Windows before a meter's first regime belong to it.
+
+    Parameters
+    ----------
+    meter, start
+        Of each window, sorted by both.
+    owner, begins
+        The meter and the begin of each regime, sorted by both.
+    """
+    found = np.full(len(meter), -1, dtype=np.int64)
+    at, last = 0, len(owner) - 1
+    for k in range(len(meter)):
+        while at < last and (owner[at] < meter[k] or (owner[at + 1] == meter[k] and begins[at + 1] <= start[k])):
+            at += 1
+        if at <= last and owner[at] == meter[k]:
+            found[k] = at
     return found
 
 
-def with_shared(groups: pl.DataFrame, telling: pl.DataFrame, key: str, policy: Policy) -> pl.DataFrame:
-    """Groups with the reference's uncertainty that is common to their windows, sorted by group."""
-    return (
-        groups.join(shared_uncertainty(telling, [key]), on=key, how="left")
-        .sort("group")
-        .rename({"shared": "reference_uncertainty"})
-        .with_columns(pl.col("reference_uncertainty").fill_null(policy.reference.uncertainty / 2))
-    )
+def only(chosen: Ints, group_of: Ints) -> Ints:
+    """The groups of some of the windows; -1 for the others."""
+    found = np.full(len(group_of), -1, dtype=np.int64)
+    found[chosen] = group_of[chosen]
+    return found
 
 
-def _forms(relations: Relations, unsteady: np.ndarray) -> np.ndarray:
+def shared(windows: Listed, group_of: Ints, groups: int, policy: Policy) -> Floats:
+    """The reference's uncertainty that is common to the windows of each group, the policy's where it is not known."""
+    found = shared_uncertainty(windows, group_of, groups)
+    return np.where(np.isnan(found), policy.reference.uncertainty / 2, found)
+
+
+def _of(values: Bools, number: Ints) -> Bools:
+    """A value of each window's regime; false where it has none."""
+    return np.append(values, False)[number]
+
+
+def _forms(relations: Relations, unsteady: Bools) -> np.ndarray:
     """The form of each regime: as a verdict would have it, with ``healthy`` where no zone is off or open."""
     zones = relations.zones
     off = zones.outside.any(axis=0)
@@ -165,8 +187,15 @@ def _forms(relations: Relations, unsteady: np.ndarray) -> np.ndarray:
     return form
 
 
-def _known(values: Floats, where: np.ndarray) -> pl.Series:
-    return pl.Series(np.where(where, values, np.nan), dtype=pl.Float64).fill_nan(None)
+def known(values: Floats, where: Bools | bool = True) -> pl.Series:
+    """A column that is null where a value is not finite, or not wanted."""
+    return pl.Series(np.where(where & np.isfinite(values), values, np.nan), dtype=pl.Float64).fill_nan(None)
 
 
-__all__ = ["grouped", "regimes", "told", "with_shared"]
+def moments_of_time(us: Ints) -> pl.Series:
+    """Instants as a column, null where there is none."""
+    there = pl.Series(us != NEVER)
+    return pl.Series(us, dtype=pl.Int64).zip_with(there, pl.Series([None], dtype=pl.Int64)).cast(UTC_US)
+
+
+__all__ = ["Found", "find_regimes", "known", "moments_of_time", "only", "regimes_of", "shared"]

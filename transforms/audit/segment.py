@@ -14,6 +14,7 @@ import numpy as np
 
 from transforms.audit.costs import PrefixSums, prefix_sums
 from transforms.audit.series import Bools, Floats, Ints, Series
+from transforms.compiled import compiled
 from transforms.statistics import load
 
 #: chance that a row without any change is given one, by Bonferroni over the windows where it might be
@@ -26,8 +27,8 @@ LEAST, LEAST_DRIFTING = 5, 10
 DRIFTING_DAYS = 10.0
 #: columns that the exact search is carried out over
 _COLUMNS = 240
-#: rows at a time: their arrays stay in the processor's cache
-_ROWS = 64
+#: blocks of a row whose stretches tell whether it can have a change
+_SCREEN = 64
 
 
 @dataclass(frozen=True)
@@ -73,27 +74,20 @@ def segment(series: Series, variance: Floats, price: Prices) -> Stretches:
         What a change and a slope must save.
     """
     sums = prefix_sums(series, variance)
-    rows = np.arange(len(series.n))
+    none = np.zeros(0, dtype=np.int64)
     maybe = np.flatnonzero(_might_change(series, sums, price))
-    edges = {int(row): np.array([0, series.n[row]]) for row in maybe}
-    for begin in range(0, len(maybe), _ROWS):
-        some = maybe[begin : begin + _ROWS]
-        coarse = partition(series, sums, price, some, grid(series.n[some]))
-        finer = np.array([len(found) > 2 and series.n[row] > _COLUMNS for row, found in zip(some, coarse, strict=True)])
-        if finer.any():
-            again = some[finer]
-            near = _nearby([coarse[k] for k in np.flatnonzero(finer)], series.n[again])
-            for place, found in zip(np.flatnonzero(finer), partition(series, sums, price, again, near), strict=True):
-                coarse[place] = found
-        edges.update(zip(some.tolist(), coarse, strict=True))
-    row_of = np.concatenate(
-        [np.repeat(rows, 1)[~np.isin(rows, maybe)], *[[r] * (len(e) - 1) for r, e in edges.items()]]
-    )
-    first = np.concatenate([np.zeros(len(rows) - len(maybe)), *[e[:-1] for e in edges.values()]])
-    last = np.concatenate([series.n[~np.isin(rows, maybe)], *[e[1:] for e in edges.values()]])
-    order = np.lexsort((first, row_of))
-    row, own_first, own_last = (values[order].astype(np.int64) for values in (row_of, first, last))
-    return Stretches(row, own_first, own_last, drifting(series, sums, price, row, own_first, own_last))
+    edges = [np.array([0, count]) for count in series.n]
+    if len(maybe):
+        for place, found in zip(maybe, partition(series, sums, price, maybe, grid(series.n[maybe])), strict=True):
+            edges[place] = found
+    finer = np.array([row for row in maybe if len(edges[row]) > 2 and series.n[row] > _COLUMNS], dtype=np.int64)
+    if len(finer):
+        near = _nearby([edges[row] for row in finer], series.n[finer])
+        for place, found in zip(finer, partition(series, sums, price, finer, near), strict=True):
+            edges[place] = found
+    row = np.repeat(np.arange(len(edges)), [len(own) - 1 for own in edges])
+    first, last = (np.concatenate([none, *[own[side] for own in edges]]) for side in (slice(-1), slice(1, None)))
+    return Stretches(row, first, last, drifting(series, sums, price, row, first, last))
 
 
 def drifting(series: Series, sums: PrefixSums, price: Prices, row: Ints, first: Ints, last: Ints) -> Bools:
@@ -108,18 +102,24 @@ def _might_change(series: Series, sums: PrefixSums, price: Prices) -> Bools:
 
     The largest gain from setting one stretch of blocks apart from the rest of the row.
     """
-    rows = np.arange(len(series.n))
-    columns = 64
-    edge = np.rint(np.linspace(0.0, 1.0, columns + 1)[None, :] * series.n[:, None]).astype(np.int64)
-    running = sums.sums[:, rows[:, None], edge]
-    w, y, whole = running[0], running[3], running[0][:, -1]
-    best = np.zeros(len(rows))
-    for size in range(1, columns):
-        part, moved = w[:, size:] - w[:, :-size], y[:, size:] - y[:, :-size]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            gain = moved**2 * (whole[:, None] / (part * (whole[:, None] - part)))
-        best = np.maximum(best, np.where(np.isfinite(gain), gain, 0.0).max(axis=1))
+    best = _largest_gain(sums.sums, series.n)
     return np.asarray((best > 0.6 * price.change) & (series.n >= 2 * LEAST))
+
+
+@compiled
+def _largest_gain(sums: Floats, n: Ints) -> Floats:
+    best = np.zeros(len(n))
+    w, y = np.zeros(_SCREEN + 1), np.zeros(_SCREEN + 1)
+    for row in range(len(n)):
+        for k in range(_SCREEN + 1):
+            edge = round(k / _SCREEN * n[row])
+            w[k], y[k] = sums[0, row, edge], sums[3, row, edge]
+        for first in range(_SCREEN):
+            for last in range(first + 1, _SCREEN + 1):
+                part, moved = w[last] - w[first], y[last] - y[first]
+                if 0 < part < w[_SCREEN]:
+                    best[row] = max(best[row], moved**2 * (w[_SCREEN] / (part * (w[_SCREEN] - part))))
+    return best
 
 
 def grid(n: Ints) -> Ints:
@@ -148,33 +148,36 @@ def partition(series: Series, sums: PrefixSums, price: Prices, rows: Ints, edge:
     edge : ndarray
         Where stretches may end, shape (rows, places), rising from 0 to the row's end, which may be repeated.
     """
-    width = edge.shape[1] - 1
-    opens = series.day[rows[:, None], np.minimum(edge, series.n[rows, None] - 1)]
-    closes = series.day[rows[:, None], np.clip(edge - 1, 0, None)]
-    running = np.ascontiguousarray(sums.sums[:, rows[:, None], edge])
-    change, slope = price.change[rows, None], price.slope[rows, None]
-    total = np.full((len(rows), width + 1), np.inf)
-    total[:, 0] = -price.change[rows]
-    came_from = np.zeros((len(rows), width + 1), dtype=np.int64)
-    for j in range(1, width + 1):
-        w, wt, wtt, wy, wty, wyy = running[:, :, j : j + 1] - running[:, :, :j]
-        with np.errstate(divide="ignore", invalid="ignore"):
+    return [_best_cuts(series.day[row], sums.sums[:, row], edge[k], price.change[row], price.slope[row])
+            for k, row in enumerate(rows)]  # fmt: skip
+
+
+@compiled
+def _best_cuts(day: Floats, sums: Floats, edge: Ints, change: float, slope: float) -> Ints:
+    """The edges of the best stretches of one row."""
+    end = np.searchsorted(edge, edge[-1])
+    total = np.full(end + 1, np.inf)
+    total[0] = -change
+    came_from = np.zeros(end + 1, dtype=np.int64)
+    for j in range(1, end + 1):
+        last = edge[j]
+        for i in range(j):
+            first = edge[i]
+            w = sums[0, last] - sums[0, first]
+            if last - first < LEAST or not w > 0:
+                continue
+            wt, wtt, wy = sums[1, last] - sums[1, first], sums[2, last] - sums[2, first], sums[3, last] - sums[3, first]
+            wty, wyy = sums[4, last] - sums[4, first], sums[5, last] - sums[5, first]
             inverse = 1 / w
-            level = wyy - wy * wy * inverse
-            cross = wty - wt * wy * inverse
-            saved = cross * cross / (wtt - wt * wt * inverse)
-        windows = edge[:, j : j + 1] - edge[:, :j]
-        long = (windows >= LEAST_DRIFTING) & (closes[:, j : j + 1] - opens[:, :j] >= DRIFTING_DAYS)
-        own = level - np.where(long & (saved > slope), saved - slope, 0.0)
-        candidate = np.where((windows >= LEAST) & (w > 0), total[:, :j] + own + change, np.inf)
-        came_from[:, j] = candidate.argmin(axis=1)
-        total[:, j] = np.take_along_axis(candidate, came_from[:, j : j + 1], axis=1)[:, 0]
-    found = []
-    for place in range(len(rows)):
-        j = int(np.searchsorted(edge[place], edge[place, -1]))
-        cuts = [j]
-        while j > 0:
-            j = int(came_from[place, j])
-            cuts.append(j)
-        found.append(edge[place, cuts[::-1]])
+            own = wyy - wy * wy * inverse
+            if last - first >= LEAST_DRIFTING and day[last - 1] - day[first] >= DRIFTING_DAYS:
+                cross, spread = wty - wt * wy * inverse, wtt - wt * wt * inverse
+                if spread != 0 and cross * cross / spread > slope:
+                    own -= cross * cross / spread - slope
+            if total[i] + own + change < total[j]:
+                total[j], came_from[j] = total[i] + own + change, i
+    cuts = [end]
+    while cuts[-1] > 0:
+        cuts.append(came_from[cuts[-1]])
+    found: Ints = edge[np.array(cuts[::-1])]
     return found

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
+
+if TYPE_CHECKING:
+    from transforms.audit.listed import Listed
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-
-#: reasons for which a window tells nothing about its meter, whatever was measured in it
-UNTRUSTED = (
-    "reference_expired",
-    "reference_missing",
-    "reference_unregistered",
-    "unregistered",
-    "pairing_conflict",
-    "meter_missing",
-    "not_installed",
-    "decommissioned",
-)
-#: flowing pairs below which a window's error is not used
-LEAST_FLOWING = 3
-_US_PER_DAY = 86_400e6
-
 Number = TypeVar("Number", np.float64, np.int64)
 
 
@@ -68,61 +54,36 @@ class Series:
         """Some of the rows."""
         return Series(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
 
+    @staticmethod
+    def packed(windows: Listed, chosen: Ints, row: Ints) -> Series:
+        """Pack some windows.
 
-def prepared(windows: pl.DataFrame) -> pl.DataFrame:
-    """The windows sorted by meter and time, with what decides how each is used.
+        Parameters
+        ----------
+        chosen : ndarray
+            Rows of the windows that count, rising.
+        row : ndarray
+            The row of the series that each belongs to: 0, 1, … without gaps, rising.
+        """
+        n = np.bincount(row).astype(np.int64)
+        present = np.arange(int(n.max(initial=0)))[None, :] < n[:, None]
 
-    Adds ``place`` (row number), ``meter`` (number of the meter), ``trusted`` (its reference counts and it is known whose
-    it is), ``usable`` (its error tells something) and ``unsteady`` (true, false, or null where no verdict tells).
-    """
-    reason, verdict = pl.col("reason").fill_null(""), pl.col("verdict").fill_null("inconclusive")
-    trusted = ~reason.is_in(UNTRUSTED)
-    known = pl.col("error").is_finite() & pl.col("error_se").is_finite() & (pl.col("error_se") > 0)
-    return (
-        windows.sort("feature_code", "window_start")
-        .with_row_index("place")
-        .with_columns(
-            meter=(pl.col("feature_code") != pl.col("feature_code").shift(1)).fill_null(False).cum_sum().cast(pl.Int64),
-            trusted=trusted,
-            usable=trusted & known.fill_null(False) & (pl.col("n_flowing") >= LEAST_FLOWING).fill_null(False),
-            unsteady=pl.when(verdict != "inconclusive").then(verdict == "unsteady"),
+        def spread(values: npt.NDArray[Number], empty: float) -> npt.NDArray[Number]:
+            dense = np.full(present.shape, empty, dtype=values.dtype)
+            dense[present] = values[chosen]
+            return dense
+
+        return Series(
+            n=n,
+            error=spread(windows.error, 0.0),
+            variance=spread(windows.error_se**2, np.inf),
+            day=spread(windows.day, 0.0),
+            calibration=spread(windows.calibration, -1),
+            common=spread(np.nan_to_num(windows.common), 0.0),
+            place=spread(np.arange(len(windows.meter)), -1),
         )
-    )
 
 
-def pack(chosen: pl.DataFrame, row: str) -> Series:
-    """Pack prepared windows into a series.
-
-    Parameters
-    ----------
-    chosen : DataFrame
-        Some windows of `prepared`, in its order.
-    row : str
-        Column with the number of the row that each belongs to: 0, 1, … without gaps, rising.
-    """
-    rows = chosen[row].to_numpy().astype(np.int64)
-    count = int(rows[-1]) + 1 if len(rows) else 0
-    n = np.bincount(rows, minlength=count).astype(np.int64)
-    column = np.arange(len(rows)) - np.repeat(np.cumsum(n) - n, n)
-    shape = (count, int(n.max()) if count else 0)
-    begin, end = (chosen[name].dt.epoch("us").to_numpy() for name in ("window_start", "window_end"))
-    calibration = chosen.select(
-        pl.struct("flowmeter_id", "calibrated_on").rank("dense").cast(pl.Int64)
-        if chosen.height
-        else pl.lit(0, pl.Int64).alias("flowmeter_id")
-    ).to_series()
-
-    def spread(values: npt.NDArray[Number], empty: float) -> npt.NDArray[Number]:
-        dense = np.full(shape, empty, dtype=values.dtype)
-        dense[rows, column] = values
-        return dense
-
-    return Series(
-        n=n,
-        error=spread(chosen["error"].to_numpy(), 0.0),
-        variance=spread(chosen["error_se"].to_numpy() ** 2, np.inf),
-        day=spread((begin + end) / 2 / _US_PER_DAY, 0.0),
-        calibration=spread(calibration.to_numpy().astype(np.int64), -1),
-        common=spread(chosen["reference_uncertainty"].fill_null(0.0).to_numpy(), 0.0),
-        place=spread(chosen["place"].to_numpy().astype(np.int64), -1),
-    )
+def numbered(values: Ints | Bools) -> Ints:
+    """Numbers without gaps for values that come sorted."""
+    return np.cumsum(np.append(0, values[1:] != values[:-1])) if len(values) else np.zeros(0, dtype=np.int64)

@@ -1,7 +1,7 @@
 """Steadiness: the stretches of time in which a meter's windows are unsteady, told from single unsteady windows.
 
 Two hidden states, steady and unsteady, with fixed chances of a verdict in each; the most probable sequence of states is
-Viterbi's (Rabiner, Proc. IEEE 77, 1989), for all meters at once. Windows without a verdict are no evidence.
+Viterbi's (Rabiner, Proc. IEEE 77, 1989). Windows without a verdict are no evidence.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from transforms.audit.series import Bools, Floats, Ints
+from transforms.compiled import compiled
 
 #: chance of an unsteady verdict while the meter is steady, and while it is not
 IN_STEADY, IN_UNSTEADY = 0.02, 0.7
 #: chance that the state changes from one window to the next
 CHANGE = 1e-3
+_STAY, _TURN = float(np.log1p(-CHANGE)), float(np.log(CHANGE))
 
 
 def unsteady_stretches(verdicts: Ints) -> Bools:
@@ -24,26 +26,30 @@ def unsteady_stretches(verdicts: Ints) -> Bools:
     verdicts : ndarray
         1 for an unsteady verdict, 0 for another, -1 where none was given or no window is; shape (meters, windows).
     """
+    return _most_probable(verdicts, evidence(verdicts))
+
+
+@compiled
+def _most_probable(verdicts: Ints, gain: Floats) -> Bools:
     meters, width = verdicts.shape
     state = np.zeros((meters, width), dtype=np.bool_)
-    if not width or not (verdicts == 1).any():
-        return state
-    gain = evidence(verdicts)
-    stay, change = np.log1p(-CHANGE), np.log(CHANGE)
-    steady = np.zeros(meters)
-    unsteady = gain[:, 0].copy()
-    from_other = np.zeros((meters, width, 2), dtype=np.bool_)
-    for k in range(1, width):
-        into_steady, into_unsteady = unsteady + change > steady + stay, steady + change > unsteady + stay
-        steady, unsteady = (
-            np.where(into_steady, unsteady + change, steady + stay),
-            np.where(into_unsteady, steady + change, unsteady + stay) + gain[:, k],
-        )
-        from_other[:, k, 0], from_other[:, k, 1] = into_steady, into_unsteady
-    state[:, -1] = unsteady > steady
-    rows = np.arange(meters)
-    for k in range(width - 1, 0, -1):
-        state[:, k - 1] = state[:, k] ^ from_other[rows, k, state[:, k].astype(np.intp)]
+    into_steady, into_unsteady = np.zeros(width, dtype=np.bool_), np.zeros(width, dtype=np.bool_)
+    for row in range(meters):
+        # without an unsteady verdict the unsteady state is never the more probable one
+        if not (verdicts[row] == 1).any():
+            continue
+        steady, unsteady = 0.0, gain[row, 0]
+        for k in range(1, width):
+            into_steady[k] = unsteady + _TURN > steady + _STAY
+            into_unsteady[k] = steady + _TURN > unsteady + _STAY
+            steady, unsteady = (
+                unsteady + _TURN if into_steady[k] else steady + _STAY,
+                (steady + _TURN if into_unsteady[k] else unsteady + _STAY) + gain[row, k],
+            )
+        state[row, width - 1] = unsteady > steady
+        for k in range(width - 1, 0, -1):
+            turned = into_unsteady[k] if state[row, k] else into_steady[k]
+            state[row, k - 1] = state[row, k] != turned
     return state
 
 

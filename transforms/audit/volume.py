@@ -9,84 +9,65 @@ count what it counted.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
 import polars as pl
 
-from transforms.audit.places import locate, random_variance
-from transforms.audit.series import prepared
-from transforms.policy import Policy
+from transforms.audit.listed import NEVER, Listed
+from transforms.audit.series import Floats, Ints
+from transforms.compiled import compiled
 
 #: half the width of a 95 % interval in standard deviations
 Z95 = 1.959963984540054
 
 
-def mis_registered(windows: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Litres:
+    """Volumes of groups of windows: what passed, what was mis-registered, and half of its 95 % interval [L]."""
+
+    volume: Floats
+    misregistered: Floats
+    half: Floats
+
+
+def mis_registered(windows: Listed, group_of: Ints, groups: int) -> Litres:
     """Volumes of groups of windows.
 
     Parameters
     ----------
-    windows : DataFrame
-        Windows whose reference counts, with ``random_l2`` and the keys.
-    by : list of str
-        The keys of a group, all of one meter.
-
-    Returns
-    -------
-    DataFrame
-        The keys, ``volume_l``, ``misregistered_l``, ``misregistered_low_l``, ``misregistered_high_l`` (95 %).
+    group_of : ndarray
+        Group of each window, all of one meter; -1 for windows whose reference does not count.
     """
-    known = windows.filter(pl.col("volume_l").is_not_null() & pl.col("meter_volume_l").is_not_null())
-    common = (pl.col("volume_l") * pl.col("reference_uncertainty").fill_null(0.0)).sum()
-    by_calibration = known.group_by([*by, "flowmeter_id", "calibrated_on"], maintain_order=True).agg(
-        pl.col("volume_l").sum(),
-        misregistered_l=(pl.col("meter_volume_l") - pl.col("volume_l")).sum(),
-        random_l2=pl.col("random_l2").fill_null(0.0).sum(),
-        common_l=common,
-    )
-    half = Z95 * (pl.col("common_l").pow(2).sum() + pl.col("random_l2").sum()).sqrt()
-    return (
-        by_calibration.group_by(by, maintain_order=True)
-        .agg(pl.col("volume_l", "misregistered_l").sum(), half=half)
-        .select(
-            *by,
-            "volume_l",
-            "misregistered_l",
-            misregistered_low_l=pl.col("misregistered_l") - pl.col("half"),
-            misregistered_high_l=pl.col("misregistered_l") + pl.col("half"),
-        )
+    known = np.flatnonzero((group_of >= 0) & np.isfinite(windows.volume_l) & np.isfinite(windows.meter_volume_l))
+    volume, group = windows.volume_l[known], group_of[known]
+    cell, owner, _ = by_calibration(group, windows.calibration[known])
+    common = _summed(cell, volume * np.nan_to_num(windows.common[known]), len(owner))
+    return Litres(
+        volume=_summed(group, volume, groups),
+        misregistered=_summed(group, windows.meter_volume_l[known] - volume, groups),
+        half=Z95 * np.sqrt(_summed(owner, common**2, groups) + _summed(group, windows.random_l2[known], groups)),
     )
 
 
-def shared_uncertainty(windows: pl.DataFrame, by: list[str]) -> pl.DataFrame:
-    """The reference's standard uncertainty in the mean error of groups of windows, weighted by volume: ``shared``.
+def shared_uncertainty(windows: Listed, group_of: Ints, groups: int) -> Floats:
+    """The reference's standard uncertainty in the mean error of groups of windows, weighted by volume, shape (groups,).
 
-    That of one calibration where a group rests on one, less where it rests on several.
+    That of one calibration where a group rests on one, less where it rests on several; NaN where none is known.
     """
-    volume = pl.col("volume_l").fill_null(0.0)
-    return (
-        windows.group_by([*by, "flowmeter_id", "calibrated_on"], maintain_order=True)
-        .agg(
-            volume_l=volume.sum(),
-            common_l=(volume * pl.col("reference_uncertainty").fill_null(0.0)).sum(),
-            most=pl.col("reference_uncertainty").max(),
-        )
-        .group_by(by, maintain_order=True)
-        .agg(
-            shared=pl.when(pl.col("volume_l").sum() > 0)
-            .then(pl.col("common_l").pow(2).sum().sqrt() / pl.col("volume_l").sum())
-            .otherwise(pl.col("most").max())
-        )
-    )
+    chosen = np.flatnonzero(group_of >= 0)
+    group, uncertainty = group_of[chosen], windows.common[chosen]
+    volume = np.nan_to_num(windows.volume_l[chosen])
+    cell, owner, _ = by_calibration(group, windows.calibration[chosen])
+    common = _summed(cell, volume * np.nan_to_num(uncertainty), len(owner))
+    total, most = _summed(group, volume, groups), np.full(groups, np.nan)
+    np.fmax.at(most, group, uncertainty)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(total > 0, np.sqrt(_summed(owner, common**2, groups)) / total, most)
 
 
-def calibration_volumes(
-    windows: pl.DataFrame, moments: pl.DataFrame, fleet: pl.DataFrame, policy: Policy
-) -> pl.DataFrame:
+def calibration_volumes(windows: Listed) -> pl.DataFrame:
     """What intervals of totals over meters rest on: litres by meter and calibration, see `total_half_width`.
-
-    Parameters
-    ----------
-    windows, moments : DataFrame
-        `AUDIT_WINDOWS` and `AUDIT_MOMENTS` of some meters.
 
     Returns
     -------
@@ -94,18 +75,66 @@ def calibration_volumes(
         ``feature_code, calibrated_on, volume_l, common_l`` (the reference's standard uncertainty in litres),
         ``random_l2`` (variance of the random part).
     """
-    listed = prepared(windows)
-    random = random_variance(locate(moments, listed), listed, fleet, policy)
-    return (
-        listed.with_columns(random_l2=random)
-        .filter(pl.col("trusted") & pl.col("volume_l").is_not_null())
-        .group_by("feature_code", "calibrated_on", maintain_order=True)
-        .agg(
-            pl.col("volume_l").sum(),
-            common_l=(pl.col("volume_l") * pl.col("reference_uncertainty").fill_null(0.0)).sum(),
-            random_l2=pl.col("random_l2").fill_null(0.0).sum(),
-        )
+    known = np.flatnonzero(windows.trusted & np.isfinite(windows.volume_l))
+    volume = windows.volume_l[known]
+    cell, meter, day = by_calibration(windows.meter[known], windows.calibrated_on[windows.calibration[known]])
+    summed = {
+        "volume_l": volume,
+        "common_l": volume * np.nan_to_num(windows.common[known]),
+        "random_l2": windows.random_l2[known],
+    }
+    return pl.DataFrame(
+        {
+            "feature_code": windows.meters["feature_code"].gather(meter),
+            "calibrated_on": pl.Series(np.where(day == NEVER, 0, day)).cast(pl.Int32).cast(pl.Date),
+            **{name: _summed(cell, values, len(meter)) for name, values in summed.items()},
+            "known": day != NEVER,
+        }
+    ).select(
+        "feature_code",
+        pl.when("known").then("calibrated_on").alias("calibrated_on"),
+        "volume_l",
+        "common_l",
+        "random_l2",
     )
+
+
+def _summed(group: Ints, values: Floats, groups: int) -> Floats:
+    return np.bincount(group, weights=values, minlength=groups).astype(np.float64)
+
+
+@compiled
+def by_calibration(group: Ints, calibration: Ints) -> tuple[Ints, Ints, Ints]:
+    """Number the calibrations of each group.
+
+    Parameters
+    ----------
+    group, calibration : ndarray
+        Of each window; groups are rising.
+
+    Returns
+    -------
+    cell : ndarray
+        The number of group and calibration, of each window.
+    owner, which : ndarray
+        Group and calibration of each number.
+    """
+    cell = np.zeros(len(group), dtype=np.int64)
+    owner, which = np.zeros(len(group), dtype=np.int64), np.zeros(len(group), dtype=np.int64)
+    count, begin, at = 0, 0, 0
+    for k in range(len(group)):
+        if k > 0 and group[k] != group[k - 1]:
+            begin = count
+        # windows of one calibration mostly follow each other
+        if count == begin or at < begin or which[at] != calibration[k]:
+            at = begin
+            while at < count and which[at] != calibration[k]:
+                at += 1
+            if at == count:
+                owner[at], which[at] = group[k], calibration[k]
+                count += 1
+        cell[k] = at
+    return cell, owner[:count], which[:count]
 
 
 def total_half_width(volumes: pl.DataFrame, by: list[str]) -> pl.DataFrame:

@@ -1,0 +1,248 @@
+"""Cells: the moments of windows by flow bin as arrays, each with its window, and what is summed over them.
+
+Sums of flows are exact integers. Where windows are weighed against each other, standard errors are those of clustered data
+(Liang and Zeger, Biometrika 73, 1986), the clusters being windows or blocks of windows that follow each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from transforms.audit.series import Floats, Ints
+from transforms.compiled import compiled
+from transforms.policy import Policy
+from transforms.summarise.moments import BINS
+
+#: sums of a cell, in the order of `Cells.sums`
+SUMS = ("n", "sx", "sy", "sxx", "sxy", "syy")
+#: terms of a score, in the order of `Scores.terms`
+TERMS = SUMS[:-1]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Moments in the order of window and flow bin, one entry per cell.
+
+    ``window`` is the row of its window, ``bin`` the flow bin, ``interval_s`` the time between its readings; ``sums`` holds
+    `SUMS` in millionths of Q3, shape (6, cells).
+    """
+
+    window: Ints
+    bin: Ints
+    sums: Ints
+    interval_s: Floats
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Cells of groups of windows added up: ``sums`` (6, bins, groups), ``volume`` sum of sx times seconds (bins, groups),
+    ``windows`` of each group that have cells."""
+
+    sums: Ints
+    volume: Floats
+    windows: Ints
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Sums over each window of ``weight`` times a linear combination of its cells' sums (`TERMS`).
+
+    ``terms`` is of shape (groups, bins, scores, 5), ``weight`` of (groups, bins, scores).
+    """
+
+    terms: Floats
+    weight: Floats
+
+
+def located(moments: pl.DataFrame, codes: pl.Series, first: Ints, start: Ints) -> Cells:
+    """Find the window of each row of moments; rows of other meters or windows are left out.
+
+    Parameters
+    ----------
+    moments : DataFrame
+        `AUDIT_MOMENTS`, in any order.
+    codes, first, start
+        Feature codes of the meters, where the windows of each begin (and one more), and when windows begin [us since 1970].
+    """
+    runs = moments["feature_code"].rle().struct.unnest()
+    numbers = codes.to_frame("value").with_row_index("meter")
+    meter = runs.join(numbers, on="value", how="left", maintain_order="left")["meter"].cast(pl.Int64).fill_null(-1)
+    moment = moments["window_start"].dt.epoch("us").to_numpy()
+    of_bin = moments["bin"].to_numpy().astype(np.int64)
+    window, ordered = _windows_of(
+        meter.to_numpy(), runs["len"].cast(pl.Int64).to_numpy(), moment, of_bin, first, start
+    )  # fmt: skip
+    if not ordered:
+        return located(moments.sort("feature_code", "window_start", "bin"), codes, first, start)
+    sums = np.stack([moments[name].to_numpy() for name in SUMS])
+    interval = moments["interval_s"].to_numpy()
+    there = window >= 0
+    if not there.all():
+        window, of_bin, sums, interval = window[there], of_bin[there], sums[:, there], interval[there]
+    return Cells(window, of_bin, np.ascontiguousarray(sums), np.array(interval))
+
+
+@compiled
+def _windows_of(
+    meter: Ints, length: Ints, moment: Ints, of_bin: Ints, first: Ints, start: Ints
+) -> tuple[Ints, bool]:  # fmt: skip
+    """The window of each row, -1 for none, and whether rows came in the order of meter, time and bin."""
+    found = np.full(len(moment), -1, dtype=np.int64)
+    begin, latest = 0, -1
+    for run in range(len(meter)):
+        end, m = begin + length[run], meter[run]
+        if m >= 0:
+            if m <= latest:
+                return found, False
+            latest, k = m, first[m]
+            for row in range(begin, end):
+                if row > begin and (
+                    moment[row] < moment[row - 1] or (moment[row] == moment[row - 1] and of_bin[row] < of_bin[row - 1])
+                ):
+                    return found, False
+                while k < first[m + 1] and start[k] < moment[row]:
+                    k += 1
+                if k < first[m + 1] and start[k] == moment[row]:
+                    found[row] = k
+        begin = end
+    return found, True
+
+
+def random_variance(cells: Cells, meter: Ints, meters: pl.DataFrame, policy: Policy) -> Floats:
+    """Variance [L^2] of each window's mis-registered volume that the scatter of single readings explains.
+
+    The scatter that is normal for the model and for the reference, and the step of a reading at both ends of an interval,
+    where water flowed at all.
+
+    Parameters
+    ----------
+    meter : ndarray
+        Number of each window's meter in ``meters``, which has ``per_lph, repeatability, resolution_lph``.
+    """
+    per_lph, repeatability, step = (
+        meters[name].fill_null(np.nan).to_numpy() for name in ("per_lph", "repeatability", "resolution_lph")
+    )
+    relative = repeatability**2 + policy.reference.repeatability**2
+    return _random(cells.window, cells.sums, cells.interval_s, meter, per_lph, relative, step)
+
+
+@compiled
+def _random(
+    window: Ints, sums: Ints, interval_s: Floats, meter: Ints, per_lph: Floats, relative: Floats, step: Floats
+) -> Floats:
+    found = np.zeros(len(meter))
+    for row in range(len(window)):
+        if sums[1, row] != 0 or sums[2, row] != 0:
+            m = meter[window[row]]
+            pair = relative[m] * sums[3, row] / per_lph[m] ** 2 + sums[0, row] * step[m] ** 2 / 6
+            variance = pair * (interval_s[row] / 3600) ** 2
+            if np.isfinite(variance):
+                found[window[row]] += variance
+    return found
+
+
+def added_up(cells: Cells, group_of: Ints, groups: int) -> Sums:
+    """Add up the cells of groups of windows; ``group_of`` each window, -1 for none."""
+    sums, volume, windows = _added_up(cells.window, cells.bin, cells.sums, cells.interval_s, group_of, groups)
+    return Sums(np.ascontiguousarray(sums.T), volume, windows)
+
+
+@compiled
+def _added_up(
+    window: Ints, of_bin: Ints, sums: Ints, interval_s: Floats, group_of: Ints, groups: int
+) -> tuple[Ints, Floats, Ints]:
+    found = np.zeros((groups, BINS, len(sums)), dtype=np.int64)
+    volume = np.zeros((BINS, groups))
+    windows = np.zeros(groups, dtype=np.int64)
+    for row in range(len(window)):
+        group = group_of[window[row]]
+        if group < 0:
+            continue
+        b = of_bin[row]
+        for k in range(len(sums)):
+            found[group, b, k] += sums[k, row]
+        volume[b, group] += sums[1, row] * interval_s[row]
+        if row == 0 or window[row] != window[row - 1]:
+            windows[group] += 1
+    return found, volume, windows
+
+
+def clustered(cells: Cells, group_of: Ints, size: Ints, scores: Scores) -> tuple[Floats, Floats]:
+    """Variances of sums of scores over each group, by windows and by blocks of windows as clusters.
+
+    Parameters
+    ----------
+    group_of : ndarray
+        Group of each window, rising but for -1, which leaves it out.
+    size : ndarray
+        Windows of a block, by group.
+    scores : Scores
+        Their sum over a group is zero at the estimate.
+
+    Returns
+    -------
+    alone, together : ndarray
+        Shape (scores + 1, groups); the last row is the covariance of the first two scores.
+    """
+    found = _clustered(
+        cells.window, cells.bin, cells.sums, group_of, size, scores.terms, scores.weight
+    )  # fmt: skip
+    alone, together, windows, blocks = found
+    return tuple(  # type: ignore[return-value]
+        np.ascontiguousarray(products.T) * count / np.maximum(count - 1, 1)
+        for products, count in ((alone, windows), (together, blocks))
+    )
+
+
+@compiled
+def _clustered(
+    window: Ints, of_bin: Ints, sums: Ints, group_of: Ints, size: Ints, terms: Floats, weight: Floats
+) -> tuple[Floats, Floats, Ints, Ints]:
+    groups, many = len(size), weight.shape[2]
+    alone, together = np.zeros((groups, many + 1)), np.zeros((groups, many + 1))
+    windows, blocks = np.zeros(groups, dtype=np.int64), np.zeros(groups, dtype=np.int64)
+    score, of_block = np.zeros(many), np.zeros(many)
+    group, now, inside = -1, -1, 0
+    for row in range(len(window)):
+        own = group_of[window[row]]
+        if own < 0:
+            continue
+        if window[row] != now:
+            if now >= 0:
+                _add_square(alone, group, score)
+                for k in range(many):
+                    of_block[k] += score[k]
+                    score[k] = 0.0
+                inside += 1
+                if own != group or inside == size[group]:
+                    _add_square(together, group, of_block)
+                    blocks[group] += 1
+                    of_block[:], inside = 0.0, 0
+            windows[own] += 1
+            group, now = own, window[row]
+        b = of_bin[row]
+        n, sx, sy, sxx, sxy = sums[0, row], sums[1, row], sums[2, row], sums[3, row], sums[4, row]
+        for k in range(many):
+            if weight[own, b, k] != 0:
+                value = terms[own, b, k, 4] * sxy + terms[own, b, k, 3] * sxx
+                value += terms[own, b, k, 2] * sy + terms[own, b, k, 1] * sx + terms[own, b, k, 0] * n
+                score[k] += weight[own, b, k] * value
+    if now >= 0:
+        _add_square(alone, group, score)
+        _add_square(together, group, of_block + score)
+        blocks[group] += 1
+    return alone, together, windows, blocks
+
+
+@compiled
+def _add_square(products: Floats, group: int, score: Floats) -> None:
+    for k in range(len(score)):
+        products[group, k] += score[k] ** 2
+    if len(score) > 1:
+        products[group, len(score)] += score[0] * score[1]
+
+
+__all__ = ["SUMS", "TERMS", "Cells", "Scores", "Sums", "added_up", "clustered", "located", "random_variance"]

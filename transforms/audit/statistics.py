@@ -1,0 +1,55 @@
+"""The statistics of some meters: their regimes, what each did and does, and what intervals of totals rest on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from transforms.audit.listed import listed
+from transforms.audit.meters import sum_up
+from transforms.audit.regimes import find_regimes
+from transforms.audit.volume import calibration_volumes
+from transforms.policy import Policy
+from transforms.registry import Registry
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Tables of some meters: `AUDIT_METERS`, `REGIMES`, and litres by meter and calibration (`calibration_volumes`)."""
+
+    meters: pl.DataFrame
+    regimes: pl.DataFrame
+    volumes: pl.DataFrame
+
+
+def statistics(
+    windows: pl.DataFrame,
+    moments: pl.DataFrame,
+    fleet: pl.DataFrame,
+    registry: Registry,
+    policy: Policy,
+    length: timedelta,
+    span_end: datetime,
+) -> Statistics:
+    """Work out the statistics of some meters.
+
+    Parameters
+    ----------
+    windows, moments : DataFrame
+        `AUDIT_WINDOWS` and `AUDIT_MOMENTS` of the meters, all their windows, in any order.
+    fleet : DataFrame
+        The fleet table.
+    registry : Registry
+        Sites, dates of installation, tariffs.
+    policy : Policy
+        Everything that decides.
+    length : timedelta
+        Length of a window.
+    span_end : datetime
+        End of the audit.
+    """
+    known = listed(windows, moments, fleet, policy)
+    found = find_regimes(known, policy, length)
+    return Statistics(sum_up(known, found, registry, policy, span_end), found.table, calibration_volumes(known))
