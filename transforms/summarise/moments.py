@@ -79,27 +79,29 @@ class Moments:
     def cells(self) -> Cells:
         """The sums by part and bin, of the cells that hold pairs."""
         if self._cells is None:
-            stacked = np.stack([self._values[name] for name in SUMMED])
-            self._cells = Cells(*_sparse(stacked.reshape(len(SUMMED), self.parts * BINS, -1)))
+            dense = np.stack([self._values[name] for name in SUMMED]).reshape(len(SUMMED), self.parts * BINS, -1)
+            cell, meter = np.nonzero(dense[0])
+            self._cells = Cells(*_in_order(meter, cell, dense[:, cell, meter].T.copy(), dense.shape[2]))
         return self._cells
 
     @staticmethod
     def from_frame(frame: pl.DataFrame, meters: int, parts: int) -> Moments:
-        """Spread a long frame (`FRAME`) over dense arrays; cells without pairs are zero, their extremes inverted."""
-        part, of_bin, meter = (frame[name].to_numpy().astype(np.intp) for name in ("part", "bin", "meter_no"))
-        place = (part * BINS + of_bin) * meters + meter
+        """From a long frame (`FRAME`), one line per meter, part and bin; extremes without pairs are inverted."""
+        part, of_bin, meter = (frame[name].to_numpy().astype(np.int64) for name in ("part", "bin", "meter_no"))
+        cell = part * BINS + of_bin
+        sums = np.stack([frame[name].to_numpy().astype(np.int64) for name in SUMMED], axis=1)
         limit = np.iinfo(np.int64)
         start = {
-            **dict.fromkeys(SUMS, 0),
+            **dict.fromkeys(SUMS[len(SUMMED) :], 0),
             **dict.fromkeys(_LOWEST, int(limit.max)),
             **dict.fromkeys(_HIGHEST, int(limit.min)),
         }
         values: dict[str, Ints] = {}
         for name, empty in start.items():
-            cells = np.full(parts * BINS * meters, empty, dtype=np.int64)
-            cells[place] = frame[name].to_numpy()
-            values[name] = cells.reshape(parts, BINS, meters)
-        return Moments(values)
+            array = np.full(parts * BINS * meters, empty, dtype=np.int64)
+            array[cell * meters + meter] = frame[name].to_numpy()
+            values[name] = array.reshape(parts, BINS, meters)
+        return Moments(values, Cells(*_in_order(meter, cell, sums, meters)), parts)
 
     def pick(self, rows: Ints) -> Moments:
         """The moments of some of the meters."""
@@ -149,23 +151,23 @@ def _dense(first: Ints, cell: Ints, sums: Ints, cells: int) -> Ints:
 
 
 @compiled
-def _sparse(dense: Ints) -> tuple[Ints, Ints, Ints]:
-    many, cells, rows = dense.shape
-    first = np.zeros(rows + 1, np.int64)
-    for row in range(rows):
-        first[row + 1] = first[row]
-        for k in range(cells):
-            first[row + 1] += dense[0, k, row] > 0
-    cell, sums = np.zeros(first[rows], np.int64), np.zeros((first[rows], many), np.int64)
-    at = 0
-    for row in range(rows):
-        for k in range(cells):
-            if dense[0, k, row] > 0:
-                cell[at] = k
-                for what in range(many):
-                    sums[at, what] = dense[what, k, row]
-                at += 1
-    return first, cell, sums
+def _in_order(meter: Ints, cell: Ints, sums: Ints, meters: int) -> tuple[Ints, Ints, Ints]:
+    """Cells by meter, and rising within each, of which there are few, from cells in any order."""
+    first, filled = np.zeros(meters + 1, np.int64), np.zeros(meters, np.int64)
+    for k in range(len(meter)):
+        first[meter[k] + 1] += 1
+    for row in range(meters):
+        first[row + 1] += first[row]
+    order = np.zeros(len(meter), np.int64)
+    for k in range(len(meter)):
+        row = meter[k]
+        at = first[row] + filled[row]
+        while at > first[row] and cell[order[at - 1]] > cell[k]:
+            order[at] = order[at - 1]
+            at -= 1
+        order[at] = k
+        filled[row] += 1
+    return first, cell[order], sums[order]
 
 
 @compiled
