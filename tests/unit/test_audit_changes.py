@@ -15,7 +15,7 @@ from transforms.audit.changes import common_variance, settle
 from transforms.audit.costs import prefix_sums
 from transforms.audit.drift import MONTH_DAYS, crossings, fit_slopes
 from transforms.audit.gls import bend_fit, every_place, jump_fit, parts_of, whole_fit
-from transforms.audit.noise import drawn_in, estimate_noise, outliers
+from transforms.audit.noise import drawn_in, estimate_noise, outliers, running_median
 from transforms.audit.onset import date_changes
 from transforms.audit.segment import DRIFTING_DAYS, LEAST, LEAST_DRIFTING, Prices, grid, partition, prices, segment
 from transforms.audit.series import Floats, Series
@@ -219,6 +219,15 @@ def test_an_outlying_window_is_drawn_in_and_a_step_is_not() -> None:
     calm = drawn_in(series, noise).error[0]
     assert abs(calm[20]) < 0.01
     np.testing.assert_allclose(calm[40:], 0.1, atol=2e-4)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.sampled_from([-0.5, 0.0, 0.25, 0.25, 1.0]), min_size=1, max_size=30))
+def test_a_running_median_is_that_of_the_nearest_nine(values: list[float]) -> None:
+    error, n = np.array(values), len(values)
+    found = running_median(series_of(error, np.full(n, 1.0), np.arange(n) / 2))[0]
+    firsts = [min(max(k - 4, 0), max(n - 9, 0)) for k in range(n)]
+    assert found.tolist() == [np.median(error[first : first + 9]) for first in firsts]
 
 
 def test_a_slope_is_that_of_weighted_least_squares() -> None:

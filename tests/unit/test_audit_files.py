@@ -75,6 +75,14 @@ def test_the_pdf_embeds_its_font_and_draws_vectors(paper: Path) -> None:
     assert b"/Subtype /Image" not in written and b"/Subtype/Image" not in written
 
 
+def test_the_letter_has_its_chart(tmp_path: Path) -> None:
+    view = small()
+    write_customer(tmp_path, view, view.meters["feature_code"][0])
+    (text,) = text_of(tmp_path / "report.pdf")
+    # under the bars the month stands in figures, in the table by its name
+    assert "July 2024" in text and "2024-07" in text
+
+
 def test_hostile_names_do_no_harm_in_the_pdf(tmp_path: Path) -> None:
     file = tmp_path / "report.pdf"
     write_pdf(file, hostile_audit(), "operator", most=3)

@@ -22,6 +22,7 @@ from transforms.audit import (
     statistics,
     summary,
 )
+from transforms.audit.cells import Cells, Scores, clustered
 from transforms.audit.compliance import against, favours_one_party, in_service_factor, one_sign
 from transforms.audit.listed import listed
 from transforms.audit.money import priced, tariff_of
@@ -84,6 +85,19 @@ def test_the_scatter_of_readings_is_random_and_no_flow_has_none() -> None:
     # a quarter of an hour of (1 % and 0.5 % of the flow) and of a step of 1 L/h at both ends
     by_hand = (0.25**2) * ((0.01**2 + 0.005**2) * (100**2 + 200**2) + 2 / 6)
     assert found.tolist() == pytest.approx([by_hand] * 2)
+
+
+def test_windows_and_blocks_of_windows_are_the_clusters() -> None:
+    # one group of five windows with one cell each, in blocks of two; the score is 2 (sy - sx)
+    sums = np.zeros((6, 5), dtype=np.int64)
+    sums[1], sums[2] = [10, 10, 10, 10, 10], [12, 13, 9, 7, 9]
+    cells = Cells(np.arange(5), np.full(5, 2), sums, np.full(5, 900.0))
+    terms, weight = np.zeros((1, 7, 1, 5)), np.full((1, 7, 1), 2.0)
+    terms[..., 1], terms[..., 2] = -1.0, 1.0
+    alone, together = clustered(cells, np.zeros(5, dtype=np.int64), np.array([2]), Scores(terms, weight))
+    # by hand: scores 4, 6, -2, -6, -2; blocks 10, -8, -2; n / (n - 1) of the sums of squares
+    assert alone[0].tolist() == [(16 + 36 + 4 + 36 + 4) * 5 / 4]
+    assert together[0].tolist() == [(100 + 64 + 4) * 3 / 2]
 
 
 def test_references_calibrated_on_one_day_err_together() -> None:

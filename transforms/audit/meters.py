@@ -59,7 +59,7 @@ def sum_up(windows: Listed, found: Found, registry: Registry, policy: Policy, sp
     """
     summed = added_up(windows.cells, np.where(windows.trusted, windows.meter, -1), windows.meters.height)
     table = _who(windows, registry)
-    table = table.with_columns(_volumes(windows, summed, registry.tariffs, table))
+    table = table.with_columns(_volumes(windows, summed, registry.tariffs, table)).fill_nan(None)
     table = table.join(
         _relations(windows, found, summed.volume, policy, span_end),
         on="feature_code",
@@ -105,7 +105,7 @@ def _volumes(windows: Listed, summed: Sums, tariffs: pl.DataFrame | None, who: p
     sums = summed.sums[:, FLOWING].sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         error = sums[2] / sums[1] - 1
-    columns: dict[str, Floats | pl.Series] = {
+    columns = {
         "volume_l": litres.volume,
         "misregistered_l": litres.misregistered,
         "misregistered_low_l": litres.misregistered - litres.half,
@@ -162,7 +162,7 @@ def _relations(windows: Listed, found: Found, profile: Floats, policy: Policy, s
         enough = zones.n[z] >= least
         columns[f"error_{zone}"] = known(zones.error[z], enough)
         columns[f"uncertainty_{zone}"] = known(zones.expanded[z], enough)
-    return pl.DataFrame(columns)
+    return pl.DataFrame(columns).fill_nan(None)
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ def find_regimes(windows: Listed, policy: Policy, length: timedelta) -> Found:
         "misregistered_low_l": litres.misregistered - litres.half,
         "misregistered_high_l": litres.misregistered + litres.half,
     }
-    table = pl.DataFrame(columns).select(pl.col(name).cast(kind) for name, kind in REGIMES.items())
+    table = pl.DataFrame(columns).fill_nan(None).select(pl.col(name).cast(kind) for name, kind in REGIMES.items())
     return Found(
         table, cuts.meter, begins, low, high, cuts.unsteady, drifts, regime_of, telling, lines, pooled, relations
     )
@@ -187,9 +187,9 @@ def _forms(relations: Relations, unsteady: Bools) -> np.ndarray:
     return form
 
 
-def known(values: Floats, where: Bools | bool = True) -> pl.Series:
-    """A column that is null where a value is not finite, or not wanted."""
-    return pl.Series(np.where(where & np.isfinite(values), values, np.nan), dtype=pl.Float64).fill_nan(None)
+def known(values: Floats, where: Bools | bool = True) -> Floats:
+    """Values that are NaN, which tables write as null, where they are not finite or not wanted."""
+    return np.where(where & np.isfinite(values), values, np.nan)
 
 
 def moments_of_time(us: Ints) -> pl.Series:
