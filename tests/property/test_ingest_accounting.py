@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from unittest.mock import patch
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.ingesting import frame, readings, registry
-from transforms.ingest import ingest, run, stage
+from transforms.ingest import ingest, likely, run, stage
 from transforms.lake import Lake
 from transforms.workspace import Workspace
 
@@ -114,18 +115,29 @@ ODD_LINES = st.sampled_from(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(good=st.lists(GOOD_LINES, min_size=20, max_size=60), odd=st.lists(ODD_LINES, max_size=3), data=st.data())
-def test_the_fast_way_and_the_careful_way_agree(good: list[str], odd: list[str], data: st.DataObject) -> None:
-    lines = data.draw(st.permutations(good + odd))
-    ending = data.draw(st.sampled_from(["", "\n", "\r\n", "\n\n"]))
-    text = "\n".join(["feature_code,timestamp,flow_lph", *lines]) + ending
-    with tempfile.TemporaryDirectory() as folder:
+texts = st.tuples(
+    st.lists(GOOD_LINES, min_size=20, max_size=60).flatmap(
+        lambda good: st.lists(ODD_LINES, max_size=3).flatmap(lambda odd: st.permutations(good + odd))
+    ),
+    st.sampled_from(["", "\n", "\r\n", "\n\n"]),
+)
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(drawn=st.lists(texts, min_size=6, max_size=6), repeated=st.sampled_from([0, 1, 1000]))
+def test_the_fast_way_and_the_careful_way_agree(drawn: list[tuple[list[str], str]], repeated: int) -> None:
+    """Several dumps at a time, each of meters of its own; whether stamps are looked up makes no difference, either."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as patches:
+        patches.enter_context(patch.object(likely, "_LARGE", 0))
+        patches.enter_context(patch.object(likely, "_PIECES", 4))
+        patches.enter_context(patch.object(likely, "_REPEATED", repeated or 1e-9))
         outcomes = []
         for quick in (True, False):
             workspace = Workspace(Path(folder) / str(quick))
             (workspace.raw / "meter").mkdir(parents=True)
-            (workspace.raw / "meter" / "a.csv").write_bytes(text.encode())
+            for number, (lines, ending) in enumerate(drawn):
+                text = "\n".join(["feature_code,timestamp,flow_lph", *lines]).replace("WM", f"WM{number}") + ending
+                (workspace.raw / "meter" / f"{number}.csv").write_bytes(text.encode())
             with patch.object(stage, "_may_be_quick", stage._may_be_quick if quick else lambda _: False):
                 result = ingest(workspace, registry(), absurd_flow_lph=1e4, threads=2, memory_mb=400)
             aside = [frame(path).rows() for path in sorted(workspace.quarantine.glob("*.parquet"))]
