@@ -103,11 +103,13 @@ class Ordered:
         return pa.table(columns | {name: pa.array(column, from_pandas=True) for name, column in kept.items()})
 
     def _devices(self, keys: Ints) -> Ints:
-        return self.devices[(keys >> (self.bits[1] + self.bits[2])) & self._mask(0)]
+        found: Ints = self.devices[(keys >> (self.bits[1] + self.bits[2])) & self._mask(0)]
+        return found
 
     def _seconds(self, keys: Ints, rank: Ints) -> Ints:
         """Since 1970."""
-        return (self.days * _DAY_S)[keys >> sum(self.bits)] + self.seconds[rank]
+        found: Ints = (self.days * _DAY_S)[keys >> sum(self.bits)] + self.seconds[rank]
+        return found
 
     def _mask(self, place: int) -> int:
         return (1 << self.bits[place]) - 1

@@ -12,7 +12,7 @@ from typing import Final
 
 from transforms.ingest.fields import Fields
 from transforms.ingest.known import Known
-from transforms.ingest.stamps import instant, time_rules, zone_join
+from transforms.ingest.stamps import instant, likely_join, looked_up, time_rules, zone_join
 from transforms.ingest.values import factor, number, version
 from transforms.reasons import QUARANTINE_REASONS
 from transforms.sql import instant as literal
@@ -146,13 +146,21 @@ def judged(relation: str, fields: Fields, *, keep: str, limits: Limits, zone: st
     )
 
 
-def marked(relation: str, fields: Fields, *, limits: Limits, zone: str | None = None, keep: str = "") -> str:
+def marked(
+    relation: str,
+    fields: Fields,
+    *,
+    limits: Limits,
+    zone: str | None = None,
+    likely: str | None = None,
+    keep: str = "",
+) -> str:
     """SQL of the rows with their ``dump``, or -1 minus that where `judged` would find anything wrong but identifiers.
 
-    Identifiers are looked at once per device, by `odd_identifier`.
+    Identifiers are looked at once per device, by `odd_identifier`; ``likely`` is the table of `transforms.ingest.likely`.
     """
     return _MARKED.format(
-        typed=_typed(relation, fields, f"{keep}dump", zone, "coalesce({}, '')"),
+        typed=_typed(relation, fields, f"{keep}dump", zone, "coalesce({}, '')", likely),
         keep=keep,
         good=_good(fields, limits),
     )
@@ -219,7 +227,9 @@ def raw_columns(fields: Fields) -> str:
     return ", ".join(f"{text} AS {name}" for name, text in columns.items())
 
 
-def _typed(relation: str, fields: Fields, keep: str, zone: str | None, identifier: str) -> str:
+def _typed(
+    relation: str, fields: Fields, keep: str, zone: str | None, identifier: str, likely: str | None = None
+) -> str:
     """SQL: the raw columns as identifiers, instants and numbers; null where that cannot be."""
     more = [f"{kind}_factor" for kind in _by_row(fields)]
     more += [name for name in ("theirs", "flagged") if getattr(fields, name)]
@@ -235,10 +245,10 @@ def _typed(relation: str, fields: Fields, keep: str, zone: str | None, identifie
         relation=relation,
         feature_code=identifier.format("feature_code_text") if fields.feature_code else "''",
         flowmeter_id=identifier.format("flowmeter_id_text") if fields.flowmeter_id else "''",
-        ts=instant(fields, zone),
+        ts=looked_up(instant(fields, zone)) if likely else instant(fields, zone),
         flow=number("flow", fields) if fields.flow else "NULL::DOUBLE",
         volume=number("volume", fields) if fields.volume else "NULL::DOUBLE",
         raw=raw_columns(fields),
         more="".join(f", {name}" for name in more),
-        zone_join=zone_join(fields, zone),
+        zone_join=zone_join(fields, zone) + (likely_join(likely) if likely else ""),
     )

@@ -6,7 +6,9 @@ Nearly always `transforms.ingest.order` can do it; else DuckDB does, and the rea
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import duckdb
 
@@ -89,11 +91,18 @@ class Sorting:
 
     def rows(self, con: duckdb.DuckDBPyConnection, parts: Sequence[Part]) -> Iterator[str]:
         """SQL: the relation of the readings of each part; it is good until the next is asked for."""
-        for part in parts:
-            if self.ordered is None:
-                yield f"(SELECT * FROM sorted WHERE part = {part.number})"
-            else:
-                con.register("readings_of_part", self.ordered.table(part.number))
+        if self.ordered is None:
+            yield from (f"(SELECT * FROM sorted WHERE part = {part.number})" for part in parts)
+            return
+        with ThreadPoolExecutor(1) as pool:
+            # the next part is put together while one is written
+            tables = [partial(self.ordered.table, part.number) for part in parts]
+            ahead = pool.submit(tables[0])
+            for following in [*tables[1:], None]:
+                table = ahead.result()
+                if following is not None:
+                    ahead = pool.submit(following)
+                con.register("readings_of_part", table)
                 yield "readings_of_part"
                 con.unregister("readings_of_part")
 

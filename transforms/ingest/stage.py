@@ -17,6 +17,7 @@ from transforms.ingest.careful import Rows, read_carefully, read_chunk
 from transforms.ingest.dumps import Dump
 from transforms.ingest.fields import FileFaultError
 from transforms.ingest.layout import Layout
+from transforms.ingest.likely import likely_stamps
 from transforms.ingest.lines import KEPT, chosen_lines
 from transforms.ingest.mapping import fields_of
 from transforms.ingest.parquet import tells_of_file
@@ -155,12 +156,14 @@ def _quick_sql(con: duckdb.DuckDBPyConnection, dumps: list[Dump], limits: Limits
             f"(SELECT dump, parsed.* FROM {parsed(dumps, ', filename=of_file')} AS parsed "
             f"JOIN (VALUES {names}) AS files (of_file, dump) USING (of_file))"
         )
+    zone = zone_table(con, relation, fields)
     return marked(
         relation,
         fields,
         keep="position, " if position else "",
         limits=limits,
-        zone=zone_table(con, relation, fields),
+        zone=zone,
+        likely=None if position or zone else likely_stamps(con, dumps, fields),
     )
 
 

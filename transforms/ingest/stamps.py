@@ -37,6 +37,16 @@ def zone_join(fields: Fields, zone: str | None) -> str:
     return join
 
 
+def likely_join(likely: str) -> str:
+    """SQL: what joins the raw columns with the table of `transforms.ingest.likely`."""
+    return f" LEFT JOIN {likely} ON likely_text = stamp"
+
+
+def looked_up(found: str) -> str:
+    """SQL: the stamp in UTC as the table joined by `likely_join` has it, else as ``found`` says."""
+    return f"CASE WHEN likely_ts IS NOT NULL THEN likely_ts ELSE {found} END"
+
+
 def instant(fields: Fields, zone: str | None) -> str:
     """SQL: the stamp in UTC, null where it cannot be read or has no offset."""
     found = _unshifted(fields, zone)
