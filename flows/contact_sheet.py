@@ -9,6 +9,7 @@ import polars as pl
 
 from flows.photos import screens_of
 from flows.reporting import small_copies
+from reports.clock import shown_in
 from reports.review import MOST_PICTURES, render_contact_sheet
 from transforms.registry import Registry
 from transforms.schemas import READINGS
@@ -18,11 +19,12 @@ from transforms.workspace import Workspace
 PICTURE_PX = 640
 
 
-def write_contact_sheet(workspace: Workspace, registry: Registry, waiting: list[dict[str, Any]]) -> Path:
+def write_contact_sheet(workspace: Workspace, registry: Registry, waiting: list[dict[str, Any]], timezone: str) -> Path:
     """Write ``reports/review/index.html`` and return it. It holds small copies without metadata, and no phone number."""
     readings = pl.DataFrame(waiting, schema=READINGS, orient="row")
     pictures = small_copies(workspace, readings, MOST_PICTURES, PICTURE_PX)
-    page = render_contact_sheet(readings, pictures, screens_of(registry))
+    with shown_in(timezone):
+        page = render_contact_sheet(readings, pictures, screens_of(registry))
     target = workspace.reports / "review" / "index.html"
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_suffix(".tmp")

@@ -14,6 +14,7 @@ import polars as pl
 from flows.cycle import Context, parties_of
 from flows.settings import use_matplotlib_in
 from flows.situation import Known, look_around, put_into_words
+from reports.clock import shown_in
 from reports.explain import Before, Explanation
 from reports.wording import visible
 from transforms.decide.answers import guards_said
@@ -29,7 +30,6 @@ from transforms.sql import session
 from transforms.summarise import list_pairs, look_closer, summarise_bucket
 from transforms.summarise.moments import FRAME
 from transforms.windows import Window, newest_complete, parse_time
-from transforms.workspace import Workspace
 
 #: how many runs the meter's past is told of
 RUNS_BACK = 10
@@ -239,15 +239,16 @@ def _before(folder: Path, manifest: dict[str, Any], code: str) -> Before:
     )
 
 
-def write_page(workspace: Workspace, found: Explanation, file: Path | None) -> Path:
+def write_page(context: Context, found: Explanation, file: Path | None) -> Path:
     """Write the explanation as a page and return where; by default in ``reports/``, named by a digest of the code."""
     from reports.explain_page import render_explanation
 
-    use_matplotlib_in(workspace.cache)
-    page = render_explanation(found)
+    use_matplotlib_in(context.workspace.cache)
+    with shown_in(context.policy.report.timezone):
+        page = render_explanation(found)
     if file is None:
         digest = hashlib.sha256(found.feature_code.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-        file = workspace.reports / f"explain_{digest}_{found.window.name}.html"
+        file = context.workspace.reports / f"explain_{digest}_{found.window.name}.html"
         file.parent.mkdir(parents=True, exist_ok=True)
     elif file.is_dir() or not file.parent.is_dir():
         raise UsageError(f"--html {file} names no file that can be written; name one in a folder that exists")

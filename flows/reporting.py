@@ -15,6 +15,7 @@ import duckdb
 import polars as pl
 
 from flows.settings import use_matplotlib_in
+from reports.clock import shown_in
 from reports.photos import order
 from reports.run import RunReport, render_run
 from transforms.fleet import fleet_table
@@ -74,20 +75,20 @@ def write_run_report(
         q3="q3_lph",
         q4="q4_lph",
     )
-    page = render_run(
-        RunReport(
-            manifest=manifest,
-            verdicts=pl.read_parquet(folder / "verdicts.parquet", glob=False),
-            commands=commands,
-            work_orders=orders,
-            samples=_samples(lake, parties, Window(start, end - start), wanted, database),
-            previous=previous.select("feature_code", "verdict", "reason") if previous is not None else None,
-            limits=limits,
-            effects=pl.read_parquet(folder / "effects.parquet", glob=False),
-            readings=readings,
-            pictures=small_copies(workspace, readings, policy.report.photos, PICTURE_PX),
-        )
+    report = RunReport(
+        manifest=manifest,
+        verdicts=pl.read_parquet(folder / "verdicts.parquet", glob=False),
+        commands=commands,
+        work_orders=orders,
+        samples=_samples(lake, parties, Window(start, end - start), wanted, database),
+        previous=previous.select("feature_code", "verdict", "reason") if previous is not None else None,
+        limits=limits,
+        effects=pl.read_parquet(folder / "effects.parquet", glob=False),
+        readings=readings,
+        pictures=small_copies(workspace, readings, policy.report.photos, PICTURE_PX),
     )
+    with shown_in(policy.report.timezone):
+        page = render_run(report)
     staged = workspace.scratch / f"report-{manifest['run_id']}"
     if staged.exists():
         shutil.rmtree(staged)

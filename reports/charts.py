@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.clock import local, zone_at, zone_name
 from reports.picture import Floats, Picture
 from reports.sheet import BLUE, GREEN, GREY, VERMILION, Sheet, tick_labels, ticks
 from reports.svg import inline_svg
@@ -111,8 +112,9 @@ def difference_chart(samples: MeterSamples, key: str, who: str) -> str:
     length = max((samples.end - samples.start).total_seconds() / 3600, 1e-6)
     sheet = Sheet(_SIZE, (0.0, length), (low, high), (0.125, 0.165, 0.84, 0.745))
     steps = ticks(low, high, 5)
-    clock = [(hour, f"{samples.start + timedelta(hours=hour):%H:%M}") for hour in _hour_ticks(length)]
-    sheet.grid(clock, list(zip(steps, tick_labels(steps, plus=True), strict=True)), "time, UTC", "q' − q, L/h")
+    clock = [(hour, f"{local(samples.start + timedelta(hours=hour)):%H:%M}") for hour in _hour_ticks(length)]
+    zone = zone_at(samples.start) if zone_at(samples.start) == zone_at(samples.end) else zone_name()
+    sheet.grid(clock, list(zip(steps, tick_labels(steps, plus=True), strict=True)), f"time, {zone}", "q' − q, L/h")
     if band:
         edges = [min(max(edge, low), high) for edge in band]
         sheet.area((0.0, length), [edges[0]] * 2, [edges[1]] * 2, BLUE, 0.13)

@@ -13,7 +13,7 @@ from reports.error_chart import error_chart
 from reports.explain import Explanation, caveats, plain_sentence
 from reports.page import render_page
 from reports.svg import drawing
-from reports.wording import NOTHING, THIN, finite, flow, number, percent, span, visible
+from reports.wording import NOTHING, THIN, finite, flow, moment, number, percent, span, visible
 from transforms.judge.dossier import Check
 from transforms.reasons import sentence
 
@@ -51,7 +51,7 @@ def render_explanation(given: Explanation) -> str:
             "history": [
                 {
                     "run": each.run_id,
-                    "when": f"{each.start:%Y-%m-%d %H:%M}",
+                    "when": moment(each.start),
                     "verdict": each.verdict or "other",
                     "why": sentence(each.reason) if each.reason else "the run does not know this meter",
                     "error": percent(each.volume_error),

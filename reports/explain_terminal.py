@@ -9,9 +9,10 @@ from itertools import groupby
 import numpy as np
 import polars as pl
 
+from reports.clock import local
 from reports.explain import Explanation, caveats, plain_sentence
 from reports.terminal_plot import Zone, error_plot
-from reports.wording import percent, visible
+from reports.wording import percent, stretch, visible
 from transforms.judge.dossier import Check
 
 #: a screen; one with much to say may be a few lines longer
@@ -27,7 +28,7 @@ def screen(given: Explanation) -> list[str]:
     row, window = given.verdict, given.window
     run = f"run {given.run_id}" if given.run_id else "no run yet"
     shown = f"{row['verdict'].upper()} ({visible(row['reason'])})"
-    lines = _wrapped(f"{shown}  {window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} UTC, {run}")
+    lines = _wrapped(f"{shown}  {stretch(window.start, window.end)}, {run}")
     lines += _wrapped(plain_sentence(given))
     if given.dossier.needs:
         lines += _wrapped(f"What it would take: {visible(given.dossier.needs)}.")
@@ -106,5 +107,5 @@ def _past(given: Explanation) -> list[str]:
     for each in given.history:
         off = f" {percent(each.volume_error)}" if each.volume_error is not None else ""
         sent = f" [{', '.join(visible(name)[:10] for name in each.sent)}]" if each.sent else ""
-        told.append(f"{each.start:%m-%d %H:%M} {each.verdict or 'not in the run'}{off}{sent}")
+        told.append(f"{local(each.start):%m-%d %H:%M} {each.verdict or 'not in the run'}{off}{sent}")
     return _wrapped(f"Last runs: {'; '.join(told)}")

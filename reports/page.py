@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from reports.clock import zone_name
 from reports.wording import moment, visible
 
 if TYPE_CHECKING:
@@ -51,4 +52,5 @@ def _surroundings() -> Environment:
         keep_trailing_newline=True,
     )
     surroundings.filters.update(visible=visible, short=short, moment=moment, lines=lines)
+    surroundings.globals.update(zone_name=zone_name)
     return surroundings

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from reports.clock import local, zone_at
+
 MINUS = "\u2212"
 THIN = "\u202f"  # narrow no-break space: groups digits and binds a unit to its number
 NOTHING = "\u2013"
@@ -104,25 +106,33 @@ def instant(given: datetime | str | None) -> datetime | None:
 
 
 def moment(given: datetime | str | None) -> str:
-    """An instant as ``2026-01-01 12:00 UTC``, with seconds only if there are any."""
+    """An instant as ``2026-01-01 12:00 UTC``, by the clock of `reports.clock`, with seconds only if there are any."""
     read = instant(given)
     if read is None:
         return NOTHING
-    return f"{read:%Y-%m-%d %H:%M:%S} UTC" if read.second else f"{read:%Y-%m-%d %H:%M} UTC"
+    return f"{local(read):{'%Y-%m-%d %H:%M:%S' if read.second else '%Y-%m-%d %H:%M'}} {zone_at(read)}"
+
+
+def stretch(start: datetime, end: datetime) -> str:
+    """A window as ``2026-01-01 00:00 to 2026-01-01 12:00 UTC``."""
+    first = moment(start) if zone_at(start) != zone_at(end) else f"{local(start):%Y-%m-%d %H:%M}"
+    return f"{first} to {moment(end)}"
 
 
 def span(start: datetime, end: datetime) -> str:
-    """A window as ``Thursday 1 January 2026, 00:00 to 12:00 UTC``."""
+    """A window as ``Thursday 1 January 2026, 00:00 to 12:00 UTC``, by the clock of `reports.clock`."""
 
     def day(when: datetime) -> str:
         return f"{_DAYS[when.weekday()]} {when.day} {_MONTHS[when.month - 1]} {when.year}"
 
-    begin, until = start.astimezone(UTC), end.astimezone(UTC)
+    begin, until = local(start), local(end)
+    zone = zone_at(end)
+    first = f"{begin:%H:%M}" if zone_at(start) == zone else f"{begin:%H:%M} {zone_at(start)}"
     if begin.date() == until.date():
-        return f"{day(begin)}, {begin:%H:%M} to {until:%H:%M} UTC"
-    if (until - begin).total_seconds() <= 86_400 and f"{until:%H:%M}" == "00:00":
-        return f"{day(begin)}, {begin:%H:%M} to 24:00 UTC"
-    return f"{day(begin)}, {begin:%H:%M} to {day(until)}, {until:%H:%M} UTC"
+        return f"{day(begin)}, {first} to {until:%H:%M} {zone}"
+    if (end - start).total_seconds() <= 86_400 and f"{until:%H:%M}" == "00:00":
+        return f"{day(begin)}, {first} to 24:00 {zone}"
+    return f"{day(begin)}, {first} to {day(until)}, {until:%H:%M} {zone}"
 
 
 def _how_far(value: float) -> str:

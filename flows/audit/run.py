@@ -97,6 +97,7 @@ def _write(
 ) -> None:
     from reports.audit.view import AuditView, for_audience
     from reports.audit.write import write_audit_report
+    from reports.clock import shown_in
 
     use_matplotlib_in(home.cache)
     figures = done.figures
@@ -114,7 +115,8 @@ def _write(
         limits=desk.fleet,
         in_service=in_service_factor(setting.policy),
     )
-    write_audit_report(folder, view, reader.audience, reader.meter)
+    with shown_in(setting.policy.report.timezone):
+        write_audit_report(folder, view, reader.audience, reader.meter)
     if reader.audience == "customer":
         # a customer's folder holds nothing of anybody else
         (folder / WINDOWS_FILE).unlink()

@@ -35,14 +35,17 @@ def explain(
     context = make_context(folder, None)
     from flows.explain import explain as gather
     from flows.explain import write_page
+    from reports.clock import shown_in
     from reports.explain import plain_sentence, to_json
     from reports.explain_terminal import screen
 
     span = check_length(parse_span(length)) if length else None
     found = gather(context, feature_code, moment(until) if until else None, span)
     if page is None:
-        show(to_json(found), screen(found), as_json=as_json)
+        with shown_in(context.policy.report.timezone):
+            lines = screen(found)
+        show(to_json(found), lines, as_json=as_json)
         return 0
-    file = write_page(context.workspace, found, Path(page).expanduser() if page else None)
+    file = write_page(context, found, Path(page).expanduser() if page else None)
     show({**to_json(found), "page": str(file)}, [plain_sentence(found), f"Page: {file}"], as_json=as_json)
     return 0

@@ -50,8 +50,10 @@ def list_command(folder: Path | None, everything: bool, html: bool, clock: str |
     result: dict[str, Any] = {"waiting": waiting, "decided": said}
     if html:
         from flows.contact_sheet import write_contact_sheet
+        from transforms.policy import load_policy
 
-        page = write_contact_sheet(workspace, registry, found.readings)
+        policy = load_policy(workspace.registry / "policy.toml")
+        page = write_contact_sheet(workspace, registry, found.readings, policy.report.timezone)
         lines.append(f"Contact sheet: {page}")
         result["page"] = str(page)
     show(result, lines, as_json=as_json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from reports.audit.drawn import Drawn
 from reports.audit.local import Local
 from reports.audit.overview import span_of
 from reports.audit.view import AuditView
+from reports.clock import local
 from reports.page import render_page, short
 from reports.sheet import BLUE, GREY, Sheet, tick_labels, ticks
 from reports.svg import drawing
@@ -103,7 +104,7 @@ class _Text:
         return TEXTS[key][self.local.language].format(**values)
 
     def day(self, when: datetime) -> str:
-        return self.local.day(when.astimezone(UTC).date())
+        return self.local.day(local(when).date())
 
 
 def _state(row: Mapping[str, Any], last: Mapping[str, Any] | None) -> str:

@@ -11,6 +11,7 @@ import polars as pl
 from reports.audit.bars import bars
 from reports.audit.view import AuditView
 from reports.audit.words import money, percent_interval, volume, volume_interval
+from reports.clock import local
 from reports.wording import NOTHING, count, finite, instant, moment, number, percent, share, visible
 from transforms.reasons import sentence
 
@@ -37,7 +38,7 @@ def span_of(view: AuditView) -> tuple[datetime, datetime]:
 def title(view: AuditView) -> str:
     """The span as a heading."""
     start, end = span_of(view)
-    return f"{start:%Y-%m-%d} to {end:%Y-%m-%d}"
+    return f"{local(start):%Y-%m-%d} to {local(end):%Y-%m-%d}"
 
 
 def standings(meters: pl.DataFrame, column: str) -> list[dict[str, Any]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
 
+from reports.clock import local
 from reports.picture import Floats
 
 _DAY_US = 86_400_000_000
@@ -48,7 +49,8 @@ class TimeScale:
         return [(self.at(month), f"{month:%Y-%m}") for month in kept]
 
     def _months(self) -> list[datetime]:
-        first = datetime(self.start.year, self.start.month, 1, tzinfo=UTC)
+        begin = local(self.start)
+        first = datetime(begin.year, begin.month, 1, tzinfo=begin.tzinfo)
         found = []
         while first <= self.end:
             if first >= self.start:
@@ -57,7 +59,8 @@ class TimeScale:
         return found
 
     def _days(self, most: int) -> list[tuple[float, str]]:
-        first = datetime(self.start.year, self.start.month, self.start.day, tzinfo=UTC)
+        begin = local(self.start)
+        first = datetime(begin.year, begin.month, begin.day, tzinfo=begin.tzinfo)
         days = [first + timedelta(days=k) for k in range(int(self.days) + 2)]
         days = [day for day in days if self.start <= day <= self.end]
         step = next((s for s in _STEPS_DAYS if len(days[::s]) <= most), 31)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
+from reports.clock import local
 from reports.wording import NOTHING, THIN, deviation, finite, number, percent, visible
 
 #: from here on a volume is written in cubic metres [L]
@@ -85,7 +86,7 @@ def day(given: datetime | date | None) -> str:
     """A date as ``2026-01-17``."""
     if given is None:
         return NOTHING
-    read = given.astimezone(UTC) if isinstance(given, datetime) else given
+    read = local(given) if isinstance(given, datetime) else given
     return f"{read:%Y-%m-%d}"
 
 
@@ -93,7 +94,7 @@ def moment_or_day(given: datetime | None) -> str:
     """An instant as a date, with the hour where it is not midnight."""
     if given is None:
         return NOTHING
-    read = given.astimezone(UTC)
+    read = local(given)
     return f"{read:%Y-%m-%d}" if (read.hour, read.minute) == (0, 0) else f"{read:%Y-%m-%d %H:%M}"
 
 

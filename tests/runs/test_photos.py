@@ -170,7 +170,7 @@ def test_the_report_shows_photo_reading_and_confidence_side_by_side(town: Town) 
     assert shown(20)[1].lstrip("0") in words.split('id="photos"')[1]
     assert "meterwright review list --html" in words
     assert "Lines about photos: 3 read = 2 taken + 0 known + 0 duplicate + 0 waiting + 1 refused" in words
-    assert "555" not in words and "Example" not in words
+    assert "555" not in re.sub(r"[0-9a-f]{12,}", "", words) and "Example" not in words  # digests hold any digits
 
 
 def test_originals_are_deleted_when_the_policy_says_so_and_the_record_stays(small: Small) -> None:

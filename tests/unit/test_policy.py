@@ -74,6 +74,7 @@ def test_the_promised_defaults() -> None:
         "pull.timeout": "1m",
         "pull.retries": 2,
         "report.plots": 24,
+        "report.timezone": "UTC",
         "report.photos": 50,
     }
 
@@ -149,6 +150,8 @@ def test_the_digest_is_of_the_values_not_of_the_text(file: Path) -> None:
         ("[breaker]\nshare = 10", "breaker.share = 10; give a number above 0 and up to 1"),
         ("[evidence]\nmin_coverage = -0.1", "evidence.min_coverage = -0.1; give a number from 0 to 1"),
         ("[judge]\nsignificance = 0", "judge.significance = 0"),
+        ('[report]\ntimezone = "Europe/Pariss"', "there is no such zone; did you mean 'Europe/Paris'?"),
+        ("[report]\ntimezone = 2", "give the name of a time zone in quotes"),
         ('languages = "English!"', "languages = 'English!'; give a language tag"),
         ("tolerance = = 1", "policy.toml line 1: this is not TOML"),
         ("tolerance = 1\ntolerance = 2", "policy.toml line 2: this is not TOML"),

@@ -3,8 +3,9 @@
 from transforms.decide.commands import Decision, decide
 from transforms.decide.effects import awaited, judge_effects
 from transforms.decide.orders import DIFFERS
-from transforms.decide.shown import Displays, Surroundings, weigh
+from transforms.decide.shown import Displays, weigh
 from transforms.decide.situation import Situation
+from transforms.decide.surroundings import Surroundings
 
 __all__ = [
     "DIFFERS",

@@ -11,6 +11,7 @@ import polars as pl
 
 from transforms.canonical import digest_of, rounded
 from transforms.correction import Correction, CorrectionError, rounded_points
+from transforms.decide import guards
 from transforms.decide.orders import EVIDENCE, limits_told, order_for, visits_for, visits_to
 from transforms.decide.shown import Displays
 from transforms.decide.situation import Situation
@@ -81,7 +82,7 @@ def decide(
     commands: list[dict[str, Any]] = []
     orders: list[dict[str, Any]] = []
     withheld: list[dict[str, str]] = []
-    made_worse = _made_worse(situation, suspects.meters) - displays.again.keys() - displays.differs.keys()
+    made_worse = guards.made_worse(situation, suspects.meters) - displays.again.keys() - displays.differs.keys()
     for row in (
         judged.filter(pl.col("feature_code").is_in(sorted(made_worse))).sort("feature_code").iter_rows(named=True)
     ):
@@ -102,7 +103,7 @@ def decide(
     visits, kept_back = visits_to(off.filter(pl.col("verdict") == "unsteady").sort("feature_code"), situation, window)
     orders += visits
     withheld += kept_back
-    held = _breaker(len(commands), judged, policy)
+    held = guards.breaks(len(commands), judged, policy)
     if held:
         commands = [{**command, "state": "held"} for command in commands]
     rank = {"high": 0, "normal": 1, "low": 2}
@@ -138,22 +139,24 @@ def _corrected_by(
     ``against`` is why what was measured tells of something else than the meter, if so.
     """
     state = situation.states.get(row["feature_code"], MeterState())
-    guard = _outdated(row["feature_code"], state, window, situation) or against
+    guard = guards.outdated(row["feature_code"], state, window, situation) or against
     if guard:
         return guard
-    unsure = _unsure(row)
+    unsure = guards.unsure(row)
     if unsure and abs(row["volume_error"]) <= row["max_gain_change"]:
         return unsure
     correction, cannot = _corrected(row, state)
     if correction is None:
         return order_for(row, "not_increasing", window, situation, {"detail": cannot})
     # However unsure the parameters: a meter whose volume is that far off has not drifted.
-    if unsure or _beyond(row, correction):
+    if unsure or guards.beyond(row, correction):
         return order_for(row, "beyond_limits", window, situation, limits_told(row, correction))
-    spent = _spent(state, policy)
+    spent = guards.spent(state, policy)
     if spent:
         return _spent_order(row, spent, state, window, situation)
-    return _guard(row, state, policy, situation) or _command(row, state, correction, policy, window, run_id, issued_at)
+    return guards.not_yet(row, state, policy, situation) or _command(
+        row, state, correction, policy, window, run_id, issued_at
+    )
 
 
 def _spent_order(
@@ -175,11 +178,11 @@ def _said_again(
     """A command that the display shows not to be in force, once more: the same correction under the next sequence."""
     code = row["feature_code"]
     state = situation.states[code]
-    if guard := _outdated(row["feature_code"], state, window, situation) or (
+    if guard := guards.outdated(row["feature_code"], state, window, situation) or (
         "display_differs" if code in displays.differs else None
     ):
         return guard
-    if spent := _spent(state, policy):
+    if spent := guards.spent(state, policy):
         return _spent_order(row, spent, state, window, situation)
     command, photos = displays.again[code]
     measured = ("form", "a1", "a1_se", "a2", "a2_se", "q_min_lph", "q_max_lph", "curve", "approximation_lph")
@@ -193,41 +196,6 @@ def _said_again(
     return _sealed(row, content, state, policy, window, run_id, issued_at)
 
 
-def _made_worse(situation: Situation, suspect: frozenset[str]) -> set[str]:
-    """The meters whose last command is undone now: it made them worse, and neither reference nor window is in doubt."""
-    if situation.stale:
-        return set()
-    return {
-        code
-        for code, effect in situation.effects.items()
-        if effect["effect"] == "worse" and code not in suspect and not situation.states[code].pending
-    }
-
-
-def _spent(state: MeterState, policy: Policy) -> str | None:
-    """Why no further command is of use to a meter, if so."""
-    if state.tried >= policy.max_attempts:
-        return "attempts_spent"
-    return "no_answer" if state.unanswered >= policy.max_attempts else None
-
-
-def _outdated(code: str, state: MeterState, window: Window, situation: Situation) -> str | None:
-    """Why what a window says no longer holds. A correction must not be composed with one that came after the window, nor
-    with one of which only now is known that it is in force."""
-    if situation.stale:
-        return "stale_window"
-    shown = situation.effects.get(code, {}).get("command_id")
-    just_shown = state.silent is not None and state.silent.command_id == shown
-    if just_shown or (state.changed_at and state.changed_at >= window.end):
-        return "changed_since"
-    return None
-
-
-def _unsure(row: Mapping[str, Any]) -> str | None:
-    """Why what a window says is no ground for a command."""
-    return next((reason for reason in ("imprecise", "marginal") if row[reason]), None)
-
-
 def _corrected(row: Mapping[str, Any], state: MeterState) -> tuple[Correction | None, str]:
     """The correction in force with what was measured removed as well, or why there is none."""
     try:
@@ -236,30 +204,6 @@ def _corrected(row: Mapping[str, Any], state: MeterState) -> tuple[Correction | 
         return state.in_force.then_line(row["a1"], row["a2"]), ""
     except CorrectionError as error:
         return None, str(error)
-
-
-def _beyond(row: Mapping[str, Any], correction: Correction) -> bool:
-    """Whether a correction is larger than the model allows. Every segment of a curve counts, wherever water flowed."""
-    too_steep = correction.largest_gain_change() > float(row["max_gain_change"])
-    return too_steep or abs(correction.offset_at_zero) > float(row["max_offset_lph"])
-
-
-def _guard(row: Mapping[str, Any], state: MeterState, policy: Policy, situation: Situation) -> str | None:
-    code = row["feature_code"]
-    if state.pending:
-        return "in_flight"
-    seen = situation.confirmed.get(code, 1)
-    if row["unproven"] and seen < policy.command.prove_windows:
-        return "unproven"
-    if max(seen, row["pooled_windows"] or 1) < policy.confirm_windows:
-        return "unconfirmed"
-    return None
-
-
-def _breaker(count: int, judged: pl.DataFrame, policy: Policy) -> bool:
-    """Above a share of the judged fleet, the reference or the dumps are the likelier culprit."""
-    total = judged.filter(pl.col("verdict") != "inconclusive").height
-    return total >= policy.breaker.min_meters and count > policy.breaker.share * total
 
 
 def _command(

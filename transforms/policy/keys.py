@@ -165,6 +165,9 @@ class PullPolicy:
 class ReportPolicy:
     plots: int = _number(24, 0, 1000, "meters that get a plot in a run's report")
     photos: int = _number(50, 0, 500, "photos shown in a run's report")
+    timezone: str = field(
+        default="UTC", metadata=_says("whose clock reports for people are read by: Europe/Paris, or +12:00")
+    )
 
 
 @dataclass(frozen=True)

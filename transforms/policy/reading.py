@@ -12,6 +12,7 @@ from typing import Any, Final
 from transforms.errors import PolicyError, UsageError
 from transforms.faults import Faults, shown, suggestion
 from transforms.policy.keys import Policy, parts_fault
+from transforms.timezones import zone_of
 from transforms.toml import Document, read_toml
 from transforms.windows import check_length, parse_span
 
@@ -82,6 +83,8 @@ def _value(found: Any, spec: Field[Any]) -> Any:
     default: Any = spec.default
     if isinstance(default, timedelta):
         return _span(found, spec)
+    if spec.name == "timezone":
+        return _zone(found)
     if isinstance(default, str | tuple):
         return _words(found, default, spec.metadata.get("known"))
     low, high, above = spec.metadata["low"], spec.metadata["high"], spec.metadata["above"]
@@ -109,6 +112,16 @@ def _span(found: Any, spec: Field[Any]) -> timedelta:
     if span > _LONGEST:
         raise ValueError('give at most 366 days, for example "48h"')
     return span
+
+
+def _zone(found: Any) -> str:
+    if not isinstance(found, str) or not found:
+        raise ValueError('give the name of a time zone in quotes, for example "Europe/Paris"')
+    try:
+        zone_of(found)
+    except ValueError as hint:
+        raise ValueError(f"there is no such zone{hint}") from None
+    return found
 
 
 def _words(found: Any, default: str | tuple[str, ...], known: tuple[str, ...] | None) -> str | tuple[str, ...]:

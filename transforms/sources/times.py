@@ -3,19 +3,15 @@ that is off."""
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
-from zoneinfo import ZoneInfo, available_timezones
 
-import polars as pl
-
-from transforms.faults import near, shown
+from transforms.faults import shown
 from transforms.sources.keys import Keys
+from transforms.timezones import zone_of
 
 TIME_KEYS: Final = ("timezone", "ambiguous", "skipped", "label", "interval", "shift")
 AMBIGUOUS: Final = ("quarantine", "first", "second", "by_order", "folded")
 SKIPPED: Final = ("quarantine", "forward")
-_OFFSET: Final = re.compile(r"[+-](0\d|1[0-3]):[0-5]\d|[+-]14:00")
 
 
 def read_times(keys: Keys) -> dict[str, Any]:
@@ -44,13 +40,8 @@ def _timezone(keys: Keys) -> str | None:
     if "timezone" not in keys:
         return None
     value = keys.text("timezone", "UTC")
-    if _OFFSET.fullmatch(value):
-        return value
     try:
-        ZoneInfo(value)
-        # stamps are localised by Polars, which knows fewer names than the system's files have
-        pl.Series([0]).cast(pl.Datetime("us")).dt.replace_time_zone(value)
-    except (LookupError, ValueError, OSError, pl.exceptions.PolarsError):
-        hint = near(value, available_timezones()) or "; give one such as Europe/Paris, or an offset such as +12:00"
+        zone_of(value)
+    except ValueError as hint:
         keys.fault("timezone", f" = {shown(value)} is not known{hint}")
     return value

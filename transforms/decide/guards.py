@@ -1,0 +1,74 @@
+"""The guards: why a command that a verdict asks for is not sent, or not yet, or only once a person has agreed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from transforms.correction import Correction
+from transforms.decide.situation import Situation
+from transforms.policy import Policy
+from transforms.state import MeterState
+from transforms.windows import Window
+
+
+def made_worse(situation: Situation, suspect: frozenset[str]) -> set[str]:
+    """The meters whose last command is undone now: it made them worse, and neither reference nor window is in doubt."""
+    if situation.stale:
+        return set()
+    return {
+        code
+        for code, effect in situation.effects.items()
+        if effect["effect"] == "worse" and code not in suspect and not situation.states[code].pending
+    }
+
+
+def spent(state: MeterState, policy: Policy) -> str | None:
+    """Why no further command is of use to a meter, if so."""
+    if state.tried >= policy.max_attempts:
+        return "attempts_spent"
+    return "no_answer" if state.unanswered >= policy.max_attempts else None
+
+
+def outdated(code: str, state: MeterState, window: Window, situation: Situation) -> str | None:
+    """Why what a window says no longer holds. A correction must not be composed with one that came after the window, nor
+    with one of which only now is known that it is in force."""
+    if situation.stale:
+        return "stale_window"
+    shown = situation.effects.get(code, {}).get("command_id")
+    just_shown = state.silent is not None and state.silent.command_id == shown
+    if just_shown or (state.changed_at and state.changed_at >= window.end):
+        return "changed_since"
+    return None
+
+
+def unsure(row: Mapping[str, Any]) -> str | None:
+    """Why what a window says is no ground for a command."""
+    return next((reason for reason in ("imprecise", "marginal") if row[reason]), None)
+
+
+def beyond(row: Mapping[str, Any], correction: Correction) -> bool:
+    """Whether a correction is larger than the model allows. Every segment of a curve counts, wherever water flowed."""
+    too_steep = correction.largest_gain_change() > float(row["max_gain_change"])
+    return too_steep or abs(correction.offset_at_zero) > float(row["max_offset_lph"])
+
+
+def not_yet(row: Mapping[str, Any], state: MeterState, policy: Policy, situation: Situation) -> str | None:
+    """Why a command has to wait, if so."""
+    code = row["feature_code"]
+    if state.pending:
+        return "in_flight"
+    seen = situation.confirmed.get(code, 1)
+    if row["unproven"] and seen < policy.command.prove_windows:
+        return "unproven"
+    if max(seen, row["pooled_windows"] or 1) < policy.confirm_windows:
+        return "unconfirmed"
+    return None
+
+
+def breaks(count: int, judged: pl.DataFrame, policy: Policy) -> bool:
+    """Above a share of the judged fleet, the reference or the dumps are the likelier culprit."""
+    total = judged.filter(pl.col("verdict") != "inconclusive").height
+    return total >= policy.breaker.min_meters and count > policy.breaker.share * total
