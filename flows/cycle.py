@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -52,7 +53,8 @@ Progress = Callable[[str], None]
 @dataclass(frozen=True)
 class Context:
     """What a cycle works with: where, on whom, by which rules, how wide, whom to tell about progress, what is read ahead,
-    what to sign with, and what opens the eyes that read photos, None where there are none."""
+    what to sign with, what opens the eyes that read photos, None where there are none, and what opens the cycle's DuckDB
+    (see `sharing`)."""
 
     workspace: Workspace
     registry: Registry
@@ -63,10 +65,31 @@ class Context:
     ahead: ReadAhead | None = None
     signing_key: SigningKey | None = None
     eyes: Eyes | None = None
+    shared: Callable[[], duckdb.DuckDBPyConnection] | None = None
 
     def database(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB in memory that all workers of a step share."""
+        if self.shared is not None:
+            return self.shared().cursor()
         return connect(threads=self.workers, memory_mb=MEMORY_MB, spill=self.workspace.scratch / "spill")
+
+
+@contextmanager
+def sharing(context: Context) -> Iterator[Context]:
+    """The same context with one DuckDB for all steps of a cycle, opened by the first that asks: opening one takes as long
+    as judging a few meters."""
+    opened: list[duckdb.DuckDBPyConnection] = []
+
+    def shared() -> duckdb.DuckDBPyConnection:
+        if not opened:
+            opened.append(context.database())
+        return opened[0]
+
+    try:
+        yield replace(context, shared=shared)
+    finally:
+        for database in opened:
+            database.close()
 
 
 @dataclass(frozen=True)
@@ -140,8 +163,9 @@ def run_cycle(
     taken = ingest_dumps(context, engine, now)
     lake = Lake.open(context.workspace)
     parties = parties_of(context, lake)
-    revised = _revise(context, engine, lake, parties, now)
-    outcomes = [run_window(context, engine, lake, parties, window, now) for window in windows]
+    with sharing(context) as own:
+        revised = _revise(own, engine, lake, parties, now)
+        outcomes = [run_window(own, engine, lake, parties, window, now) for window in windows]
     again = {outcome.manifest["run_id"] for outcome in revised}
     outcomes = revised + [outcome for outcome in outcomes if outcome.manifest["run_id"] not in again]
     delete_old_photos(context.workspace, context.policy, now, context.progress)
@@ -251,10 +275,9 @@ def report_of(context: Context, manifest: dict[str, Any]) -> Path:
 
 def _report(context: Context, lake: Lake, parties: Parties, window: Window, manifest: dict[str, Any]) -> Path:
     previous = read_history(context.workspace, window).previous()
-    with context.database() as database:
-        return write_run_report(
-            context.workspace, context.registry, context.policy, lake, parties, manifest, previous, database
-        )
+    return write_run_report(
+        context.workspace, context.registry, context.policy, lake, parties, manifest, previous, context.database
+    )
 
 
 def parties_of(context: Context, lake: Lake) -> Parties:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,9 +52,12 @@ def write_run_report(
     parties: Parties,
     manifest: dict[str, Any],
     previous: pl.DataFrame | None,
-    database: duckdb.DuckDBPyConnection,
+    database: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]],
 ) -> Path:
-    """Write ``reports/RUN/index.html`` and return it; beside it goes the digest of the run's manifest, for `verify`."""
+    """Write ``reports/RUN/index.html`` and return it; beside it goes the digest of the run's manifest, for `verify`.
+
+    ``database`` opens a DuckDB.
+    """
     use_matplotlib_in(workspace.cache)
     folder = workspace.run(manifest["run_id"])
     commands, orders = read_lines(folder / "commands.jsonl"), read_lines(folder / "work_orders.jsonl")
@@ -120,14 +124,21 @@ def small_copies(workspace: Workspace, readings: pl.DataFrame, most: int, longes
 
 
 def _samples(
-    lake: Lake, parties: Parties, window: Window, codes: Sequence[str], database: duckdb.DuckDBPyConnection
+    lake: Lake,
+    parties: Parties,
+    window: Window,
+    codes: Sequence[str],
+    database: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]],
 ) -> pl.DataFrame:
+    if not codes:
+        return pl.DataFrame(schema=PAIRS)
     mine = pl.col("feature_code").is_in(list(codes))
     few = replace(parties, **{name: getattr(parties, name).filter(mine) for name in ("fleet", "devices", "claims")})
     found = []
-    for bucket, own in enumerate(few.split(lake.n_buckets)):
-        here = own.fleet["feature_code"].to_list()
-        if here:
-            with session(database) as con:
-                found.append(list_pairs(con, lake, bucket, window, own, here))
+    with database() as opened:
+        for bucket, own in enumerate(few.split(lake.n_buckets)):
+            here = own.fleet["feature_code"].to_list()
+            if here:
+                with session(opened) as con:
+                    found.append(list_pairs(con, lake, bucket, window, own, here))
     return pl.concat(found).sort("feature_code", "timestamp") if found else pl.DataFrame(schema=PAIRS)

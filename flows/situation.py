@@ -98,7 +98,7 @@ def situation_of(
     known: Known, judged: pl.DataFrame, effects: pl.DataFrame, window: Window, policy: Policy
 ) -> Situation:
     """What a decision rests on beside the verdicts."""
-    lines = known.history.lines("work_orders.jsonl")
+    lines = known.history.orders()
     orders = [order for order in lines if order["reason"] != DIFFERS]
     healthy = known.history.healthy_since({order["feature_code"]: order["window_start"] for order in orders})
     wanted = max(policy.confirm_windows, policy.command.prove_windows)

@@ -33,6 +33,7 @@ def parse_span(text: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
+@lru_cache(maxsize=4096)
 def parse_time(text: str) -> datetime:
     """Read an instant in ISO 8601 with ``Z`` or an offset, as UTC.
 

@@ -26,6 +26,11 @@ from transforms.workspace import Workspace
 #: files of things that leave, and the key that tells one from another
 LEAVING = {"commands.jsonl": "command_id", "notices.jsonl": "notice_id"}
 
+#: what is asked of work orders
+ORDER: dict[str, pl.DataType | type[pl.DataType]] = dict.fromkeys(
+    ("feature_code", "reason", "since", "order_id"), pl.String
+)
+
 #: how many windows back, at most, it is asked whether a meter was steady: a week of windows of twelve hours
 LOOK_BACK = 14
 
@@ -59,6 +64,22 @@ class History:
     def lines_not_before(self, name: str) -> list[dict[str, Any]]:
         """All lines of a file of the runs of that window and later ones, in every revision."""
         return [line for folder in self.rest for line in read_lines(folder / name)]
+
+    def orders(self) -> list[dict[str, Any]]:
+        """Each work order that counts once, as it stands where it was said last, oldest first: `ORDER` and its run's
+        ``window_start``.
+
+        Every run repeats an order for as long as the need is open, so all lines together would be many times as many.
+        """
+        found = [
+            pl.read_ndjson(folder / "work_orders.jsonl", schema=ORDER).with_columns(
+                window_start=pl.lit(manifest["window_start"])
+            )
+            for folder, manifest in self._runs()
+            if manifest["files"]["work_orders.jsonl"]["rows"]
+        ]
+        every = pl.concat([pl.DataFrame(schema={**ORDER, "window_start": pl.String}), *found])
+        return every.unique(["feature_code", "reason", "order_id"], keep="last", maintain_order=True).to_dicts()
 
     def previous(self) -> pl.DataFrame | None:
         """Verdicts of the newest earlier run."""

@@ -73,8 +73,8 @@ def gather(asked: pl.DataFrame, now: pl.DataFrame, earlier: Sequence[Earlier]) -
         of_use = pl.col("verdict").is_in(["healthy", "steady"]) | pl.col("reason").is_in(OPEN)
         used = alive.filter(of_use.fill_null(False))["feature_code"]
         alive = alive.drop("flowmeter_id_then", "model_then", "verdict", "reason")
-        then = pl.read_parquet(run.folder / "moments.parquet", glob=False)
-        alive, sums = _take(alive, then.filter(pl.col("feature_code").is_in(used.implode())))
+        then = pl.scan_parquet(run.folder / "moments.parquet", glob=False)
+        alive, sums = _take(alive, then.filter(pl.col("feature_code").is_in(used.implode())).collect())
         found.append(sums.with_columns(back=pl.lit(back, pl.Int32)))
     return pl.concat(found)
 
