@@ -16,6 +16,7 @@ from flows.settings import use_matplotlib_in
 from flows.situation import Known, look_around, put_into_words
 from reports.clock import shown_in
 from reports.explain import Before, Explanation
+from reports.registers import of_one
 from reports.wording import visible
 from transforms.decide.answers import guards_said
 from transforms.errors import UsageError
@@ -24,6 +25,7 @@ from transforms.judge import calibration_status
 from transforms.judge.dossier import Dossier, dossier_of
 from transforms.lake import Lake
 from transforms.match import METERS, Parties
+from transforms.match.register_findings import FINDINGS, register_findings
 from transforms.outbox import History, read_history, read_lines
 from transforms.schemas import PAIRS
 from transforms.sql import session
@@ -64,7 +66,9 @@ def explain(context: Context, code: str, until: datetime | None, length: timedel
     folder, manifest = (runs.folders[place], runs.manifests[place]) if place is not None else (None, None)
     issued_at = parse_time(manifest["issued_at"]) if manifest else window.end
     known = look_around(context.workspace, context.registry, window, issued_at)
-    dossier, pairs = _judge_again(context, lake, replace(parties, changed=known.changed), code, window, known)
+    dossier, pairs, registers = _judge_again(
+        context, lake, replace(parties, changed=known.changed), code, window, known
+    )
     said = _row(folder, code)
     command, order = _line(folder, "commands.jsonl", code), _line(folder, "work_orders.jsonl", code)
     withheld = [each["reason"] for each in (manifest or {}).get("withheld", []) if each["feature_code"] == code]
@@ -85,6 +89,7 @@ def explain(context: Context, code: str, until: datetime | None, length: timedel
         history=_past(runs, window, code),
         pairs=pairs,
         limits=limits,
+        registers=tuple(of_one(row) for row in registers.iter_rows(named=True)),
     )
 
 
@@ -139,8 +144,8 @@ def _similar(code: str, known: pl.Series) -> list[str]:
 
 def _judge_again(
     context: Context, lake: Lake, parties: Parties, code: str, window: Window, known: Known
-) -> tuple[Dossier, pl.DataFrame]:
-    """The dossier of one meter, and its pairs."""
+) -> tuple[Dossier, pl.DataFrame, pl.DataFrame]:
+    """The dossier of one meter, its pairs, and what was found in its register."""
     mine = pl.col("feature_code") == code
     alone = replace(
         parties,
@@ -154,9 +159,11 @@ def _judge_again(
         if not (own.devices.is_empty() and own.claims.is_empty())
     ]
     meters, moments, pairs = pl.DataFrame(schema=METERS), pl.DataFrame(schema=FRAME), pl.DataFrame(schema=PAIRS)
+    registers = pl.DataFrame(schema=FINDINGS)
     with context.database() as database, session(database) as con:
         for bucket, own in homes:
             pairs = list_pairs(con, lake, bucket, window, own, [code])
+            registers = pl.concat([registers, register_findings(con, lake, bucket, window, own, [code])])
             summary = summarise_bucket(con, lake, bucket, window, own, parts=policy.window.parts)
             meters, moments = summary.meters, summary.moments
         dossier = dossier_of(
@@ -171,7 +178,7 @@ def _judge_again(
             absent=next(iter(known.absent.filter(mine)["reason"]), None),
             overrule=lambda judged: put_into_words(known, judged),
         )
-    return dossier, pairs
+    return dossier, pairs, registers
 
 
 def _row(folder: Path | None, code: str) -> dict[str, Any] | None:

@@ -21,6 +21,7 @@ from reports.run import RunReport, render_run
 from transforms.fleet import fleet_table
 from transforms.lake import Lake
 from transforms.match import Parties
+from transforms.match.register_findings import FINDINGS, has_registers, register_findings
 from transforms.outbox import read_lines
 from transforms.outbox.verify import MANIFEST, NOTE
 from transforms.photos.places import picture_path, sha256_of
@@ -35,6 +36,8 @@ from transforms.workspace import Workspace
 
 #: longer side of the photos in a run's report [pixels]
 PICTURE_PX = 320
+#: reasons for which a look at the register may say more
+LACKING = ("meter_missing", "too_few_pairs")
 
 
 def load_charts(workspace: Workspace) -> None:
@@ -75,9 +78,10 @@ def write_run_report(
         q3="q3_lph",
         q4="q4_lph",
     )
+    verdicts = pl.read_parquet(folder / "verdicts.parquet", glob=False)
     report = RunReport(
         manifest=manifest,
-        verdicts=pl.read_parquet(folder / "verdicts.parquet", glob=False),
+        verdicts=verdicts,
         commands=commands,
         work_orders=orders,
         samples=_samples(lake, parties, Window(start, end - start), wanted, database),
@@ -86,6 +90,7 @@ def write_run_report(
         effects=pl.read_parquet(folder / "effects.parquet", glob=False),
         readings=readings,
         pictures=small_copies(workspace, readings, policy.report.photos, PICTURE_PX),
+        registers=_registers(lake, parties, Window(start, end - start), verdicts, database),
     )
     with shown_in(policy.report.timezone):
         page = render_run(report)
@@ -123,6 +128,33 @@ def small_copies(workspace: Workspace, readings: pl.DataFrame, most: int, longes
     return found
 
 
+def _registers(
+    lake: Lake,
+    parties: Parties,
+    window: Window,
+    verdicts: pl.DataFrame,
+    database: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]],
+) -> pl.DataFrame:
+    """What stands in the registers of meters that are unsteady, or gave too few flows to be judged."""
+    asked = verdicts.filter((pl.col("verdict") == "unsteady") | pl.col("reason").is_in(LACKING))[
+        "feature_code"
+    ].to_list()
+    found = [pl.DataFrame(schema=FINDINGS)]
+    if asked and has_registers(lake, window):
+        few = _only(parties, asked)
+        with database() as opened:
+            for bucket, own in enumerate(few.split(lake.n_buckets)):
+                with session(opened) as con:
+                    found.append(register_findings(con, lake, bucket, window, own, asked))
+    return pl.concat(found).sort("feature_code", "finding")
+
+
+def _only(parties: Parties, codes: Sequence[str]) -> Parties:
+    """The parties of some meters."""
+    mine = pl.col("feature_code").is_in(list(codes))
+    return replace(parties, **{name: getattr(parties, name).filter(mine) for name in ("fleet", "devices", "claims")})
+
+
 def _samples(
     lake: Lake,
     parties: Parties,
@@ -132,8 +164,7 @@ def _samples(
 ) -> pl.DataFrame:
     if not codes:
         return pl.DataFrame(schema=PAIRS)
-    mine = pl.col("feature_code").is_in(list(codes))
-    few = replace(parties, **{name: getattr(parties, name).filter(mine) for name in ("fleet", "devices", "claims")})
+    few = _only(parties, codes)
     found = []
     with database() as opened:
         for bucket, own in enumerate(few.split(lake.n_buckets)):

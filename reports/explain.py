@@ -59,6 +59,8 @@ class Explanation:
         `transforms.schemas.PAIRS` of the window.
     limits
         The meter's row of the fleet table, tolerance counted in its permissible errors; empty if it is not registered.
+    registers
+        What was found in its register, as sentences without a full stop.
     """
 
     feature_code: str
@@ -75,6 +77,7 @@ class Explanation:
     history: tuple[Before, ...]
     pairs: pl.DataFrame
     limits: Mapping[str, Any]
+    registers: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Mapping[str, Any]:
@@ -173,7 +176,7 @@ def caveats(given: Explanation) -> list[str]:
         found.append(f"judged again now it would be {row['verdict']} ({row['reason']}); the checks tell of that: {why}")
     elif given.changed_inputs:
         found.append(f"the {' and the '.join(given.changed_inputs)} changed since the run; the verdict is the same")
-    return found
+    return [*found, *given.registers]
 
 
 def to_json(given: Explanation) -> dict[str, Any]:

@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from reports import aftermath, photos
+from reports import aftermath, photos, registers
 from reports import run_sections as sections
 from reports.page import render_page
 from reports.run_meters import MOST_CHARTED, command_cards, fleet_charts, order_cards
 from reports.several import pooled_sentence
 from reports.wording import count, instant, moment, number, span
+from transforms.match.register_findings import FINDINGS
 from transforms.schemas import EFFECTS, READINGS
 from transforms.windows import Window
 
@@ -33,7 +34,8 @@ class RunReport:
     ``feature_code, mpe_low, mpe_high, band_low, band_high, q1, q2, q3, q4``: the permissible error from Q1 to Q2
     (``mpe_low``) and from Q2 to Q4 (``mpe_high``), tolerance counted. ``previous`` holds ``feature_code,
     verdict, reason`` of the previous run, None for the first. ``effects`` are those told in this window. ``readings`` are the
-    photos looked at, ``pictures`` by reading id the addresses (data:) of small copies of those that are shown.
+    photos looked at, ``pictures`` by reading id the addresses (data:) of small copies of those that are shown. ``registers``
+    are what was found (`FINDINGS`) in registers of meters that could not be judged for lack of flows, or are unsteady.
     """
 
     manifest: dict[str, Any]
@@ -46,6 +48,7 @@ class RunReport:
     effects: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=EFFECTS))
     readings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=READINGS))
     pictures: Mapping[str, str] = field(default_factory=dict)
+    registers: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FINDINGS))
 
 
 def render_run(report: RunReport) -> str:
@@ -94,6 +97,7 @@ def render_run(report: RunReport) -> str:
         "photos": shown,
         "photo_lines": photos.account(report.manifest, sections.MOST_CODES),
         "rows": rows,
+        "registers": registers.findings(report.registers),
         "second_look": sections.second_look(report.manifest),
         "ack_faults": sections.ack_faults(report.manifest),
         "issued_at": moment(report.manifest.get("issued_at")),

@@ -17,7 +17,8 @@ TOP = 4.0
 def fleet_table(registry: Registry) -> pl.DataFrame:
     """One row per registered meter: ``feature_code``, ``model`` and the model's numbers.
 
-    ``rollover_l`` is where a register begins again at zero [L], null where that is not known.
+    ``rollover_l`` is where a register begins again at zero [L], the meter's own or else its model's, null where that is not
+    known.
 
     Columns ending in ``_u`` are in millionths of Q3, ``_lph`` in litres per hour; ``mpe_low`` and ``mpe_high`` are the
     maximum permissible errors (relative) of the zones Q1 to Q2 and Q2 to Q4.
@@ -75,4 +76,7 @@ def fleet_table(registry: Registry) -> pl.DataFrame:
             ),
         },
     )
-    return registry.meters.select("feature_code", "model").join(models, on="model", how="left")
+    own = registry.meters
+    width = pl.col("rollover_l") if "rollover_l" in own.columns else pl.lit(None, pl.Float64)
+    fleet = own.select("feature_code", "model", own_width=width).join(models, on="model", how="left")
+    return fleet.with_columns(rollover_l=pl.coalesce("own_width", "rollover_l")).drop("own_width")

@@ -53,6 +53,19 @@ GUARD_REASONS: dict[str, str] = {
     "meter_exchanged": "the meter is no longer in use, or was exchanged or registered anew",
 }
 
+#: what stands in a meter's register that gives no flow, or one to look at twice
+REGISTER_REASONS: dict[str, str] = {
+    "register_coarse": "the register counts in steps too large to tell the flow of single intervals, so it gives no flow",
+    "register_frozen": "the register does not move; where water flows that is a stuck meter",
+    "register_rollover": "the register came to its stated width and began again at zero; the flow goes on across it",
+    "register_width_unknown": "the register seems to have begun again at zero, but its width is not known: that step gives no "
+    "flow; enter rollover_l in meters.csv or models.toml",
+    "register_reset": "the register fell to less than half: a reset or an exchange; that step gives no flow",
+    "register_backwards": "the register ran back a little: a flow below zero",
+    "register_gap": "the register moved on while readings were missing: volume without a time, which gives no flow",
+    "register_jump": "the register jumped by more than the meter can pass: that step gives no flow",
+}
+
 #: why an audit flags a meter, besides the reasons for an unsteady verdict
 AUDIT_REASONS: dict[str, str] = {
     "outside_in_service": "its error is outside the limits for meters in service, uncertainty counted",
@@ -150,6 +163,7 @@ def sentence(code: str) -> str:
         VERDICT_REASONS,
         GUARD_REASONS,
         AUDIT_REASONS,
+        REGISTER_REASONS,
         QUARANTINE_REASONS,
         IGNORED_REASONS,
         PHOTO_REASONS,

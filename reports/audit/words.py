@@ -103,6 +103,8 @@ def begun(regime: Mapping[str, Any]) -> str:
     low, high = regime.get("begins_low"), regime.get("begins_high")
     if low is not None and high is not None and (high - low).total_seconds() >= _DAY_S:
         return day(regime["begins"])
+    if low is None:  # it began with the audit, whose hour tells nothing
+        return day(regime["begins"])
     return moment_or_day(regime["begins"])
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from transforms.errors import RegistryError
 from transforms.faults import Faults, shown
+from transforms.fleet import fleet_table
 from transforms.registry import Display, Model, load_registry
 from transforms.registry.models import stated_ratio
 from transforms.registry.templates import templates
@@ -69,6 +70,7 @@ def test_the_two_required_files_are_enough(folder: Path) -> None:
         "removed_on": [None, None],
         "site": [None, None],
         "clock_offset_s": [None, None],
+        "rollover_l": [None, None],
     }
     assert registry.meters.schema["installed_on"] == pl.Date
     assert registry.models == {"DN20 R160": Model("DN20 R160", 25.0, 40.0, 4000.0, 5000.0, 2, (2.0, 60.0))}
@@ -80,8 +82,8 @@ def test_the_two_required_files_are_enough(folder: Path) -> None:
 def test_everything_that_can_be_said(folder: Path) -> None:
     write(
         folder,
-        meters_csv="site,feature_code,model,installed_on,serial,remark,clock_offset_s\n"
-        '"3, High St",WM-2,DN20 R160,2020-02-29,S2,x,-90.5\n,WM-1,DN20 R160,,,,\n',
+        meters_csv="site,feature_code,model,installed_on,serial,remark,clock_offset_s,rollover_l\n"
+        '"3, High St",WM-2,DN20 R160,2020-02-29,S2,x,-90.5,1e7\n,WM-1,DN20 R160,,,,,\n',
         models_toml=MODEL
         + "proportion = 1\nrepeatability = 0.5\nresolution = 0.1\nmax_gain_change = 0.4\nmax_offset = 9\nrollover_l = 1e8\n"
         'display = {quantity = "volume", unit = "m3", digits = 8, decimals = 3}\n',
@@ -94,9 +96,11 @@ def test_everything_that_can_be_said(folder: Path) -> None:
     )
     registry = load_registry(folder)
     assert registry.meters.rows() == [
-        ("WM-1", "DN20 R160", None, None, None, None, None),
-        ("WM-2", "DN20 R160", "S2", date(2020, 2, 29), None, "3, High St", -90.5),
+        ("WM-1", "DN20 R160", None, None, None, None, None, None),
+        ("WM-2", "DN20 R160", "S2", date(2020, 2, 29), None, "3, High St", -90.5, 1e7),
     ]
+    # a meter's own width of its register goes before its model's
+    assert fleet_table(registry)["rollover_l"].to_list() == [1e8, 1e7]
     model = registry.models["DN20 R160"]
     assert (model.proportion, model.repeatability, model.resolution) == (1.0, 0.5, 0.1)
     assert (model.max_gain_change, model.max_offset, model.rollover_l) == (0.4, 9.0, 1e8)

@@ -39,7 +39,7 @@ class Registry:
     ----------
     meters
         ``feature_code, model, serial, installed_on (Date), removed_on (Date), site, clock_offset_s`` (by how much the
-        meter's clock is ahead, or null).
+        meter's clock is ahead, or null), ``rollover_l`` (where its register begins again at zero, null for the model's).
     models
         The models by name.
     pairs

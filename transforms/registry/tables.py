@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,8 +28,8 @@ _LANGUAGE: Final = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"
 
 def read_meters(file: Path, faults: Faults) -> pl.DataFrame | None:
     """Read meters.csv: ``row, feature_code, model, serial, installed_on (Date), removed_on (Date), site,
-    clock_offset_s``."""
-    optional = ("serial", "installed_on", "removed_on", "site", "clock_offset_s")
+    clock_offset_s, rollover_l``."""
+    optional = ("serial", "installed_on", "removed_on", "site", "clock_offset_s", "rollover_l")
     table = read_csv(file, Layout(("feature_code", "model"), optional), faults)
     if table is None:
         return None
@@ -53,6 +54,15 @@ def read_meters(file: Path, faults: Faults) -> pl.DataFrame | None:
                 ),
                 "feature_code",
             ),
+            Check(
+                pl.col("rollover_l").is_not_null()
+                & ~_as_number("rollover_l").is_between(0, math.inf, closed="none").fill_null(False),
+                lambda bad: (
+                    f"rollover_l {shown(bad['rollover_l'])} is not a number above zero; give the litres at which the"
+                    " meter's register begins again at zero, 10000000 for four digits of m3"
+                ),
+                "feature_code",
+            ),
         ],
     )
     faults.add_rows(
@@ -61,7 +71,9 @@ def read_meters(file: Path, faults: Faults) -> pl.DataFrame | None:
         lambda bad: f"the feature code is already in row {bad['first']}; it must name one meter, remove one row",
         "feature_code",
     )
-    return table.with_columns(_as_date("installed_on"), _as_date("removed_on"), _as_number("clock_offset_s"))
+    return table.with_columns(
+        _as_date("installed_on"), _as_date("removed_on"), _as_number("clock_offset_s"), _as_number("rollover_l")
+    )
 
 
 def check_models(meters: pl.DataFrame, name: str, known: frozenset[str], faults: Faults) -> None:

@@ -58,7 +58,7 @@ _SOURCES: Final = """\
 def templates() -> dict[str, str]:
     """The text of every registry file of a new workspace, by file name."""
     return {
-        "meters.csv": "feature_code,model,serial,installed_on,removed_on,site,clock_offset_s\n",
+        "meters.csv": "feature_code,model,serial,installed_on,removed_on,site,clock_offset_s,rollover_l\n",
         "models.toml": _MODELS,
         "pairs.csv": "feature_code,flowmeter_id,valid_from,valid_to\n",
         "flowmeters.csv": "flowmeter_id,calibrated_on,uncertainty,sampling\n",
