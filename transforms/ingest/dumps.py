@@ -27,7 +27,7 @@ class Dump:
     number : int
         Position in the batch, in the order of paths; the first of several dumps with the same reading accepts it.
     text : Path or None
-        Its lines as UTF-8, the file itself where nothing had to be unpacked; None for Parquet.
+        Its lines as UTF-8, the file itself where nothing had to be unpacked; of Parquet the copy that is read.
     header : list of str
         Column names of CSV; their positions where the file names none.
     first_line : int

@@ -57,7 +57,9 @@ def parquet_rows(con: duckdb.DuckDBPyConnection, dump: Dump, limits: Limits) -> 
     FileFaultError
         If the file cannot be read, or lacks a column, or a column has a type that cannot hold what it should.
     """
-    file = f"read_parquet({file_list([dump.candidate.path])}, file_row_number=true)"
+    if dump.text is None:
+        raise FileFaultError("unreadable_file", "there is no copy of it")
+    file = f"read_parquet({file_list([dump.text])}, file_row_number=true)"
     try:
         types = {name: kind for name, kind, *_ in con.sql(f"DESCRIBE SELECT * FROM {file}").fetchall()}
     except duckdb.Error as error:

@@ -20,6 +20,7 @@ from transforms.ingest.devices import load_devices, number_new, number_registere
 from transforms.ingest.discover import Candidate, discover
 from transforms.ingest.dumps import Dump, prepare
 from transforms.ingest.known import load_known
+from transforms.ingest.parquet_copy import copy_parquet
 from transforms.ingest.patterns import check_patterns
 from transforms.ingest.quarantine import set_aside
 from transforms.ingest.retry import clear_aside, combine, keep_refused
@@ -267,6 +268,7 @@ class _Run:
         self.tell(f"ingest: {len(dumps)} dumps, {size / 1e6:,.1f} MB, from {dumps[0].candidate.file}")
         for dump in dumps:
             prepare(dump, self.scratch)
+        copy_parquet(self.con, dumps, self.scratch)
         generation = self.lake.generation + 1
         new_files: list[LakeFile] = []
         new_devices = 0
