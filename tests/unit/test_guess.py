@@ -200,3 +200,39 @@ def test_no_bytes_lead_to_anything_but_a_proposal_or_a_refusal(
     except LookError:
         return
     tomllib.loads(to_toml(propose(looked, path.name)))
+
+
+def test_months_of_another_language(tmp_path: Path) -> None:
+    lines = [f"IT-1|{day}-{month}-26|{hour:02d}:00|{day + hour / 100:.3f}" for month in ("gen", "feb") for day in (20, 21)
+             for hour in range(24)]  # fmt: skip
+    keys = only(tmp_path / "letture.csv", "\n".join(["matricola|data|ora|lettura (m3)", *lines]) + "\n")
+    stamp = keys["columns"]["timestamp"]
+    assert (stamp["name"], stamp["format"]) == (["data", "ora"], "%d-%b-%y %H:%M")
+    assert stamp["months"] == ["gen", "feb", "mar", "apr", "mag", "giu", "lug", "ago", "set", "ott", "nov", "dic"]
+
+
+def test_day_numbers_of_a_spreadsheet(tmp_path: Path) -> None:
+    lines = [f"FR-1;{46023 + k / 96:.6f};{100 + k}".replace(".", ",") for k in range(96)]
+    keys = only(tmp_path / "index.csv", "\n".join(["Compteur;Date;Index (l)", *lines]) + "\n", timezone="Europe/Paris")
+    assert keys["columns"]["timestamp"] == {"name": "Date", "format": "excel"}
+    assert keys["timezone"] == "Europe/Paris"
+
+
+def test_a_line_of_units_under_the_header(tmp_path: Path) -> None:
+    lines = [f"2026-01-{1 + k // 24:02d} {k % 24:02d}:00,{k % 5},{k % 3},{k % 2}" for k in range(72)]
+    keys = only(tmp_path / "wide.csv", "\n".join(["Time,WM-1,WM-2,WM-3", ",m3/h,m3/h,m3/h", *lines]) + "\n")
+    assert keys["columns"]["flow_lph"] == {"unit": "m3/h"}
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        ("day_v2.csv", r"[_-](?:v|r|rev|version)(\d{1,4})(?:[._-]|$)"),
+        ("export_20260102030405.csv", r"(20\d{12})(?:\D|$)"),
+        ("day_2026-01-02.csv", None),
+        ("site_r160b.csv", None),
+    ],
+)
+def test_the_newer_dump_by_its_name(tmp_path: Path, name: str, version: str | None) -> None:
+    keys = only(tmp_path / name, GERMAN)
+    assert keys.get("version") == (None if version is None else {"file": version})

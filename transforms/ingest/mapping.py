@@ -9,6 +9,7 @@ from typing import Final
 
 import polars as pl
 
+from transforms.ingest.calendars import as_readable, readable_pattern
 from transforms.ingest.discover import Candidate
 from transforms.ingest.fields import Fields, FileFaultError
 from transforms.ingest.patterns import strptime_pattern
@@ -70,6 +71,7 @@ def fields_of(candidate: Candidate, expression: Callable[[str], str], present: C
             "no column 'feature_code'" if candidate.stream == "meter" else "neither 'feature_code' nor 'flowmeter_id'"
         )
         raise FileFaultError("missing_column", wanted)
+    stamp = as_readable(stamp, columns["timestamp"])
     plain = Fields(feature_code, flowmeter_id, stamp, flow, volume)
     if source is None:
         return plain
@@ -81,7 +83,7 @@ def fields_of(candidate: Candidate, expression: Callable[[str], str], present: C
         volume_unit=find.unit(columns.get("volume_l"), VOLUME_TO_L),
         decimal=source.decimal,
         thousands=source.thousands,
-        pattern=strptime_pattern(columns["timestamp"].format),
+        pattern=strptime_pattern(readable_pattern(columns["timestamp"])),
         timezone=source.timezone,
         ambiguous=source.ambiguous,
         skipped=source.skipped,

@@ -8,7 +8,7 @@ from typing import Final
 import duckdb
 
 from transforms.errors import RegistryError
-from transforms.sources import EPOCHS, Source
+from transforms.sources import EPOCHS, EXCEL, Source
 from transforms.sql import quote
 
 #: what the C library's strptime knows and DuckDB's does not
@@ -47,7 +47,7 @@ def check_patterns(con: duckdb.DuckDBPyConnection, sources: Iterable[Source]) ->
         if source.version is not None and source.version.pattern is not None:
             _check_expression(con, source, "version", source.version.pattern)
         pattern = source.columns["timestamp"].format if "timestamp" in source.columns else None
-        if pattern is None or pattern in EPOCHS:
+        if pattern is None or pattern in EPOCHS or pattern == EXCEL:
             continue
         try:
             con.sql(f"SELECT try_strptime('', {quote(strptime_pattern(pattern) or '')})").fetchall()

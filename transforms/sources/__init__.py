@@ -2,11 +2,12 @@
 
 from transforms.sources.places import Place
 from transforms.sources.reading import collect_sources, read_sources
-from transforms.sources.source import CANONICAL, EPOCHS, FORMATS, FROM_TOP, PULLED, Choice, Column, Source, Wide
+from transforms.sources.source import CANONICAL, EPOCHS, EXCEL, FORMATS, FROM_TOP, PULLED, Choice, Column, Source, Wide
 
 __all__ = [
     "CANONICAL",
     "EPOCHS",
+    "EXCEL",
     "FORMATS",
     "FROM_TOP",
     "PULLED",

@@ -12,7 +12,7 @@ import polars as pl
 
 from transforms.errors import UsageError
 from transforms.faults import shown, suggestion
-from transforms.sources.source import EPOCHS, Column
+from transforms.sources.source import EPOCHS, EXCEL, Column
 from transforms.units import FLOW_TO_LPH, VOLUME_TO_L
 from transforms.windows import parse_span
 
@@ -22,7 +22,7 @@ VERSION: Final = "version"
 _KEYS: Final = {
     "feature_code": ("name", "value", "file", "pattern", "pad", "prefix"),
     "flowmeter_id": ("name", "value", "file", "pattern", "pad", "prefix"),
-    "timestamp": ("name", "format", "file"),
+    "timestamp": ("name", "format", "file", "months"),
     "flow_lph": ("name", "unit", "unit_column", "units", "factor", "per"),
     "volume_l": ("name", "unit", "unit_column", "units", "factor"),
     "via": ("name", "value"),
@@ -87,6 +87,7 @@ def read_column(
         unit_column=_unit_column(entry, fault, positions) if canonical in UNITS else None,
         units=_units(canonical, entry, fault) if canonical in UNITS else {},
         factor=_factor(entry["factor"], fault) if "factor" in entry and canonical in UNITS else 1.0,
+        months=_months(entry, fault) if "months" in entry and "months" in known else (),
         per_s=_per(entry["per"], fault) if "per" in entry and canonical == "flow_lph" else None,
     )
 
@@ -223,18 +224,33 @@ def _factor(value: Any, fault: Callable[[str], None]) -> float:
     return 1.0
 
 
+def _months(entry: dict[str, Any], fault: Callable[[str], None]) -> tuple[str, ...]:
+    """The twelve names of the months, which stand where the format has %B or %b."""
+    value = entry["months"]
+    pattern = entry.get("format")
+    if not isinstance(pattern, str) or not ("%B" in pattern or "%b" in pattern):
+        fault(".months is for a format with %B or %b; give that, or remove it")
+    good = (
+        isinstance(value, list) and len(value) == 12 and all(isinstance(name, str) and name.strip() for name in value)
+    )
+    if not good or len({name.strip().lower() for name in value}) != 12 or max(map(len, value)) > _TEXT_LENGTH:
+        fault(f".months = {shown(value)}; give the names of all twelve months, each another, from January on")
+        return ()
+    return tuple(name.strip() for name in value)
+
+
 def _format(value: Any, fault: Callable[[str], None]) -> str:
     if not isinstance(value, str) or not reads_dates(value):
         fault(
             f".format = {shown(value)} cannot read a date and time; give a pattern such as '%d/%m/%Y %H:%M:%S'"
-            f" or one of {', '.join(EPOCHS)}"
+            f" or one of {', '.join((*EPOCHS, EXCEL))}"
         )
     return str(value)
 
 
 def reads_dates(pattern: str) -> bool:
     """Whether a time stamp format carries year, month and day: a probe written with it reads back as the same day."""
-    if pattern in EPOCHS:
+    if pattern in EPOCHS or pattern == EXCEL:
         return True
     # strptime's fraction ".%f" is "%.f" to Polars
     polars_pattern = pattern.replace(".%f", "%.f")

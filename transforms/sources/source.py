@@ -12,6 +12,8 @@ FORMATS: Final = ("csv", "json", "jsonl", "parquet", "rle")
 PULLED: Final = "pulled"
 #: time stamps that are counted since 1970-01-01T00:00Z
 EPOCHS: Final = ("epoch_s", "epoch_ms", "epoch_us")
+#: days since 1899-12-30 on the clock of a spreadsheet
+EXCEL: Final = "excel"
 #: canonical columns by stream
 CANONICAL: Final[dict[str, tuple[str, ...]]] = {
     "meter": ("feature_code", "timestamp", "flow_lph", "volume_l"),
@@ -30,7 +32,9 @@ class Column:
     names
         The foreign columns, joined by one space when there are several; empty where something else stands in.
     format
-        strptime pattern of a time stamp, or one of ``EPOCHS``; None for ISO 8601.
+        strptime pattern of a time stamp, one of ``EPOCHS``, or `EXCEL`; None for ISO 8601.
+    months
+        The twelve names of the months in the stamps, where they are not English; empty where they are.
     unit
         Unit of the foreign values; None for the canonical one.
     value
@@ -64,6 +68,7 @@ class Column:
     unit_column: str | None = None
     units: dict[str, str] = field(default_factory=dict)
     per_s: int | None = None
+    months: tuple[str, ...] = ()
     factor: float = 1.0
 
 

@@ -17,6 +17,8 @@ from transforms.sources.guess.stamps import Stamps, find_stamps
 from transforms.sources.guess.wide import wide_layout
 from transforms.units import FLOW_TO_LPH, VOLUME_TO_L
 
+#: numbers of a version, and moments down to the second, which no day of data has; all find one group
+_VERSIONS: Final = (r"[_-](?:v|r|rev|version)(\d{1,4})(?:[._-]|$)", r"(20\d{12})(?:\D|$)")
 _STREAMS: Final = {"volume_l": "meter", "flow_lph": "flowmeter"}
 
 
@@ -77,6 +79,9 @@ def propose(
         return Proposal([], reasons, [*doubts, "no column holds time stamps in any form that is known"])
     reasons += stamps.reasons
     common = _common(looked, file)
+    if (version := _version(file)) is not None:
+        common["version"] = {"file": version}
+        reasons.append("the file's name numbers its versions: the newest dump wins where readings were corrected")
     if stamps.doubts and timezone is None:
         common["timezone"] = "UTC"
     elif timezone is not None and not stamps.zoned:
@@ -142,6 +147,12 @@ def _common(looked: Looked, file: str) -> dict[str, Any]:
     return keys
 
 
+def _version(file: str) -> str | None:
+    """What in a file's name tells the newer of two dumps: ``_v2``, ``_rev3``, or the moment of the export."""
+    stem = PurePosixPath(file).name.split(".")[0]
+    return next((mark for mark in _VERSIONS if re.search(mark, stem)), None)
+
+
 def _agreement(register: Profile | None, flow: Profile | None, roles: Roles, stamps: Stamps) -> Agreement | None:
     """What units make flow and register agree; names that state a unit are believed."""
     if register is None or flow is None or roles.unit is not None:
@@ -203,7 +214,8 @@ def _timestamp(stamps: Stamps) -> Any:
     column = stamps.names[0] if len(stamps.names) == 1 else list(stamps.names)
     if stamps.format is None:
         return column
-    return {"name": column, "format": stamps.format}
+    months = {"months": list(stamps.months)} if stamps.months and "b" in stamps.format.lower() else {}
+    return {"name": column, "format": stamps.format, **months}
 
 
 def _who(of: str, roles: Roles, file: str, code: str | None, doubts: dict[str, str]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import product
 from typing import Final
@@ -10,14 +10,18 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from transforms.sources.guess.months import foreign_months, in_english
 from transforms.sources.guess.profile import Profile
 
 _EPOCHS: Final = {"epoch_s": 1.0, "epoch_ms": 1e3, "epoch_us": 1e6}
 _FIRST, _LAST = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (2000, 2100))
 _DATES: Final = ("%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d",
-    "%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d %b %Y", "%d-%b-%Y", "%d %B %Y", "%b %d, %Y")  # fmt: skip
+    "%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d %b %Y", "%d-%b-%Y", "%d %B %Y", "%b %d, %Y", "%d. %B %Y", "%d.%b.%Y", "%d-%b-%y",
+    "%d %b %y", "%d/%b/%Y")  # fmt: skip
 _CLOCKS: Final = ("%H:%M:%S", "%H:%M:%S%.f", "%H:%M", "%I:%M:%S %p", "%I:%M %p", "%H%M%S", "%H%M", "%H.%M")
 _ZONES: Final = ("", "%#z", " %#z")
+#: 1970, 2000 and 2100 in days since 1899-12-30
+_EXCEL_1970, _EXCEL_FIRST, _EXCEL_LAST = 25_569, 36_526, 73_050
 _ISO: Final = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?"
 _ENOUGH: Final = 0.99
 _SAMPLE: Final = 2_000
@@ -37,6 +41,8 @@ class Stamps:
         Whether each stamp says its offset, or counts from 1970 in UTC.
     instants
         Seconds since 1970 of each row, NaN where unreadable; local time where not ``zoned``.
+    months
+        The names of the months where they are not English, else empty.
     """
 
     names: tuple[str, ...]
@@ -45,12 +51,23 @@ class Stamps:
     instants: np.ndarray
     reasons: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    months: tuple[str, ...] = ()
 
 
 def find_stamps(columns: list[Profile]) -> Stamps | None:
     """The stamps of a table, or None where no column holds any."""
+    for place, column in enumerate(columns):
+        foreign = None if column.is_number else foreign_months(column.texts)
+        if foreign is None:
+            continue
+        language, names = foreign
+        translated = replace(column, texts=in_english(column.texts, names))
+        found = find_stamps([*columns[:place], translated, *columns[place + 1 :]])
+        if found is not None and column.name in found.names:
+            reason = f"the months in {column.name!r} are {language}"
+            return replace(found, months=tuple(names), reasons=[*found.reasons, reason])
     for column in columns:
-        found = _epoch(column) or _iso(column)
+        found = _epoch(column) or _iso(column) or _excel(column)
         if found:
             return found
     patterns = [
@@ -75,6 +92,21 @@ def _epoch(column: Profile) -> Stamps | None:
             reason = f"{column.name!r} counts {unit} since 1970 (from {_day(known.min())} to {_day(known.max())})"
             return Stamps((column.name,), name, True, seconds, [reason])
     return None
+
+
+def _excel(column: Profile) -> Stamps | None:
+    """Days since 1899-12-30, as spreadsheets count: fractions that are whole minutes, in small steps."""
+    if not column.is_number or column.whole or column.filled < _ENOUGH or column.distinct < 3:
+        return None
+    days = column.numbers[np.isfinite(column.numbers)]
+    if not np.all((days > _EXCEL_FIRST) & (days < _EXCEL_LAST)) or np.median(np.diff(np.unique(days))) > 1:
+        return None
+    minutes = days * 1440
+    if np.mean(np.abs(minutes - np.rint(minutes)) < 0.02) < _ENOUGH:
+        return None
+    seconds = np.rint((column.numbers - _EXCEL_1970) * 86_400)
+    reason = f"{column.name!r} counts days as spreadsheets do (from {_day(np.nanmin(seconds))} to {_day(np.nanmax(seconds))})"
+    return Stamps((column.name,), "excel", False, seconds, [reason], [_no_zone(column.name)])
 
 
 def _iso(column: Profile) -> Stamps | None:
