@@ -29,6 +29,8 @@ class Profile:
         Number of different texts.
     whole
         Whether all numbers are whole.
+    unit
+        Ours for the unit that stands under its name, or None.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Profile:
     numeric: float
     distinct: int
     whole: bool
+    unit: str | None = None
 
     @property
     def is_number(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ import numpy as np
 from transforms.sources.guess.amounts import Agreement, agree
 from transforms.sources.guess.look import Looked
 from transforms.sources.guess.profile import Profile, profiles
-from transforms.sources.guess.roles import Roles, find_roles, unit_in_name, unit_of
+from transforms.sources.guess.roles import Roles, find_roles, unit_of, unit_stated, units_under_names
 from transforms.sources.guess.stamps import Stamps, find_stamps
 from transforms.sources.guess.wide import wide_layout
 from transforms.units import FLOW_TO_LPH, VOLUME_TO_L
@@ -72,8 +72,12 @@ def propose(
         keys = {"stream": stream or "meter", "glob": file, "format": "rle"}
         unsure = {} if stream else {"stream": "run-length frames look alike in both streams; say which one this is"}
         return Proposal([Proposed(base, keys, unsure)], ["each line is a run-length frame"], [])
-    columns = profiles(looked.table, looked.dialect)
+    under = units_under_names(looked.table) if looked.format == "csv" else {}
+    columns = profiles(looked.table.slice(1) if under else looked.table, looked.dialect)
+    columns = [replace(column, unit=under.get(column.name)) for column in columns]
     reasons, doubts = list(looked.reasons), list(looked.dialect.doubts if looked.dialect else [])
+    if under:
+        reasons.append("the line under the names states units; being no reading, it is set aside")
     stamps = find_stamps(columns)
     if stamps is None:
         return Proposal([], reasons, [*doubts, "no column holds time stamps in any form that is known"])
@@ -163,7 +167,7 @@ def _agreement(register: Profile | None, flow: Profile | None, roles: Roles, sta
         if who
         else np.zeros(len(stamps.instants), int)
     )
-    known_flow, known_volume = unit_in_name(flow.name, FLOW_TO_LPH), unit_in_name(register.name, VOLUME_TO_L)
+    known_flow, known_volume = unit_stated(flow, FLOW_TO_LPH), unit_stated(register, VOLUME_TO_L)
     given = {}
     if known_flow:
         given["flow_units"] = (known_flow,)
@@ -245,7 +249,7 @@ def _amount(canonical: str, column: Profile, both: Agreement | None, roles: Role
         texts = sorted(roles.unit.texts.drop_nulls().unique().to_list())
         foreign = {text: unit for text in texts if (unit := unit_of(text)) is not None and text not in known}
         return {"name": column.name, "unit_column": roles.unit.name, **({"units": foreign} if foreign else {})}
-    unit = unit_in_name(column.name, known)
+    unit = unit_stated(column, known)
     if unit is None and both is not None:
         unit = both.flow_unit if canonical == "flow_lph" else both.volume_unit
         if not both.good or both.rivals:

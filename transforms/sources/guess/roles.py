@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+import polars as pl
 
 from transforms.sources.guess.profile import Profile
 from transforms.units import FLOW_TO_LPH, VOLUME_TO_L
@@ -141,6 +142,21 @@ def _is_unit(column: Profile) -> bool:
 def unit_of(text: str) -> str | None:
     """Our name of a unit as exports write it, or None."""
     return _SPELLED.get(re.sub(r"[\s_.]+", "", text.lower()).replace("perh", "/h"))
+
+
+def units_under_names(table: pl.DataFrame) -> dict[str, str]:
+    """The units in the first row of a table, by column, if it is a line of units and no reading; else nothing."""
+    if table.height < 2:
+        return {}
+    texts = {name: str(text).strip("[]() ") for name, text in table.row(0, named=True).items() if text is not None}
+    units = {name: unit for name, text in texts.items() if (unit := unit_of(text)) is not None}
+    others = [text for name, text in texts.items() if name not in units]
+    return {} if any(letter.isdigit() for text in others for letter in text) else units
+
+
+def unit_stated(column: Profile, known: dict[str, float]) -> str | None:
+    """The unit of one kind that a column's name holds, or the line under the names; None where neither does."""
+    return unit_in_name(column.name, known) or (column.unit if column.unit in known else None)
 
 
 def unit_in_name(name: str, known: dict[str, float]) -> str | None:

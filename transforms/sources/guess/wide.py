@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from transforms.sources.guess.profile import Profile
-from transforms.sources.guess.roles import Roles, unit_in_name, unit_of
+from transforms.sources.guess.roles import Roles, unit_stated
 from transforms.units import FLOW_TO_LPH, VOLUME_TO_L
 
 _CLOCK: Final = re.compile(r"([01]?\d|2[0-4]):[0-5]\d")
@@ -67,14 +67,9 @@ def wide_layout(columns: list[Profile], stamps: tuple[str, ...], roles: Roles) -
         reason = f"{len(alike)} columns have names of one make, such as {alike[0].name!r}: one column a meter"
         value = _value(alike, across=False)
         known = VOLUME_TO_L if value == "volume_l" else FLOW_TO_LPH
-        unit = unit_in_name(alike[0].name, known)
-        under = {unit_of(str(column.texts[0] or "")) for column in alike}
-        if unit is None and len(under) == 1 and (stated := under.pop()) in known:
-            unit = stated
-            reasons = [reason, f"the line under the header says {stated}; being no reading, it is set aside"]
-        else:
-            reasons = [reason]
-        return WideLayout("feature_code", _listed(alike), value, unit, reasons=reasons)
+        stated = {unit_stated(column, known) for column in alike}
+        unit = stated.pop() if len(stated) == 1 else None
+        return WideLayout("feature_code", _listed(alike), value, unit, reasons=[reason])
     return None
 
 
