@@ -21,10 +21,12 @@ def parse_ends(table: pl.DataFrame, name: str, faults: Faults) -> pl.DataFrame:
     ``Z`` or an offset and stands for itself. An empty value leaves that side open.
     """
     pairs = table.with_columns(
-        valid_from=_instant("valid_from"),
-        valid_to=pl.when(_is_day("valid_to"))
-        .then(_instant("valid_to").dt.offset_by("1d"))
-        .otherwise(_instant("valid_to")),
+        valid_from=_read(table, "valid_from", _instant("valid_from")),
+        valid_to=_read(
+            table,
+            "valid_to",
+            pl.when(_is_day("valid_to")).then(_instant("valid_to").dt.offset_by("1d")).otherwise(_instant("valid_to")),
+        ),
     )
     for column in ("valid_from", "valid_to"):
         unread = table.filter(table[column].is_not_null() & pairs[column].is_null())
@@ -38,6 +40,13 @@ def parse_ends(table: pl.DataFrame, name: str, faults: Faults) -> pl.DataFrame:
         "feature_code",
     )
     return pairs
+
+
+def _read(table: pl.DataFrame, column: str, read: pl.Expr) -> pl.Series:
+    """A column of texts, read; each text once, because many rows begin on one day."""
+    texts = table.select(column).unique()
+    found = texts.with_columns(read=read)
+    return table.select(column).join(found, on=column, how="left", maintain_order="left")["read"]
 
 
 def _note_unread(unread: pl.DataFrame, column: str, name: str, faults: Faults) -> None:
