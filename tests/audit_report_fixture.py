@@ -148,7 +148,8 @@ def hostile_audit() -> AuditView:
         return named.with_columns(pl.col("model").replace(names_of_models)) if "model" in frame.columns else named
 
     def windows(codes: Sequence[str], columns: Sequence[str]) -> pl.DataFrame:
-        return renamed(plain.windows([back.get(code, code) for code in codes], columns))
+        known = list(dict.fromkeys(("feature_code", *columns)))
+        return renamed(plain.windows([back.get(code, code) for code in codes], known)).select(columns)
 
     def points(code: str) -> pl.DataFrame | None:
         found = plain.points(back.get(code, code))
