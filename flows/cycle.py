@@ -21,7 +21,7 @@ from flows.photos import Eyes, delete_old_photos, look_at_photos
 from flows.reporting import load_charts, write_run_report
 from flows.revising import LookedAt, revise, windows_to_reopen
 from flows.situation import look_around
-from transforms import statistics
+from transforms import compiled, statistics
 from transforms.feedback import set_aside_acks
 from transforms.fingerprint import ReadAhead
 from transforms.fleet import fleet_table
@@ -148,6 +148,7 @@ def _ingest(
 def get_ready(context: Context) -> None:
     """Import what a cycle needs only in its later steps, for callers who have to wait before it anyway."""
     statistics.load()
+    compiled.load()
     load_charts(context.workspace)
 
 

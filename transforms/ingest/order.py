@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from transforms.arrow import to_numpy
 from transforms.ingest.part import Part
 
 #: readings that are put in order in memory; DuckDB can spill what is more
@@ -192,15 +193,15 @@ class _Found:
         return found
 
     def take(self, batch: pa.RecordBatch, where: slice) -> bool:
-        us = batch["us"].to_numpy()
+        us = to_numpy(batch["us"])
         seconds = us // _US
         if (us != seconds * _US).any():
             return False
-        self.device_no[where] = device_no = batch["device_no"].to_numpy()
+        self.device_no[where] = device_no = to_numpy(batch["device_no"])
         self.day[where] = day = seconds // _DAY_S
         self.second[where] = second = seconds - day * _DAY_S
         for name, column in self.values.items():
-            column[where] = batch[name].to_numpy(zero_copy_only=False)
+            column[where] = to_numpy(batch[name])
         self.seen_days[day] = True
         self.seen_devices[device_no] = True
         self.seen_seconds[second] = True

@@ -19,6 +19,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from transforms.arrow import to_numpy
 from transforms.compiled import compiled
 from transforms.lake import LakeFile
 
@@ -83,18 +84,19 @@ def read_file(file: LakeFile) -> Iterator[Readings]:
     with pq.ParquetFile(file.path) as source:
         for number in range(source.num_row_groups):
             table = source.read_row_group(number, columns=columns, use_threads=False)
-            device, us = (_whole(table[name]) for name in ("device_no", "ts"))
-            # null becomes NaN
-            flow, register = (
-                _whole(table[name]).to_numpy(zero_copy_only=False) if name in columns else None
-                for name in ("flow_lph", "volume_l")
-            )
-            yield Readings(device.to_numpy(), us.cast(pa.timestamp("us")).view(pa.int64()).to_numpy(), flow, register)
+            found = {name: to_numpy(_whole(table[name])) for name in columns}
+            # stamps in other units, as other writers may have made of them, are brought to microseconds
+            us = found["ts"] if table.schema.field("ts").type.unit == "us" else to_numpy(_in_us(table["ts"]))
+            yield Readings(found["device_no"], us, found.get("flow_lph"), found.get("volume_l"))
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:
     """A column as one array; of a row group it is one already."""
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _in_us(stamps: pa.ChunkedArray) -> pa.Array:
+    return _whole(stamps.cast(pa.timestamp("us", stamps.type.tz)))
 
 
 def read_newest(files: Sequence[LakeFile], conflicts: Path | None) -> Readings:

@@ -72,7 +72,8 @@ class History:
         Every run repeats an order for as long as the need is open, so all lines together would be many times as many.
         """
         found = [
-            pl.read_ndjson(folder / "work_orders.jsonl", schema=ORDER).with_columns(
+            # from bytes: in a path Polars would take brackets and stars for patterns
+            pl.read_ndjson((folder / "work_orders.jsonl").read_bytes(), schema=ORDER).with_columns(
                 window_start=pl.lit(manifest["window_start"])
             )
             for folder, manifest in self._runs()
