@@ -5,8 +5,6 @@ from __future__ import annotations
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 
 from flows.cli.main import main
 from flows.simulation import simulate_workspace
+from tests.forked import started
 from tests.workspaces import START
 from transforms.ingest import ingest
 from transforms.registry import load_registry
@@ -113,20 +112,25 @@ def test_running_again_changes_nothing(fleet: Path, expected: dict[str, bytes], 
 
 @pytest.mark.slow
 def test_killed_at_twenty_random_moments_and_run_again(fleet: Path, expected: dict[str, bytes], tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "flows.cli.main", "run", "--engine", "plain", *ARGUMENTS, "--workspace"]
-    whole = copy(fleet, tmp_path / "whole")
-    begun = time.monotonic()
-    subprocess.run([*command, str(whole)], check=True, capture_output=True)
-    takes = time.monotonic() - begun
+    def takes(root: Path, at_most: float | None = None) -> float:
+        """Seconds that a run took, of those until it was killed."""
+        process = started(["run", "--engine", "plain", *ARGUMENTS, "--workspace", str(root)])
+        begun = time.monotonic()
+        process.join(at_most)
+        process.kill()
+        process.join()
+        codes.append(process.exitcode)
+        return time.monotonic() - begun
+
+    codes: list[int | None] = []
+    takes(copy(fleet, tmp_path / "first"))  # the process that all others are forked from begins now
+    whole = takes(copy(fleet, tmp_path / "whole"))
+    assert codes == [0, 0]
     chance = random.Random(20)
-    killed = 0
     for k in range(20):
         root = copy(fleet, tmp_path / str(k))
-        process = subprocess.Popen([*command, str(root)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(takes * chance.uniform(0.35, 1.0))
-        process.send_signal(signal.SIGKILL)
-        killed += process.wait() == -signal.SIGKILL
+        takes(root, whole * chance.uniform(0.05, 1.0))
         run(root)
         assert outbox(root) == expected, f"after kill {k}"
         shutil.rmtree(root)
-    assert killed >= 10
+    assert codes.count(-signal.SIGKILL) >= 10

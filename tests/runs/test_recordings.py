@@ -73,9 +73,9 @@ def test_k37_is_steadily_far_off_and_never_commanded(
 
 @pytest.mark.slow
 def test_l37_is_healthy_and_its_catch_up_after_a_gap_is_not_flow(tmp_path: Path) -> None:
-    verdicts, commands, _ = run_season(tmp_path, "L37-0812-m1", "2019-11-25T00:00:00Z", "2020-02-01T00:00:00Z")
+    verdicts, commands, _ = run_season(tmp_path, "L37-0812-m1", "2019-12-15T00:00:00Z", "2020-02-01T00:00:00Z")
     judged = verdicts.filter(pl.col("verdict") != "inconclusive")
-    assert judged.height >= 60
+    assert judged.height >= 40
     assert (judged["verdict"] == "healthy").mean() >= 0.95
     assert commands == ""
     # over the longest gap the register ran on by 6,633 m3: no window shows a flow near that
