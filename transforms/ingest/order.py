@@ -15,6 +15,7 @@ from typing import Final
 
 import duckdb
 import numpy as np
+import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -100,8 +101,11 @@ class Ordered:
             stamps[some] = self._seconds(chunk, (chunk >> self.bits[2]) & self._mask(1)) * _US
             for name, column in kept.items():
                 column[some] = values[name][chunk & self._mask(2)]
-        columns = {"device_no": pa.array(device_no), "ts": pa.array(stamps.view("datetime64[us]"))}
-        return pa.table(columns | {name: pa.array(column, from_pandas=True) for name, column in kept.items()})
+        # by way of Polars: PyArrow's own way from an array imports pandas first
+        ts = pl.Series("ts", stamps).cast(pl.Datetime("us"))
+        columns = [pl.Series("device_no", device_no), ts]
+        columns += [pl.Series(name, column, nan_to_null=True) for name, column in kept.items()]
+        return pl.DataFrame(columns).to_arrow()
 
     def _devices(self, keys: Ints) -> Ints:
         found: Ints = self.devices[(keys >> (self.bits[1] + self.bits[2])) & self._mask(0)]
