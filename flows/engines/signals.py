@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -18,9 +20,17 @@ def exit_code(stop: KeyboardInterrupt) -> int:
     return 1 if isinstance(stop, Terminated) else 128 + signal.SIGINT
 
 
+#: how long after an interruption that Python dropped it comes again [s]
+_AGAIN_S = 0.02
+
+
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Raise `Terminated` when SIGTERM comes during the block. Only the main thread can do so; in others, nothing."""
+    """Raise `Terminated` when SIGTERM comes during the block. Only the main thread can do so; in others, nothing.
+
+    Python drops what is raised in a destructor or in the callback of a weak reference, and complains on standard error. A signal
+    that comes just then, SIGINT or SIGTERM, is sent once more.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -29,7 +39,32 @@ def terminable() -> Iterator[None]:
         raise Terminated
 
     before = signal.signal(signal.SIGTERM, stop)
+    with _nothing_dropped():
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _nothing_dropped() -> Iterator[None]:
+    others: Callable[[sys.UnraisableHookArgs], object] = sys.unraisablehook
+    waiting: list[threading.Timer] = []
+
+    def dropped(what: sys.UnraisableHookArgs) -> None:
+        if not isinstance(what.exc_value, KeyboardInterrupt):
+            others(what)
+            return
+        number = signal.SIGTERM if isinstance(what.exc_value, Terminated) else signal.SIGINT
+        again = threading.Timer(_AGAIN_S, os.kill, (os.getpid(), number))
+        again.daemon = True
+        waiting.append(again)
+        again.start()
+
+    sys.unraisablehook = dropped
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        sys.unraisablehook = others
+        for again in waiting:
+            again.cancel()

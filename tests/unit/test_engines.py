@@ -106,6 +106,23 @@ def test_sigterm_becomes_an_exception_and_an_exit_code() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, Terminated])
+def test_a_stop_that_python_drops_comes_again(
+    stop: type[KeyboardInterrupt], capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Dying:
+        def __del__(self) -> None:
+            raise stop
+
+    hook = sys.unraisablehook
+    with pytest.raises(KeyboardInterrupt) as caught, terminable():
+        Dying()
+        time.sleep(10)
+    assert caught.type is stop
+    assert capsys.readouterr().err == ""
+    assert sys.unraisablehook is hook
+
+
 def test_the_workspace_is_the_argument_else_the_variable_else_data(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
