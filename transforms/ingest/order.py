@@ -93,18 +93,18 @@ class Ordered:
     def table(self, number: int) -> pa.Table:
         """The readings of a part: device_no, ts, the values there are, and version where there is any."""
         where = self.slices[number]
-        table = self._table(where, self.values)
         if not self.versions:
-            return table
-        places = self.keys[where] & self._mask(2)
-        ranks = np.zeros(len(places), np.uint8) if self.ranks is None else self.ranks[places]
+            return self._table(where, self.values)
+        ranks = np.zeros(where.stop - where.start, self.versions.rank.dtype)
+        table = self._table(where, self.values, ranks)
         return table.append_column("version", self.versions.column(ranks))
 
     def instants(self) -> pa.Table:
         """All readings without their values: device_no, ts."""
         return self._table(slice(None), {})
 
-    def _table(self, where: slice, values: dict[str, Floats]) -> pa.Table:
+    def _table(self, where: slice, values: dict[str, Floats], ranks: Ranks | None = None) -> pa.Table:
+        """Columns of some readings; where ``ranks`` are given, those of their versions are filled in."""
         keys = self.keys[where]
         device_no = np.empty(len(keys), np.int32)
         stamps = np.empty(len(keys), np.int64)
@@ -113,8 +113,11 @@ class Ordered:
             chunk = keys[some]
             device_no[some] = self._devices(chunk)
             stamps[some] = self._seconds(chunk, (chunk >> self.bits[2]) & self._mask(1)) * _US
+            places = chunk & self._mask(2)
             for name, column in kept.items():
-                column[some] = values[name][chunk & self._mask(2)]
+                column[some] = values[name][places]
+            if ranks is not None and self.ranks is not None:
+                ranks[some] = self.ranks[places]
         # by way of Polars: PyArrow's own way from an array imports pandas first
         ts = pl.Series("ts", stamps).cast(pl.Datetime("us"))
         columns = [pl.Series("device_no", device_no), ts]
