@@ -22,6 +22,8 @@ UNTRUSTED = (
     "not_installed",
     "decommissioned",
 )
+#: reasons for which a window tells no volume: many references show amounts only, not which way water ran
+UNMEASURED = ("reverse_flow",)
 #: verdicts by their number
 VERDICTS = ("healthy", "steady", "unsteady", "inconclusive")
 #: flowing pairs below which a window's error is not used
@@ -52,13 +54,13 @@ class Listed:
         Its number in `VERDICTS`; where none was given, ``inconclusive``.
     reason
         Of the verdict.
-    trusted, usable, unsteady
-        Whether the reference counts and it is known whose the window is; whether its error tells something; whether the
-        verdict is unsteady (1), another (0), or none (-1).
+    trusted, measured, usable, unsteady
+        Whether the reference counts and it is known whose the window is; whether besides its litres tell what passed;
+        whether its error tells something; whether the verdict is unsteady (1), another (0), or none (-1).
     error, error_se, common
         Error [relative], its random standard error, the reference's standard uncertainty (NaN where not known).
     volume_l, meter_volume_l, random_l2
-        Litres, NaN where not known, and the variance of their difference that the scatter of readings explains.
+        Litres, NaN where not known, and the variance of those of the reference that its own scatter explains.
     calibration
         Number of the reference's calibration.
     calibrated_on
@@ -75,6 +77,7 @@ class Listed:
     verdict: Ints
     reason: pl.Series
     trusted: Bools
+    measured: Bools
     usable: Bools
     unsteady: Ints
     error: Floats
@@ -111,9 +114,10 @@ def listed(windows: pl.DataFrame, moments: pl.DataFrame, fleet: pl.DataFrame, po
         *(pl.col(name).fill_null(np.nan) for name in _NUMBERS),
         verdict=verdict,
         trusted=~pl.col("reason").fill_null("").is_in(UNTRUSTED),
+        one_way=~pl.col("reason").fill_null("").is_in(UNMEASURED),
         flowing=(pl.col("n_flowing") >= LEAST_FLOWING).fill_null(False),
     )
-    start, end, changed, error, error_se, common, volume, meter_volume, verdicts, trusted, flowing = (
+    start, end, changed, error, error_se, common, volume, meter_volume, verdicts, trusted, one_way, flowing = (
         np.ascontiguousarray(column.to_numpy()) for column in told.iter_columns()
     )
     calibration, calibrated_on, flowmeters = _calibrations(frame, meter)
@@ -130,6 +134,7 @@ def listed(windows: pl.DataFrame, moments: pl.DataFrame, fleet: pl.DataFrame, po
         verdict=verdicts,
         reason=frame["reason"],
         trusted=trusted,
+        measured=trusted & one_way & np.isfinite(volume) & np.isfinite(meter_volume),
         usable=trusted & flowing & np.isfinite(error) & np.isfinite(error_se) & (error_se > 0),
         unsteady=np.where(verdicts == VERDICTS.index("inconclusive"), -1, verdicts == VERDICTS.index("unsteady")),
         error=error,
@@ -137,7 +142,7 @@ def listed(windows: pl.DataFrame, moments: pl.DataFrame, fleet: pl.DataFrame, po
         common=common,
         volume_l=volume,
         meter_volume_l=meter_volume,
-        random_l2=random_variance(cells, meter, meters, policy),
+        random_l2=random_variance(cells, meter, meters, policy.reference.repeatability),
         calibration=calibration,
         calibrated_on=calibrated_on,
         cells=cells,
