@@ -8,6 +8,7 @@ from typing import Any
 from reports.audit.charts import Meter
 from reports.audit.words import (
     begun,
+    curve,
     day,
     form,
     money,
@@ -23,6 +24,9 @@ from reports.audit.words import (
 from reports.wording import MINUS, NOTHING, count, finite, flow, number, percent, visible
 from transforms.metrology import ZONES
 from transforms.reasons import sentence
+
+#: forms of regimes that a line tells
+_LINES = {"linear", "offset", "healthy"}
 
 
 def meter_words(meter: Meter) -> dict[str, Any]:
@@ -133,7 +137,7 @@ def _regime(each: Mapping[str, Any]) -> dict[str, str]:
         "onset": "first evidence" if each["regime"] <= 1 else onset(each) or NOTHING,
         "ends": day(each["ends"]),
         "form": form(each["form"]),
-        "line": line if each["form"] in {"linear", "offset", "healthy"} else NOTHING,
+        "line": curve(each["points"]) if each["form"] == "curve" else line if each["form"] in _LINES else NOTHING,
         "error": percent(each["volume_error"]),
         "interval": percent_interval(each["volume_error_low"], each["volume_error_high"]),
         "windows": number(each["n_windows"]),

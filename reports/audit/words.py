@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from reports.clock import local
-from reports.wording import NOTHING, THIN, deviation, finite, number, percent, visible
+from reports.wording import NOTHING, THIN, deviation, finite, flow, number, percent, visible
 
 #: from here on a volume is written in cubic metres [L]
 _CUBIC_METRES_FROM = 10_000.0
@@ -130,8 +130,8 @@ def reads(regime: Mapping[str, Any], *, past: bool = False) -> str:
         return f"{'kept' if past else 'keeps'} no steady relation to its reference{whole}"
     if name == "healthy":
         return f"{verb} inside its permissible error{f' ({percent(error)})' if error is not None else ''}"
-    if name == "curve" and error is not None:
-        return f"{'was' if past else 'is'} {percent(error)} off over its volume, by an amount that varies with flow"
+    if name == "curve":
+        return f"{verb} {_by_flow(regime)}"
     if name in {"linear", "offset"}:
         said = deviation(regime.get("a1"), regime.get("a2"))
         gain = finite(regime.get("a1"))
@@ -140,6 +140,26 @@ def reads(regime: Mapping[str, Any], *, past: bool = False) -> str:
         mere = error is None or gain is None or abs(gain - 1 - error) < _SAME
         return said if mere else f"{said} ({percent(error)} over its volume)"
     return f"{verb} {percent(error)} off, without a verdict" if error is not None else "could not be judged"
+
+
+def curve(points: object) -> str:
+    """The points of a curve, the reference's flow and the meter's, in L/h; empty where there are none."""
+    known = points if isinstance(points, Sequence) else []
+    return "; ".join(f"{_bare(q)} → {_bare(q_meter)}" for q, q_meter in known)
+
+
+def _bare(value: float) -> str:
+    return flow(value).removesuffix(f"{THIN}L/h")
+
+
+def _by_flow(regime: Mapping[str, Any]) -> str:
+    """What a curve makes of the smallest and of the largest flow that it was seen at, and of the volume."""
+    points, error = regime.get("points") or [], finite(regime.get("volume_error"))
+    ends = [points[0], points[-1]] if len(points) > 1 else []
+    whole = f"{percent(error)} over its volume" if error is not None else ""
+    at = " and ".join(f"{percent(q_meter / q - 1)} off at {flow(q)}" for q, q_meter in ends)
+    said = f"{at}, and in between along a curve" if at else "by a curve of the flow"
+    return f"{said} ({whole})" if whole else said
 
 
 def story(row: Mapping[str, Any], regimes: Sequence[Mapping[str, Any]], span: tuple[datetime, datetime]) -> list[str]:

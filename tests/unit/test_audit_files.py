@@ -164,7 +164,7 @@ def _sheet(name: str) -> list[list[Any]]:
 
 def test_heads_stay_are_filtered_and_explained() -> None:
     sheet = _workbook()["regimes"]
-    assert sheet.freeze_panes == "B2" and sheet.auto_filter.ref.startswith("A1:T")
+    assert sheet.freeze_panes == "B2" and sheet.auto_filter.ref.startswith("A1:U")
     assert "95 % interval" in sheet["Q1"].comment.text or "Litres" in sheet["Q1"].comment.text
     assert sheet["A1"].font.bold
 

@@ -34,7 +34,7 @@ _US_PER_DAY = 86_400e6
 _TIMES = ("window_start", "window_end", "changed_at")
 _NUMBERS = ("error", "error_se", "reference_uncertainty", "volume_l", "meter_volume_l")
 _COLUMNS = (
-    "feature_code", *_TIMES, "verdict", "reason", "n_flowing", "flowmeter_id", "calibrated_on", *_NUMBERS
+    "feature_code", *_TIMES, "verdict", "form", "reason", "n_flowing", "flowmeter_id", "calibrated_on", *_NUMBERS
 )  # fmt: skip
 
 
@@ -52,8 +52,8 @@ class Listed:
         Begin and end of the window, and when the meter stepped in it [us since 1970]; `NEVER` where it did not.
     verdict
         Its number in `VERDICTS`; where none was given, ``inconclusive``.
-    reason
-        Of the verdict.
+    reason, curved
+        Of the verdict; whether its form is a curve.
     trusted, measured, usable, unsteady
         Whether the reference counts and it is known whose the window is; whether besides its litres tell what passed;
         whether its error tells something; whether the verdict is unsteady (1), another (0), or none (-1).
@@ -76,6 +76,7 @@ class Listed:
     changed: Ints
     verdict: Ints
     reason: pl.Series
+    curved: Bools
     trusted: Bools
     measured: Bools
     usable: Bools
@@ -114,10 +115,11 @@ def listed(windows: pl.DataFrame, moments: pl.DataFrame, fleet: pl.DataFrame, po
         *(pl.col(name).fill_null(np.nan) for name in _NUMBERS),
         verdict=verdict,
         trusted=~pl.col("reason").fill_null("").is_in(UNTRUSTED),
+        curved=pl.col("form").eq_missing(pl.lit("curve")),
         one_way=~pl.col("reason").fill_null("").is_in(UNMEASURED),
         flowing=(pl.col("n_flowing") >= LEAST_FLOWING).fill_null(False),
     )
-    start, end, changed, error, error_se, common, volume, meter_volume, verdicts, trusted, one_way, flowing = (
+    start, end, changed, error, error_se, common, volume, meter_volume, verdicts, trusted, curved, one_way, flowing = (
         np.ascontiguousarray(column.to_numpy()) for column in told.iter_columns()
     )
     calibration, calibrated_on, flowmeters = _calibrations(frame, meter)
@@ -133,6 +135,7 @@ def listed(windows: pl.DataFrame, moments: pl.DataFrame, fleet: pl.DataFrame, po
         changed=changed,
         verdict=verdicts,
         reason=frame["reason"],
+        curved=curved,
         trusted=trusted,
         measured=trusted & one_way & np.isfinite(volume) & np.isfinite(meter_volume),
         usable=trusted & flowing & np.isfinite(error) & np.isfinite(error_se) & (error_se > 0),

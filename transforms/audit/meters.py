@@ -178,7 +178,7 @@ class _Chosen:
 
 
 def _per_meter(found: Found) -> _Chosen:
-    off = found.table["form"].is_in(["offset", "linear", "unsteady"]).fill_null(False).to_numpy()
+    off = found.table["form"].is_in(["offset", "linear", "curve", "unsteady"]).fill_null(False).to_numpy()
     row = np.arange(len(off))
     last = np.flatnonzero(np.append(found.meter[1:] != found.meter[:-1], True)[: len(off)])
     first = np.append(0, last[:-1] + 1)[: len(last)]

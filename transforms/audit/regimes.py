@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 
 from transforms.audit.compliance import in_words
+from transforms.audit.curved import Curves, find_curves
 from transforms.audit.drift import Slopes, slopes
 from transforms.audit.history import Cuts, cut
-from transforms.audit.listed import NEVER, Listed
+from transforms.audit.listed import NEVER, VERDICTS, Listed
 from transforms.audit.pooled import Pooled, Relations, pool, relate
 from transforms.audit.series import Bools, Floats, Ints
 from transforms.audit.volume import Z95, mis_registered, shared_uncertainty
@@ -84,6 +85,8 @@ def find_regimes(windows: Listed, policy: Policy, length: timedelta) -> Found:
     litres = mis_registered(windows, np.where(trusted, regime_of, -1), count)
     form = _forms(relations, cuts.unsteady)
     line = (form == "offset") | (form == "linear")
+    curves = find_curves(pooled, relations, line, _said_curved(windows, telling, regime_of, count), policy)
+    form[curves.curved] = "curve"
     unit, half = pooled.model.unit_lph, Z95 * np.hypot(relations.ratio_se, (1 + relations.ratio) * uncertainty)
     drifts = cuts.drifts & np.isfinite(lines.per_month)
     first = np.searchsorted(cuts.meter, cuts.meter)
@@ -108,6 +111,7 @@ def find_regimes(windows: Listed, policy: Policy, length: timedelta) -> Found:
         "misregistered_l": litres.misregistered,
         "misregistered_low_l": litres.misregistered - litres.half,
         "misregistered_high_l": litres.misregistered + litres.half,
+        "points": _points(curves),
     }
     table = pl.DataFrame(columns).fill_nan(None).select(pl.col(name).cast(kind) for name, kind in REGIMES.items())
     return Found(
@@ -185,6 +189,20 @@ def _forms(relations: Relations, unsteady: Bools) -> np.ndarray:
     steadily = off & fitted & ~unsteady
     form[steadily] = names[steadily]
     return form
+
+
+def _said_curved(windows: Listed, telling: Ints, regime_of: Ints, groups: int) -> Floats:
+    """Share of the steady windows of each regime whose verdict is a curve."""
+    steady = telling[windows.verdict[telling] == VERDICTS.index("steady")]
+    number = regime_of[steady]
+    curved = np.bincount(number, weights=windows.curved[steady], minlength=groups)
+    return np.asarray(curved / np.maximum(np.bincount(number, minlength=groups), 1))
+
+
+def _points(curves: Curves) -> pl.Series:
+    """The points of regimes that are curves, null for the others."""
+    told = [curves.points(k) if curved else None for k, curved in enumerate(curves.curved)]
+    return pl.Series(told, dtype=REGIMES["points"])
 
 
 def known(values: Floats, where: Bools | bool = True) -> Floats:
