@@ -66,7 +66,14 @@ def _part(desk: Desk, job: tuple[Group, list[Chunk]]) -> Part:
     found = gather(desk, chunks, group)
     put_aside(found.windows, aside(setting, group))
     said = statistics(
-        found.windows, found.moments, desk.fleet, desk.registry, setting.policy, setting.length, setting.end
+        found.windows,
+        found.moments,
+        desk.fleet,
+        desk.registry,
+        setting.policy,
+        setting.length,
+        setting.end,
+        desk.changes,
     )
     comparison = None
     if found.other is not None:

@@ -113,6 +113,8 @@ def onset(regime: Mapping[str, Any]) -> str:
     low, high = regime.get("begins_low"), regime.get("begins_high")
     if regime["regime"] <= 1 or low is None or high is None:
         return ""
+    if low == high:
+        return "on record"
     return f"{moment_or_day(low)} to {moment_or_day(high)}"
 
 
@@ -187,7 +189,8 @@ def _history(regimes: Sequence[Mapping[str, Any]], span: tuple[datetime, datetim
             ends = until or span[1]
             return f"From {day(last['begins'])} to {day(ends)}, all that could be judged, it {reads(last, past=True)}."
         return f"Over the whole span it {reads(last)}."
-    between = f" (it began within {onset(last)})" if onset(last) else ""
+    within = onset(last)
+    between = ", when it was changed," if within == "on record" else f" (it began within {within})" if within else ""
     seen = f", last seen on {day(until)}" if until else ""
     since = f"Since {begun(last)}{between} it {reads(last)}{seen}"
     before = regimes[-2]

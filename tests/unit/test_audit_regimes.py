@@ -11,9 +11,12 @@ import polars as pl
 import pytest
 
 from tests.auditing import BEGIN, LENGTH, fleet_of, moments_of, regimes_in, windows_of
+from transforms.audit.listed import listed
+from transforms.audit.regimes import find_regimes
 from transforms.fleet import fleet_table
+from transforms.policy import Policy
 from transforms.registry import load_registry
-from transforms.schemas import AUDIT_MOMENTS, AUDIT_WINDOWS, REGIMES
+from transforms.schemas import AUDIT_MOMENTS, AUDIT_WINDOWS, REGIMES, UTC_US
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_MOMENTS = pl.DataFrame(schema=AUDIT_MOMENTS)
@@ -205,6 +208,38 @@ def test_what_falls_with_the_flow_is_no_curve() -> None:
     windows = windows_of(np.full(40, 0.2), form="curve", verdict="steady")
     found = found_in(windows, bent_moments(windows, lambda q: 300 - 0.4 * q if q < 350 else 1.2 * q))
     assert found["form"][0] != "curve"
+
+
+def altered_in(windows: pl.DataFrame, since: list[datetime]) -> pl.DataFrame:
+    changes = pl.DataFrame({"feature_code": ["WM-1"] * len(since), "since": since}, schema_overrides={"since": UTC_US})
+    known = listed(windows, NO_MOMENTS, fleet_of(["WM-1"]), Policy(), changes)
+    return find_regimes(known, Policy(), LENGTH).table
+
+
+def test_a_change_on_record_cuts_and_dates_a_regime() -> None:
+    # the error moves by 3 % with the change of parameters at 18:00 of window 60, the second not at all
+    moment, later = BEGIN + 60 * LENGTH + timedelta(hours=6), BEGIN + 100 * LENGTH
+    windows = windows_of(noise(160) + 0.03 * (np.arange(160) >= 60))
+    found = altered_in(windows, [later, moment])
+    assert found["begins"].to_list() == [BEGIN, moment, later]
+    assert found["begins_low"].to_list() == [None, moment, later] == found["begins_high"].to_list()
+    assert found["ends"].to_list() == [moment, later, BEGIN + 160 * LENGTH]
+    # the window of the change is judged on its later part
+    assert found["n_windows"].to_list() == [60, 40, 60]
+    assert found["volume_l"].to_list() == [6000.0, 4000.0, 6000.0]
+
+
+def test_a_change_on_record_leaves_other_changes_to_be_found() -> None:
+    moved = 0.03 * (np.arange(200) >= 50) + 0.03 * (np.arange(200) >= 150)
+    found = altered_in(windows_of(noise(200) + moved), [BEGIN + 100 * LENGTH])
+    assert found["begins"].to_list() == [BEGIN + k * LENGTH for k in (0, 50, 100, 150)]
+    exact = (found["begins_low"] == found["begins_high"]).fill_null(False).to_list()
+    assert exact == [False, False, True, False]
+
+
+@pytest.mark.parametrize("at", [BEGIN - timedelta(days=3), BEGIN + timedelta(days=400)])
+def test_changes_before_or_after_all_evidence_cut_nothing(at: datetime) -> None:
+    assert altered_in(windows_of(noise(80)), [at]).height == 1
 
 
 @pytest.fixture(scope="module")

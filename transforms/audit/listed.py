@@ -10,6 +10,7 @@ import polars as pl
 from transforms.audit.cells import Cells, located, random_variance
 from transforms.audit.series import Bools, Floats, Ints
 from transforms.policy import Policy
+from transforms.schemas import UTC_US
 
 #: reasons for which a window tells nothing about its meter, whatever was measured in it
 UNTRUSTED = (
@@ -50,6 +51,8 @@ class Listed:
         Number of the meter.
     start, end, changed
         Begin and end of the window, and when the meter stepped in it [us since 1970]; `NEVER` where it did not.
+    altered
+        When the meter, or its parameters, were last changed before the window's end [us since 1970]; `NEVER` for not yet.
     verdict
         Its number in `VERDICTS`; where none was given, ``inconclusive``.
     reason, curved
@@ -74,6 +77,7 @@ class Listed:
     start: Ints
     end: Ints
     changed: Ints
+    altered: Ints
     verdict: Ints
     reason: pl.Series
     curved: Bools
@@ -97,7 +101,13 @@ class Listed:
         return np.asarray((self.start + self.end) / 2 / _US_PER_DAY)
 
 
-def listed(windows: pl.DataFrame, moments: pl.DataFrame, fleet: pl.DataFrame, policy: Policy) -> Listed:
+def listed(
+    windows: pl.DataFrame,
+    moments: pl.DataFrame,
+    fleet: pl.DataFrame,
+    policy: Policy,
+    changes: pl.DataFrame | None = None,
+) -> Listed:
     """List windows and moments.
 
     Parameters
@@ -107,6 +117,8 @@ def listed(windows: pl.DataFrame, moments: pl.DataFrame, fleet: pl.DataFrame, po
         not there are left out.
     fleet : DataFrame
         The fleet table.
+    changes : DataFrame, optional
+        ``feature_code``, ``since`` of changes of meters or their parameters that are on record.
     """
     frame, codes, meter = _in_order(windows.select(_COLUMNS))
     verdict = pl.col("verdict").fill_null("inconclusive").cast(pl.Enum(VERDICTS)).to_physical().cast(pl.Int64)
@@ -133,6 +145,7 @@ def listed(windows: pl.DataFrame, moments: pl.DataFrame, fleet: pl.DataFrame, po
         start=start,
         end=end,
         changed=changed,
+        altered=_altered(meter, end, codes, changes),
         verdict=verdicts,
         reason=frame["reason"],
         curved=curved,
@@ -162,6 +175,20 @@ def _in_order(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series, Ints]:
     if codes.is_sorted() and not codes.is_duplicated().any() and rising.all():
         return frame, codes, meter
     return _in_order(frame.sort("feature_code", "window_start"))
+
+
+def _altered(meter: Ints, end: Ints, codes: pl.Series, changes: pl.DataFrame | None) -> Ints:
+    """The last change before the end of each window."""
+    found = np.full(len(meter), NEVER)
+    if changes is None or changes.is_empty():
+        return found
+    own = codes.to_frame("feature_code").with_row_index("meter").join(changes, on="feature_code").sort("meter", "since")
+    since = own["since"].cast(UTC_US).dt.epoch("us")
+    # few meters are ever changed; later changes overwrite earlier ones
+    for number, at in zip(own["meter"].to_list(), since.to_list(), strict=True):
+        first, last = np.searchsorted(meter, [number, number + 1])
+        found[first + np.searchsorted(end[first:last], at, side="right") : last] = at
+    return found
 
 
 def _calibrations(frame: pl.DataFrame, meter: Ints) -> tuple[Ints, Ints, pl.DataFrame]:

@@ -72,8 +72,10 @@ def find_regimes(windows: Listed, policy: Policy, length: timedelta) -> Found:
     """
     # a meter that is not registered has no permissible error, and is not trusted either
     cuts = cut(windows, windows.meters["mpe_high"].fill_null(1.0).to_numpy(), policy)
-    begins, low, high, ends = _dated(cuts, windows, length)
-    regime_of = regimes_of(windows.meter, windows.start, cuts.meter, begins)
+    begins, low, high, ends, on_record = _dated(cuts, windows, length)
+    # the window of a change on record is judged on its later part, and so belongs to what came after
+    reach = int(length.total_seconds() * 1e6) - 1
+    regime_of = regimes_of(windows.meter, windows.start, cuts.meter, np.where(on_record, begins - reach, begins))
     trusted = windows.trusted & (regime_of >= 0)
     telling = np.flatnonzero(trusted & windows.usable & (_of(cuts.unsteady, regime_of) | (windows.unsteady != 1)))
     group_of = only(telling, regime_of)
@@ -119,8 +121,9 @@ def find_regimes(windows: Listed, policy: Policy, length: timedelta) -> Found:
     )
 
 
-def _dated(cuts: Cuts, windows: Listed, length: timedelta) -> tuple[Ints, Ints, Ints, Ints]:
-    """When each regime begins, with an interval, and ends. A window that saw the step itself tells the moment."""
+def _dated(cuts: Cuts, windows: Listed, length: timedelta) -> tuple[Ints, Ints, Ints, Ints, Bools]:
+    """When each regime begins, with an interval, and ends, and whether it begins with a change that is on record, whose moment
+    is known. A window that saw the step itself tells the moment, too."""
     first, dated = cuts.first, cuts.low >= 0
     begins, ends = windows.start[first], windows.end[cuts.last]
     low, high = np.where(dated, windows.start[cuts.low], NEVER), np.where(dated, windows.end[cuts.high], NEVER)
@@ -131,10 +134,13 @@ def _dated(cuts: Cuts, windows: Listed, length: timedelta) -> tuple[Ints, Ints, 
     seen = np.where((inside >= low) & (inside <= high), inside, before)
     told = dated & (seen != NEVER) & (seen >= earliest) & (seen <= latest)
     begins = np.where(told, seen, begins)
+    later = np.append(False, cuts.meter[1:] == cuts.meter[:-1])[: len(begins)]
+    altered = windows.altered[first]
+    on_record = later & (altered != np.append(NEVER, windows.altered[cuts.last[:-1]])[: len(begins)])
+    begins, low, high = (np.where(on_record, altered, dates) for dates in (begins, low, high))
     if len(begins):
-        follows = np.append(cuts.meter[1:] == cuts.meter[:-1], False)
-        ends = np.where(follows, np.append(begins[1:], 0), ends)
-    return begins, low, high, ends
+        ends = np.where(np.append(later[1:], False), np.append(begins[1:], 0), ends)
+    return begins, low, high, ends, on_record
 
 
 @compiled
