@@ -104,6 +104,7 @@ def totals(view: AuditView) -> dict[str, Any]:
         "volume": volume(flowed),
         "size": volume(None if missed is None else abs(missed)),
         "net": volume(missed, plus=True),
+        "loss": volume(None if missed is None else -missed),
         "interval": volume_interval(low, high),
         "doubt": "" if told else ", which holds zero",
         "relative": percent(missed / flowed) if missed is not None and flowed else NOTHING,

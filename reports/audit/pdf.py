@@ -141,15 +141,16 @@ def _volume(view: AuditView) -> list[Any]:
         return [*story, paragraph("No volume could be compared.")]
     shown = [
         ("mis-registered in all", given["net"] + (f" ({given['interval']})" if given["interval"] else "")),
-        ("registered too little (apparent loss)", given["under"]),
+        ("registered too little", given["under"]),
         ("registered too much", given["over"]),
+        ("apparent loss (AWWA)", given["loss"]),
         ("flowed through the references", given["volume"]),
     ]
     story.append(figure_grid(shown))
     story.append(
         paragraph(
-            "Apparent loss is customer metering inaccuracy in the sense of the AWWA water balance. Intervals are of 95 % "
-            "and count the references' common error.",
+            "Apparent loss is what was delivered less what was registered, too much set off against too little. Intervals "
+            "are of 95 % and count the references' common error.",
             "small",
         )
     )

@@ -159,9 +159,13 @@ def _by_flow(regime: Mapping[str, Any]) -> str:
     points, error = regime.get("points") or [], finite(regime.get("volume_error"))
     ends = [points[0], points[-1]] if len(points) > 1 else []
     whole = f"{percent(error)} over its volume" if error is not None else ""
-    at = " and ".join(f"{percent(q_meter / q - 1)} off at {flow(q)}" for q, q_meter in ends)
-    said = f"{at}, and in between along a curve" if at else "by a curve of the flow"
+    at = " and ".join(f"{_aside(q_meter / q - 1)} at {flow(q)}" for q, q_meter in ends)
+    said = f"{at}, along a curve in between" if at else "off by a curve of the flow"
     return f"{said} ({whole})" if whole else said
+
+
+def _aside(error: float) -> str:
+    return f"{percent(abs(error), plus=False)} {'high' if error > 0 else 'low'}"
 
 
 def story(row: Mapping[str, Any], regimes: Sequence[Mapping[str, Any]], span: tuple[datetime, datetime]) -> list[str]:
