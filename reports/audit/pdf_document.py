@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -171,15 +172,19 @@ def _template() -> type[Any]:
         """Passes that find out where things stand, and one that draws: the number of pages and the table of contents are
         those of the pass before, and the contents themselves need a pass to find their room."""
 
-        def __init__(self, file: str, head: str, foot: str, words: str, drafts: int, **settings: Any):
+        def __init__(self, file: str, head: str, foot: str, words: str, drafts: int, made: datetime, **settings: Any):
             super().__init__(file, invariant=1, pageCompression=1, **settings)
             self.head, self.foot, self.words, self.pages, self.passes = head, foot, words, 0, 0
-            self.drafts = drafts
+            self.drafts, self.made = drafts, made
             frame = Frame(MARGIN, 50, WIDTH, 841.89 - 50 - 52, 0, 0, 0, 0, id="body")
             self.addPageTemplates(PageTemplate("page", [frame], onPage=self.running))
 
         def beforeDocument(self) -> None:
             self.passes += 1
+            # ReportLab knows the clock or a date of its own; the document's is that of what it tells
+            stamp, utc = self.canv._doc._timeStamp, self.made.astimezone(UTC)
+            stamp.YMDhms = utc.timetuple()[:6]
+            self.canv.showOutline()
 
         def running(self, canvas: Any, _: Any) -> None:
             canvas.drafting = self.passes <= self.drafts
@@ -246,10 +251,11 @@ def write_document(
     title: str,
     head: str,
     foot: str,
+    made: datetime,
     language: str = "en",
     words: str = "Page {page} of {pages}",
 ) -> None:
-    """Lay the flowables out and write the file."""
+    """Lay the flowables out and write the file; ``made`` is the date that it bears."""
     load_fonts()
     document = _template()(
         str(file),
@@ -257,12 +263,14 @@ def write_document(
         shortened(foot, 110),
         words,
         2 if any(part.isIndexing() for part in story) else 1,
+        made,
         pagesize=(595.28, 841.89),
         title=visible(title),
         author="Meterwright",
         subject=visible(head),
         creator="Meterwright",
         lang=language,
+        displayDocTitle=1,
     )
     with _binary():
         document.multiBuild(story)

@@ -69,6 +69,13 @@ def test_the_pdf_has_bookmarks_for_sections_and_only_so_many_meters(paper: Path)
     assert [title for title in titles if title[:1].isdigit()] == [f"1. {worst[0]}", f"2. {worst[1]}"]
 
 
+def test_the_pdf_bears_its_title_language_and_the_date_of_the_audit(paper: Path) -> None:
+    told = pypdfium2.PdfDocument(paper).get_metadata_dict()
+    assert (told["Title"], told["CreationDate"]) == ("Audit 2024-07-01 to 2024-07-21", "D:20240721000000+00'00'")
+    content = paper.read_bytes()
+    assert b"/Lang (en)" in content and b"/DisplayDocTitle true" in content and b"/PageMode /UseOutlines" in content
+
+
 def test_the_pdf_embeds_its_font_and_draws_vectors(paper: Path) -> None:
     written = paper.read_bytes()
     assert b"DejaVuSans" in written and b"/FontFile2" in written
