@@ -140,7 +140,8 @@ def reads(regime: Mapping[str, Any], *, past: bool = False) -> str:
         said = f"read{said.removeprefix('reads')}" if past else said
         # of a mere gain the error over the volume says the same once more
         mere = error is None or gain is None or abs(gain - 1 - error) < _SAME
-        return said if mere else f"{said} ({percent(error)} over its volume)"
+        over = " on average while it drifts" if finite(regime.get("drift_per_month")) is not None else ""
+        return f"{said}{over}" if mere else f"{said}{over} ({percent(error)} over its volume)"
     return f"{verb} {percent(error)} off, without a verdict" if error is not None else "could not be judged"
 
 
