@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.audit.pdf_flowables import table_class, text_class, written
+from reports.audit.pdf_tags import artifact, drawn, put_together
 from reports.audit.pdf_text import BOLD, SANS, breaking_anywhere, has_chinese, load_fonts, plain, runs, safe, styles
 from reports.wording import visible
 
@@ -114,6 +115,7 @@ def side_by_side(parts: Sequence[Any], widths: Sequence[float]) -> Any:
 
     total = sum(widths)
     made = table_class()([list(parts)], colWidths=[WIDTH * width / total for width in widths])
+    made.layout = True
     padding = [(f"{side}PADDING", (0, 0), (-1, -1), 0) for side in ("LEFT", "RIGHT", "TOP", "BOTTOM")]
     made.setStyle(TableStyle([("VALIGN", (0, 0), (-1, -1), "TOP"), *padding]))
     return made
@@ -140,6 +142,7 @@ def figures(pairs: Sequence[tuple[str, str]], columns: int = 4, width: float = W
     cells += [[] for _ in range(-len(cells) % columns)]
     rows = [cells[k : k + columns] for k in range(0, len(cells), columns)]
     made = table_class()(rows, colWidths=[width / columns] * columns)
+    made.layout = True
     made.setStyle(
         TableStyle(
             [
@@ -156,11 +159,28 @@ def figures(pairs: Sequence[tuple[str, str]], columns: int = 4, width: float = W
 
 def contents() -> Any:
     """The table of contents."""
-    from reportlab.platypus.tableofcontents import TableOfContents
-
-    made = TableOfContents(dotsMinLevel=0)
+    made = _contents()(dotsMinLevel=0)
     made.levelStyles = [styles()["toc-0"], styles()["toc-1"]]
     return made
+
+
+@cache
+def _contents() -> type[Any]:
+    from reportlab.platypus import Table
+    from reportlab.platypus.tableofcontents import TableOfContents
+
+    class Entries(Table):  # type: ignore[misc]
+        def draw(self) -> None:
+            with drawn(self.canv, "TOC"):
+                super().draw()
+
+    class Contents(TableOfContents):  # type: ignore[misc]
+        def wrap(self, width: float, height: float) -> tuple[float, float]:
+            size: tuple[float, float] = super().wrap(width, height)
+            self._table.__class__ = Entries
+            return size
+
+    return Contents
 
 
 @cache
@@ -188,6 +208,10 @@ def _template() -> type[Any]:
 
         def running(self, canvas: Any, _: Any) -> None:
             canvas.drafting = self.passes <= self.drafts
+            with artifact(canvas):
+                self.frame_of(canvas)
+
+        def frame_of(self, canvas: Any) -> None:
             canvas.saveState()
             canvas.setStrokeColor(HexColor(_RULE))
             canvas.setLineWidth(0.6)
@@ -210,7 +234,10 @@ def _template() -> type[Any]:
             self.notify("TOCEntry", (level, safe(text), self.page, key))
 
         def _allSatisfied(self) -> bool:
-            return self.passes > self.drafts and bool(super()._allSatisfied())
+            done = self.passes > self.drafts and bool(super()._allSatisfied())
+            if done:
+                put_together(self.canv)
+            return done
 
         def afterPage(self) -> None:
             self.pages = max(self.pages, self.page)
