@@ -71,16 +71,17 @@ LITRES_HEADER = (
     "common to a day's references: true",
     "stated",
     "meter in its interval, %",
-    "but for what no reference sees, %",
+    "trickle counted, %",
     "of",
     "half a meter's interval, % of its volume",
     "total in its interval, %",
+    "trickle counted, %",
     "of",
     "half the total's, %",
 )
 LITRES_NOTES = (
     "Meters with every behaviour; references calibrated every 28 days on four days, each calibration off by 0.25 % (1 sd).",
-    "No reference sees flows below its cut-off: the column takes the meters of which it missed less than 0.1 % of the volume.",
+    "Trickle is what runs below a reference's cut-off, which no reference sees and no interval holds: here 0.04 % of all water.",
 )
 
 
@@ -176,21 +177,20 @@ def _litres(fleets: int, meters: int, days: int, times: int) -> list[Row]:
             np.concatenate([getattr(one, name) for one in found]) for name in ("off", "half", "volume", "missed")
         )
         used = volume > 0
-        seen = used & (missed < 0.001 * volume)
         total_off, total_half = (
             np.array([getattr(one, name) for one in found]) for name in ("total_off", "total_half")
         )
-        passed = np.array([one.volume.sum() for one in found])  # type: ignore[attr-defined]
-        inside = np.abs(off) <= half
+        passed, unseen = (np.array([getattr(one, name).sum() for one in found]) for name in ("volume", "missed"))
         rows.append(
             (
                 days,
                 common,
                 stated,
-                100 * float(inside[used].mean()),
-                100 * float(inside[seen].mean()),
+                100 * float((np.abs(off - missed) <= half)[used].mean()),
+                100 * float((np.abs(off) <= half)[used].mean()),
                 int(used.sum()),
                 100 * float(np.median(half[used] / volume[used])),
+                100 * float((np.abs(total_off - unseen) <= total_half).mean()),
                 100 * float((np.abs(total_off) <= total_half).mean()),
                 len(found),
                 100 * float(np.median(total_half / passed)),
