@@ -179,7 +179,7 @@ def _groups(view: AuditView) -> list[Any]:
                 row["error"],
                 (row["drift"], row["drift_interval"]),
                 _bar(row["drift_bar"]),
-                (row["missed"], f"{row['missed_share']} of {row['volume']}"),
+                (row["missed"], row["missed_share"]),
                 _bar(row["missed_bar"]),
             ]
             for row in cut["rows"]
