@@ -8,7 +8,7 @@ not lead (doubled readings, fractions of seconds, versions, too many of anything
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from transforms.arrow import to_numpy
 from transforms.ingest.part import Part
-from transforms.ingest.plain import Plain
 
 #: readings that are put in order in memory; DuckDB can spill what is more
 MOST_READINGS: Final = 20_000_000
@@ -122,12 +121,7 @@ class Ordered:
 
 
 def in_order(
-    con: duckdb.DuckDBPyConnection,
-    readings: str,
-    values: Sequence[str],
-    buckets: Ints,
-    n_buckets: int,
-    plain: Sequence[Plain] = (),
+    con: duckdb.DuckDBPyConnection, readings: str, values: Sequence[str], buckets: Ints, n_buckets: int
 ) -> Ordered | None:
     """Put readings in order, if they can be.
 
@@ -143,21 +137,12 @@ def in_order(
         By device number.
     n_buckets : int
         Of the lake; a part's number is the day times this plus the bucket.
-    plain : sequence of Plain
-        More readings, all of whose devices are numbered.
     """
-    (in_table,) = con.sql(f"SELECT count(*) FROM ({readings})").fetchall()[0]
-    count = in_table + sum(map(len, plain))
+    (count,) = con.sql(f"SELECT count(*) FROM ({readings})").fetchall()[0]
     if "version" in values or not 0 < count <= MOST_READINGS:
         return None
-    found = _Found.room(values, count, len(buckets))
-    begin = 0
-    for one in plain:
-        for device_no, us, columns in one.chunks():
-            if not found.take(device_no, us, columns, slice(begin, begin + len(us))):
-                return None
-            begin += len(us)
-    if in_table and not found.read(con, readings, begin):
+    found = _Found.read(con, readings, values, count, len(buckets))
+    if found is None:
         return None
     days, devices, seconds = (
         np.flatnonzero(seen) for seen in (found.seen_days, found.seen_devices, found.seen_seconds)
@@ -188,9 +173,11 @@ class _Found:
     seen_seconds: NDArray[np.bool_]
 
     @staticmethod
-    def room(values: Sequence[str], count: int, n_devices: int) -> _Found:
-        """Room for so many."""
-        return _Found(
+    def read(
+        con: duckdb.DuckDBPyConnection, readings: str, values: Sequence[str], count: int, n_devices: int
+    ) -> _Found | None:
+        """Fetch them; None if a stamp has a fraction of a second."""
+        found = _Found(
             np.empty(count, np.int32),
             np.empty(count, np.uint16),
             np.empty(count, np.int32),
@@ -199,29 +186,26 @@ class _Found:
             np.zeros(n_devices, np.bool_),
             np.zeros(_DAY_S, np.bool_),
         )
-
-    def read(self, con: duckdb.DuckDBPyConnection, readings: str, begin: int) -> bool:
-        """Fetch some; False if a stamp has a fraction of a second."""
-        query = f"SELECT device_no, epoch_us(ts) AS us, {', '.join(self.values)} FROM ({readings})"
-        with con.sql(query).to_arrow_reader(_CHUNK) as reader:
+        begin = 0
+        with con.sql(f"SELECT device_no, epoch_us(ts) AS us, {', '.join(values)} FROM ({readings})").to_arrow_reader(
+            _CHUNK
+        ) as reader:
             for batch in reader:
-                columns = {name: to_numpy(batch[name]) for name in self.values}
-                where = slice(begin, begin + batch.num_rows)
-                if not self.take(to_numpy(batch["device_no"]), to_numpy(batch["us"]), columns, where):
-                    return False
+                if not found.take(batch, slice(begin, begin + batch.num_rows)):
+                    return None
                 begin += batch.num_rows
-        return True
+        return found
 
-    def take(self, device_no: NDArray[np.int32], us: Ints, columns: Mapping[str, Floats], where: slice) -> bool:
-        """Put some in their place; False if a stamp has a fraction of a second."""
+    def take(self, batch: pa.RecordBatch, where: slice) -> bool:
+        us = to_numpy(batch["us"])
         seconds = us // _US
         if (us != seconds * _US).any():
             return False
-        self.device_no[where] = device_no
+        self.device_no[where] = device_no = to_numpy(batch["device_no"])
         self.day[where] = day = seconds // _DAY_S
         self.second[where] = second = seconds - day * _DAY_S
         for name, column in self.values.items():
-            column[where] = columns.get(name, np.nan)
+            column[where] = to_numpy(batch[name])
         self.seen_days[day] = True
         self.seen_devices[device_no] = True
         self.seen_seconds[second] = True

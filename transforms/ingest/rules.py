@@ -166,11 +166,6 @@ def marked(
     )
 
 
-def in_time(limits: Limits) -> str:
-    """SQL: whether an instant is one that a reading can have."""
-    return f"ts >= {_BEGIN} AND ts < {limits.end}"
-
-
 def misnamed(name: str) -> str:
     """SQL: whether an identifier cannot be one."""
     return f"(length({name}) > {ID_LENGTH} OR regexp_matches({name}, '[[:cntrl:]]'))"
@@ -193,7 +188,8 @@ def _by_row(fields: Fields) -> list[str]:
 def _good(fields: Fields, limits: Limits) -> str:
     """SQL: whether a row is good, blanks in place of a value aside."""
     tests = [
-        in_time(limits),
+        f"ts >= {_BEGIN}",
+        f"ts < {limits.end}",
         "(" + " OR ".join(f"{name} <> ''" for name in _identifiers(fields)) + ")",
     ]
     tests += ["theirs IS NOT TRUE"] if fields.theirs else []

@@ -278,10 +278,10 @@ class _Run:
             if not of_stream:
                 continue
             self.con.execute("SET preserve_insertion_order = false")
-            plain = stage(self.con, of_stream, self.limits)
+            stage(self.con, of_stream, self.limits)
             self.con.execute("SET preserve_insertion_order = true")
             new_devices += number_new(self.con, stream, self.n_buckets)
-            sorting = sort_staged(self.con, stream, self.n_buckets, plain)
+            sorting = sort_staged(self.con, stream, self.n_buckets)
             parts = sorting.parts(self.con)
             settlement = settle(self.con, sorting, overlapping(self.files, parts), of_stream)
             for dump in of_stream:

@@ -11,13 +11,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import duckdb
-import numpy as np
-import polars as pl
 
 from transforms.ingest.layout import VALUES, identifiers_of
 from transforms.ingest.order import Ordered, in_order
 from transforms.ingest.part import Part
-from transforms.ingest.plain import Plain
 from transforms.sql import quote
 
 _DEVICES = """
@@ -56,8 +53,6 @@ class Sorting:
         Of the lake.
     values : tuple of str
         ``flow``, ``volume`` and ``version``: those that any reading has. An empty column would have to be sorted as well.
-    plain : tuple of Plain
-        Readings that are not in ``staged``.
     ordered : Ordered or None
         The sorted readings; None where they are in the table ``sorted``.
     """
@@ -65,7 +60,6 @@ class Sorting:
     stream: str
     n_buckets: int
     values: tuple[str, ...]
-    plain: tuple[Plain, ...] = ()
     ordered: Ordered | None = None
 
     def numbered(self, *more: str) -> str:
@@ -80,14 +74,12 @@ class Sorting:
         return _DEVICES.format(columns=columns, key=key, stream=quote(self.stream))
 
     def make_table(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Make the table ``sorted``; then all readings are in ``staged``, too."""
-        for plain in self.plain:
-            _stage(con, plain)
+        """Make the table ``sorted``."""
         con.execute(_SORTED.format(numbered=self.numbered()))
 
     def in_table(self) -> Sorting:
         """The same, but for the readings: they are in the table ``sorted`` now."""
-        return replace(self, ordered=None, plain=())
+        return replace(self, ordered=None)
 
     def parts(self, con: duckdb.DuckDBPyConnection) -> list[Part]:
         """What becomes one file each."""
@@ -115,29 +107,14 @@ class Sorting:
                 con.unregister("readings_of_part")
 
 
-def sort_staged(
-    con: duckdb.DuckDBPyConnection, stream: str, n_buckets: int, plain: Sequence[Plain] = ()
-) -> Sorting:
-    """Sort ``staged`` and the readings of plain dumps: devices as numbers, in the order of the files to be written."""
+def sort_staged(con: duckdb.DuckDBPyConnection, stream: str, n_buckets: int) -> Sorting:
+    """Sort ``staged``: devices as numbers, in the order of the files to be written."""
     there = [name for name in con.sql("SELECT * FROM staged LIMIT 0").columns if name in VALUES]
     has = con.sql(f"SELECT {', '.join(f'count({name}) > 0' for name in there)} FROM staged").fetchall()[0]
-    filled = {name for name, some in zip(there, has, strict=True) if some}
-    filled |= {name for one in plain for name, column in one.values.items() if not np.isnan(column).all()}
-    values = tuple(name for name in there if name in filled) or ("flow",)
-    sorting = Sorting(stream, n_buckets, values, tuple(one.numbered(con) for one in plain))
+    values = tuple(name for name, filled in zip(there, has, strict=True) if filled) or ("flow",)
+    sorting = Sorting(stream, n_buckets, values)
     buckets = con.sql(_BUCKETS).fetchnumpy()["bucket"]
-    ordered = in_order(con, sorting._devices(), values, buckets, n_buckets, sorting.plain)
+    ordered = in_order(con, sorting._devices(), values, buckets, n_buckets)
     if ordered is None:
         sorting.make_table(con)
     return replace(sorting, ordered=ordered)
-
-
-def _stage(con: duckdb.DuckDBPyConnection, plain: Plain) -> None:
-    """Put the readings of a plain dump into ``staged``."""
-    for device_no, us, values in plain.chunks():
-        frame = pl.DataFrame({"device_no": device_no, "ts": us}).with_columns(pl.col("ts").cast(pl.Datetime("us")))
-        frame = frame.with_columns(pl.Series(name, column, nan_to_null=True) for name, column in values.items())
-        con.register("plain_rows", frame.to_arrow())
-        names = ", ".join(frame.columns)
-        con.execute(f"INSERT INTO staged (dump, {names}) SELECT {plain.dump.number}, {names} FROM plain_rows")
-        con.unregister("plain_rows")

@@ -1,9 +1,8 @@
 """Stage: one stream of a batch of dumps as typed readings in a temporary table, bad rows beside it.
 
-Large plain files stay out of the table: `transforms.ingest.plain` reads them into arrays. For all others, two ways lead
-there. The fast one lets DuckDB parse whole CSV files at once; it knows no line numbers, so a file in which it meets anything
-odd (a bad row, a count of rows that differs from the count of lines) is read again the careful way, line by line, with the
-same rules.
+Two ways lead there. The fast one lets DuckDB parse whole CSV files at once; it knows no line numbers, so a file in which
+it meets anything odd (a bad row, a count of rows that differs from the count of lines) is read again the careful way,
+line by line, with the same rules.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from functools import partial
 from itertools import groupby
 
 import duckdb
-import polars as pl
 
 from transforms.ingest.careful import Rows, read_carefully, read_chunk
 from transforms.ingest.dumps import Dump
@@ -23,7 +21,6 @@ from transforms.ingest.likely import likely_stamps
 from transforms.ingest.lines import KEPT, chosen_lines
 from transforms.ingest.mapping import fields_of
 from transforms.ingest.parquet import tells_of_file
-from transforms.ingest.plain import Plain, read_plain
 from transforms.ingest.rules import REASONS, THEIRS, Limits, marked, odd_identifier
 from transforms.ingest.zones import zone_table
 from transforms.sources import Source
@@ -35,44 +32,26 @@ _UNION_LIMIT = 16
 _FEW = 20
 
 
-def stage(con: duckdb.DuckDBPyConnection, dumps: Sequence[Dump], limits: Limits) -> list[Plain]:
+def stage(con: duckdb.DuckDBPyConnection, dumps: Sequence[Dump], limits: Limits) -> None:
     """Fill ``staged`` (good readings), ``named`` (new devices) and ``bad`` from dumps of one stream; count the rows.
 
-    Readings of a device that the dictionary knows carry its number instead of its identifiers. Those of large plain dumps are
-    returned.
+    Readings of a device that the dictionary knows carry its number instead of its identifiers.
     """
     for dump in dumps:
         _check_columns(dump)
     layout = Layout.of(dumps)
     con.execute(layout.tables)
     quick = sorted((dump for dump in dumps if _may_be_quick(dump)), key=_shape)
-    plain = [found for dump in quick if (found := _read_plain(con, dump, limits)) is not None]
-    done = {found.dump.number for found in plain}
-    quick = [dump for dump in quick if dump.number not in done]
     for _, group in groupby(quick, key=_shape):
         _read_quickly(con, list(group), limits, layout)
-    done |= _settle_quick(con, quick, limits, layout) if quick else set()
+    done = _settle_quick(con, quick, limits, layout) if quick else set()
     for dump in dumps:
         if dump.number not in done:
             _stage_carefully(con, dump, limits, layout)
     limits.known.set_clocks_right(con, dumps[0].candidate.stream)
     if len(done) < len(dumps):
         _name(con, layout)
-    if plain:
-        _name(con, layout, pl.concat([found.new_devices() for found in plain]))
     _account(con, dumps)
-    for found in plain:
-        found.account()
-    return plain
-
-
-def _read_plain(con: duckdb.DuckDBPyConnection, dump: Dump, limits: Limits) -> Plain | None:
-    """The readings of a large plain dump, its bad lines set aside; None where it has to be read another way."""
-    found = read_plain(con, dump, limits)
-    if found is None:
-        return None
-    plain, lines = found
-    return plain if not lines or _set_lines_aside(con, dump, lines, limits) else None
 
 
 def _check_columns(dump: Dump) -> None:
@@ -228,32 +207,24 @@ def _set_faulty_aside(con: duckdb.DuckDBPyConnection, dump: Dump, faulty: int, l
     found = con.sql(f"SELECT position FROM ({marked_rows}) WHERE dump < 0").fetchall()
     con.execute("SET preserve_insertion_order = false")
     lines = [position + dump.first_line - 1 for (position,) in found]
-    return len(lines) == faulty and _set_lines_aside(con, dump, lines, limits)
-
-
-def _set_lines_aside(con: duckdb.DuckDBPyConnection, dump: Dump, lines: Sequence[int], limits: Limits) -> bool:
-    """Read some lines of a dump the careful way; whether they are single lines and all bad, and stand in ``bad`` now."""
     chunk = chosen_lines(dump.text, lines, dump.quote) if dump.text else None
-    if chunk is None:
+    if chunk is None or chunk.num_rows != faulty:
         return False
     rows = read_chunk(con, dump, chunk, limits)
     (judged_bad,) = con.sql(f"SELECT count(*) FILTER (reason <> 0) FROM {rows.readings}").fetchall()[0]
-    if judged_bad != len(lines):
+    if judged_bad != faulty:
         return False
     _insert_bad(con, dump, rows)
     return True
 
 
-def _name(con: duckdb.DuckDBPyConnection, layout: Layout, more: pl.DataFrame | None = None) -> None:
-    """Make the table ``named``: the devices in ``staged``, and some more, that the dictionary does not know."""
+def _name(con: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+    """Make the table ``named``: the devices in ``staged`` that the dictionary does not know."""
     flowmeter_id = "flowmeter_id" if "flowmeter_id" in layout.identifiers else "'' AS flowmeter_id"
-    new = f"SELECT feature_code, {flowmeter_id} FROM staged WHERE device_no IS NULL"
-    if more is not None:
-        con.register("more_named", more.to_arrow())
-        new += " UNION ALL SELECT feature_code, flowmeter_id FROM more_named"
-    con.execute(f"CREATE OR REPLACE TEMP TABLE named AS SELECT DISTINCT * FROM ({new})")
-    if more is not None:
-        con.unregister("more_named")
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE named AS "
+        f"SELECT DISTINCT feature_code, {flowmeter_id} FROM staged WHERE device_no IS NULL"
+    )
 
 
 _GOOD = """
