@@ -7,7 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from flows.cycle import Context, report_of, restore_reports
+from flows.context import Context
+from flows.cycle import report_of, restore_reports
 from flows.notifying import notices_of_release
 from flows.situation import installed, look_around, models_in_use
 from transforms.errors import MeterwrightError

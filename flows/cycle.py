@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,12 +12,12 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import polars as pl
 
+from flows.context import MEMORY_MB, Context, sharing
 from flows.engines import Engine
-from flows.findings import collect, run_of, to_markdown
-from flows.photos import Eyes, delete_old_photos, look_at_photos
+from flows.findings import REVISION, collect, run_of, to_markdown
+from flows.photos import delete_old_photos, look_at_photos
 from flows.reporting import load_charts, write_run_report
 from flows.revising import LookedAt, revise, windows_to_reopen
 from flows.situation import look_around
@@ -29,67 +29,17 @@ from transforms.ingest import IngestResult, ingest
 from transforms.judge import calibration_status, judge_bucket, judge_silent
 from transforms.lake import Lake
 from transforms.match import CHANGED, Parties, claims
-from transforms.outbox import commit, read_history, read_manifest, stage
+from transforms.outbox import begin, commit, read_history, read_manifest, stage
 from transforms.outbox.runs import run_folders
-from transforms.policy import Policy
 from transforms.private import open_to_others
 from transforms.registry import Registry
 from transforms.schemas import MOMENTS
-from transforms.signature import SigningKey
-from transforms.sql import connect, session
+from transforms.sql import session
 from transforms.summarise import recorded, summarise_window
 from transforms.windows import Window, parse_time
-from transforms.workspace import Workspace
 
 if TYPE_CHECKING:
     from flows.pulling import Pulled
-
-#: megabytes of memory that DuckDB may take in all, shared by the workers
-MEMORY_MB = 1200
-
-Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a cycle works with: where, on whom, by which rules, how wide, whom to tell about progress, what is read ahead,
-    what to sign with, what opens the eyes that read photos, None where there are none, and what opens the cycle's DuckDB
-    (see `sharing`)."""
-
-    workspace: Workspace
-    registry: Registry
-    policy: Policy
-    workers: int
-    version: str
-    progress: Progress
-    ahead: ReadAhead | None = None
-    signing_key: SigningKey | None = None
-    eyes: Eyes | None = None
-    shared: Callable[[], duckdb.DuckDBPyConnection] | None = None
-
-    def database(self) -> duckdb.DuckDBPyConnection:
-        """A DuckDB in memory that all workers of a step share."""
-        if self.shared is not None:
-            return self.shared().cursor()
-        return connect(threads=self.workers, memory_mb=MEMORY_MB, spill=self.workspace.scratch / "spill")
-
-
-@contextmanager
-def sharing(context: Context) -> Iterator[Context]:
-    """The same context with one DuckDB for all steps of a cycle, opened by the first that asks: opening one takes as long
-    as judging a few meters."""
-    opened: list[duckdb.DuckDBPyConnection] = []
-
-    def shared() -> duckdb.DuckDBPyConnection:
-        if not opened:
-            opened.append(context.database())
-        return opened[0]
-
-    try:
-        yield replace(context, shared=shared)
-    finally:
-        for database in opened:
-            database.close()
 
 
 @dataclass(frozen=True)
@@ -152,6 +102,11 @@ def get_ready(context: Context) -> None:
     load_charts(context.workspace)
 
 
+def _load_what_judges() -> None:
+    compiled.load()
+    statistics.load()
+
+
 def run_cycle(
     context: Context, engine: Engine, windows: Sequence[Window], now: datetime
 ) -> tuple[IngestResult, list[Outcome]]:
@@ -159,8 +114,9 @@ def run_cycle(
     context.workspace.scratch.mkdir(parents=True, exist_ok=True)
     _say_what_is_unguarded(context)
     restore_reports(context, now)
-    # While DuckDB parses, Python has time to import what the judgement will need.
-    Thread(target=statistics.load, daemon=True).start()
+    if any(run_of(context.workspace, window) is None for window in windows):
+        # While DuckDB parses, Python has time to import what the judgement will need.
+        Thread(target=_load_what_judges, daemon=True).start()
     taken = ingest_dumps(context, engine, now)
     lake = Lake.open(context.workspace)
     parties = parties_of(context, lake)
@@ -229,29 +185,32 @@ def _commit_run(
     known = look_around(workspace, context.registry, window, now)
     set_aside_acks(workspace, known.acks)
     judged, sums = _judge(context, engine, lake, replace(parties, changed=known.changed), window)
-    looked = engine.step(
-        f"photos {window.name}",
-        lambda: look_at_photos(
-            workspace,
-            context.registry,
-            context.policy,
-            lake,
-            parties,
-            known,
-            context.database,
-            context.eyes,
-            window,
-            now,
-            context.progress,
-        ),
-    )
-    run = engine.step(
-        f"decide {window.name}",
-        lambda: collect(
-            context.registry, context.policy, lake, known, judged, sums, window, now, context.version, looked=looked
-        ),
-    )
-    staged = stage(workspace, run, context.signing_key)
+    with ThreadPoolExecutor(1) as beside:
+        # to decide is Python's work and to write the sums is not
+        begun = beside.submit(begin, workspace, window.run_id(REVISION), sums)
+        looked = engine.step(
+            f"photos {window.name}",
+            lambda: look_at_photos(
+                workspace,
+                context.registry,
+                context.policy,
+                lake,
+                parties,
+                known,
+                context.database,
+                context.eyes,
+                window,
+                now,
+                context.progress,
+            ),
+        )
+        run = engine.step(
+            f"decide {window.name}",
+            lambda: collect(
+                context.registry, context.policy, lake, known, judged, sums, window, now, context.version, looked=looked
+            ),
+        )
+    staged = stage(workspace, run, context.signing_key, begun.result())
     return read_manifest(engine.step(f"outbox {window.name}", lambda: commit(workspace, staged, run.run_id)))
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from flows.cycle import Context, parties_of
+from flows.context import Context
+from flows.cycle import parties_of
 from flows.settings import use_matplotlib_in
 from flows.situation import Known, look_around, put_into_words
 from reports.clock import shown_in

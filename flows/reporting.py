@@ -41,10 +41,9 @@ LACKING = ("meter_missing", "too_few_pairs")
 
 
 def load_charts(workspace: Workspace) -> None:
-    """Import what draws the charts; without this the first report does so."""
+    """Import what the charts need of Matplotlib; without this the first report does so."""
     use_matplotlib_in(workspace.cache)
-    for name in ("figure", "backends.backend_svg"):
-        importlib.import_module(f"matplotlib.{name}")
+    importlib.import_module("matplotlib.ticker")
 
 
 def write_run_report(

@@ -21,7 +21,7 @@ from transforms.windows import parse_time
 from transforms.workspace import Workspace
 
 if TYPE_CHECKING:
-    from flows.cycle import Context
+    from flows.context import Context
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -71,7 +71,7 @@ def make_context(folder: Path | None, workers: int | None, *, reads_dumps: bool 
     workspace = open_workspace(folder)
     workers_meant = worker_count(workers)
     ahead = ReadAhead(workspace) if reads_dumps else None
-    from flows.cycle import Context
+    from flows.context import Context
     from flows.eyes import Eyes
     from transforms.policy import load_policy
     from transforms.registry import load_registry

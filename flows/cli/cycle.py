@@ -30,7 +30,7 @@ from transforms.windows import Window, check_length, iso, newest_complete, parse
 from transforms.workspace import Workspace
 
 if TYPE_CHECKING:
-    from flows.cycle import Context
+    from flows.context import Context
 
 #: what a run works with, and the windows it is about
 Prepared = tuple["Context", list[Window]]

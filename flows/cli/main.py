@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import click
 
@@ -13,6 +15,8 @@ from flows.settings import version
 from transforms.errors import MeterwrightError, PolicyError, RegistryError, UsageError, WorkspaceBusyError
 
 DONE, FAILED, WRONG, QUARANTINED, HELD, BUSY = 0, 1, 2, 3, 4, 5
+#: objects made between two looks for garbage
+_OBJECTS = 50_000
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -43,10 +47,22 @@ for command in (
     meterwright.add_command(command)
 
 
+@contextmanager
+def seldom_tidied() -> Iterator[None]:
+    """Let Python look for garbage once in many objects: nearly all that a command makes stays, above all what it imports,
+    and to look through it again and again takes a fifteenth of a small run."""
+    usual = gc.get_threshold()
+    gc.set_threshold(_OBJECTS, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code."""
     try:
-        with terminable():
+        with terminable(), seldom_tidied():
             code = meterwright.main(
                 args=None if arguments is None else list(arguments), prog_name="meterwright", standalone_mode=False
             )

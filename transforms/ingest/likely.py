@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
-import pyarrow as pa
+import polars as pl
 
 from transforms.ingest.dumps import Dump
 from transforms.ingest.fields import Fields
@@ -52,7 +52,8 @@ def likely_stamps(con: duckdb.DuckDBPyConnection, dumps: Sequence[Dump], fields:
     columns = ", ".join(
         f"trim(f[{place + 1}], {quote(first.quote or ' ')}) AS c{place}" for place in range(len(first.header))
     )
-    con.register("lines_seen", pa.table({"line": lines}))
+    # a table of PyArrow's own making would import pandas first
+    con.register("lines_seen", pl.DataFrame({"line": lines}).to_arrow())
     con.execute(
         _LOOK.format(
             likely=LIKELY,

@@ -2,11 +2,12 @@
 
 from transforms.outbox.history import History, newest_revision, read_history
 from transforms.outbox.runs import read_lines, read_manifest
-from transforms.outbox.write import Run, commit, stage, stage_revision
+from transforms.outbox.write import Run, begin, commit, stage, stage_revision
 
 __all__ = [
     "History",
     "Run",
+    "begin",
     "commit",
     "newest_revision",
     "read_history",

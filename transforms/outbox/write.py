@@ -37,25 +37,38 @@ class Run:
     facts: Mapping[str, Any]
 
 
-def stage(workspace: Workspace, run: Run, key: SigningKey | None = None) -> Path:
-    """Write a run's files into a folder of their own beside the outbox and return it; a left-over one is replaced.
+def begin(workspace: Workspace, run_id: str, moments: pl.DataFrame) -> Path:
+    """Make the folder that `stage` fills, a left-over one is replaced, and write into it what no decision changes.
 
-    The manifest is signed if there is a key.
+    The sums are most of what a run has to write; who has them early need not wait for them later.
     """
-    folder = _fresh(workspace, run.run_id)
+    folder = _fresh(workspace, run_id)
+    _write_table(folder / "moments.parquet", moments, MOMENTS)
+    return folder
+
+
+def stage(workspace: Workspace, run: Run, key: SigningKey | None = None, begun: Path | None = None) -> Path:
+    """Write a run's files into a folder of their own beside the outbox and return it.
+
+    The manifest is signed if there is a key. ``begun`` is what `begin` returned for this run, if it was called.
+    """
+    folder = begun or begin(workspace, run.run_id, run.moments)
     tables = {
         "verdicts.parquet": (run.verdicts, VERDICTS),
-        "moments.parquet": (run.moments, MOMENTS),
         "readings.parquet": (run.readings, READINGS),
         "effects.parquet": (run.effects, EFFECTS),
     }
     lists = {"commands.jsonl": run.commands, "notices.jsonl": run.notices, "work_orders.jsonl": run.work_orders}
-    rows = {}
+    rows = {"moments.parquet": run.moments.height}
     for name, (frame, schema) in tables.items():
-        frame.select(pl.col(column).cast(kind) for column, kind in schema.items()).write_parquet(folder / name)
+        _write_table(folder / name, frame, schema)
         rows[name] = frame.height
     rows |= _write_lists(folder, lists)
     return _finish(folder, run.run_id, run.facts, rows, key)
+
+
+def _write_table(path: Path, frame: pl.DataFrame, schema: Mapping[str, pl.DataType | type[pl.DataType]]) -> None:
+    frame.select(pl.col(column).cast(kind) for column, kind in schema.items()).write_parquet(path)
 
 
 def stage_revision(
