@@ -11,6 +11,7 @@ import pytest
 
 from flows.cli.main import main
 from tests.ingesting import readings
+from transforms.ingest import parquet_copy
 from transforms.workspace import Workspace
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -115,3 +116,38 @@ def test_a_file_that_is_no_export_is_told_apart(workspace: Workspace, capsys: py
     strange.write_bytes(b"\x00\x01\x02")
     assert main(["sources", "try", str(strange), "--workspace", str(workspace.root)]) == 1
     assert "strange.bin" in capsys.readouterr().err
+
+
+#: a child that dies of what it reads, as a reader of broken Parquet may
+_DEADLY = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+
+
+def test_a_file_that_ends_its_reader_is_told_of(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workspace.root / "child.py").write_text(_DEADLY)
+    monkeypatch.setattr(parquet_copy, "_CHILD", workspace.root / "child.py")
+    place = lay(workspace, DATA / "demand" / "ampds2_water_2012-09_2012-10.parquet")
+    assert main(["sources", "try", str(place), "--workspace", str(workspace.root)]) == 1
+    assert "cannot be read: its reader crashed on it" in capsys.readouterr().err
+    assert not list(workspace.cache.iterdir())
+
+
+def test_what_would_feed_wrongly_is_said_and_not_written(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"K37-3110;{day}/01/2026;{100 + day + k * k}" for day in (19, 20, 21) for k in range(24)]
+    strange = workspace.root / "daily.csv"
+    strange.write_text("\n".join(["Meter;Date;Volume (m3)", *rows]) + "\n")
+    arguments = ["--workspace", str(workspace.root)]
+    assert main(["sources", "try", str(strange), "--write", *arguments]) == 3
+    told = capsys.readouterr().out
+    assert "WRONG AS IT STANDS: 100% of the rows share what 'Meter' and 'Date' have with another row" in told
+    assert "contradict another row of the same device and instant" in told
+    file = workspace.registry / "sources.toml"
+    assert not file.exists()
+    # written by hand all the same, `check` says what comes of it
+    file.write_text(told[told.index("[sources.daily]") :])
+    code, checked = said(capsys, "sources", "check", str(strange), *arguments)
+    assert code == 3
+    assert {one["code"] for one in checked["concerns"] if one["grave"]} == {"contradicting", "one_time_of_day"}

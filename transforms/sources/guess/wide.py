@@ -9,7 +9,9 @@ from typing import Final
 import numpy as np
 
 from transforms.sources.guess.profile import Profile
-from transforms.sources.guess.roles import Roles, unit_stated
+from transforms.sources.guess.roles import Roles
+from transforms.sources.guess.stated import unit_stated
+from transforms.sources.guess.words import Unit
 from transforms.units import FLOW_TO_LPH, VOLUME_TO_L
 
 _CLOCK: Final = re.compile(r"([01]?\d|2[0-4]):[0-5]\d")
@@ -33,14 +35,20 @@ class WideLayout:
         What their names say, or None.
     first, step
         With numbered times: where the first column stands, and how far they are apart; else empty.
+    apart_s
+        How far the columns of a day are apart; None where they are no times [s].
+    by_begin
+        Whether the columns of a day go from midnight to before midnight, as the beginnings of intervals do.
     """
 
     names: str
     columns: tuple[str, ...]
     value: str
-    unit: str | None
+    unit: Unit | None
     first: str = ""
     step: str = ""
+    apart_s: int | None = None
+    by_begin: bool = False
     reasons: list[str] = field(default_factory=list)
 
 
@@ -51,8 +59,12 @@ def wide_layout(columns: list[Profile], stamps: tuple[str, ...], roles: Roles) -
     ]
     clocks = [column for column in numbers if _CLOCK.fullmatch(column.name.strip())]
     if len(clocks) >= _FEWEST_TIMES:
+        times = [60 * int(hour) + int(minute) for hour, minute in (column.name.strip().split(":") for column in clocks)]
+        apart = int(np.median(np.diff(times))) * 60
+        begins = times[0] == 0 and times[-1] < 1440
         reason = f"{len(clocks)} columns are named by times of day"
-        return WideLayout("time", _listed(clocks), _value(clocks, across=True), None, reasons=[reason])
+        value = _value(clocks, across=True)
+        return WideLayout("time", _listed(clocks), value, None, "", "", apart, begins, [reason])
     hours = [column for column in numbers if _NUMBERED.fullmatch(column.name.strip())]
     places = [int(found[1]) for column in hours if (found := _NUMBERED.fullmatch(column.name.strip()))]
     if len(hours) in (24, 48, 96) and places == list(range(places[0], places[0] + len(hours))):
@@ -61,7 +73,8 @@ def wide_layout(columns: list[Profile], stamps: tuple[str, ...], roles: Roles) -
         reason = f"{len(hours)} columns are numbered from {places[0]}: one for every {minutes} minutes of the day"
         step = f"{minutes // 60}h" if minutes % 60 == 0 else f"{minutes}m"
         first = f"{begin // 60:02d}:{begin % 60:02d}"
-        return WideLayout("time", _listed(hours), _value(hours, across=True), None, first, step, [reason])
+        value = _value(hours, across=True)
+        return WideLayout("time", _listed(hours), value, None, first, step, minutes * 60, begin == 0, [reason])
     alike = _alike(numbers)
     if roles.code is None and len(alike) >= _FEWEST_METERS:
         reason = f"{len(alike)} columns have names of one make, such as {alike[0].name!r}: one column a meter"
@@ -69,6 +82,9 @@ def wide_layout(columns: list[Profile], stamps: tuple[str, ...], roles: Roles) -
         known = VOLUME_TO_L if value == "volume_l" else FLOW_TO_LPH
         stated = {unit_stated(column, known) for column in alike}
         unit = stated.pop() if len(stated) == 1 else None
+        if value == "flow_lph" and unit is None:  # volumes of intervals
+            volumes = {unit_stated(column, VOLUME_TO_L) for column in alike}
+            unit = volumes.pop() if len(volumes) == 1 else None
         return WideLayout("feature_code", _listed(alike), value, unit, reasons=[reason])
     return None
 
