@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Final
-
+import numpy as np
 import polars as pl
 
 from transforms.crosscheck.concern import Concern
 from transforms.registry import Registry
+from transforms.rollover import LEAST_L, likely_width
 from transforms.units import VOLUME_TO_L
-
-#: a fall from this share of a power of ten to this share of it is likely a register that began again
-_FULL, _EMPTY = 0.9, 0.1
-#: below this a fall says little about the width [L]
-_LEAST: Final = 1_000.0
 
 
 def about_widths(steps: pl.DataFrame, registry: Registry) -> list[Concern]:
     """Concerns about registers that begin again at zero where the registry says nothing, or something else."""
     meters = steps.filter((pl.col("stream") == "meter") & pl.col("volume_l").is_not_null())
-    falls = meters.filter((pl.col("volume_l") < pl.col("before_l") / 2) & (pl.col("before_l") > _LEAST))
+    falls = meters.filter((pl.col("volume_l") < pl.col("before_l") / 2) & (pl.col("before_l") > LEAST_L))
     found = []
-    told = falls.with_columns(width_l=_width()).filter(pl.col("width_l").is_not_null())
+    told = falls.with_columns(width_l=_widths(falls)).filter(pl.col("width_l").is_not_nan())
     fresh = told.filter(
         pl.col("rollover_l").is_null() | ((pl.col("rollover_l") / pl.col("width_l")).log().abs() > 1e-3)
     )
@@ -50,11 +45,10 @@ def about_widths(steps: pl.DataFrame, registry: Registry) -> list[Concern]:
     return found
 
 
-def _width() -> pl.Expr:
-    """The power of ten, in litres, gallons or cubic feet, that a fall looks as if it had gone round [L]; null for none."""
-    widths = []
-    for litres in dict.fromkeys([1.0, *(VOLUME_TO_L[unit] for unit in ("gal", "ft3"))]):
-        before, after = pl.col("before_l") / litres, pl.col("volume_l") / litres
-        width = (10.0 ** (before.log10() - 1e-12).ceil()).round(0)
-        widths.append(pl.when((before >= _FULL * width) & (after <= _EMPTY * width)).then(width * litres))
-    return pl.coalesce(widths)
+def _widths(falls: pl.DataFrame) -> pl.Series:
+    """The power of ten, in litres, gallons or cubic feet, that each fall looks as if it had gone round [L]; NaN for none."""
+    before, after = (falls[name].to_numpy() for name in ("before_l", "volume_l"))
+    found = np.full(falls.height, np.nan)
+    for litres in (1.0, VOLUME_TO_L["gal"], VOLUME_TO_L["ft3"]):
+        found = np.where(np.isnan(found), likely_width(before / litres, after / litres) * litres, found)
+    return pl.Series(found, dtype=pl.Float64)

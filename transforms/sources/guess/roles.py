@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from transforms.rollover import FULL, likely_width
 from transforms.sources.guess.profile import Profile
 from transforms.sources.guess.stamps import epoch
 from transforms.sources.guess.stated import holds_units, unit_stated
@@ -16,8 +17,6 @@ from transforms.units import FLOW_TO_LPH, VOLUME_TO_L
 
 #: of the steps of a register that moves, so many may go back
 _BACK: Final = 0.05
-#: a fall from this share of a power of ten to this share of it is likely the register beginning again at zero
-_FULL, _EMPTY = 0.9, 0.1
 #: share of rows that a meter's name and the stamp must tell apart
 _APART: Final = 0.98
 
@@ -82,12 +81,6 @@ def groups_of(who: Profile | None, rows: int) -> np.ndarray:
     if who is None:
         return np.zeros(rows, int)
     return who.texts.fill_null("").rank("dense").to_numpy().astype(int)
-
-
-def like_rollover(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Which falls of a register look as if it began again at zero: full nines before, little after."""
-    width = 10.0 ** np.ceil(np.log10(np.maximum(before, 1.0)))
-    return (before >= _FULL * width) & (after <= _EMPTY * width) & (before > 1.0)
 
 
 def _explain(roles: Roles) -> None:
@@ -193,7 +186,9 @@ def _is_register(column: Profile, order: np.ndarray, groups: np.ndarray) -> bool
     values, who = values[known], who[known]
     same = np.diff(who) == 0
     before, after = values[:-1][same], values[1:][same]
-    again = (after < before / 2) & like_rollover(before, after) & (before >= _FULL * np.max(values, initial=0.0))
+    again = (
+        (after < before / 2) & np.isfinite(likely_width(before, after)) & (before >= FULL * np.max(values, initial=0.0))
+    )
     if np.count_nonzero(again) > max(1, _BACK * np.count_nonzero(after > before)):
         again[:] = False  # a flow that comes to nothing again and again
     steps = (after - before)[~again]
