@@ -36,6 +36,8 @@ from transforms.workspace import Workspace
 _LIBRARIES = ("duckdb", "numpy", "polars", "pyarrow", "scipy")
 #: meters whose single pairs are drawn, the most water gone astray first
 _DRAWN = 200
+#: meters that no window could judge, whose registers are looked at as well
+_SILENT = 50
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ def _looked_at(meters: pl.DataFrame) -> list[str]:
 def _never_judged(meters: pl.DataFrame) -> list[str]:
     """Some meters that no window could judge: a register may be why."""
     silent = meters.filter((pl.col("n_inconclusive") == pl.col("n_windows")) & ~pl.col("flagged")).sort("feature_code")
-    return [str(code) for code in silent.head(_DRAWN)["feature_code"]]
+    return [str(code) for code in silent.head(_SILENT)["feature_code"]]
 
 
 def _drawn(codes: list[str], desk: Desk, setting: Setting) -> dict[str, pl.DataFrame]:

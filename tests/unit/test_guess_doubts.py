@@ -195,3 +195,30 @@ def test_columns_named_by_the_beginnings_of_intervals(tmp_path: Path) -> None:
         rows = [f"A;2026-01-{day};" + ";".join(str(day * k * 7 % 50) for k in range(24)) for day in (19, 20, 21)]
         keys = of(tmp_path, ["meter;date;" + ";".join(names), *rows]).sources[0].keys
         assert keys.get("label") == label
+
+
+def test_what_stands_in_place_of_a_number_is_named(tmp_path: Path) -> None:
+    rows = [f"A;2026-01-01T{k:02d}:00:00Z;{'---' if k == 7 else 100 + k}" for k in range(24)]
+    proposal = of(tmp_path, ["Meter;Time;Volume (l)", *rows])
+    assert proposal.sources[0].keys["missing"] == ["---"]
+    assert "this stands 1 time in place of a number" in said(proposal)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "words"),
+    [
+        ("Meter;Time;Reading", "A;2026-01-01T{k:02d}:00:00Z;{v:.1f} m³", "hold a unit behind each number, such as '100.5 m³'"),
+        ("Meter;Date;Time;Volume (l)", "A;46040;{f:.6f};{v}", "'Date' looks like the days of a spreadsheet"),
+        ("Meter;Note;Volume (l)", "A;x;{v}", "no column holds time stamps"),
+    ],
+)  # fmt: skip
+def test_what_no_mapping_reads_is_said_and_nothing_proposed(header: str, row: str, words: str, tmp_path: Path) -> None:
+    proposal = of(tmp_path, [header, *(row.format(k=k, f=k / 24, v=100.5 + k) for k in range(24))])
+    assert proposal.sources == []
+    assert words in said(proposal)
+
+
+def test_columns_whose_names_say_no_quantity_are_meters(tmp_path: Path) -> None:
+    rows = [f"2026-01-01T{k:02d}:00:00Z;{k * k};{k * 3};{k * 5}" for k in range(24)]
+    keys = of(tmp_path, ["Zeit;Nord;Süd;West", *rows]).sources[0].keys
+    assert keys["wide"] == {"names": "feature_code", "columns": ["Nord", "Süd", "West"], "value": "volume_l"}

@@ -27,6 +27,8 @@ _GAP: Final = 1.5
 #: two devices never agree in so many intervals to the last digit
 _SAME: Final = 0.95
 _ENOUGH: Final = 12
+#: the last digit of a register in cubic metres that shows litres
+_MILLI: Final = 0.0011
 
 
 @dataclass(frozen=True)
@@ -100,10 +102,12 @@ def agree(
         return None
     best = rated[0]
     near = [one for one in rated if one[0] < best[0] + 1e-9]
-    _, _, of, by = min(near, key=lambda one: one[1])
+    # where several pairs fit alike, three decimals are those of a register in cubic metres
+    metres = last_digit(register) <= _MILLI
+    _, _, of, by = min(near, key=lambda one: (metres and one[3] != "m3", one[1]))
     rivals = [f"{a} and {b}" for distance, _, a, b in rated if distance < best[0] + 0.2 and (a, b) != (of, by)]
     scale = flow_units[of] / volume_units[by]
-    step = _last_digit(register) + scale * _last_digit(flow) * (1.0 if of_interval else usual)
+    step = last_digit(register) + scale * last_digit(flow) * (1.0 if of_interval else usual)
     return Agreement(of, by, raw * scale, rivals[:3], _one_device(carried * scale, moved, step))
 
 
@@ -116,11 +120,16 @@ def _one_device(carried: np.ndarray, moved: np.ndarray, step: float) -> bool:
     return bool(np.mean(apart <= step + 0.002 * moved[flowed]) >= _SAME)
 
 
-def _last_digit(column: Profile) -> float:
+def last_digit(column: Profile) -> float:
     """What the last digit of a column's numbers counts."""
     known = column.texts.drop_nulls().head(500)
     decimals = max((len(found) for text in known if (found := _decimals(str(text)))), default=0)
     return float(10.0**-decimals)
+
+
+def cubic_metres(register: Profile) -> bool:
+    """Whether a register without a unit is likelier in cubic metres than in litres: in whole ones, or to the litre."""
+    return register.whole or last_digit(register) <= _MILLI
 
 
 def _decimals(text: str) -> str:

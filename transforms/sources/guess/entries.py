@@ -10,8 +10,9 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 import numpy as np
+import polars as pl
 
-from transforms.sources.guess.amounts import Agreement
+from transforms.sources.guess.amounts import Agreement, cubic_metres
 from transforms.sources.guess.profile import Profile
 from transforms.sources.guess.roles import Roles, groups_of, volume_of_interval
 from transforms.sources.guess.stamps import Stamps
@@ -21,6 +22,8 @@ from transforms.units import FLOW_TO_LPH, VOLUME_TO_L
 
 #: of the names in a file, so many must be made of registered codes in one way
 _ENOUGH: Final = 0.5
+#: different texts in place of a missing number, and how long they are at most
+_FEW, _SHORT = 3, 8
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,7 @@ def amount(
             others = f"; as near: {', '.join(both.rivals)}" if both.rivals else ""
             doubts[key] = f"the unit follows from comparing flow and register{others}"
     else:
-        name = "L" if per else "L/h" if canonical == "flow_lph" else "m3" if column.whole else "L"
+        name = "L" if per else "L/h" if canonical == "flow_lph" else "m3" if cubic_metres(column) else "L"
         doubts[key] = f"nothing says the unit; {name} is a guess"
     return {"name": column.name, "unit": name, **per}
 
@@ -184,6 +187,21 @@ def _placed(entry: Any) -> Any:
             value = placed[key]
             placed[key] = [int(name) for name in value] if isinstance(value, list) else int(value)
     return placed
+
+
+def missing(columns: Collection[Profile], doubts: dict[str, str]) -> dict[str, Any]:
+    """The texts that stand in place of a number now and then, such as a dash."""
+    texts: Counter[str] = Counter()
+    for column in columns:
+        no_number = column.texts.filter(pl.Series(np.isnan(column.numbers))).drop_nulls()
+        found = Counter(no_number.to_list())
+        if len(found) <= _FEW and all(len(text) <= _SHORT and not any(map(str.isdigit, text)) for text in found):
+            texts += found
+    if not texts:
+        return {}
+    times = sum(texts.values())
+    doubts["missing"] = f"this stands {times:,} time{'s' * (times > 1)} in place of a number; such rows are no_value"
+    return {"missing": sorted(texts)}
 
 
 def span(seconds: int) -> str:

@@ -10,13 +10,23 @@ from typing import Any, Final
 import numpy as np
 
 from transforms.sources.guess.amounts import FLOWS, VOLUMES, Agreement, agree
-from transforms.sources.guess.entries import Told, amount, as_entry, by_position, span, timestamp, unit_above, whose
+from transforms.sources.guess.entries import (
+    Told,
+    amount,
+    as_entry,
+    by_position,
+    missing,
+    span,
+    timestamp,
+    unit_above,
+    whose,
+)
 from transforms.sources.guess.look import Looked
 from transforms.sources.guess.profile import Profile, of_rows, profiles
 from transforms.sources.guess.roles import Roles, find_roles, groups_of, volume_of_interval
 from transforms.sources.guess.stamps import Stamps, find_stamps
 from transforms.sources.guess.stated import unit_stated, units_under_names
-from transforms.sources.guess.wholeness import left_out_clocks, repeated, unread_cells
+from transforms.sources.guess.wholeness import left_out_clocks, no_numbers, no_stamps, repeated, unread_cells
 from transforms.sources.guess.wide import WideLayout, wide_layout
 from transforms.sources.guess.words import Unit, likely_zone
 from transforms.units import FLOW_TO_LPH, VOLUME_TO_L
@@ -108,7 +118,7 @@ def _proposed(looked: Looked, told: Told, name: str | None) -> Proposal:
         reasons.append("the line under the names states units; being no reading, it is set aside")
     stamps = find_stamps(columns)
     if stamps is None:
-        return Proposal([], reasons, [*doubts, "no column holds time stamps in any form that is known"])
+        return Proposal([], reasons, [*doubts, no_stamps(columns)])
     reasons += stamps.reasons
     if (unread := unread_cells(columns, stamps, looked)) is not None:
         doubts.append(unread)
@@ -131,18 +141,18 @@ def _proposed(looked: Looked, told: Told, name: str | None) -> Proposal:
         above = looked.dialect.above if looked.dialect else []
         source = _wide(base, keys, wide, stamps, roles, told, zone, unit_above(above))
         return Proposal([source], [*reasons, *wide.reasons], doubts, faults)
-    return _narrow(base, keys, stamps, roles, told, zone, reasons, doubts, faults)
+    return _narrow(base, keys, columns, stamps, roles, told, zone, reasons, doubts, faults)
 
 
 def _narrow(
-    base: str, keys: dict[str, Any], stamps: Stamps, roles: Roles, told: Told, zone: dict[str, str],
-    reasons: list[str], doubts: list[str], faults: list[str],
+    base: str, keys: dict[str, Any], columns: list[Profile], stamps: Stamps, roles: Roles, told: Told,
+    zone: dict[str, str], reasons: list[str], doubts: list[str], faults: list[str],
 ) -> Proposal:  # fmt: skip
     """The sources of a table in which each row is one reading."""
     reasons, doubts = [*reasons, *roles.reasons], [*doubts, *roles.doubts]
     register, flow = next(iter(roles.registers), None), next(iter(roles.flows), None)
     if register is None and flow is None:
-        return Proposal([], reasons, [*doubts, "no column looks like a flow or a register"])
+        return Proposal([], reasons, [*doubts, no_numbers(columns)])
     both = _agreement(register, flow, roles, stamps)
     left_out = [*roles.registers[1:], *roles.flows[1:], *roles.rest]
     if both is not None and register is not None and flow is not None:
@@ -178,9 +188,9 @@ def _narrow(
             own["columns.timestamp"] = doubt
         entries = {"timestamp": timestamp(stamps), **whose(of, roles, told, own)}
         entries[canonical] = amount(canonical, column, both, roles, stamps, own)
-        status = _status(roles, own)
+        rows = {**missing([column], own), **_status(roles, own)}
         found.append(
-            Proposed(f"{base}-{of}" if pair else base, {"stream": of, **keys, **status, "columns": entries}, own)
+            Proposed(f"{base}-{of}" if pair else base, {"stream": of, **keys, **rows, "columns": entries}, own)
         )
     if told.stream and pair:
         found = [source for source in found if source.keys["stream"] == told.stream] or found[:1]

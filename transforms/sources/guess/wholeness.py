@@ -10,10 +10,11 @@ from transforms.sources.guess.look import Looked
 from transforms.sources.guess.profile import Profile
 from transforms.sources.guess.roles import apart_by
 from transforms.sources.guess.stamps import Stamps, clock_texts, hours
-from transforms.sources.guess.words import says
+from transforms.sources.guess.words import says, unit_of
 
 #: share of rows that may have the device and the instant of another: files are put together with overlaps
 _REPEATED: Final = 0.1
+_MOST: Final = 0.9
 
 
 def unread_cells(columns: list[Profile], stamps: Stamps, looked: Looked) -> str | None:
@@ -46,6 +47,41 @@ def repeated(who: Profile | None, stamps: Stamps) -> float:
     return share if share > _REPEATED else 0.0
 
 
+def no_stamps(columns: list[Profile]) -> str:
+    """A sentence for a table without time stamps, naming what looks like halves of some."""
+    days = [one for one in columns if one.is_number and one.whole and _inside(one, 36_526, 73_050)]
+    parts = [one for one in columns if one.is_number and not one.whole and _inside(one, 0, 1)]
+    if days and parts:
+        return (
+            f"{days[0].shown} looks like the days of a spreadsheet and {parts[0].shown} like its times of day, which no format "
+            "reads together: export both as one column"
+        )
+    return "no column holds time stamps in any form that is known"
+
+
+def no_numbers(columns: list[Profile]) -> str:
+    """A sentence for a table without a flow or a register, naming numbers that something stands behind."""
+    for column in columns:
+        some = column.texts.drop_nulls().head(200)
+        found = some.str.extract(r"^[+-]?[0-9][0-9.,' ]*[ \x{00a0}]?([^0-9.,:/ ]{1,8}[23³]?)$")
+        if (
+            not column.is_number
+            and some.len()
+            and found.drop_nulls().len() > _MOST * some.len()
+            and unit_of(found.mode()[0])
+        ):
+            return (
+                f"the cells of {column.shown} hold a unit behind each number, such as {some[0][:40]!r}, which no mapping reads: "
+                "export numbers alone"
+            )
+    return "no column looks like a flow or a register"
+
+
+def _inside(column: Profile, low: float, high: float) -> bool:
+    known = column.numbers[np.isfinite(column.numbers)]
+    return bool(known.size and np.all((known >= low) & (known <= high)))
+
+
 def _always_midnight(instants: np.ndarray) -> bool:
     known = instants[np.isfinite(instants)]
     return bool(known.size > 1 and np.all(known % 86_400 == 0))
@@ -53,6 +89,4 @@ def _always_midnight(instants: np.ndarray) -> bool:
 
 def _fractions(column: Profile) -> bool:
     """Fractions of a day, as spreadsheets keep times of day: under a name that says so."""
-    known = column.numbers[np.isfinite(column.numbers)]
-    inside = column.is_number and bool(np.all((known >= 0) & (known <= 1)))
-    return inside and bool(says(column.label, "clock")) and column.distinct > 1
+    return column.is_number and _inside(column, 0, 1) and bool(says(column.label, "clock")) and column.distinct > 1

@@ -11,11 +11,12 @@ import numpy as np
 from transforms.sources.guess.profile import Profile
 from transforms.sources.guess.roles import Roles
 from transforms.sources.guess.stated import unit_stated
-from transforms.sources.guess.words import Unit
+from transforms.sources.guess.words import Unit, says
 from transforms.units import FLOW_TO_LPH, VOLUME_TO_L
 
 _CLOCK: Final = re.compile(r"([01]?\d|2[0-4]):[0-5]\d")
 _NUMBERED: Final = re.compile(r"(?:h|hour|int|interval|t)?[ _]?0*(\d{1,2})", re.IGNORECASE)
+_QUANTITIES: Final = ("register", "flow", "consumption", "reverse", "other")
 _FEWEST_TIMES, _FEWEST_METERS = 12, 3
 
 
@@ -76,8 +77,15 @@ def wide_layout(columns: list[Profile], stamps: tuple[str, ...], roles: Roles) -
         value = _value(hours, across=True)
         return WideLayout("time", _listed(hours), value, None, first, step, minutes * 60, begin == 0, [reason])
     alike = _alike(numbers)
-    if roles.code is None and len(alike) >= _FEWEST_METERS:
-        reason = f"{len(alike)} columns have names of one make, such as {alike[0].name!r}: one column a meter"
+    reason = (
+        f"{len(alike)} columns have names of one make, such as {alike[0].name!r}: one column a meter" if alike else ""
+    )
+    if len(alike) < _FEWEST_METERS:
+        alike = _nameless(roles)
+        reason = (
+            f"{len(alike)} columns move alike, and their names say no quantity: one column a meter, called by its name"
+        )
+    if roles.who is None and len(alike) >= _FEWEST_METERS:
         value = _value(alike, across=False)
         known = VOLUME_TO_L if value == "volume_l" else FLOW_TO_LPH
         stated = {unit_stated(column, known) for column in alike}
@@ -100,6 +108,16 @@ def _alike(columns: list[Profile]) -> list[Profile]:
         if re.search(r"\d", column.name):
             shapes.setdefault(re.sub(r"\d", "0", column.name), []).append(column)
     return max(shapes.values(), key=len, default=[])
+
+
+def _nameless(roles: Roles) -> list[Profile]:
+    """Columns that are all registers or all flows, of which no name says what it is: then they are names of meters."""
+    for columns, others in ((roles.registers, roles.flows), (roles.flows, roles.registers)):
+        if len(columns) >= _FEWEST_METERS and not others:
+            plain = [column for column in columns if not any(says(column.label, role) for role in _QUANTITIES)]
+            if len(plain) == len(columns):
+                return sorted(columns, key=lambda column: column.name)
+    return []
 
 
 def _value(columns: list[Profile], *, across: bool) -> str:
