@@ -222,3 +222,11 @@ def test_columns_whose_names_say_no_quantity_are_meters(tmp_path: Path) -> None:
     rows = [f"2026-01-01T{k:02d}:00:00Z;{k * k};{k * 3};{k * 5}" for k in range(24)]
     keys = of(tmp_path, ["Zeit;Nord;Süd;West", *rows]).sources[0].keys
     assert keys["wide"] == {"names": "feature_code", "columns": ["Nord", "Süd", "West"], "value": "volume_l"}
+
+
+def test_a_comma_cannot_separate_fields_and_decimals(tmp_path: Path) -> None:
+    proposal = of(
+        tmp_path, ["Meter,Time,Volume (l)", *(f'A,2026-01-01T{k:02d}:00:00Z,"{100 + k},5"' for k in range(24))]
+    )
+    assert proposal.sources == []
+    assert "',' separates fields and decimals alike" in said(proposal)

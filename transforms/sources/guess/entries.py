@@ -82,7 +82,7 @@ def whose(of: str, roles: Roles, told: Told, doubts: dict[str, str]) -> dict[str
 
 def _as_registered(column: Profile, registered: Collection[str], doubts: dict[str, str]) -> Any:
     """The column, with what makes of its texts the feature codes of meters.csv: zeros on the left, and letters before."""
-    texts = column.texts.drop_nulls().unique().to_list()
+    texts = column.texts.drop_nulls().unique().sort().to_list()
     codes = frozenset(registered)
     if not codes or not texts or sum(text in codes for text in texts) >= _ENOUGH * len(texts):
         return column.name

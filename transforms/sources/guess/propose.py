@@ -116,6 +116,11 @@ def _proposed(looked: Looked, told: Told, name: str | None) -> Proposal:
     reasons, doubts = list(looked.reasons), list(looked.dialect.doubts if looked.dialect else [])
     if under:
         reasons.append("the line under the names states units; being no reading, it is set aside")
+    if looked.dialect is not None and looked.dialect.delimiter == looked.dialect.decimal:
+        doubts.append(
+            f"{looked.dialect.decimal!r} separates fields and decimals alike, which no mapping reads: export with semicolons"
+        )
+        return Proposal([], reasons, doubts)
     stamps = find_stamps(columns)
     if stamps is None:
         return Proposal([], reasons, [*doubts, no_stamps(columns)])
@@ -134,7 +139,7 @@ def _proposed(looked: Looked, told: Told, name: str | None) -> Proposal:
         reasons.append("the file's name numbers its versions: the newest dump wins where readings were corrected")
     zone = {} if told.timezone is not None or not stamps.doubts else {"timezone": _zone_doubt(stamps, columns)}
     faults = []
-    wide = wide_layout(columns, stamps.names, roles)
+    wide = wide_layout(columns, stamps.names, roles, named=looked.dialect is None or bool(looked.dialect.names))
     if wide is None or wide.names != "time":
         faults = _faults(clocks, stamps, roles)
     if wide is not None:
@@ -263,7 +268,7 @@ def _candidates(stated: Unit | None, known: dict[str, float], otherwise: dict[st
 def _status(roles: Roles, doubts: dict[str, str]) -> dict[str, Any]:
     if roles.status is None:
         return {}
-    usual = roles.status.texts.drop_nulls().value_counts(sort=True)[roles.status.name][0]
+    usual = roles.status.texts.drop_nulls().mode().sort()[0]
     if roles.status.distinct > 1:
         doubts["status"] = f"the commonest status {usual!r} is taken for the good one; list all that are"
     return {"status": {"name": roles.status.name, "good": [usual]}}

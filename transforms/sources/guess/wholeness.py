@@ -68,7 +68,7 @@ def no_numbers(columns: list[Profile]) -> str:
             not column.is_number
             and some.len()
             and found.drop_nulls().len() > _MOST * some.len()
-            and unit_of(found.mode()[0])
+            and unit_of(found.drop_nulls().mode().sort()[0])
         ):
             return (
                 f"the cells of {column.shown} hold a unit behind each number, such as {some[0][:40]!r}, which no mapping reads: "

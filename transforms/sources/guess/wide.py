@@ -53,8 +53,12 @@ class WideLayout:
     reasons: list[str] = field(default_factory=list)
 
 
-def wide_layout(columns: list[Profile], stamps: tuple[str, ...], roles: Roles) -> WideLayout | None:
-    """The wide layout of a table, or None where each row holds one reading."""
+def wide_layout(
+    columns: list[Profile], stamps: tuple[str, ...], roles: Roles, *, named: bool = True
+) -> WideLayout | None:
+    """The wide layout of a table, or None where each row holds one reading; one that is not ``named`` has no header."""
+    if not named:
+        return None
     numbers = [
         column for column in columns if column.is_number and column.name not in stamps and column is not roles.code
     ]
