@@ -14,13 +14,16 @@ from pathlib import Path
 import polars as pl
 
 from transforms.ingest import DumpAccount, ingest
+from transforms.ingest.parquet_copy import copy_files
 from transforms.lake import Lake
 from transforms.registry import Registry
 from transforms.sources import Source
+from transforms.sources.guess import LookError
 from transforms.workspace import Workspace
 
 #: of a larger text file that is only tried, so much is taken from its beginning [bytes]
 _TASTE = 256 << 10
+_COPY_MB = 400
 _EVER = (datetime(1999, 1, 1, tzinfo=UTC), datetime(2101, 1, 1, tzinfo=UTC))
 
 
@@ -44,6 +47,27 @@ class Trial:
 
 
 @contextmanager
+def readable(workspace: Workspace, file: Path, *, threads: int) -> Iterator[Path]:
+    """A file that can be looked at: Parquet, which can end its reader, as a copy that another process made.
+
+    Raises
+    ------
+    LookError
+        If it is Parquet that cannot be read.
+    """
+    if not file.is_file() or _magic(file) != b"PAR1":
+        yield file
+        return
+    workspace.cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="look-", dir=workspace.cache) as folder:
+        copy = Path(folder) / file.name
+        (fault,) = copy_files([(file.resolve(), copy)], Path(folder) / "spill", memory_mb=_COPY_MB, threads=threads)
+        if fault is not None:
+            raise LookError(f"{file.name} begins like Parquet and cannot be read: {fault}; export it once more")
+        yield copy
+
+
+@contextmanager
 def trial(
     workspace: Workspace,
     registry: Registry,
@@ -52,9 +76,12 @@ def trial(
     *,
     absurd_flow_lph: float,
     threads: int,
+    not_after: datetime | None = None,
     taste: bool = False,
 ) -> Iterator[Trial]:
     """Carry out ``sources`` on files, each given with its path below raw/; with ``taste`` on their beginnings only.
+
+    Stamps later than ``not_after`` are set aside as in the ingest of a run.
 
     Nothing stays behind, and raw/, the lake and the quarantine of the workspace itself are not touched.
     """
@@ -64,7 +91,11 @@ def trial(
         for path, name in files:
             _lay(path, own.raw / name, taste=taste)
         result = ingest(
-            own, replace(registry, sources=tuple(sources)), absurd_flow_lph=absurd_flow_lph, threads=threads
+            own,
+            replace(registry, sources=tuple(sources)),
+            absurd_flow_lph=absurd_flow_lph,
+            threads=threads,
+            not_after=not_after,
         )
         yield Trial(result.new_dumps, _readings(own), _quarantined(own))
 
@@ -72,8 +103,7 @@ def trial(
 def _lay(path: Path, target: Path, *, taste: bool) -> None:
     """Put a file into the trial's raw folder, without copying it where that can be."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("rb") as file:
-        magic = file.read(4)
+    magic = _magic(path)
     packed = magic == b"PAR1" or magic[:2] == b"\x1f\x8b" or magic == b"\x28\xb5\x2f\xfd"
     if taste and not packed and path.stat().st_size > _TASTE:
         with path.open("rb") as file:
@@ -84,6 +114,11 @@ def _lay(path: Path, target: Path, *, taste: bool) -> None:
         os.link(path.resolve(), target)
     except OSError:  # another file system, or one without links
         shutil.copyfile(path, target)
+
+
+def _magic(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(4)
 
 
 def _readings(workspace: Workspace) -> pl.DataFrame:

@@ -19,6 +19,7 @@ from flows.audit.desk import Desk
 from flows.audit.engine import Audited, carry_out
 from flows.audit.figures import Figures
 from flows.audit.plan import Setting, name_of, said
+from flows.audit.registers import registers_of_meters
 from flows.audit.samples import pairs_of, some_windows
 from flows.audit.tables import WINDOWS_FILE, windows_reader
 from flows.audit.what_if import NOTES
@@ -35,6 +36,8 @@ from transforms.workspace import Workspace
 _LIBRARIES = ("duckdb", "numpy", "polars", "pyarrow", "scipy")
 #: meters whose single pairs are drawn, the most water gone astray first
 _DRAWN = 200
+#: meters that no window could judge, whose registers are looked at as well
+_SILENT = 50
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,8 @@ def _write(
 
     use_matplotlib_in(home.cache)
     figures = done.figures
-    drawn = _drawn(figures, desk, setting)
+    looked_at = _looked_at(figures.meters)
+    drawn = _drawn(looked_at, desk, setting)
     view = AuditView(
         meters=figures.meters,
         regimes=figures.regimes,
@@ -116,6 +120,7 @@ def _write(
         language=reader.language,
         limits=desk.fleet,
         in_service=in_service_factor(setting.policy),
+        registers=registers_of_meters(desk, [*looked_at, *_never_judged(figures.meters)]),
     )
     with shown_in(setting.policy.report.timezone), _no_search_for_cycles():
         write_audit_report(folder, view, reader.audience, reader.meter)
@@ -124,7 +129,7 @@ def _write(
         (folder / WINDOWS_FILE).unlink()
         return
     shown = for_audience(view, reader.audience)
-    for name in ("meters", "regimes", "fleet"):
+    for name in ("meters", "regimes", "fleet", "registers"):
         getattr(shown, name).write_parquet(folder / f"{name}.parquet", compression="zstd")
     told = {
         "facts": {name: value for name, value in facts.items() if name not in ("inputs", "policy")},
@@ -147,11 +152,21 @@ def _no_search_for_cycles() -> Iterator[None]:
             gc.enable()
 
 
-def _drawn(figures: Figures, desk: Desk, setting: Setting) -> dict[str, pl.DataFrame]:
-    """Single pairs of the flagged meters with the most water gone astray."""
+def _looked_at(meters: pl.DataFrame) -> list[str]:
+    """The flagged meters with the most water gone astray, whose single readings are looked at."""
     astray = pl.col("misregistered_l").abs()
-    flagged = figures.meters.filter("flagged").sort(astray, "feature_code", descending=[True, False])
-    codes = flagged.head(_DRAWN)["feature_code"].to_list()
+    flagged = meters.filter("flagged").sort(astray, "feature_code", descending=[True, False])
+    return [str(code) for code in flagged.head(_DRAWN)["feature_code"]]
+
+
+def _never_judged(meters: pl.DataFrame) -> list[str]:
+    """Some meters that no window could judge: a register may be why."""
+    silent = meters.filter((pl.col("n_inconclusive") == pl.col("n_windows")) & ~pl.col("flagged")).sort("feature_code")
+    return [str(code) for code in silent.head(_SILENT)["feature_code"]]
+
+
+def _drawn(codes: list[str], desk: Desk, setting: Setting) -> dict[str, pl.DataFrame]:
+    """Single pairs of some meters."""
     if not codes:
         return {}
     pairs = pairs_of(desk, codes, some_windows(setting.windows))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from reports.wording import visible
 from transforms.errors import UsageError
 
 if TYPE_CHECKING:
+    from transforms.crosscheck import Concern
     from transforms.policy import Policy
     from transforms.registry import Registry
     from transforms.sources import Source
@@ -49,33 +51,42 @@ def try_file(
     as_json: bool,
 ) -> int:
     """Look at FILE and propose how it is read: the reasons, ten rows before and after, and what is unsure."""
+    from flows.trying import readable
     from transforms.sources.guess import look_at, propose, to_toml
     from transforms.sources.guess.look import first_lines
 
     workspace, registry, policy = _known(folder)
     place = _below_raw(workspace, file)
-    proposal = propose(look_at(file), place, name=name, stream=stream, timezone=timezone, code=code)
+    with readable(workspace, file, threads=worker_count(workers)) as copy:
+        looked, before = look_at(copy), first_lines(copy, _SHOWN)
+    codes = registry.meters["feature_code"].to_list()
+    proposal = propose(looked, place, name=name, stream=stream, timezone=timezone, code=code, registered=codes)
     text = to_toml(proposal)
-    proposed = _read_text(text) if proposal.sources else ()
-    before = first_lines(file, _SHOWN)
+    proposed = read_text(text) if proposal.sources else ()
     after: list[str] = []
     counts: dict[str, Any] = {}
+    concerned: list[Concern] = []
     if proposed:
         from flows.cli.tried import accounts, first_rows
         from flows.trying import trial
+        from transforms.crosscheck import concerns
 
         with trial(
             workspace, registry, proposed, [(file, place)], absurd_flow_lph=_absurd(registry, policy),
-            threads=worker_count(workers), taste=True,
+            threads=worker_count(workers), not_after=_not_after(policy), taste=True,
         ) as tried:  # fmt: skip
             after = first_rows(tried.readings)
             counts = accounts(tried)
-    if write and proposed:
+            concerned = concerns(tried.readings, counts, registry, policy.window.length)
+    wrong = [*proposal.faults, *(one.sentence for one in concerned if one.grave)]
+    if write and proposed and not wrong:
         _append(workspace, text, {source.name for source in proposed})
     told = {
         "sources": [{"name": one.name, "keys": one.keys, "doubts": one.doubts} for one in proposal.sources],
         "reasons": proposal.reasons,
         "doubts": proposal.doubts,
+        "faults": proposal.faults,
+        "concerns": [asdict(one) for one in concerned],
         "toml": text,
         "rows": counts,
     }
@@ -83,6 +94,13 @@ def try_file(
         *(f"because {reason}" for reason in proposal.reasons),
         *(f"UNSURE: {doubt}" for doubt in proposal.doubts),
         *(f"UNSURE, {one.name}: {doubt}" for one in proposal.sources for doubt in one.doubts.values()),
+        *(f"UNSURE: {one.sentence}" for one in concerned if not one.grave),
+        *(f"WRONG AS IT STANDS: {sentence}" for sentence in wrong),
+        *(
+            ["Not written to sources.toml: mend what is wrong, or write by hand what is shown below"]
+            if write and wrong
+            else []
+        ),
         "",
         f"The first lines of {file.name}:",
         *(f"  {line[:160]}" for line in before),
@@ -91,7 +109,7 @@ def try_file(
         "",
     ]
     show(told, [visible(line) for line in lines] + text.splitlines(), as_json=as_json)
-    return 0 if proposed else 3
+    return 0 if proposed and not wrong else 3
 
 
 @sources.command()
@@ -106,6 +124,7 @@ def check(
     """Carry out the mappings of sources.toml on FILES, or on all that they claim, without ingesting anything."""
     from flows.cli.tried import accounts, spans, told
     from flows.trying import trial
+    from transforms.crosscheck import concerns
     from transforms.ingest.discover import discover
 
     workspace, registry, policy = _known(folder)
@@ -125,14 +144,18 @@ def check(
     if not laid:
         raise UsageError("no file below raw/ is claimed by these sources; name files, or look at each source's glob")
     with trial(
-        workspace, registry, chosen, laid, absurd_flow_lph=_absurd(registry, policy), threads=worker_count(workers)
-    ) as tried:
+        workspace, registry, chosen, laid, absurd_flow_lph=_absurd(registry, policy),
+        threads=worker_count(workers), not_after=_not_after(policy),
+    ) as tried:  # fmt: skip
         counts, lines = accounts(tried), told(tried, registry)
         facts = {"rows": counts, "dumps": [asdict(one) for one in tried.accounts], "readings": spans(tried, registry)}
+        concerned = concerns(tried.readings, counts, registry, policy.window.length)
         unread = sorted(set(claimed) - {one.file for one in tried.accounts})
     lines += [visible(f"{name}: no source claims it; look at the globs") for name in unread]
-    show({**facts, "unclaimed": unread}, lines, as_json=as_json)
-    return 3 if counts["quarantined"] or unread else 0
+    lines += [visible(f"{'WRONG AS IT STANDS' if one.grave else 'UNSURE'}: {one.sentence}") for one in concerned]
+    told_of = {**facts, "concerns": [asdict(one) for one in concerned], "unclaimed": unread}
+    show(told_of, lines, as_json=as_json)
+    return 3 if counts["quarantined"] or unread or any(one.grave for one in concerned) else 0
 
 
 def _after(counts: dict[str, Any], rows: list[str]) -> list[str]:
@@ -164,7 +187,12 @@ def _absurd(registry: Registry, policy: Policy) -> float:
     return policy.ingest.absurd_factor * max((model.q4 for model in registry.models.values()), default=1e9)
 
 
-def _read_text(text: str) -> tuple[Source, ...]:
+def _not_after(policy: Policy) -> datetime:
+    """The latest stamp that is believed, as in a run that begins now."""
+    return datetime.now(UTC) + policy.ingest.future_tolerance
+
+
+def read_text(text: str) -> tuple[Source, ...]:
     """The sources that a proposal's text describes: it is read as sources.toml is."""
     import tempfile
 

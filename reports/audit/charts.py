@@ -35,7 +35,7 @@ class Meter:
 
     ``row`` is of AUDIT_METERS, ``regimes`` rows of REGIMES in order of time, ``windows`` its windows, ``points`` PAIRS,
     ``limits`` a row of `reports.audit.view.LIMITS`; ``in_service`` multiplies its permissible errors. ``scale`` is what is
-    drawn of the audit's ``span``.
+    drawn of the audit's ``span``. ``registers`` are rows of FINDINGS.
     """
 
     row: Mapping[str, Any]
@@ -47,6 +47,7 @@ class Meter:
     span: tuple[datetime, datetime]
     who: str
     in_service: float = 1.0
+    registers: Sequence[Mapping[str, Any]] = ()
 
     def limit(self, name: str) -> float | None:
         """A number of the meter's model, None if it is not known."""

@@ -21,6 +21,7 @@ from reports.audit.words import (
     volume_interval,
     volume_with_interval,
 )
+from reports.registers import of_one
 from reports.wording import MINUS, NOTHING, THIN, count, finite, flow, number, percent, visible
 from transforms.metrology import ZONES
 from transforms.reasons import sentence
@@ -37,6 +38,7 @@ def meter_words(meter: Meter) -> dict[str, Any]:
         "why": sentence(row["flag"] or "not known"),
         "facts": _facts(row),
         "windows": _windows(row),
+        "registers": [said[:1].upper() + said[1:] for said in map(of_one, meter.registers)],
         "focus": _focus(meter),
         "standing": [("on verification", row["on_verification"]), ("in service", row["in_service"])],
         "figures": _figures(row),

@@ -115,6 +115,7 @@ def subjects(view: AuditView, most: int, charted: int | None = None) -> Iterator
     regimes = {part["feature_code"][0]: part.to_dicts() for part in wanted.partition_by("feature_code")}
     limits = view.limits.join(table, on="feature_code", how="semi")
     known = {row["feature_code"]: row for row in limits.iter_rows(named=True)}
+    registers = view.registers.rows_by_key("feature_code", named=True)
     at_once = max(1, _AT_ONCE // (max(table["n_windows"].to_list(), default=0) or 1))
     for begin in range(0, table.height, at_once):
         part = table[begin : begin + at_once].to_dicts()
@@ -134,5 +135,6 @@ def subjects(view: AuditView, most: int, charted: int | None = None) -> Iterator
                 span=(start, end),
                 who=f"meter {visible(code)}",
                 in_service=view.in_service,
+                registers=registers.get(code, ()),
             )
             yield Subject(place, code, meter, meter_words(meter))

@@ -8,6 +8,8 @@ from typing import Any
 
 import polars as pl
 
+from transforms.match.register_findings import FINDINGS
+
 #: who reads: operator (everything), supervisor (no sites, no file names), customer (one meter, plain words)
 AUDIENCES = ("operator", "supervisor", "customer")
 
@@ -39,6 +41,7 @@ class AuditView:
     language : of the customer, as in terminals.csv
     limits : rows of `transforms.fleet.fleet_table`, whose permissible errors are those on verification
     in_service : by how much the permissible error in service is larger than on verification
+    registers : FINDINGS of `transforms.match.register_findings`, of the meters that were looked at one by one
     """
 
     meters: pl.DataFrame
@@ -52,6 +55,7 @@ class AuditView:
     language: str = "en"
     limits: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=LIMITS))
     in_service: float = 1.0
+    registers: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FINDINGS))
 
 
 def for_audience(view: AuditView, audience: str) -> AuditView:

@@ -19,6 +19,7 @@ from reports.audit.what_if import what_if_tables
 from reports.audit.words import curve
 from reports.audit.workbook_columns import NOTES, WINDOW_COLUMNS, kind_of
 from reports.wording import visible
+from transforms.match.register_findings import FINDINGS
 from transforms.schemas import AUDIT_FLEET, AUDIT_METERS, AUDIT_WINDOWS, REGIMES
 
 #: rows that a sheet can hold, one of them the head
@@ -67,6 +68,7 @@ def write_workbook(file: Path, view: AuditView, audience: str, most_windows: int
         sheets.frame("regimes", view.regimes, list(REGIMES))
         sheets.frame("fleet", view.fleet, list(AUDIT_FLEET))
         sheets.frame("limits", _limits(view), list(_limits(view).columns))
+        sheets.frame("registers", view.registers, list(FINDINGS))
         for name, table in what_if_tables(view):
             sheets.frame(name, table, table.columns)
         if 0 < windows <= most_windows:

@@ -75,6 +75,10 @@ NOTES = {
     "n_pairs": "Instants with both readings.",
     "n_flowing": "Such instants with flow at or above Q1.",
     "coverage": "Share of the window's expected instants that have both readings.",
+    "finding": "What stands in the register over the span: a reason code. Of the flagged meters with the most water gone "
+    "astray, and of some that could never be judged.",
+    "many": "How many readings or steps show it.",
+    "litres": "Litres: the step, the likely width, the largest or the sum of such steps.",
     "sha256": "Digest of the file's bytes.",
     "reasons": "Why rows went into quarantine, and how many.",
     **{
@@ -104,11 +108,20 @@ def kind_of(column: str) -> str:
         return "date"
     if column in _TIMES:
         return "time"
-    if column.startswith("n_") or column in {"regime", "bytes", "read", "accepted", "duplicate", "quarantined", "n"}:
+    if column.startswith("n_") or column in {
+        "regime",
+        "bytes",
+        "read",
+        "accepted",
+        "duplicate",
+        "quarantined",
+        "n",
+        "many",
+    }:
         return "count"
     if column.endswith("_lph") or column in {"a2", "a2_se"}:
         return "flow"
-    if column.endswith("_l"):
+    if column.endswith("_l") or column == "litres":
         return "litres"
     if column.endswith("_billed"):
         return "money"

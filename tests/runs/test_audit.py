@@ -244,7 +244,14 @@ def test_killed_and_started_again_it_goes_on_and_writes_the_same(
     monkeypatch.setattr("reports.audit.write.write_audit_report", lambda *_: None)
     assert main(command(clean)) == 0
     tables = folder_of(clean)
-    assert set(tables) == {"windows.parquet", "meters.parquet", "regimes.parquet", "fleet.parquet", "summary.json"}
+    assert set(tables) == {
+        "windows.parquet",
+        "meters.parquet",
+        "regimes.parquet",
+        "fleet.parquet",
+        "registers.parquet",
+        "summary.json",
+    }
     assert tables == {name: found[name] for name in tables}
 
 

@@ -7,7 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
+from polars.testing import assert_frame_equal
 
+from flows.audit.desk import Desk
+from flows.audit.plan import Setting
+from flows.audit.registers import registers_of_meters
 from flows.cli.common import make_context
 from flows.cycle import parties_of
 from flows.explain import explain
@@ -16,6 +20,7 @@ from reports.registers import of_one
 from tests.workspaces import START, Small, demand, noisy
 from transforms.lake import Lake
 from transforms.match.register_findings import register_findings
+from transforms.policy import load_policy
 from transforms.windows import Window
 
 REFERENCE = noisy(demand(3.0))
@@ -95,4 +100,11 @@ def test_every_fault_of_a_register_is_flows_or_a_reason(tmp_path: Path) -> None:
         code: finding for code, (_, _, finding) in EXPECTED.items() if finding
     }
     assert "likely 10\u202f000\u202f000\u202fL" in of_one(rows["UNKNOWN-WIDTH"])
+    # an audit counts the same over its span
+    policy = load_policy(tmp_path / "registry" / "policy.toml")
+    windows = (window,)
+    setting = Setting(context.workspace, context.workspace.registry, policy, None, windows, "test", tmp_path / "work")
+    audited = registers_of_meters(Desk(setting), [*meters])
+    assert_frame_equal(audited, pl.concat(found).sort("feature_code", "finding"))
+    assert registers_of_meters(Desk(setting), []).is_empty()
     assert caveats(explain(context, "COARSE", None, None)) == [of_one(rows["COARSE"])]

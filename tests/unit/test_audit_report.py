@@ -26,6 +26,7 @@ from reports.wording import THIN
 from tests.audit_report_fixture import fake_audit, hostile_audit
 from tests.unit.test_run_report import Page
 from transforms.errors import UsageError
+from transforms.match.register_findings import FINDINGS
 from transforms.schemas import AUDIT_FLEET, AUDIT_METERS, AUDIT_WINDOWS, REGIMES
 
 
@@ -133,6 +134,20 @@ def test_a_meters_page_holds_its_charts_and_tables() -> None:
         assert "In service" in said and "Q2 to Q3" in said and "mis-registered" in said
         regimes = view.regimes.filter(pl.col("feature_code") == code).height
         assert text.count('<span class="swatch') == regimes
+
+
+def test_a_meters_page_says_what_stands_in_its_register() -> None:
+    worst = ranked(small())["feature_code"][0]
+    rows = [
+        (worst, "register_backwards", 3, 12.0),
+        (worst, "register_gap", 1, 400.0),
+        ("nobody", "register_frozen", 9, 0.0),
+    ]
+    view = dataclasses.replace(small(), registers=pl.DataFrame(rows, schema=FINDINGS, orient="row"))
+    first, second = (words_of(text) for _, text in meter_pages(view, 2))
+    assert "The register ran back a little: a flow below zero (3 times, 12 L in all)." in first
+    assert "volume without a time, which gives no flow (1 time, 400 L in all)." in first
+    assert "he register " not in second
 
 
 def test_the_only_script_is_ours_and_known_by_its_digest() -> None:

@@ -120,8 +120,8 @@ def test_no_header(tmp_path: Path) -> None:
     rows = [f"WM-{m},2026-01-01T{k:02d}:00:00+01:00,{k * m}" for m in (1, 2) for k in range(20)]
     keys = only(tmp_path / "a.csv", "\n".join(rows))
     assert keys["header"] is False
-    assert keys["columns"]["timestamp"] == "2"
-    assert keys["columns"]["feature_code"] == "1"
+    assert keys["columns"]["timestamp"] == 2
+    assert keys["columns"]["feature_code"] == 1
 
 
 def test_json_with_nested_keys_compressed(tmp_path: Path) -> None:

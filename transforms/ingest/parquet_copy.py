@@ -46,20 +46,41 @@ def copy_parquet(con: duckdb.DuckDBPyConnection, dumps: Sequence[Dump], scratch:
     if not waiting:
         return
     threads, limit = con.sql("SELECT current_setting('threads'), current_setting('memory_limit')").fetchall()[0]
-    memory_mb = max(200, _megabytes(limit) // 2)
-    while waiting:
-        pairs = [(str(one.candidate.path), str(scratch / f"text-{one.number:06d}")) for one, *_ in waiting]
-        answers = _ask([memory_mb, threads, str(scratch / "spill-copy"), pairs], sum(one.size for one, *_ in waiting))
-        for same, (_, target), answer in zip(waiting, pairs, answers, strict=False):
-            for dump in same:
-                if answer is None:
-                    dump.text = Path(target)
-                else:
-                    dump.fault = FileFaultError("unreadable_file", answer)
-        waiting = waiting[len(answers) :]
-        if waiting:
-            for dump in waiting.pop(0):
-                dump.fault = FileFaultError("unreadable_file", _CRASHED)
+    copies = [(one.candidate.path, scratch / f"text-{one.number:06d}") for one, *_ in waiting]
+    answers = copy_files(copies, scratch / "spill-copy", memory_mb=max(200, _megabytes(limit) // 2), threads=threads)
+    for same, (_, target), answer in zip(waiting, copies, answers, strict=True):
+        for dump in same:
+            if answer is None:
+                dump.text = target
+            else:
+                dump.fault = FileFaultError("unreadable_file", answer)
+
+
+def copy_files(copies: Sequence[tuple[Path, Path]], spill: Path, *, memory_mb: int, threads: int) -> list[str | None]:
+    """Write Parquet files anew by a process of its own, which they may end.
+
+    Parameters
+    ----------
+    copies : sequence of (Path, Path)
+        Each file and where its copy goes.
+    spill : Path
+        A folder for what the memory does not hold.
+    memory_mb, threads : int
+        What the child may use [MB].
+
+    Returns
+    -------
+    list of str or None
+        For each file what is wrong with it; None where its copy is there.
+    """
+    told: list[str | None] = []
+    while len(told) < len(copies):
+        waiting = copies[len(told) :]
+        pairs = [(str(source), str(target)) for source, target in waiting]
+        told += _ask([memory_mb, threads, str(spill), pairs], sum(source.stat().st_size for source, _ in waiting))
+        if len(told) < len(copies):
+            told.append(_CRASHED)
+    return told
 
 
 def _megabytes(limit: str) -> int:

@@ -9,7 +9,8 @@ import polars as pl
 
 from transforms.lake import Lake, readings_sql
 from transforms.match.bucket import Parties
-from transforms.match.samples import LOOK_BACK, registers_of
+from transforms.match.samples import LOOK_BACK, register_rules, registers_of
+from transforms.rollover import EMPTY, FULL, LEAST_L
 from transforms.sql import instant, statement
 from transforms.windows import Window
 
@@ -21,6 +22,7 @@ FINDINGS: dict[str, pl.DataType | type[pl.DataType]] = {
     "many": pl.Int64,
     "litres": pl.Float64,
 }
+_REGISTER = "flow_lph IS NULL AND volume_l IS NOT NULL"
 
 
 def has_registers(lake: Lake, window: Window) -> bool:
@@ -51,7 +53,10 @@ def register_findings(
         end=instant(window.end),
         only=devices["device_no"].to_list(),
     )
-    text = statement("transforms.match", "register_findings.sql").format(readings=readings, start=instant(window.start))
+    registers = f"SELECT device_no, ts, false AS is_instant, volume_l AS reading FROM ({readings}) WHERE {_REGISTER}"
+    text = statement("transforms.match", "register_findings.sql").format(
+        rules=register_rules(registers, "finding_registers", window.start), full=FULL, empty=EMPTY, least=LEAST_L
+    )
     found: pl.DataFrame = con.sql(text.rstrip().rstrip(";")).pl()
     con.unregister("finding_registers")
     return (

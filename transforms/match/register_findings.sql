@@ -1,51 +1,13 @@
--- What stands in registers that gives no flow, or a flow to look at twice: the same questions as in samples_derived.sql,
--- counted instead of carried out.
+-- What stands in registers that gives no flow, or a flow to look at twice, by the rules of register_rules.sql.
 
-WITH stepped AS (
-    SELECT
-        device_no,
-        ts,
-        volume_l,
-        lag(volume_l) OVER by_time AS before,
-        epoch_us(ts) - epoch_us(lag(ts) OVER by_time) AS gap_us
-    FROM ({readings}) AS readings
-    WHERE flow_lph IS NULL AND volume_l IS NOT NULL
-    WINDOW by_time AS (PARTITION BY device_no ORDER BY ts)
-),
-typical AS (
-    SELECT
-        device_no,
-        count(*) AS n,
-        quantile_disc(gap_us, 0.5) FILTER (gap_us > 0) AS interval_us,
-        max(volume_l) = min(volume_l) AS still,
-        CASE WHEN still THEN 0
-             WHEN bool_and(volume_l % 1000 = 0) THEN 1000
-             WHEN bool_and(volume_l % 100 = 0) THEN 100
-             WHEN bool_and(volume_l % 10 = 0) THEN 10
-             ELSE 0 END AS step_l
-    FROM stepped GROUP BY device_no
-),
+{rules},
 asked AS (
     SELECT
-        device_no,
-        n,
-        still,
-        step_l,
-        step_l * 3.6e9 / interval_us > coalesce(coarse_lph, 'inf'::DOUBLE) AS coarse,
-        volume_l - before AS advance,
-        before,
-        gap_us > 1.5 * interval_us AS gap,
-        volume_l < before / 2 AS fell,
-        fell AND rollover_l IS NOT NULL AND before <= rollover_l AS began_again,
-        abs(advance + CASE WHEN began_again THEN rollover_l ELSE 0 END) * 3.6e9 / gap_us
-            > coalesce(limit_lph, 'inf'::DOUBLE) AS absurd,
+        *,
         -- full nines before it and little after: the register's width is likely the power of ten above
         10 ** ceil(log10(greatest(before, 1))) AS width_l,
-        fell AND before >= 0.9 * width_l AND volume_l <= 0.1 * width_l AND before > 1000 AS like_rollover
-    FROM stepped
-    JOIN typical USING (device_no)
-    LEFT JOIN finding_registers USING (device_no)
-    WHERE ts >= TIMESTAMP '{start}'
+        fell AND before >= {full} * width_l AND reading <= {empty} * width_l AND before > {least} AS like_rollover
+    FROM ruled
 ),
 counted AS (
     SELECT

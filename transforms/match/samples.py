@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -51,6 +51,23 @@ def registers_of(devices: pl.DataFrame, fleet: pl.DataFrame) -> pl.DataFrame:
             coarse_lph=pl.max_horizontal("resolution_lph", COARSE_SHARE * pl.col("q3_lph")),
         )
         .cast(pl.Schema(REGISTERS))
+    )
+
+
+def register_rules(readings: str, registers: str, start: datetime) -> str:
+    """SQL: the beginning of a statement whose table ``ruled`` has of each reading what the rules say of it.
+
+    Parameters
+    ----------
+    readings : str
+        SELECT of ``device_no, ts, is_instant, reading``.
+    registers : str
+        A table with the columns of `REGISTERS`.
+    start : datetime
+        What lies before this is there for the look-back only.
+    """
+    return statement("transforms.match", "register_rules.sql").format(
+        readings=readings, registers=registers, start=instant(start)
     )
 
 
@@ -118,7 +135,15 @@ def load_samples(
         known = pl.DataFrame(schema=REGISTERS) if registers is None else registers.select(list(REGISTERS))
         con.register(f"{view}_registers", known.to_arrow())
         con.execute(
-            statement("transforms.match", "samples_derived.sql").format(view=view, start=start, settled=settled)
+            statement("transforms.match", "samples_derived.sql").format(
+                view=view,
+                settled=settled,
+                rules=register_rules(
+                    statement("transforms.match", "derived_read.sql").format(view=view),
+                    f"{view}_registers",
+                    window.start,
+                ),
+            )
         )
         intervals = (
             con.sql(f"SELECT DISTINCT device_no, interval_us AS derived_us FROM {view}_derived")

@@ -252,8 +252,10 @@ def reads_dates(pattern: str) -> bool:
     """Whether a time stamp format carries year, month and day: a probe written with it reads back as the same day."""
     if pattern in EPOCHS or pattern == EXCEL:
         return True
-    # strptime's fraction ".%f" is "%.f" to Polars
+    # strptime's fraction ".%f" is "%.f" to Polars, which reads no hour without its minute
     polars_pattern = pattern.replace(".%f", "%.f")
+    if "%H" in pattern and not any(mark in pattern for mark in ("%M", "%T", "%R", "%X", "%c")):
+        polars_pattern = polars_pattern.replace("%H", "%H:%M")
     zoned = any(mark in pattern for mark in ("z", "Z", "%+"))
     probe = pl.Series([_PROBE if zoned else _PROBE.replace(tzinfo=None)])
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import json
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transforms.errors import MeterwrightError
+from transforms.sources.guess.decode import decoded
 from transforms.sources.guess.dialect import Dialect, dialect_of, split_lines
 
 #: bytes of the file's text that are looked at from its beginning, and rows of Parquet
@@ -38,7 +38,7 @@ class Looked:
     Attributes
     ----------
     format
-        ``csv``, ``jsonl``, ``parquet`` or ``rle``.
+        ``csv``, ``jsonl``, ``json``, ``parquet`` or ``rle``.
     table
         The rows as texts, null where nothing stands; columns by name, or ``1``, ``2`` ... where there is no header.
     encoding
@@ -47,6 +47,10 @@ class Looked:
         Of CSV, else None.
     whole
         Whether this is all of the file.
+    lines
+        The line that each row stands on; None where that is not known. Empty for a format without lines.
+    records
+        Where the array of records stands in a JSON document, dotted; empty where it is the document.
     """
 
     format: str
@@ -55,10 +59,12 @@ class Looked:
     dialect: Dialect | None = None
     whole: bool = True
     reasons: list[str] = field(default_factory=list)
+    lines: list[int | None] = field(default_factory=list)
+    records: str = ""
 
 
 def look_at(path: Path) -> Looked:
-    """Look at the beginning of a file.
+    """Look at the beginning of a file. Parquet of others is looked at in a copy that another process made.
 
     Raises
     ------
@@ -75,21 +81,26 @@ def look_at(path: Path) -> Looked:
     if head == b"PAR1":
         return _parquet(path)
     data, whole, how = _unpacked(path, head)
-    text, encoding, why = _decoded(data, whole)
+    text, encoding, why = decoded(data, whole)
     lines = split_lines(text, whole)
     if not lines:
         raise LookError(f"{path.name} holds no lines of text; give a CSV, JSON Lines or Parquet file")
     reasons = [reason for reason in (how, why) if reason]
     if lines[0].lstrip().startswith(("{", "[")):
         return _json(path, lines, encoding, whole, reasons)
-    dialect, rows = dialect_of(lines)
-    rows += [row for piece in _pieces(path, encoding) for row in csv.reader(piece, delimiter=dialect.delimiter) if row]
+    dialect, found = dialect_of(lines)
+    rows: list[list[str]] = found.cells
+    at: list[int | None] = [*found.lines]
+    rest = [row for piece in _pieces(path, encoding) for row in csv.reader(piece, delimiter=dialect.delimiter) if row]
+    rows, at = [*rows, *rest], [*at, *[None] * len(rest)]
     if not rows or len(rows[0]) < 2:
         raise LookError(f"{path.name} has no columns that could be told apart; give a CSV, JSON Lines or Parquet file")
-    names = dialect.names or [str(k) for k in range(1, len(rows[0]) + 1)]
-    columns = {name: [row[k].strip() or None if k < len(row) else None for row in rows] for k, name in enumerate(names)}
+    names = dialect.names or [str(k) for k in range(1, len(dialect.labels) + 1)]
+    columns = {
+        name: [row[k].strip() or None if k < len(row) else None for row in rows] for k, name in enumerate(names) if name
+    }
     table = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
-    return Looked("csv", table, encoding, dialect, whole, [*reasons, *dialect.reasons])
+    return Looked("csv", table, encoding, dialect, whole, [*reasons, *dialect.reasons], at)
 
 
 def _parquet(path: Path) -> Looked:
@@ -141,25 +152,15 @@ def _pieces(path: Path, encoding: str) -> list[list[str]]:
         if file.read(4) in (b"\x28\xb5\x2f\xfd",) or file.seek(0) or file.read(2) == b"\x1f\x8b":
             return []
         pieces = []
-        for k in range(1, _PIECES + 1):
-            file.seek(ENOUGH + (size - ENOUGH - _PIECE) * k // _PIECES if size > ENOUGH + _PIECE else ENOUGH)
-            text = file.read(_PIECE).decode(encoding, "replace")
+        # where the rest is hardly more than the pieces, all of it is one
+        few = size - ENOUGH <= 2 * _PIECES * _PIECE
+        for place in (
+            [ENOUGH] if few else [ENOUGH + (size - ENOUGH - _PIECE) * k // _PIECES for k in range(1, _PIECES + 1)]
+        ):
+            file.seek(place)
+            text = file.read(2 * _PIECES * _PIECE if few else _PIECE).decode(encoding, "replace")
             pieces.append(split_lines(text, whole=False)[1:])
         return pieces
-
-
-def _decoded(data: bytes, whole: bool) -> tuple[str, str, str]:
-    """The text, the encoding as sources.toml calls it, and why that one."""
-    marks = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-    for mark, name in marks:
-        if data.startswith(mark):
-            text = codecs.getincrementaldecoder("utf-8-sig" if name == "utf-8" else name)("replace").decode(data)
-            return text, name, f"a byte order mark says {name}"
-    try:
-        return codecs.getincrementaldecoder("utf-8")("strict").decode(data, final=whole), "utf-8", ""
-    except UnicodeDecodeError:
-        text = data.decode("cp1252", "replace")
-        return text, "cp1252", "some bytes are no UTF-8, so it is taken for cp1252 (Western Windows)"
 
 
 def _json(path: Path, lines: list[str], encoding: str, whole: bool, reasons: list[str]) -> Looked:
@@ -172,19 +173,52 @@ def _json(path: Path, lines: list[str], encoding: str, whole: bool, reasons: lis
         if isinstance(found, dict):
             records.append(found)
     if not records:
-        raise LookError(f"{path.name} begins like JSON, but no line of it is a JSON object; write one object a line")
+        return _document(path, lines, encoding, whole, reasons)
     if len(records) < len(lines):
         reasons = [*reasons, f"{len(lines) - len(records)} of {len(lines)} lines are no JSON objects"]
     if all("runs" in record and "interval_s" in record for record in records):
         return Looked(
             "rle", pl.DataFrame({"runs": [str(record["runs"])[:60] for record in records]}), encoding, whole=whole
         )
+    return Looked("jsonl", _as_table(records), encoding, whole=whole, reasons=reasons)
+
+
+def _document(path: Path, lines: list[str], encoding: str, whole: bool, reasons: list[str]) -> Looked:
+    """One JSON document: an array of records, or an object that holds one."""
+    if not whole:
+        raise LookError(
+            f"{path.name} is one JSON document of more than {ENOUGH >> 20} MB; give a smaller one of its kind"
+        )
+    try:
+        found = json.loads("\n".join(lines))
+    except (ValueError, RecursionError):
+        raise LookError(f"{path.name} begins like JSON and is none; write one object a line, or one document") from None
+    place, records = _longest(found)
+    if not records:
+        raise LookError(f"{path.name} is JSON without an array of objects; give one that holds readings")
+    where = f"under {place!r}" if place else "as its array"
+    reason = f"one JSON document with {len(records)} records {where}"
+    return Looked("json", _as_table(records), encoding, whole=whole, reasons=[*reasons, reason], records=place)
+
+
+def _longest(value: Any, place: str = "", depth: int = 0) -> tuple[str, list[dict[str, Any]]]:
+    """The longest array of objects in a JSON value, and its dotted path."""
+    if isinstance(value, list):
+        return place, [one for one in value if isinstance(one, dict)]
+    if not isinstance(value, dict) or depth > _DEPTH:
+        return place, []
+    found = [
+        _longest(inner, f"{place}.{key}" if place else key, depth + 1) for key, inner in value.items() if "." not in key
+    ]
+    return max(found, key=lambda one: len(one[1]), default=(place, []))
+
+
+def _as_table(records: list[dict[str, Any]]) -> pl.DataFrame:
     flat = [_flat(record) for record in records]
     names = list(dict.fromkeys(name for record in flat for name in record))
-    table = pl.DataFrame(
+    return pl.DataFrame(
         {name: [record.get(name) for record in flat] for name in names}, schema=dict.fromkeys(names, pl.String)
     )
-    return Looked("jsonl", table, encoding, whole=whole, reasons=reasons)
 
 
 def _flat(record: dict[str, Any], prefix: str = "", depth: int = 0) -> dict[str, str | None]:
@@ -210,4 +244,4 @@ def first_lines(path: Path, count: int) -> list[str]:
         frame.write_csv(out)
         return out.getvalue().splitlines()
     data, whole, _ = _unpacked(path, head)
-    return split_lines(_decoded(data, whole)[0], whole)[: count + 1]
+    return split_lines(decoded(data, whole)[0], whole)[: count + 1]

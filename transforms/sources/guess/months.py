@@ -1,4 +1,4 @@
-"""Names of months in the languages of Europe's utilities, and which language a column of dates is written in."""
+"""Which language the months of a column of dates are written in, and such dates with English months."""
 
 from __future__ import annotations
 
@@ -7,37 +7,13 @@ from typing import Final
 
 import polars as pl
 
-#: language -> ways to write the twelve months
-_NAMES: Final = {
-    "German": (
-        "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
-        "Jan Feb Mär Apr Mai Jun Jul Aug Sep Okt Nov Dez",
-        "Jan Feb Mrz Apr Mai Jun Jul Aug Sep Okt Nov Dez",
-    ),
-    "French": (
-        "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
-        "janv févr mars avr mai juin juil août sept oct nov déc",
-    ),
-    "Italian": (
-        "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
-        "gen feb mar apr mag giu lug ago set ott nov dic",
-    ),
-    "Spanish": (
-        "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
-        "ene feb mar abr may jun jul ago sep oct nov dic",
-    ),
-    "Dutch": (
-        "januari februari maart april mei juni juli augustus september oktober november december",
-        "jan feb mrt apr mei jun jul aug sep okt nov dec",
-    ),
-    "Portuguese": (
-        "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro",
-        "jan fev mar abr mai jun jul ago set out nov dez",
-    ),
-}
+from transforms.sources.guess.words import months
+
 _ENGLISH: Final = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _WORD: Final = r"[^\W\d_]{3,}"
 _MOST: Final = 60
+#: a few cells may hold something else altogether
+_ENOUGH: Final = 0.9
 
 
 def foreign_months(texts: pl.Series) -> tuple[str, list[str]] | None:
@@ -47,16 +23,28 @@ def foreign_months(texts: pl.Series) -> tuple[str, list[str]] | None:
     still a guess, and a row with one that is not in the list is set aside as `bad_timestamp`.
     """
     known = texts.drop_nulls()
-    if known.is_empty() or not known.head(20).str.contains(r"\d").all():
+    if known.is_empty() or known.head(20).str.contains(r"\d").mean() < _ENOUGH:  # type: ignore[operator]
         return None
-    words = set(known.str.to_lowercase().str.extract_all(_WORD).explode().drop_nulls().unique().head(_MOST).to_list())
-    words -= {"am", "pm", "utc"}
-    if not words or words <= {month.lower() for month in _ENGLISH}:
+    counts = (
+        known.str.to_lowercase()
+        .str.extract_all(_WORD)
+        .explode()
+        .drop_nulls()
+        .alias("word")
+        .value_counts(sort=True, name="n")
+    ).head(_MOST)
+    counts = counts.filter(~pl.col("word").is_in(["am", "pm", "utc"]))
+    words: dict[str, int] = dict(counts.select("word", "n").iter_rows())
+    total = int(counts["n"].sum())
+
+    def share(names: list[str]) -> float:
+        return sum(words.get(name.lower(), 0) for name in names) / total
+
+    if not total or share(_ENGLISH) >= _ENOUGH:
         return None
-    for language, ways in _NAMES.items():
-        for way in ways:
-            names = way.split()
-            if words <= {name.lower() for name in names}:
+    for language, ways in months().items():
+        for names in (way.split() for way in ways):
+            if share(names) >= _ENOUGH:
                 return language, names
     return None
 

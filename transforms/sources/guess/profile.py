@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from transforms.sources.guess.dialect import Dialect
+from transforms.sources.guess.numbers import NUMBER
+from transforms.sources.guess.words import Unit
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Profile:
         Number of different texts.
     whole
         Whether all numbers are whole.
+    label
+        What stands above it: its name, or the words of several lines.
     unit
         Ours for the unit that stands under its name, or None.
     """
@@ -40,32 +43,49 @@ class Profile:
     numeric: float
     distinct: int
     whole: bool
-    unit: str | None = None
+    label: str
+    unit: Unit | None = None
 
     @property
     def is_number(self) -> bool:
-        return self.numeric > 0.97
+        return self.numeric > 0.9
 
     @property
-    def words(self) -> tuple[str, ...]:
-        """The words of the name, in lower case, without numbers at their ends."""
-        spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", self.name)
-        return tuple(word.rstrip("0123456789") or word for word in re.split(r"[^0-9a-zà-ÿ³]+", spaced.lower()) if word)
+    def shown(self) -> str:
+        """What it is called in sentences."""
+        return repr(self.name) if self.label in ("", self.name) else f"column {self.name} ({self.label!r})"
 
 
 def profiles(table: pl.DataFrame, dialect: Dialect | None) -> list[Profile]:
     """The profile of each column of a table of texts."""
-    return [_profile(column, dialect) for column in table.get_columns()]
+    labels = {}
+    if dialect is not None:
+        names = dialect.names or [str(k) for k in range(1, len(dialect.labels) + 1)]
+        labels = dict(zip(names, dialect.labels, strict=True))
+    return [_profile(column, dialect, labels.get(column.name, column.name)) for column in table.get_columns()]
 
 
-def _profile(column: pl.Series, dialect: Dialect | None) -> Profile:
-    known = column.drop_nulls()
-    plain = column
+def of_rows(columns: list[Profile], rows: np.ndarray) -> list[Profile]:
+    """The profiles of some rows only; ``rows`` is True where one counts."""
+    return [
+        _told(column.texts.filter(pl.Series(rows)), column.numbers[rows], column.label, column.unit)
+        for column in columns
+    ]
+
+
+def _profile(column: pl.Series, dialect: Dialect | None, label: str) -> Profile:
+    # a date with points between its parts is no number with thousands
+    plain = column.set(~column.str.contains(f"^({NUMBER.pattern})$").fill_null(False), None)
     if dialect and dialect.thousands:
         plain = plain.str.replace_all(dialect.thousands, "", literal=True)
     if dialect and dialect.decimal == ",":
         plain = plain.str.replace(",", ".", literal=True)
     numbers = plain.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
+    return _told(column, numbers, label, None)
+
+
+def _told(column: pl.Series, numbers: np.ndarray, label: str, unit: Unit | None) -> Profile:
+    known = column.drop_nulls()
     finite = numbers[np.isfinite(numbers)]
     return Profile(
         name=column.name,
@@ -75,4 +95,6 @@ def _profile(column: pl.Series, dialect: Dialect | None) -> Profile:
         numeric=float(finite.size / max(known.len(), 1)),
         distinct=known.n_unique(),
         whole=bool(finite.size and np.all(finite == np.rint(finite))),
+        label=label,
+        unit=unit,
     )

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
 from typing import Any, Final
 
 import numpy as np
 
-from transforms.sources.guess.amounts import Agreement, agree
+from transforms.sources.guess.amounts import FLOWS, VOLUMES, Agreement, agree
+from transforms.sources.guess.entries import (
+    Told,
+    amount,
+    as_entry,
+    by_position,
+    missing,
+    span,
+    timestamp,
+    unit_above,
+    whose,
+)
 from transforms.sources.guess.look import Looked
-from transforms.sources.guess.profile import Profile, profiles
-from transforms.sources.guess.roles import Roles, find_roles, unit_of, unit_stated, units_under_names
+from transforms.sources.guess.profile import Profile, of_rows, profiles
+from transforms.sources.guess.roles import Roles, find_roles, groups_of, volume_of_interval
 from transforms.sources.guess.stamps import Stamps, find_stamps
-from transforms.sources.guess.wide import wide_layout
+from transforms.sources.guess.stated import unit_stated, units_under_names
+from transforms.sources.guess.wholeness import left_out_clocks, no_numbers, no_stamps, repeated, unread_cells
+from transforms.sources.guess.wide import WideLayout, wide_layout
+from transforms.sources.guess.words import Unit, likely_zone
 from transforms.sources.newest import version_of_name
 from transforms.units import FLOW_TO_LPH, VOLUME_TO_L
 
@@ -32,11 +46,24 @@ class Proposed:
 
 @dataclass(frozen=True)
 class Proposal:
-    """What is proposed for a file: sources, reasons in sentences, and doubts that belong to no single key."""
+    """What is proposed for a file.
+
+    Attributes
+    ----------
+    sources
+        The sources.
+    reasons
+        What they rest on, in sentences.
+    doubts
+        What is unsure and belongs to no single key.
+    faults
+        Why readings would be wrong if they went in like this.
+    """
 
     sources: list[Proposed]
     reasons: list[str]
     doubts: list[str]
+    faults: list[str] = field(default_factory=list)
 
 
 def propose(
@@ -47,6 +74,7 @@ def propose(
     stream: str | None = None,
     timezone: str | None = None,
     code: str | None = None,
+    registered: Collection[str] = (),
 ) -> Proposal:
     """Propose how a file is read.
 
@@ -60,16 +88,26 @@ def propose(
         What the sources are to be called.
     stream : str, optional
         ``meter`` or ``flowmeter``, where the user knows; else a register is the meter's and a flow beside it the
-        flowmeter's, and a flow alone the meter's.
+        flowmeter's unless both tell the very same, and a flow alone the meter's.
     timezone, code : str, optional
         The zone of stamps without an offset, and the feature code, where the user knows them.
+    registered : collection of str
+        The feature codes of meters.csv.
     """
-    base = (
-        name or re.sub(r"[^A-Za-z0-9_.-]+", "-", PurePosixPath(file).name.split(".")[0]).strip("-._")[:40] or "export"
-    )
+    proposal = _proposed(looked, Told(file, stream, timezone, code, frozenset(registered)), name)
+    if looked.dialect is not None and not looked.dialect.names:
+        for source in proposal.sources:
+            source.keys = by_position(source.keys)
+    return proposal
+
+
+def _proposed(looked: Looked, told: Told, name: str | None) -> Proposal:
+    base = name or re.sub(r"[^A-Za-z0-9_.-]+", "-", told.stem)[:40].strip("-._") or "export"
     if looked.format == "rle":
-        keys = {"stream": stream or "meter", "glob": file, "format": "rle"}
-        unsure = {} if stream else {"stream": "run-length frames look alike in both streams; say which one this is"}
+        keys = {"stream": told.stream or "meter", "glob": told.file, "format": "rle"}
+        unsure = (
+            {} if told.stream else {"stream": "run-length frames look alike in both streams; say which one this is"}
+        )
         return Proposal([Proposed(base, keys, unsure)], ["each line is a run-length frame"], [])
     under = units_under_names(looked.table) if looked.format == "csv" else {}
     columns = profiles(looked.table.slice(1) if under else looked.table, looked.dialect)
@@ -77,68 +115,116 @@ def propose(
     reasons, doubts = list(looked.reasons), list(looked.dialect.doubts if looked.dialect else [])
     if under:
         reasons.append("the line under the names states units; being no reading, it is set aside")
+    if looked.dialect is not None and looked.dialect.delimiter == looked.dialect.decimal:
+        doubts.append(
+            f"{looked.dialect.decimal!r} separates fields and decimals alike, which no mapping reads: export with semicolons"
+        )
+        return Proposal([], reasons, doubts)
     stamps = find_stamps(columns)
     if stamps is None:
-        return Proposal([], reasons, [*doubts, "no column holds time stamps in any form that is known"])
+        return Proposal([], reasons, [*doubts, no_stamps(columns)])
     reasons += stamps.reasons
-    common = _common(looked, file)
-    if version_of_name(file) is not None:
+    if (unread := unread_cells(columns, stamps, looked)) is not None:
+        doubts.append(unread)
+    # titles, totals and what else has no stamp tells nothing of the columns
+    dated = np.isfinite(stamps.instants)
+    columns, stamps = of_rows(columns, dated), replace(stamps, instants=stamps.instants[dated])
+    clocks = left_out_clocks(columns, stamps)
+    roles = find_roles(
+        [one for one in columns if one.name not in clocks], stamps.instants, stamps.names, told.registered
+    )
+    keys = _common(looked, told, stamps)
+    if version_of_name(told.file) is not None:
         reasons.append("the file's name tells the newer of two dumps: where readings were corrected, that one is used")
-    if stamps.doubts and timezone is None:
-        common["timezone"] = "UTC"
-    elif timezone is not None and not stamps.zoned:
-        common["timezone"] = timezone
-    roles = find_roles(columns, stamps.instants, stamps.names)
-    wide = wide_layout(columns, stamps.names, roles)
+    zone = {} if told.timezone is not None or not stamps.doubts else {"timezone": _zone_doubt(stamps, columns)}
+    faults = []
+    wide = wide_layout(columns, stamps.names, roles, named=looked.dialect is None or bool(looked.dialect.names))
+    if wide is None or wide.names != "time":
+        faults = _faults(clocks, stamps, roles)
     if wide is not None:
-        return _wide(base, common, wide, stamps, roles, file, stream, timezone, code, [*reasons, *wide.reasons], doubts)
-    reasons += roles.reasons
-    doubts += roles.doubts
+        above = looked.dialect.above if looked.dialect else []
+        source = _wide(base, keys, wide, stamps, roles, told, zone, unit_above(above))
+        return Proposal([source], [*reasons, *wide.reasons], doubts, faults)
+    return _narrow(base, keys, columns, stamps, roles, told, zone, reasons, doubts, faults)
+
+
+def _narrow(
+    base: str, keys: dict[str, Any], columns: list[Profile], stamps: Stamps, roles: Roles, told: Told,
+    zone: dict[str, str], reasons: list[str], doubts: list[str], faults: list[str],
+) -> Proposal:  # fmt: skip
+    """The sources of a table in which each row is one reading."""
+    reasons, doubts = [*reasons, *roles.reasons], [*doubts, *roles.doubts]
     register, flow = next(iter(roles.registers), None), next(iter(roles.flows), None)
     if register is None and flow is None:
-        return Proposal([], reasons, [*doubts, "no column looks like a flow or a register"])
+        return Proposal([], reasons, [*doubts, no_numbers(columns)])
     both = _agreement(register, flow, roles, stamps)
+    left_out = [*roles.registers[1:], *roles.flows[1:], *roles.rest]
     if both is not None and register is not None and flow is not None:
         reasons.append(
-            f"{flow.name!r} in {both.flow_unit} over time comes to {both.ratio:.3g} times what {register.name!r} in "
+            f"{flow.shown} in {both.flow_unit} over time comes to {both.ratio:.3g} times what {register.shown} in "
             f"{both.volume_unit} went on by"
         )
         if not both.good:
-            doubts.append(
-                f"no units make {flow.name!r} and {register.name!r} tell of the same volume; {both.flow_unit} and "
-                f"{both.volume_unit} come nearest, at a ratio of {both.ratio:.3g}"
+            (faults if both.absurd else doubts).append(
+                f"{flow.shown} and {register.shown} tell of different volumes, at a ratio of {both.ratio:.3g}, even in the units "
+                f"that come nearest or that their names state, {both.flow_unit} and {both.volume_unit}"
             )
-    left_out = [*roles.registers[1:], *roles.flows[1:], *roles.rest]
+        elif both.same and told.stream is None:
+            doubts.append(
+                f"{flow.shown} tells to the last digit what {register.shown} does, so one device sent both, and no device is "
+                "a reference of itself: only its register is taken; --stream says otherwise"
+            )
+            flow = None
     if left_out:
-        doubts.append("left out: " + ", ".join(repr(column.name) for column in left_out))
-    wanted = [("volume_l", register), ("flow_lph", flow)]
-    found = [
-        _source(
-            base,
-            canonical,
-            column,
-            both,
-            common,
-            stamps,
-            roles,
-            file,
-            stream,
-            timezone,
-            code,
-            pair=bool(register and flow),
+        doubts.append("left out: " + ", ".join(column.shown for column in left_out))
+    pair = bool(register and flow)
+    found = []
+    for canonical, column in (("volume_l", register), ("flow_lph", flow)):
+        if column is None:
+            continue
+        of = _STREAMS[canonical] if pair else told.stream or ("flowmeter" if roles.flowmeter else "meter")
+        own = dict(zone)
+        if told.stream is None and pair:
+            own["stream"] = "the register is taken for the meter, and the flow signal for its reference"
+        elif told.stream is None and not roles.flowmeter:
+            own["stream"] = "nothing in the file says whether this is the meter or its reference"
+        for doubt in stamps.doubts[1:]:
+            own["columns.timestamp"] = doubt
+        entries = {"timestamp": timestamp(stamps), **whose(of, roles, told, own)}
+        entries[canonical] = amount(canonical, column, both, roles, stamps, own)
+        rows = {**missing([column], own), **_status(roles, own)}
+        found.append(
+            Proposed(f"{base}-{of}" if pair else base, {"stream": of, **keys, **rows, "columns": entries}, own)
         )
-        for canonical, column in wanted
-        if column is not None
-    ]
-    if stream and register and flow:
-        found = [source for source in found if source.keys["stream"] == stream] or found[:1]
-    return Proposal(found, reasons, doubts)
+    if told.stream and pair:
+        found = [source for source in found if source.keys["stream"] == told.stream] or found[:1]
+    return Proposal(found, reasons, doubts, faults)
 
 
-def _common(looked: Looked, file: str) -> dict[str, Any]:
-    keys: dict[str, Any] = {"glob": file, "format": looked.format}
+def _faults(clocks: list[str], stamps: Stamps, roles: Roles) -> list[str]:
+    """What would make the instants of readings wrong."""
+    faults = []
+    read = " and ".join(map(repr, stamps.names))
+    for left in clocks:
+        faults.append(
+            f"{left!r} looks like the time of day, and only {read} is read: every reading would stand at midnight; no "
+            "format here reads the two together"
+        )
+    if (share := repeated(roles.who, stamps)) > 0:
+        who = f"{roles.who.shown} and {read} have" if roles.who else f"{read} has"
+        faults.append(
+            f"{share:.0%} of the rows share what {who} with another row: of readings of one meter at one instant none "
+            "is used where they differ; look for the column that tells them apart"
+        )
+    return faults
+
+
+def _common(looked: Looked, told: Told, stamps: Stamps) -> dict[str, Any]:
+    keys: dict[str, Any] = {"glob": told.file, "format": looked.format}
     if looked.encoding != "utf-8":
         keys["encoding"] = looked.encoding
+    if looked.records:
+        keys["records"] = looked.records
     dialect = looked.dialect
     if dialect:
         keys |= {"delimiter": dialect.delimiter} if dialect.delimiter != "," else {}
@@ -146,143 +232,81 @@ def _common(looked: Looked, file: str) -> dict[str, Any]:
         keys |= {} if dialect.names else {"header": False}
         keys |= {"decimal": ","} if dialect.decimal == "," else {}
         keys |= {"thousands": dialect.thousands} if dialect.thousands else {}
+    if told.timezone is not None and not stamps.zoned:
+        keys["timezone"] = told.timezone
+    elif stamps.doubts:
+        keys["timezone"] = "UTC"
     return keys
+
+
+def _zone_doubt(stamps: Stamps, columns: list[Profile]) -> str:
+    zone = likely_zone(column.label for column in columns)
+    return stamps.doubts[0] + (f"; by its language perhaps {zone}" if zone else "")
 
 
 def _agreement(register: Profile | None, flow: Profile | None, roles: Roles, stamps: Stamps) -> Agreement | None:
     """What units make flow and register agree; names that state a unit are believed."""
     if register is None or flow is None or roles.unit is not None:
         return None
-    who = roles.code or roles.flowmeter
-    groups = (
-        np.unique(who.texts.fill_null("").to_numpy(), return_inverse=True)[1]
-        if who
-        else np.zeros(len(stamps.instants), int)
-    )
-    known_flow, known_volume = unit_stated(flow, FLOW_TO_LPH), unit_stated(register, VOLUME_TO_L)
-    given = {}
-    if known_flow:
-        given["flow_units"] = (known_flow,)
-    if known_volume:
-        given["volume_units"] = (known_volume,)
-    return agree(flow, register, stamps.instants, groups, **given)
+    of_interval = volume_of_interval(flow)
+    known = VOLUME_TO_L if of_interval else FLOW_TO_LPH
+    return agree(
+        flow, register, stamps.instants, groups_of(roles.who, len(stamps.instants)),
+        _candidates(unit_stated(flow, known), known, VOLUMES if of_interval else FLOWS),
+        _candidates(unit_stated(register, VOLUME_TO_L), VOLUME_TO_L, VOLUMES), of_interval=of_interval,
+    )  # fmt: skip
 
 
-def _source(
-    base: str,
-    canonical: str,
-    column: Profile,
-    both: Agreement | None,
-    common: dict[str, Any],
-    stamps: Stamps,
-    roles: Roles,
-    file: str,
-    stream: str | None,
-    timezone: str | None,
-    code: str | None,
-    *,
-    pair: bool,
-) -> Proposed:
-    """One source: a register or a flow with its stamps and whose it is."""
-    of = _STREAMS[canonical] if pair else stream or ("flowmeter" if roles.flowmeter else "meter")
-    doubts: dict[str, str] = {}
-    if not pair and stream is None and not roles.flowmeter:
-        doubts["stream"] = "nothing in the file says whether this is the meter or its reference"
-    if pair and stream is None:
-        doubts["stream"] = "the register is taken for the meter, and the flow signal for its reference"
-    columns: dict[str, Any] = {"timestamp": _timestamp(stamps)}
-    if "timezone" in common and timezone is None:
-        doubts["timezone"] = stamps.doubts[0]
-    for doubt in stamps.doubts[1:]:
-        doubts["columns.timestamp"] = doubt
-    columns |= _who(of, roles, file, code, doubts)
-    columns[canonical] = _amount(canonical, column, both, roles, doubts)
-    keys: dict[str, Any] = {"stream": of, **common}
-    if roles.status is not None:
-        usual = roles.status.texts.drop_nulls().value_counts(sort=True)[roles.status.name][0]
-        keys["status"] = {"name": roles.status.name, "good": [usual]}
+def _candidates(stated: Unit | None, known: dict[str, float], otherwise: dict[str, float]) -> dict[str, float]:
+    return otherwise if stated is None else {stated.name: known[stated.name] * stated.factor}
+
+
+def _status(roles: Roles, doubts: dict[str, str]) -> dict[str, Any]:
+    if roles.status is None:
+        return {}
+    usual = roles.status.texts.drop_nulls().mode().sort()[0]
+    if roles.status.distinct > 1:
         doubts["status"] = f"the commonest status {usual!r} is taken for the good one; list all that are"
-    keys["columns"] = columns
-    return Proposed(f"{base}-{of}" if pair else base, keys, doubts)
-
-
-def _timestamp(stamps: Stamps) -> Any:
-    column = stamps.names[0] if len(stamps.names) == 1 else list(stamps.names)
-    if stamps.format is None:
-        return column
-    months = {"months": list(stamps.months)} if stamps.months and "b" in stamps.format.lower() else {}
-    return {"name": column, "format": stamps.format, **months}
-
-
-def _who(of: str, roles: Roles, file: str, code: str | None, doubts: dict[str, str]) -> dict[str, Any]:
-    """Whose readings these are: a column, what the user says, or the file's name."""
-    stem = PurePosixPath(file).name.split(".")[0]
-    found: dict[str, Any] = {}
-    if roles.code is not None and code is None:
-        found["feature_code"] = roles.code.name
-    elif of == "meter" or roles.flowmeter is None:
-        found["feature_code"] = {"value": code or stem}
-        if code is None:
-            doubts["columns.feature_code"] = (
-                "no column names the meter, so the file's name is taken for its feature code"
-            )
-    if of == "flowmeter":
-        found["flowmeter_id"] = roles.flowmeter.name if roles.flowmeter else {"value": f"{code or stem}-flow"}
-        if roles.flowmeter is None and roles.code is not None:
-            del found["flowmeter_id"]
-    return found
-
-
-def _amount(canonical: str, column: Profile, both: Agreement | None, roles: Roles, doubts: dict[str, str]) -> Any:
-    """A flow or a register with its unit: from a unit column, the column's name, or from what agrees with the other."""
-    known = FLOW_TO_LPH if canonical == "flow_lph" else VOLUME_TO_L
-    key = f"columns.{canonical}"
-    if roles.unit is not None:
-        texts = sorted(roles.unit.texts.drop_nulls().unique().to_list())
-        foreign = {text: unit for text in texts if (unit := unit_of(text)) is not None and text not in known}
-        return {"name": column.name, "unit_column": roles.unit.name, **({"units": foreign} if foreign else {})}
-    unit = unit_stated(column, known)
-    if unit is None and both is not None:
-        unit = both.flow_unit if canonical == "flow_lph" else both.volume_unit
-        if not both.good or both.rivals:
-            others = f"; as near: {', '.join(both.rivals)}" if both.rivals else ""
-            doubts[key] = f"the unit follows from comparing flow and register{others}"
-    elif unit is None:
-        unit = "m3" if canonical == "volume_l" and column.whole else "L" if canonical == "volume_l" else "L/h"
-        doubts[key] = f"nothing says the unit; {unit} is a guess"
-    return {"name": column.name, "unit": unit}
+    return {"status": {"name": roles.status.name, "good": [usual]}}
 
 
 def _wide(
-    base: str,
-    common: dict[str, Any],
-    wide: Any,
-    stamps: Stamps,
-    roles: Roles,
-    file: str,
-    stream: str | None,
-    timezone: str | None,
-    code: str | None,
-    reasons: list[str],
-    doubts: list[str],
-) -> Proposal:
+    base: str, keys: dict[str, Any], wide: WideLayout, stamps: Stamps, roles: Roles, told: Told, zone: dict[str, str],
+    above: Unit | None,
+) -> Proposed:  # fmt: skip
     """A source in which one row holds many readings."""
-    of = stream or "meter"
-    own: dict[str, str] = {}
-    if stream is None:
+    of = told.stream or "meter"
+    own = dict(zone)
+    if told.stream is None:
         own["stream"] = "nothing in the file says whether these are meters or their references"
-    if "timezone" in common and timezone is None:
-        own["timezone"] = stamps.doubts[0]
-    columns: dict[str, Any] = {"timestamp": _timestamp(stamps)}
+    for doubt in stamps.doubts[1:]:
+        own["columns.timestamp"] = doubt
+    columns: dict[str, Any] = {"timestamp": timestamp(stamps)}
     if wide.names == "time":
-        columns |= _who(of, roles, file, code, own)
-    unit = wide.unit or ("m3" if wide.value == "volume_l" else "L/h")
-    if wide.unit is None:
-        own[f"columns.{wide.value}"] = f"nothing says the unit; {unit} is a guess"
-    columns[wide.value] = {"unit": unit}
+        columns |= whose(of, roles, told, own)
+    unit, key = wide.unit or above, f"columns.{wide.value}"
+    if unit is None or (wide.value == "volume_l" and unit.name not in VOLUME_TO_L):
+        unit = Unit("m3" if wide.value == "volume_l" else "L/h")
+        own[key] = f"nothing says the unit; {unit.name} is a guess"
+    entry = as_entry(unit)
+    if wide.value == "flow_lph" and unit.name in VOLUME_TO_L:
+        entry["per"] = span(wide.apart_s or _row_step(stamps))
+        own[key] = f"cells rise and fall and are in {unit.name}: taken for the volume of each interval"
+    columns[wide.value] = entry
     layout: dict[str, Any] = {"names": wide.names, "columns": list(wide.columns), "value": wide.value}
     if wide.step:
         layout |= {"first": wide.first, "step": wide.step}
-    return Proposal(
-        [Proposed(base, {"stream": of, **common, "wide": layout, "columns": columns}, own)], reasons, doubts
+    label = {}
+    if wide.by_begin and wide.value == "flow_lph" and wide.apart_s:
+        label = {"label": "start", "interval": span(wide.apart_s)}
+        own["label"] = (
+            "columns from midnight to before midnight are taken for the beginnings of intervals, not their ends"
+        )
+    return Proposed(
+        base, {"stream": of, **keys, **label, "wide": layout, **_status(roles, own), "columns": columns}, own
     )
+
+
+def _row_step(stamps: Stamps) -> int:
+    steps = np.diff(np.unique(stamps.instants))
+    return int(np.median(steps)) if steps.size else 3600

@@ -2,47 +2,23 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-import polars as pl
 
+from transforms.rollover import FULL, likely_width
 from transforms.sources.guess.profile import Profile
+from transforms.sources.guess.stamps import epoch
+from transforms.sources.guess.stated import holds_units, unit_stated
+from transforms.sources.guess.words import says
 from transforms.units import FLOW_TO_LPH, VOLUME_TO_L
 
-_METER_WORDS: Final = frozenset({
-    "feature", "code", "meter", "serial", "device", "deveui", "eui", "id", "address", "number", "nr", "no",
-    "compteur", "zähler", "zaehler", "zählernummer", "contador", "matricola", "endpoint", "mtr", "sn", "name",
-})  # fmt: skip
-#: of several columns that name things, one with such a word
-_IDENTIFIERS: Final = frozenset(
-    {"feature", "id", "serial", "deveui", "eui", "number", "nr", "no", "zählernummer", "sn", "address"}
-)
-_FLOWMETER_WORDS: Final = frozenset(["flowmeter", "reference", "ref", "clamp", "master"])
-_REGISTER_WORDS: Final = frozenset({
-    "volume", "vol", "register", "reg", "index", "total", "totaliser", "totalizer", "counter", "count", "reading",
-    "cum", "cumulative", "cumeters", "consumption", "zählerstand", "stand", "indice", "lectura", "lettura",
-})  # fmt: skip
-_FLOW_WORDS: Final = frozenset(["flow", "rate", "q", "debit", "débit", "durchfluss", "caudal", "portata", "flowrate"])
-_STATUS_WORDS: Final = frozenset(
-    ["status", "state", "quality", "flag", "estimated", "valid", "validity", "qc", "statut"]
-)
-_NOT_WATER: Final = frozenset({
-    "level", "temp", "temperature", "pressure", "battery", "rssi", "snr", "signal", "voltage", "lat", "lon",
-    "latitude", "longitude", "height", "fcnt", "port",
-})  # fmt: skip
-#: how units are written, in lower case without spaces
-_SPELLED: Final[dict[str, str]] = {
-    **{unit.lower(): unit for unit in (*FLOW_TO_LPH, *VOLUME_TO_L)},
-    "m³/h": "m3/h", "m3h": "m3/h", "cmh": "m3/h", "m³": "m3", "cbm": "m3", "cubicmeters": "m3", "cubicmetres": "m3",
-    "lph": "L/h", "lpm": "L/min", "lps": "L/s", "ls": "L/s", "lmin": "L/min", "lh": "L/h", "l/m": "L/min", "litre": "L",
-    "liter": "L", "litres": "L", "liters": "L", "gpm": "gal/min", "gallons": "gal", "gals": "gal", "cf": "ft3", "ft³": "ft3",
-    "cubicfeet": "ft3", "cfh": "ft3/h", "ft³/h": "ft3/h",
-}  # fmt: skip
-#: a register may go back so seldom, by a restart say
-_FORWARD: Final = 0.995
+#: of the steps of a register that moves, so many may go back
+_BACK: Final = 0.05
+#: share of rows that a meter's name and the stamp must tell apart
+_APART: Final = 0.98
 
 
 @dataclass
@@ -58,113 +34,165 @@ class Roles:
     rest: list[Profile] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    code_doubt: str = ""
+
+    @property
+    def who(self) -> Profile | None:
+        """The column that tells the devices apart."""
+        return self.code or self.flowmeter
 
 
-def find_roles(columns: list[Profile], instants: np.ndarray, stamps: tuple[str, ...]) -> Roles:
-    """Give the columns their roles, those of the time stamps aside."""
+def find_roles(
+    columns: list[Profile], instants: np.ndarray, stamps: tuple[str, ...], registered: Collection[str] = ()
+) -> Roles:
+    """Give the columns their roles, those of the time stamps aside; ``registered`` are the feature codes of meters.csv."""
     roles = Roles()
     left = [column for column in columns if column.name not in stamps and column.distinct]
     for column in left:
-        words = set(column.words)
-        if not column.is_number and _is_unit(column):
+        if not column.is_number and holds_units(column):
             roles.unit = roles.unit or column
-        elif words & _STATUS_WORDS and 2 <= column.distinct <= 20:
+        elif says(column.label, "status") and column.distinct <= 20 and not column.is_number:
             roles.status = roles.status or column
     left = [column for column in left if column not in (roles.unit, roles.status)]
-    codes = [column for column in left if _names_things(column, len(instants))]
-    roles.flowmeter = next((column for column in codes if set(column.words) & _FLOWMETER_WORDS), None)
-    others = [column for column in codes if column is not roles.flowmeter]
-    roles.code = max(others, key=_rank, default=None)
-    if roles.code is not None:
-        roles.reasons.append(
-            f"{roles.code.name!r} names the meters: {roles.code.distinct} different texts, repeated over time"
-        )
-    who = roles.code or roles.flowmeter
-    groups = (
-        np.unique(who.texts.fill_null("").to_numpy(), return_inverse=True)[1] if who else np.zeros(len(instants), int)
-    )
+    codes = [column for column in left if _names_things(column, instants)]
+    roles.flowmeter = next((column for column in codes if says(column.label, "flowmeter")), None)
+    _choose_code(roles, [column for column in codes if column is not roles.flowmeter], instants, frozenset(registered))
+    groups = groups_of(roles.who, len(instants))
     order = np.lexsort((np.nan_to_num(instants), groups))
     for column in left:
         if column in (roles.code, roles.flowmeter) or not column.is_number or column in codes:
             continue
-        words = set(column.words)
-        if column.distinct < 2 or words & _NOT_WATER:
+        if column.distinct < 2 or _tells_nothing(column):
             roles.rest.append(column)
-        elif _is_register(column, order, groups):
+        elif _is_register(column, order, groups) and not unit_stated(column, FLOW_TO_LPH):
             roles.registers.append(column)
         else:
             roles.flows.append(column)
-    roles.registers.sort(key=lambda column: not set(column.words) & _REGISTER_WORDS)
-    roles.flows.sort(key=lambda column: not set(column.words) & _FLOW_WORDS)
-    for column in roles.registers[:1]:
-        roles.reasons.append(f"{column.name!r} never falls over time: a cumulative register")
-    for column in roles.flows[:1]:
-        roles.reasons.append(f"{column.name!r} rises and falls: a flow")
-        if not set(column.words) & _FLOW_WORDS:
-            roles.doubts.append(f"{column.name!r} is taken for the flow because it varies; its name does not say so")
+    roles.registers.sort(key=lambda one: (says(one.label, "reverse") > 0, not says(one.label, "register")))
+    roles.flows.sort(
+        key=lambda one: (says(one.label, "reverse") > 0, not unit_stated(one, FLOW_TO_LPH), not says(one.label, "flow"))
+    )
+    _explain(roles)
     return roles
 
 
-def _rank(column: Profile) -> tuple[int, int, int]:
-    """How likely a column that names things names the meters."""
-    words = set(column.words)
-    return (len(words & _IDENTIFIERS), len(words & _METER_WORDS), column.distinct)
+def groups_of(who: Profile | None, rows: int) -> np.ndarray:
+    """A number for each row, alike for rows of one device."""
+    if who is None:
+        return np.zeros(rows, int)
+    return who.texts.fill_null("").rank("dense").to_numpy().astype(int)
 
 
-def _names_things(column: Profile, rows: int) -> bool:
-    """Identifiers repeat over time, and are texts, or whole numbers under a name that says so."""
-    repeats = column.distinct <= max(rows // 2, 1)
-    named = bool(set(column.words) & (_METER_WORDS | _FLOWMETER_WORDS))
-    if not repeats or column.filled < 0.5:
+def _explain(roles: Roles) -> None:
+    for column in roles.registers[:1]:
+        roles.reasons.append(f"{column.shown} never falls over time, or hardly: a cumulative register")
+    for column in roles.flows[:1]:
+        if volume_of_interval(column):
+            roles.reasons.append(f"{column.shown} rises and falls and is a volume: what went through in each interval")
+        else:
+            roles.reasons.append(f"{column.shown} rises and falls: a flow")
+        if not (says(column.label, "flow") or says(column.label, "consumption") or unit_stated(column)):
+            roles.doubts.append(f"{column.shown} is taken for the flow because it varies; its name does not say so")
+    for column in (*roles.registers[:1], *roles.flows[:1]):
+        if says(column.label, "reverse"):
+            roles.doubts.append(f"{column.shown} is called as if it counted what ran backwards, and there is no other")
+
+
+def volume_of_interval(column: Profile) -> bool:
+    """Whether a column that rises and falls is the volume of each interval, by its unit, or its name if that has none."""
+    if unit_stated(column, FLOW_TO_LPH):
         return False
+    return bool(
+        unit_stated(column, VOLUME_TO_L) or (says(column.label, "consumption") and not says(column.label, "flow"))
+    )
+
+
+def _choose_code(roles: Roles, codes: list[Profile], instants: np.ndarray, registered: frozenset[str]) -> None:
+    """Of the columns that name things, the one whose texts are registered, that tells rows of one instant apart, and that
+    is called so."""
+    if not codes:
+        return
+    known = {column.name: _share_in(column, registered) for column in codes}
+    apart = {column.name: round(apart_by(column, instants), 2) for column in codes}
+
+    def rank(column: Profile) -> tuple[float, bool, int, int, int]:
+        calls = (says(column.label, "identifier"), says(column.label, "meter"))
+        return (known[column.name], apart[column.name] >= _APART, *calls, column.distinct)
+
+    roles.code = max(codes, key=rank)
+    chosen = roles.code
+    how = f"{chosen.distinct} different texts, repeated over time"
+    if known[chosen.name]:
+        how += f", {known[chosen.name]:.0%} of them in meters.csv"
+    roles.reasons.append(f"{chosen.shown} names the meters: {how}")
+    others = [one for one in codes if one is not chosen and apart[one.name] >= _APART and one.distinct > 1]
+    if others and not known[chosen.name] and apart[chosen.name] >= _APART:
+        named = " or ".join(one.shown for one in others[:3])
+        roles.code_doubt = f"{named} could name the meters as well: take the column that meters.csv calls them by"
+
+
+def apart_by(column: Profile | None, instants: np.ndarray) -> float:
+    """The share of rows with a stamp that the column and the stamp tell from all others."""
+    known = np.isfinite(instants)
+    if not known.any():
+        return 1.0
+    pairs = np.stack([groups_of(column, len(instants))[known].astype(float), instants[known]])
+    _, counts = np.unique(pairs, axis=1, return_counts=True)
+    return float(np.sum(counts == 1) / np.sum(known))
+
+
+def _share_in(column: Profile, registered: frozenset[str]) -> float:
+    known = column.texts.drop_nulls().unique().to_list()
+    return sum(text in registered for text in known) / max(len(known), 1)
+
+
+def _names_things(column: Profile, instants: np.ndarray) -> bool:
+    """Identifiers repeat over time, and are texts, or whole numbers: under a name that says so, or where they tell apart
+    what shares its stamp and each occurs about as often."""
+    rows = len(instants)
+    if column.distinct > max(rows // 2, 1) or column.filled < 0.5:
+        return False
+    named = bool(says(column.label, "identifier") or says(column.label, "meter") or says(column.label, "flowmeter"))
     if column.is_number:
-        return named and column.whole and not set(column.words) & (_REGISTER_WORDS | _FLOW_WORDS | _NOT_WATER)
+        if not column.whole or unit_stated(column) or says(column.label, "flow") or says(column.label, "other"):
+            return False
+        named = named and not says(column.label, "register")
+        return named or (not says(column.label, "register") and _tells_apart(column, instants))
     known = column.texts.drop_nulls()
     return bool((known.str.len_chars() <= 64).all()) and (named or column.distinct > 1)
 
 
+def _tells_apart(column: Profile, instants: np.ndarray) -> bool:
+    if column.distinct < 2 or apart_by(None, instants) > 0.5 or apart_by(column, instants) < _APART:
+        return False
+    counts = column.texts.drop_nulls().value_counts()["count"].to_numpy()
+    return bool(np.median(counts) >= 3 and np.max(counts) <= 20 * np.median(counts))
+
+
+def _tells_nothing(column: Profile) -> bool:
+    """Numbers that are no water: of another quantity, of the rows, or stamps of their own."""
+    if says(column.label, "other") and not (says(column.label, "flow") or says(column.label, "register")):
+        return True
+    if says(column.label, "register") or unit_stated(column):
+        return False
+    steps = np.diff(column.numbers[np.isfinite(column.numbers)])
+    return bool(epoch(column) or (column.whole and steps.size > 3 and np.mean(steps == 1) > _APART))
+
+
 def _is_register(column: Profile, order: np.ndarray, groups: np.ndarray) -> bool:
+    """Never falls, or seldom; where the register begins again at zero does not count."""
     values, who = column.numbers[order], groups[order]
     known = np.isfinite(values)
     values, who = values[known], who[known]
-    steps = np.diff(values)[np.diff(who) == 0]
-    if steps.size < 3 or not np.any(steps > 0):
+    same = np.diff(who) == 0
+    before, after = values[:-1][same], values[1:][same]
+    again = (
+        (after < before / 2) & np.isfinite(likely_width(before, after)) & (before >= FULL * np.max(values, initial=0.0))
+    )
+    if np.count_nonzero(again) > max(1, _BACK * np.count_nonzero(after > before)):
+        again[:] = False  # a flow that comes to nothing again and again
+    steps = (after - before)[~again]
+    rises, falls = np.count_nonzero(steps > 0), np.count_nonzero(steps < 0)
+    if steps.size < 3 or not rises or np.min(values) < 0:
         return False
-    forward = np.count_nonzero(steps >= 0) / steps.size
-    return bool(forward >= _FORWARD and np.min(values) >= 0 and (steps.sum() > 0))
-
-
-def _is_unit(column: Profile) -> bool:
-    known = column.texts.drop_nulls().unique().to_list()
-    return 0 < len(known) <= 10 and all(unit_of(text) for text in known)
-
-
-def unit_of(text: str) -> str | None:
-    """Our name of a unit as exports write it, or None."""
-    return _SPELLED.get(re.sub(r"[\s_.]+", "", text.lower()).replace("perh", "/h"))
-
-
-def units_under_names(table: pl.DataFrame) -> dict[str, str]:
-    """The units in the first row of a table, by column, if it is a line of units and no reading; else nothing."""
-    if table.height < 2:
-        return {}
-    texts = {name: str(text).strip("[]() ") for name, text in table.row(0, named=True).items() if text is not None}
-    units = {name: unit for name, text in texts.items() if (unit := unit_of(text)) is not None}
-    others = [text for name, text in texts.items() if name not in units]
-    return {} if any(letter.isdigit() for text in others for letter in text) else units
-
-
-def unit_stated(column: Profile, known: dict[str, float]) -> str | None:
-    """The unit of one kind that a column's name holds, or the line under the names; None where neither does."""
-    return unit_in_name(column.name, known) or (column.unit if column.unit in known else None)
-
-
-def unit_in_name(name: str, known: dict[str, float]) -> str | None:
-    """The unit of one kind that a column's name holds, in brackets or at its end, or None."""
-    bracketed = re.findall(r"[\[(]([^\])]+)[\])]", name)
-    ends = [part for k in (1, 2) if (part := "_".join(re.split(r"[ _]+", name)[-k:])) != name]
-    for text in (*bracketed, *ends):
-        found = unit_of(text) or unit_of(text.replace("_per_", "/").replace("_", "/"))
-        if found in known:
-            return found
-    return None
+    return bool(falls <= _BACK * (rises + falls))
