@@ -17,6 +17,7 @@ import polars as pl
 from flows.context import MEMORY_MB, Context, sharing
 from flows.engines import Engine
 from flows.findings import REVISION, collect, run_of, to_markdown
+from flows.judging import JudgeBucket
 from flows.photos import delete_old_photos, look_at_photos
 from flows.reporting import load_charts, write_run_report
 from flows.revising import LookedAt, revise, windows_to_reopen
@@ -26,7 +27,7 @@ from transforms.feedback import set_aside_acks
 from transforms.fingerprint import ReadAhead
 from transforms.fleet import fleet_table
 from transforms.ingest import IngestResult, ingest
-from transforms.judge import calibration_status, judge_bucket, judge_silent
+from transforms.judge import calibration_status, judge_silent
 from transforms.lake import Lake
 from transforms.match import CHANGED, Parties, claims
 from transforms.outbox import begin, commit, read_history, read_manifest, stage
@@ -34,8 +35,6 @@ from transforms.outbox.runs import run_folders
 from transforms.private import open_to_others
 from transforms.registry import Registry
 from transforms.schemas import MOMENTS
-from transforms.sql import session
-from transforms.summarise import recorded, summarise_window
 from transforms.windows import Window, parse_time
 
 if TYPE_CHECKING:
@@ -269,22 +268,9 @@ def _judge(
     policy = context.policy
     calibration = calibration_status(context.registry.flowmeters, policy, window)
 
-    own = parties.split(lake.n_buckets)
-
     with context.database() as database:
-
-        def one(bucket: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-            with session(database) as con:
-                scratch = context.workspace.scratch / f"match-{window.name}-{bucket}"
-                scratch.mkdir(parents=True, exist_ok=True)
-                mine = own[bucket]
-                sums = summarise_window(con, lake, bucket, window, mine, scratch, parts=policy.window.parts)
-                verdicts = judge_bucket(
-                    sums.meters, sums.moments, mine.fleet, calibration, policy, window, look=sums.look
-                )
-                return verdicts, recorded(sums.meters, sums.moments, mine.fleet)
-
-        found = engine.map(f"judge {window.name}", one, range(lake.n_buckets))
+        work = JudgeBucket(context.workspace.scratch, lake, window, policy, calibration, database)
+        found = engine.map(f"judge {window.name}", work, list(enumerate(parties.split(lake.n_buckets))))
     # each part is sorted by code and bin, and a code has all its rows in one part
     sums = pl.concat([pl.DataFrame(schema=MOMENTS), *(part for _, part in found)])
     sums = sums.sort("feature_code", maintain_order=True)

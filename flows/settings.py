@@ -10,12 +10,14 @@ import os
 import pwd
 import stat
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from transforms.errors import UsageError
 from transforms.signature import SigningKey, read_public
 
 WORKSPACE_VARIABLE = "METERWRIGHT_WORKSPACE"
 WORKERS_VARIABLE = "METERWRIGHT_WORKERS"
+CLUSTER_VARIABLE = "METERWRIGHT_CLUSTER"
 KEY_VARIABLE = "METERWRIGHT_SIGNING_KEY"
 KEY_FILE_VARIABLE = "METERWRIGHT_SIGNING_KEY_FILE"
 KEY_FILE, PUBLIC_KEY_FILE = "signing_key.pem", "public_key.pem"
@@ -58,6 +60,27 @@ def worker_count(given: int | None = None) -> int:
         origin = "--workers" if given is not None else WORKERS_VARIABLE
         raise UsageError(f"{origin} is {named!r}; write a whole number from 1 to {_MAX_WORKERS}")
     return count
+
+
+def cluster_address() -> str | None:
+    """The scheduler of the Dask cluster over which buckets are spread, METERWRIGHT_CLUSTER, if any.
+
+    Raises
+    ------
+    UsageError
+        If it is no address of a scheduler.
+    """
+    named = os.environ.get(CLUSTER_VARIABLE)
+    if not named:
+        return None
+    address = urlsplit(named)
+    try:
+        known = address.scheme in ("tcp", "tls") and address.hostname and address.port
+    except ValueError:  # a port that is none
+        known = None
+    if not known:
+        raise UsageError(f"{CLUSTER_VARIABLE} is {named!r}; write a Dask scheduler's address, as tcp://machine:8786")
+    return named
 
 
 def signing_key(registry: Path) -> SigningKey | None:

@@ -38,6 +38,8 @@ class Engine(Protocol):
     def map(self, name: str, work: Callable[[A], T], items: Sequence[A]) -> list[T]:
         """Carry out the same work for some tens of items (buckets), `workers` at once; results in the order of items.
 
+        Work and items may go to other processes: they can be pickled.
+
         When one fails, those that have not begun are left out, those that have are waited for, and the failure that
         comes first in the order of items is raised.
         """

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from flows.engines.cluster import cluster
 from flows.engines.server import PrefectServerError, TemporaryServer, drain
 from flows.engines.signals import Terminated
 from flows.settings import prefect_api_url, use_prefect_in
@@ -27,15 +28,26 @@ _DRAIN_TIMEOUT_S = 5.0
 """Seconds to wait at the end until Prefect has recorded what it was told; it is a view, so not for ever."""
 
 
+_AT_WORK: dict[str, Callable[[], Any]] = {}
+"""What the flows of this process do. With a task to a cluster goes the flow that it is of, which must not carry all this."""
+
+
+def _carry_out(key: str) -> Any:
+    return _AT_WORK[key]()
+
+
 class PrefectEngine:
     """Carries out a cycle as a Prefect flow. See `flows.engines.Engine`.
 
     The server is the one that PREFECT_API_URL names, else a temporary one with its state in ``<workspace>/.prefect``.
+    `map` goes to threads, or to the workers of the Dask cluster that METERWRIGHT_CLUSTER names.
 
     Raises
     ------
     PrefectServerError
         From `run`, when Prefect itself fails.
+    UsageError
+        If a cluster is named that cannot be used.
     """
 
     name = "prefect"
@@ -47,6 +59,7 @@ class PrefectEngine:
         self._own_errors: list[BaseException] = []
         self._flow_run = ""
         self._tasks = 0
+        self._cluster = cluster()
         if not (prefect_api_url() or _url_in_force()):
             self._server = TemporaryServer(self._home)
 
@@ -56,12 +69,11 @@ class PrefectEngine:
             from prefect.exceptions import TerminationSignal
             from prefect.runtime import flow_run
             from prefect.states import Completed, Failed
-            from prefect.task_runners import ThreadPoolTaskRunner
 
             outcome: list[T] = []
             failure: list[MeterwrightError] = []
 
-            def cycle() -> Any:
+            def here() -> Any:
                 self._flow_run, self._tasks = str(flow_run.id), 0
                 try:
                     outcome.append(self._noting(body, self))
@@ -70,9 +82,14 @@ class PrefectEngine:
                     return Failed(message=str(error))
                 return Completed()
 
-            runner = ThreadPoolTaskRunner(max_workers=self.workers)
+            key = f"{id(self)}"
+            _AT_WORK[key] = here
+
+            def cycle() -> Any:
+                return _carry_out(key)
+
             cycle_flow = flow(
-                cycle, name=name, task_runner=runner, validate_parameters=False, persist_result=False, retries=0
+                cycle, name=name, task_runner=self._runner(), validate_parameters=False, persist_result=False, retries=0
             )
             ended = False
             try:
@@ -86,6 +103,7 @@ class PrefectEngine:
             except TerminationSignal:  # Prefect's own handler is in force during a flow run
                 raise Terminated from None
             finally:
+                del _AT_WORK[key]
                 self._drain(ended)
             return outcome[0]
 
@@ -110,14 +128,15 @@ class PrefectEngine:
 
         with self._only_own_errors():
             # Each item gets a task without parameters: Prefect would walk through those and describe them.
+            piece = one if self._cluster is None else work
             futures = [
-                self._task(f"{name} {k}/{len(items)}", partial(one, item)).submit() for k, item in enumerate(items, 1)
+                self._task(f"{name} {k}/{len(items)}", partial(piece, item)).submit() for k, item in enumerate(items, 1)
             ]
             for future in futures:
                 future.wait()
             failures = (future for future in futures if future.state.is_failed() or future.state.is_crashed())
             if first := next(failures, None):
-                first.result()
+                self._raise(first)
             return [future.result() for future in futures]
 
     def summary(self, key: str, markdown: str) -> None:
@@ -138,6 +157,24 @@ class PrefectEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _runner(self) -> Any:
+        if self._cluster is None:
+            from prefect.task_runners import ThreadPoolTaskRunner
+
+            return ThreadPoolTaskRunner(max_workers=self.workers)
+        from prefect_dask.task_runners import DaskTaskRunner
+
+        return DaskTaskRunner(address=self._cluster)
+
+    def _raise(self, failed: Any) -> None:
+        """Raise what a task has failed with. From a cluster it comes as a copy, which is our own work's all the same."""
+        try:
+            failed.result()
+        except Exception as error:
+            if self._cluster is not None and type(error).__module__.partition(".")[0] not in ("distributed", "prefect"):
+                self._own_errors.append(error)
+            raise
 
     def _task(self, name: str, work: Callable[[], T]) -> Any:
         from prefect import task
@@ -168,6 +205,7 @@ class PrefectEngine:
             if isinstance(error, MeterwrightError) or any(error is own for own in self._own_errors):
                 raise
             server = prefect_api_url() or "its temporary server"
+            server += f" and the cluster at {self._cluster}" if self._cluster else ""
             reason = next(iter(str(error).splitlines()), "no reason given")
             raise PrefectServerError(
                 f"Prefect failed, with {server}: {reason} ({type(error).__name__}). {self._home / 'prefect.log'} may "
