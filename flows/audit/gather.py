@@ -7,17 +7,16 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from flows.audit.desk import BINNED, OTHER, WINDOWS, Desk, folder_of
+from flows.audit.desk import BINNED, NOWHERE, OTHER, WINDOWS, Desk, folder_of
 from flows.audit.judged import Layout
-from flows.audit.plan import GROUP
-from transforms.judge.many import JUDGED_WINDOWS, judge_silent_windows
+from transforms.judge.many import JUDGED_WINDOWS
 from transforms.match.span import Chunk
 from transforms.schemas import AUDIT_MOMENTS, AUDIT_WINDOWS
 
 
 @dataclass(frozen=True)
 class Group:
-    """Some meters of a bucket; of bucket -1 those of which the lake knows nothing."""
+    """Some meters of a bucket; of `NOWHERE` those of which the lake knows nothing."""
 
     bucket: int
     number: int
@@ -39,18 +38,15 @@ class Gathered:
 def groups_of(desk: Desk) -> list[Group]:
     """The groups of an audit, in the order in which they are written."""
     groups = [Group(bucket, number) for bucket in range(desk.lake.n_buckets) for number in range(desk.groups(bucket))]
-    return groups + [Group(-1, number) for number in range(-(-desk.homeless.height // GROUP))]
+    return groups + [Group(NOWHERE, number) for number in range(desk.groups(NOWHERE))]
 
 
 def gather(desk: Desk, chunks: Sequence[Chunk], group: Group) -> Gathered:
     """Put together the windows of one group of meters."""
     setting = desk.setting
     no_moments = pl.DataFrame(schema=AUDIT_MOMENTS)
-    if group.bucket < 0:
-        some = desk.homeless[group.number * GROUP : (group.number + 1) * GROUP]
-        nothing = pl.DataFrame(schema={name: JUDGED_WINDOWS[name] for name in ("feature_code", "window_start")})
-        silent = judge_silent_windows(some, nothing, setting.windows).sort("feature_code", "window_start")
-        silent = desk.in_words(silent)
+    if group.bucket == NOWHERE:
+        silent = desk.told(desk.windows, desk.silent(group.number), NOWHERE).select(_columns(desk))
         return Gathered(silent, no_moments, silent if setting.what_if else None)
     mine = [chunk for chunk in chunks if chunk.bucket == group.bucket]
     windows = _by_meter(desk, mine, group, WINDOWS, desk.windows).select(_columns(desk))

@@ -16,13 +16,15 @@ import polars as pl
 from transforms.compiled import compiled
 from transforms.fit.lines import Ints
 from transforms.fit.points import MOST_POINTS
+from transforms.judge.columns import MISSING, series_of
+from transforms.judge.words import NONE
 
 Lines = npt.NDArray[np.void]
 
 #: lines that are filled, or read, column by column before the next ones are: as many as a processor's cache holds
 _AT_ONCE = 2048
 #: what a missing value is told by; numbers in floating point by NaN
-_MISSING = {"i1": -1, "i4": -(2**31), "i8": -(2**63)}
+_MISSING = {"i1": NONE, "i4": NONE, "i8": MISSING}
 
 
 class Layout:
@@ -47,14 +49,14 @@ class Layout:
         """Lines to be filled."""
         return np.empty(rows, self.kind)
 
-    def lines(self, frame: pl.DataFrame) -> Lines:
-        """The rows of a frame."""
-        lines = self.blank(frame.height)
-        told = [(name, self._encoded(frame[name])) for name in self.columns]
-        for first in range(0, frame.height, _AT_ONCE):
+    def lines(self, columns: Mapping[str, npt.NDArray[Any]], rows: int) -> Lines:
+        """Lines of some columns (`transforms.judge.columns`); in those that are not given nothing is known."""
+        lines = self.blank(rows)
+        given = {name: columns.get(name, _nothing(kind)) for name, kind in self.columns.items()}
+        for first in range(0, rows, _AT_ONCE):
             some = slice(first, first + _AT_ONCE)
-            for name, values in told:
-                lines[name][some] = values[some]
+            for name, values in given.items():
+                lines[name][some] = values[some] if values.ndim else values
         return lines
 
     def write(self, lines: Lines, group: npt.NDArray[np.integer], groups: int, file: str) -> None:
@@ -87,38 +89,8 @@ class Layout:
             some = slice(first, first + _AT_ONCE)
             for name, values in told.items():
                 values[some] = lines[name][some]
-        return pl.DataFrame([self._decoded(name, values) for name, values in told.items()])
-
-    def _encoded(self, values: pl.Series) -> npt.NDArray[Any]:
-        kind = self.columns[values.name]
-        if kind == pl.Float64:
-            return values.to_numpy()
-        if kind == pl.List(pl.Float64):
-            wide = np.full((len(values), MOST_POINTS), np.nan)
-            for k in values.is_not_null().arg_true():
-                points = values[k].to_numpy()
-                wide[k, : len(points)] = points
-            return wide
-        if kind == pl.String:
-            values = values.cast(pl.Enum(self.words[values.name])).to_physical().cast(pl.Int32)
-        elif kind == pl.Boolean:
-            values = values.cast(pl.Int8)
-        values = values.to_physical()
-        return values.fill_null(_MISSING[_bytes_of(kind)]).to_numpy() if values.null_count() else values.to_numpy()
-
-    def _decoded(self, name: str, values: npt.NDArray[Any]) -> pl.Series:
-        kind = self.columns[name]
-        if kind == pl.Float64:
-            return pl.Series(name, values).fill_nan(None)
-        if kind == pl.List(pl.Float64):
-            wide = pl.Series(name, values, dtype=pl.Array(pl.Float64, MOST_POINTS)).arr.to_list()
-            known = wide.list.eval(pl.element().filter(pl.element().is_not_nan()))
-            return pl.select(pl.when(known.list.len() > 0).then(known).alias(name)).to_series()
-        there = values != _MISSING[_bytes_of(kind)]
-        told = pl.Series(name, values)
-        if not there.all():
-            told = pl.select(pl.when(pl.Series(there)).then(told).alias(name)).to_series()
-        return self.words[name].gather(told) if kind == pl.String else told.cast(kind)
+        kinds = self.columns.items()
+        return pl.DataFrame([series_of(name, kind, told[name], self.words.get(name, ())) for name, kind in kinds])
 
 
 @compiled
@@ -152,11 +124,17 @@ def _type_of(kind: Any) -> Any:
     return kind() if isinstance(kind, type) else kind
 
 
+def _nothing(kind: Any) -> npt.NDArray[Any]:
+    """What stands for a value that is not known."""
+    of = _bytes_of(kind)
+    return np.array(_MISSING.get(of, np.nan) if isinstance(of, str) else np.nan)
+
+
 def _bytes_of(kind: Any) -> Any:
     if kind == pl.List(pl.Float64):
         return "f8", (MOST_POINTS,)
     if kind in (pl.Boolean, pl.Int8):
         return "i1"
-    if kind in (pl.String, pl.Date, pl.Int32):
+    if kind in (pl.String, pl.Int32):
         return "i4"
     return "f8" if kind == pl.Float64 else "i8"

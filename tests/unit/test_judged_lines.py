@@ -5,10 +5,14 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 from polars.testing import assert_frame_equal
 
 from flows.audit.judged import Layout
+from transforms.fit.points import MOST_POINTS
+from transforms.judge.columns import MISSING
+from transforms.judge.words import NONE
 
 COLUMNS = {
     "code": pl.Int32,
@@ -31,21 +35,44 @@ FRAME = pl.DataFrame(
     schema=COLUMNS,
     orient="row",
 )
+#: the same as arrays
+DAY_US, GONE = 86_400_000_000, np.nan
+ARRAYS = {
+    "code": np.array([0, 0, 2, 2]),
+    "window": np.array([0, 1, 0, 1]),
+    "verdict": np.array([0, NONE, 1, 1], dtype=np.int8),
+    "n_pairs": np.array([48, MISSING, 0, -1]),
+    "a1": np.array([1.5, GONE, -0.0, 1e300]),
+    "changed_at": np.array([MISSING, 20_454 * DAY_US + 9 * 3_600_000_000 + 1_800_000_000, -DAY_US, MISSING]),
+    "calibrated_on": np.array([20_458, MISSING, -3594, MISSING]),
+    "looked_at": np.array([1, NONE, 0, 0], dtype=np.int8),
+    "curve_q_lph": np.full((4, MOST_POINTS), GONE),
+}
+ARRAYS["curve_q_lph"][1, :3] = 1.0, 2.5, 4.0
+ARRAYS["curve_q_lph"][2, :2] = 3.0, 7.0
 
 
-def test_lines_say_what_the_frame_said(tmp_path: Path) -> None:
+def test_lines_say_what_the_arrays_said(tmp_path: Path) -> None:
     layout = Layout(COLUMNS, {"verdict": ("healthy", "steady")})
     file = str(tmp_path / "windows")
-    layout.write(layout.lines(FRAME), FRAME["code"].to_numpy(), 4, file)
+    layout.write(layout.lines(ARRAYS, 4), ARRAYS["code"], 4, file)
     assert_frame_equal(layout.frame(layout.read(file)), FRAME)
     for group, rows in enumerate([FRAME[:2], FRAME[:0], FRAME[2:], FRAME[:0]]):
         assert_frame_equal(layout.frame(layout.read(file, group)), rows)
 
 
+def test_of_columns_that_are_not_given_nothing_is_known() -> None:
+    layout = Layout(COLUMNS, {"verdict": ("healthy", "steady")})
+    known = {name: ARRAYS[name] for name in ("code", "window")}
+    frame = layout.frame(layout.lines(known, 4))
+    assert_frame_equal(frame.select("code", "window"), FRAME.select("code", "window"))
+    assert all(frame[name].null_count() == 4 for name in COLUMNS if name not in known)
+
+
 def test_parts_in_order_of_time_become_meters_in_order_of_time() -> None:
     layout = Layout(COLUMNS, {"verdict": ("healthy", "steady")})
-    later = FRAME.with_columns(pl.col("window") + 2)
-    lines = layout.by_meter([layout.lines(FRAME), layout.lines(later)])
+    later = ARRAYS | {"window": ARRAYS["window"] + 2}
+    lines = layout.by_meter([layout.lines(ARRAYS, 4), layout.lines(later, 4)])
     assert lines["code"].tolist() == [0] * 4 + [2] * 4
     assert lines["window"].tolist() == [0, 1, 2, 3] * 2
     assert layout.frame(lines)["n_pairs"].to_list() == [48, None, 48, None, 0, -1, 0, -1]

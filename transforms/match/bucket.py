@@ -21,6 +21,23 @@ from transforms.windows import Window
 
 
 @dataclass(frozen=True)
+class Claimed:
+    """`Parties.claims` as arrays in the same order.
+
+    ``place`` is that of the feature code among `Parties.codes`, ``device`` the flowmeter's, ``flowmeter`` its id's place among
+    `Parties.flowmeter_ids`, -1 for none; ``plain`` says that it names a meter, that no other names it, and that the device
+    claims no other; ``valid_from`` and ``valid_to`` are instants [us since 1970].
+    """
+
+    place: npt.NDArray[np.int64]
+    device: npt.NDArray[np.int64]
+    flowmeter: npt.NDArray[np.int64]
+    plain: npt.NDArray[np.bool_]
+    valid_from: npt.NDArray[np.int64]
+    valid_to: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class Parties:
     """Who is who, and who is said to watch whom: of a whole fleet, or of one bucket (see `split`).
 
@@ -61,7 +78,8 @@ class Parties:
     def meters(self) -> npt.NDArray[np.int64]:
         """The device number of each code's meter, -1 where none ever reported, in the order of ``codes``."""
         numbers = np.full(len(self.codes), -1, dtype=np.int64)
-        numbers[[self.place[code] for code in self.devices["feature_code"]]] = self.devices["device_no"].to_numpy()
+        places = self.devices.select(_places(pl.col("feature_code"), self.codes)).to_series()
+        numbers[places.to_numpy()] = self.devices["device_no"].to_numpy()
         return numbers
 
     @cached_property
@@ -73,6 +91,21 @@ class Parties:
     def flowmeter_ids(self) -> list[str]:
         """The flowmeters that claim any of the codes, sorted."""
         return self.claims["flowmeter_id"].drop_nulls().unique().sort().to_list()
+
+    @cached_property
+    def claimed(self) -> Claimed:
+        """The claims by number, the same in all windows."""
+        named = self.claims.select(
+            place=_places(pl.col("feature_code"), self.codes),
+            flowmeter=_places(pl.col("flowmeter_id"), self.flowmeter_ids),
+            plain=pl.col("source").is_in(["record", "table"])
+            & (pl.len().over("feature_code") == 1)
+            & (pl.len().over("device_no") == 1),
+            device=pl.col("device_no").cast(pl.Int64),
+            valid_from=pl.col("valid_from").dt.epoch("us"),
+            valid_to=pl.col("valid_to").dt.epoch("us"),
+        )
+        return Claimed(*(named[name].to_numpy() for name in Claimed.__dataclass_fields__))
 
     def split(self, buckets: int) -> list[Parties]:
         """The parties of each bucket; every feature code that the lake knows is at home in exactly one of them.
@@ -104,6 +137,11 @@ class Parties:
             )
             for bucket in range(buckets)
         ]
+
+
+def _places(names: pl.Expr, known: Sequence[str]) -> pl.Expr:
+    """The place of each name among those known, -1 where it is not."""
+    return names.replace_strict(list(known), np.arange(len(known)), default=-1, return_dtype=pl.Int64)
 
 
 #: so few devices are looked for by their numbers
