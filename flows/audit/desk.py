@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
 from flows.audit.changes import changes_of, within
 from flows.audit.home import Home, set_changed_aside
-from flows.audit.judged import Layout, Lines, fill_binned
+from flows.audit.judged import Block, Layout, binned
 from flows.audit.keys import Keys
 from flows.audit.plan import GROUP, Setting
 from flows.audit.store import Store
+from flows.audit.tables import arrow_of
 from flows.cycle import instants_of
 from transforms.fleet import fleet_table
+from transforms.judge.columns import series_of
 from transforms.judge.many import JUDGED_WINDOWS, Calibrations, judge_windows, nothing_said, places
 from transforms.judge.second_look import Look, SecondLook
 from transforms.judge.words import WORDS
@@ -27,7 +33,7 @@ from transforms.match import CHANGED, Parties, claims
 from transforms.match.span import Chunk
 from transforms.policy import Policy
 from transforms.registry import Registry, load_registry
-from transforms.schemas import AUDIT_MOMENTS, AUDIT_WINDOWS, UTC_US
+from transforms.schemas import AUDIT_MOMENTS, AUDIT_WINDOWS
 from transforms.summarise.moments import SUMMED, Moments
 from transforms.summarise.span import summarise_chunk
 
@@ -167,11 +173,11 @@ class Desk:
             meters = places(changed["feature_code"], home.codes)
             was_changed[meters[meters >= 0], changed["window"].to_numpy()[meters >= 0]] = True
             set_changed_aside(told, was_changed[code, window])
-        lines = self.windows.lines(told | {"code": code, "window": window + self._first(chunk)}, len(code))
-        self.windows.write(lines, code // GROUP, self.groups(chunk.bucket), str(file))
+        block = self.windows.block(told | {"code": code, "window": window + self._first(chunk)}, len(code))
+        self.windows.write(block, self.groups(chunk.bucket), GROUP, str(file))
         return judged.second
 
-    def silent(self, number: int) -> Lines:
+    def silent(self, number: int) -> Block:
         """The windows of one group of the registered meters of which the lake knows nothing."""
         setting = self.setting
         meters = np.arange(number * GROUP, min((number + 1) * GROUP, len(self.codes(NOWHERE))))
@@ -180,16 +186,16 @@ class Desk:
         length_us = int(setting.length.total_seconds()) * 1_000_000
         start_us = int(setting.begin.timestamp()) * 1_000_000 + window * length_us
         self.home(NOWHERE).set_absent_aside(told, code, start_us, length_us)
-        return self.windows.lines(told | {"code": code, "window": window}, len(code))
+        return self.windows.block(told | {"code": code, "window": window}, len(code))
 
     def _write_bins(self, chunk: Chunk, rows: pl.DataFrame, moments: Moments, file: Path) -> None:
         paired = rows.filter(pl.col("meter_no").is_not_null())
         code = places(paired["feature_code"], self.home(chunk.bucket).codes)
-        sums = [moments.by_bin(name) for name in SUMMED]
-        lines = self.binned.blank(int(np.count_nonzero(sums[0])))
-        by_row = code, paired["window"].to_numpy(), paired["interval_us"].fill_null(0).to_numpy()
-        fill_binned(lines, *by_row, self._first(chunk), *sums)
-        self.binned.write(lines, lines["code"] // GROUP, self.groups(chunk.bucket), str(file))
+        window = paired["window"].to_numpy() + self._first(chunk)
+        interval_us = paired["interval_us"].fill_null(0).to_numpy()
+        columns = binned(code, window, interval_us, [moments.by_bin(name) for name in SUMMED])
+        block = self.binned.block(columns, len(columns["code"]))
+        self.binned.write(block, self.groups(chunk.bucket), GROUP, str(file))
 
     def _first(self, chunk: Chunk) -> int:
         """The number of a chunk's first window among those of the audit."""
@@ -202,29 +208,44 @@ class Desk:
         kept = {name: kind for name, kind in columns.items() if name not in FOLLOWING}
         ids = pl.concat([own.claims["flowmeter_id"] for own in self.parties]).drop_nulls().unique().sort().to_list()
         pooled = {f"pooled_{name}": some for name, some in WORDS.items()}
-        return Layout({"code": pl.Int32, "window": pl.Int32, **kept}, {**WORDS, **pooled, "flowmeter_id": ids})
+        return Layout({"code": pl.Int64, "window": pl.Int64, **kept}, {**WORDS, **pooled, "flowmeter_id": ids})
 
     @cached_property
     def binned(self) -> Layout:
         """How moments by flow bin are written."""
         kept = {name: kind for name, kind in AUDIT_MOMENTS.items() if name not in FOLLOWING}
-        return Layout({"code": pl.Int32, "window": pl.Int32, **kept}, {})
+        return Layout({"code": pl.Int64, "window": pl.Int64, **kept}, {})
 
-    @cached_property
-    def begins(self) -> pl.Series:
-        """When each window of the audit begins."""
-        return pl.Series("window_start", [window.start for window in self.setting.windows], dtype=UTC_US)
+    def told(self, layout: Layout, block: Block, bucket: int, names: Sequence[str]) -> pl.DataFrame:
+        """Columns of a block as a frame, those included that follow from the meter and the window."""
+        kinds = {**AUDIT_MOMENTS, **JUDGED_WINDOWS}
+        columns = self._with_following(layout, block, bucket, names)
+        return pl.DataFrame([series_of(name, kinds[name], *columns[name]) for name in names])
 
-    def told(self, layout: Layout, lines: Lines, bucket: int) -> pl.DataFrame:
-        """Lines as a frame, with what follows from the meter and the window."""
-        frame, home = layout.frame(lines), self.home(bucket)
-        starts = self.begins.gather(frame["window"])
-        return frame.with_columns(
-            home.codes.gather(frame["code"]),
-            home.models.gather(frame["code"]),
-            starts,
-            (starts + self.setting.length).alias("window_end"),
-        )
+    def table(self, block: Block, bucket: int) -> pa.Table:
+        """`AUDIT_WINDOWS` of a block of judged windows."""
+        columns = self._with_following(self.windows, block, bucket, list(AUDIT_WINDOWS))
+        return pa.table({name: arrow_of(kind, *columns[name]) for name, kind in AUDIT_WINDOWS.items()})
+
+    def _with_following(
+        self, layout: Layout, block: Block, bucket: int, names: Sequence[str]
+    ) -> dict[str, tuple[npt.NDArray[Any], pl.Series | None]]:
+        """Columns of a block with their words, those included that follow from the meter and the window."""
+        home, code = self.home(bucket), layout.of(block, "code")
+        length_us = int(self.setting.length.total_seconds()) * 1_000_000
+        starts = int(self.setting.begin.timestamp()) * 1_000_000 + layout.of(block, "window") * length_us
+        # of the words for the meters only those that are wanted: each file of a group keeps them all
+        first, last = (int(code.min()), int(code.max()) + 1) if len(code) else (0, 0)
+        models = home.models[first:last].unique(maintain_order=True).drop_nulls()
+        found: dict[str, tuple[npt.NDArray[Any], pl.Series | None]] = {
+            "feature_code": (code - first, home.codes[first:last]),
+            "model": (places(home.models[first:last], models)[code - first], models),
+            "window_start": (starts, None),
+            "window_end": (starts + length_us, None),
+        }
+        return {
+            name: found[name] if name in found else (layout.of(block, name), layout.words.get(name)) for name in names
+        }
 
 
 @lru_cache(maxsize=100_000)

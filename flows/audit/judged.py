@@ -1,6 +1,6 @@
-"""Judged chunks on disk: one line of bytes per row, group of meters after group, of which a reader takes just what it wants.
+"""Judged chunks on disk: their columns as 64-bit words, group of meters after group, of which a reader takes just what it wants.
 
-They are read, not mapped into memory: pages of mapped files would count as this process's own for as long as it holds them.
+Files are read, not mapped into memory: pages of mapped files would count as this process's own for as long as it holds them.
 """
 
 from __future__ import annotations
@@ -16,125 +16,117 @@ import polars as pl
 from transforms.compiled import compiled
 from transforms.fit.lines import Ints
 from transforms.fit.points import MOST_POINTS
-from transforms.judge.columns import MISSING, series_of
-from transforms.judge.words import NONE
+from transforms.judge.columns import Columns, nothing
 
-Lines = npt.NDArray[np.void]
-
-#: lines that are filled, or read, column by column before the next ones are: as many as a processor's cache holds
-_AT_ONCE = 2048
-#: what a missing value is told by; numbers in floating point by NaN
-_MISSING = {"i1": NONE, "i4": NONE, "i8": MISSING}
+#: one row of words per column, more for curves, and one column per row of the table
+Block = Ints
 
 
 class Layout:
-    """How the columns of a frame stand in a line, and back. Words are told by their place in a vocabulary."""
+    """How the columns of a table stand in blocks, and back. Strings are told by their place in a vocabulary."""
 
     def __init__(self, columns: Mapping[str, Any], words: Mapping[str, Sequence[str]]) -> None:
         """
         Parameters
         ----------
         columns
-            Names and types of the columns.
+            Names and types of the columns, ``code`` among them.
         words
             Every word that may stand in a column of strings.
         """
-        self.columns = {name: _type_of(kind) for name, kind in columns.items()}
+        self.columns = {name: kind() if isinstance(kind, type) else kind for name, kind in columns.items()}
         self.words = {name: pl.Series(name, words[name], dtype=pl.String) for name in columns if name in words}
-        self.kind = np.dtype([(name, _bytes_of(kind)) for name, kind in self.columns.items()])
-        self._bytes = np.dtype((np.void, self.kind.itemsize))
-        self._edges: dict[str, npt.NDArray[np.int64]] = {}
+        self._rows: dict[str, slice] = {}
+        for name, kind in self.columns.items():
+            begin = self.height
+            self._rows[name] = slice(begin, begin + (MOST_POINTS if kind == pl.List(pl.Float64) else 1))
+        self._edges: dict[str, Ints] = {}
 
-    def blank(self, rows: int) -> Lines:
-        """Lines to be filled."""
-        return np.empty(rows, self.kind)
+    @property
+    def height(self) -> int:
+        """Words of a row of the table."""
+        return max((some.stop for some in self._rows.values()), default=0)
 
-    def lines(self, columns: Mapping[str, npt.NDArray[Any]], rows: int) -> Lines:
-        """Lines of some columns (`transforms.judge.columns`); in those that are not given nothing is known."""
-        lines = self.blank(rows)
-        given = {name: columns.get(name, _nothing(kind)) for name, kind in self.columns.items()}
-        for first in range(0, rows, _AT_ONCE):
-            some = slice(first, first + _AT_ONCE)
-            for name, values in given.items():
-                lines[name][some] = values[some] if values.ndim else values
-        return lines
+    def block(self, columns: Mapping[str, npt.NDArray[Any]], rows: int) -> Block:
+        """Columns (`transforms.judge.columns`) as a block; in those that are not given nothing is known."""
+        block = np.empty((self.height, rows), dtype=np.int64)
+        for name, place in self._rows.items():
+            values = columns.get(name, nothing(self.columns[name]))
+            floating = np.issubdtype(values.dtype, np.floating)
+            target = block[place].view(np.float64) if floating else block[place]
+            target[:] = values.T if values.ndim == 2 else values
+        return block
 
-    def write(self, lines: Lines, group: npt.NDArray[np.integer], groups: int, file: str) -> None:
-        """Write lines that are in the order of their groups, ``group`` (rows,)."""
+    def write(self, block: Block, groups: int, size: int, file: str) -> None:
+        """Write a block that is in the order of the meters' codes, in groups of so many meters."""
+        edges = np.searchsorted(self.of(block, "code"), np.arange(groups + 1) * size)
         with Path(file).open("wb") as sink:
-            edges = np.searchsorted(group, np.arange(groups + 1))
             np.concatenate([[groups], edges]).astype(np.int64).tofile(sink)
-            lines.tofile(sink)
+            _by_group(block, edges).tofile(sink)
 
-    def read(self, file: str, group: int | None = None) -> Lines:
-        """The lines of one group, or of all."""
+    def read(self, file: str, group: int | None = None) -> Block:
+        """The block of one group, or of all."""
         if file not in self._edges:
             (groups,) = np.fromfile(file, np.int64, 1)
             self._edges[file] = np.fromfile(file, np.int64, int(groups) + 1, offset=8)
         edges = self._edges[file]
-        first, last = (edges[0], edges[-1]) if group is None else edges[group : group + 2]
-        offset = 8 * (1 + len(edges)) + int(first) * self.kind.itemsize
-        return np.fromfile(file, self._bytes, int(last - first), offset=offset).view(self.kind)
+        if group is None:
+            return np.concatenate([self.read(file, number) for number in range(len(edges) - 1)], axis=1)
+        first, last = (int(edge) for edge in edges[group : group + 2])
+        offset = 8 * (1 + len(edges) + first * self.height)
+        return np.fromfile(file, np.int64, (last - first) * self.height, offset=offset).reshape(self.height, -1)
 
-    def by_meter(self, parts: Sequence[Lines]) -> Lines:
-        """Lines of parts that follow each other in time, each by meter and time, in order of meter and time."""
-        # plain bytes are moved at once, columns one after the other
-        whole = np.concatenate([lines.view(self._bytes) for lines in parts])
-        return whole[np.argsort(whole.view(self.kind)["code"], kind="stable")].view(self.kind)
+    def by_meter(self, parts: Sequence[Block]) -> Block:
+        """Blocks that follow each other in time, each by meter and time, as one in the order of meter and time."""
+        whole = np.concatenate(parts, axis=1)
+        return np.take(whole, np.argsort(self.of(whole, "code"), kind="stable"), axis=1)
 
-    def frame(self, lines: Lines) -> pl.DataFrame:
-        """The columns of some lines."""
-        told = {name: np.empty(lines[name].shape, lines[name].dtype) for name in self.columns}
-        for first in range(0, len(lines), _AT_ONCE):
-            some = slice(first, first + _AT_ONCE)
-            for name, values in told.items():
-                values[some] = lines[name][some]
-        kinds = self.columns.items()
-        return pl.DataFrame([series_of(name, kind, told[name], self.words.get(name, ())) for name, kind in kinds])
+    def of(self, block: Block, name: str) -> npt.NDArray[Any]:
+        """A column of a block; a curve's is of shape (rows, points)."""
+        kind, place = self.columns[name], self._rows[name]
+        values = block[place].view(np.float64) if kind in (pl.Float64, pl.List(pl.Float64)) else block[place]
+        return values.T if kind == pl.List(pl.Float64) else values[0]
 
 
 @compiled
-def fill_binned(
-    lines: Any,
-    code: npt.NDArray[np.int32],
-    window: npt.NDArray[np.int32],
-    interval_us: Ints,
-    first: int,
-    n: Ints,
-    sx: Ints,
-    sy: Ints,
-    sxx: Ints,
-    sxy: Ints,
-    syy: Ints,
-) -> None:
-    """Fill lines of moments, row after row, from sums of shape (bins, rows); ``first`` is added to the windows."""
+def _by_group(block: Block, edges: Ints) -> Ints:
+    """The words of each group one after the other, column by column within it."""
+    found = np.empty(block.size, np.int64)
+    at = 0
+    for group in range(len(edges) - 1):
+        for k in range(len(block)):
+            for row in range(edges[group], edges[group + 1]):
+                found[at] = block[k, row]
+                at += 1
+    return found
+
+
+#: columns of moments by flow bin, see `binned`
+BINNED = ("code", "window", "bin", "n", "sx", "sy", "sxx", "sxy", "syy", "interval_s")
+
+
+def binned(code: Ints, window: Ints, interval_us: Ints, sums: Sequence[Ints]) -> Columns:
+    """Moments by flow bin, row after row, of those bins that hold pairs; ``sums`` are six of shape (bins, rows)."""
+    found = _binned(code, window, interval_us, *(np.ascontiguousarray(one) for one in sums))
+    return dict(zip(BINNED, found, strict=False)) | {"interval_s": found[-1] / 1e6}
+
+
+@compiled
+def _binned(
+    code: Ints, window: Ints, interval_us: Ints, n: Ints, sx: Ints, sy: Ints, sxx: Ints, sxy: Ints, syy: Ints
+) -> Ints:
+    most = 0
+    for row in range(len(code)):
+        for of_bin in range(len(n)):
+            most += n[of_bin, row] > 0
+    found = np.empty((10, most), np.int64)
     at = 0
     for row in range(len(code)):
         for of_bin in range(len(n)):
             if n[of_bin, row]:
-                line = lines[at]
-                line.code, line.window, line.bin = code[row], first + window[row], of_bin
-                line.n, line.sx, line.sy = n[of_bin, row], sx[of_bin, row], sy[of_bin, row]
-                line.sxx, line.sxy, line.syy = sxx[of_bin, row], sxy[of_bin, row], syy[of_bin, row]
-                line.interval_s = interval_us[row] / 1e6
+                found[0, at], found[1, at], found[2, at] = code[row], window[row], of_bin
+                found[3, at], found[4, at], found[5, at] = n[of_bin, row], sx[of_bin, row], sy[of_bin, row]
+                found[6, at], found[7, at], found[8, at] = sxx[of_bin, row], sxy[of_bin, row], syy[of_bin, row]
+                found[9, at] = interval_us[row]
                 at += 1
-
-
-def _type_of(kind: Any) -> Any:
-    return kind() if isinstance(kind, type) else kind
-
-
-def _nothing(kind: Any) -> npt.NDArray[Any]:
-    """What stands for a value that is not known."""
-    of = _bytes_of(kind)
-    return np.array(_MISSING.get(of, np.nan) if isinstance(of, str) else np.nan)
-
-
-def _bytes_of(kind: Any) -> Any:
-    if kind == pl.List(pl.Float64):
-        return "f8", (MOST_POINTS,)
-    if kind in (pl.Boolean, pl.Int8):
-        return "i1"
-    if kind in (pl.String, pl.Int32):
-        return "i4"
-    return "f8" if kind == pl.Float64 else "i8"
+    return found

@@ -17,6 +17,7 @@ from reports.audit.overview import figures, sentences, span_of, title, totals
 from reports.audit.view import LIMITS, AuditView
 from reports.audit.what_if import what_if_tables
 from reports.audit.workbook_columns import NOTES, WINDOW_COLUMNS, kind_of
+from reports.audit.workbook_rows import sheet_class
 from reports.wording import visible
 from transforms.schemas import AUDIT_FLEET, AUDIT_METERS, AUDIT_WINDOWS, REGIMES
 
@@ -165,7 +166,7 @@ class _Sheets:
 
     def frames(self, name: str, tables: Iterable[pl.DataFrame], columns: Sequence[str]) -> None:
         """A sheet of several tables with the same columns, one after the other."""
-        sheet = self.book.add_worksheet(name)
+        sheet = self.book.add_worksheet(name, sheet_class())
         kinds = [kind_of(column) for column in columns]
         head = self.book.add_format(
             {"bold": True, "bg_color": "#F1F3F4", "bottom": 1, "text_wrap": True, "valign": "top"}
@@ -178,32 +179,27 @@ class _Sheets:
         sheet.freeze_panes(1, 1)
         row = 0
         for table in tables:
-            ready, writers = _ready(table.select(columns), sheet)
-            for values in ready.iter_rows():
-                row += 1
-                for place, value in enumerate(values):
-                    if value is not None:
-                        writers[place](row, place, value, self.formats[kinds[place]])
+            sheet.write_rows(row + 1, _ready(table.select(columns)), [self.formats[kind] for kind in kinds])
+            row += table.height
         if columns:
             sheet.autofilter(0, 0, max(row, 1), len(columns) - 1)
 
 
-def _ready(table: pl.DataFrame, sheet: Any) -> tuple[pl.DataFrame, list[Any]]:
-    """The table with times and dates as Excel counts them, texts made harmless, and what writes each column."""
-    made = [_column(column, sheet) for column in table.iter_columns()]
-    return pl.DataFrame([column for column, _ in made]), [writer for _, writer in made]
+def _ready(table: pl.DataFrame) -> pl.DataFrame:
+    """The table with times and dates as Excel counts them, and texts made harmless."""
+    return pl.DataFrame([_column(column) for column in table.iter_columns()])
 
 
-def _column(column: pl.Series, sheet: Any) -> tuple[pl.Series, Any]:
+def _column(column: pl.Series) -> pl.Series:
     if column.dtype == pl.Boolean:
-        return column, sheet.write_boolean
+        return column
     if column.dtype in (pl.Date, pl.Datetime):
         micros = column.cast(pl.Datetime("us")).dt.epoch("us")
-        return micros.cast(pl.Float64) / 86_400_000_000 + _EXCEL_EPOCH_DAYS, sheet.write_number
+        return micros.cast(pl.Float64) / 86_400_000_000 + _EXCEL_EPOCH_DAYS
     if column.dtype.is_float():
         short = column.round_sig_figs(9)
-        return short.set(~short.is_finite(), None), sheet.write_number
+        return short.set(~short.is_finite(), None)
     if column.dtype.is_numeric():
-        return column, sheet.write_number
+        return column
     shown = {text: visible(text)[:_LONGEST] for text in column.cast(pl.String).unique() if text is not None}
-    return column.cast(pl.String).replace(shown), sheet.write_string
+    return column.cast(pl.String).replace(shown)

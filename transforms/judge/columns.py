@@ -95,25 +95,34 @@ def extras_of(moments: Moments, policy: Policy, worked: Worked) -> Columns:
 
 def frame_of(columns: Mapping[str, npt.NDArray[Any]]) -> pl.DataFrame:
     """The frame that some columns make, in the types of `JUDGED`."""
-    return pl.DataFrame(
-        [series_of(name, JUDGED[name], values, WORDS.get(name, ())) for name, values in columns.items()]
-    )
+    return pl.DataFrame([series_of(name, JUDGED[name], values, WORDS.get(name)) for name, values in columns.items()])
 
 
-def series_of(name: str, kind: Any, values: npt.NDArray[Any], words: Sequence[str] | pl.Series) -> pl.Series:
+def series_of(name: str, kind: Any, values: npt.NDArray[Any], words: Sequence[str] | pl.Series | None) -> pl.Series:
     """A column of a frame: of a type of Polars, null where nothing is known, in ``words`` where it holds their numbers."""
     if kind == pl.String:
-        return in_words(values, words).alias(name)
+        return in_words(values, words if words is not None else ()).alias(name)
     if kind == pl.List(pl.Float64):
         return _points(values).alias(name)
     told = pl.Series(name, values)
     if kind == pl.Float64:
         return told.fill_nan(None)
-    missing = NONE if values.dtype.itemsize < 8 else MISSING
-    there = values != missing
-    if values.dtype != np.bool_ and not there.all():
-        told = told.set(pl.Series(~there), None)
+    gone = values == missing_of(kind) if values.dtype != np.bool_ else np.zeros(1, dtype=bool)
+    if gone.any():
+        told = told.set(pl.Series(gone), None)
     return told.cast(pl.Int32).cast(kind) if kind == pl.Date else told.cast(kind)
+
+
+def missing_of(kind: Any) -> int:
+    """The whole number that stands for nothing in a column of some type."""
+    return NONE if kind in (pl.String, pl.Boolean) else MISSING
+
+
+def nothing(kind: Any, rows: int | tuple[()] = ()) -> npt.NDArray[Any]:
+    """A column of some type, or by default one value for all rows, in which nothing is known."""
+    if kind == pl.List(pl.Float64):
+        return np.full((rows, MOST_POINTS) if rows != () else (), np.nan)
+    return np.full(rows, np.nan) if kind == pl.Float64 else np.full(rows, missing_of(kind), dtype=np.int64)
 
 
 def _points(wide: Floats) -> pl.Series:

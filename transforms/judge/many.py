@@ -9,12 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from transforms.fit.points import MOST_POINTS
-from transforms.judge.columns import JUDGED, MISSING, Columns, columns_of, extras_of
+from transforms.judge.columns import JUDGED, MISSING, Columns, columns_of, extras_of, nothing
 from transforms.judge.evidence import FLOWING
 from transforms.judge.ladder import blocked_by
 from transforms.judge.second_look import Look, SecondLook
-from transforms.judge.words import INCONCLUSIVE, NONE, REASON, WORDS
+from transforms.judge.words import INCONCLUSIVE, NONE, REASON
 from transforms.judge.worked import Worked, work_out
 from transforms.policy import Policy
 from transforms.schemas import AUDIT_WINDOWS
@@ -24,8 +23,8 @@ from transforms.windows import Window
 #: the columns of `judge_windows`: those of a run, of an audit, and what later rooms need
 JUDGED_WINDOWS: dict[str, pl.DataType | type[pl.DataType]] = {**AUDIT_WINDOWS, **JUDGED}
 
-#: columns that follow from a row's window
-_WHEN = ("window_start", "window_end")
+#: columns that tell whose the row is, and when
+_ASIDE = ("feature_code", "flowmeter_id", "model", "window_start", "window_end")
 _HOUR_US = 3.6e9
 
 
@@ -189,20 +188,11 @@ def _days(paired: pl.DataFrame) -> npt.NDArray[np.int64]:
 
 def nothing_said(rows: int) -> Columns:
     """The columns of rows of which nothing can be said, for want of the meter's readings."""
-    columns: Columns = {}
-    for name, kind in JUDGED_WINDOWS.items():
-        if name.startswith("pooled_"):
-            continue
-        if name in WORDS:
-            columns[name] = np.full(rows, NONE, dtype=np.int8)
-        elif kind == pl.Float64:
-            columns[name] = np.full(rows, np.nan)
-        elif kind == pl.List(pl.Float64):
-            columns[name] = np.full((rows, MOST_POINTS), np.nan)
-        elif kind == pl.Boolean:
-            columns[name] = np.full(rows, NONE, dtype=np.int8)
-        elif kind != pl.String and name not in _WHEN:
-            columns[name] = np.full(rows, MISSING)
+    columns = {
+        name: nothing(kind, rows)
+        for name, kind in JUDGED_WINDOWS.items()
+        if name not in _ASIDE and not name.startswith("pooled_")
+    }
     columns["verdict"][:], columns["reason"][:] = INCONCLUSIVE, REASON["meter_missing"]
     columns["n_pairs"][:], columns["n_flowing"][:], columns["coverage"][:] = 0, 0, 0.0
     return columns

@@ -67,14 +67,14 @@ class SecondLook(Kinds):
     def none(meters: int) -> SecondLook:
         """Of a bucket in which nobody was looked at."""
         numbers, flows = np.zeros(meters, dtype=np.int64), np.full(meters, np.nan)
-        points = np.full((meters, MOST_POINTS), np.nan)
         arrays: dict[str, Any] = {one.name: np.zeros(meters, dtype=bool) for one in fields(SecondLook)}
         arrays |= {name: numbers.copy() for name in ("lag", "changed_us")}
         arrays |= {
             name: flows.copy()
             for name in ("dead", "change", "p_drift", "p_step", "curve_p", "curve_error", "curve_uncertainty")
         }
-        arrays |= {name: points.copy() for name in ("curve_q", "curve_q_meter")}
+        # asked of curves only, and memory that is not written to is none
+        arrays |= {name: np.zeros((meters, MOST_POINTS)) for name in ("curve_q", "curve_q_meter")}
         arrays["robust"] = {name: flows.copy() for name in ROBUST}
         return SecondLook(**arrays)
 
