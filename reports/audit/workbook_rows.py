@@ -35,6 +35,9 @@ def sheet_class() -> type[Any]:
             self._write_single_row(last + 1)
             cells = []
             for place, (column, style) in enumerate(zip(table.iter_columns(), formats, strict=True)):
+                if column.null_count() == len(column):
+                    # a format that no cell has is not to stand in the file
+                    continue
                 letters = xl_col_to_name(place)
                 rests = _rests(column, f' s="{style._get_xf_index()}"')
                 cells.append(

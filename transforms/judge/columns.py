@@ -118,11 +118,12 @@ def missing_of(kind: Any) -> int:
     return NONE if kind in (pl.String, pl.Boolean) else MISSING
 
 
-def nothing(kind: Any, rows: int | tuple[()] = ()) -> npt.NDArray[Any]:
-    """A column of some type, or by default one value for all rows, in which nothing is known."""
-    if kind == pl.List(pl.Float64):
-        return np.full((rows, MOST_POINTS) if rows != () else (), np.nan)
-    return np.full(rows, np.nan) if kind == pl.Float64 else np.full(rows, missing_of(kind), dtype=np.int64)
+def nothing(kind: Any, rows: int | None = None) -> npt.NDArray[Any]:
+    """A column of some type in which nothing is known; without ``rows`` one value that stands for all."""
+    shape = () if rows is None else (rows, MOST_POINTS) if kind == pl.List(pl.Float64) else (rows,)
+    if kind in (pl.Float64, pl.List(pl.Float64)):
+        return np.full(shape, np.nan)
+    return np.full(shape, missing_of(kind), dtype=np.int64)
 
 
 def _points(wide: Floats) -> pl.Series:

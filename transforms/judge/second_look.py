@@ -19,8 +19,9 @@ from transforms.judge.curved import best_curve
 from transforms.judge.estimate import robust_lines
 from transforms.judge.evidence import Bools, Model, Reference
 from transforms.judge.findings import Findings
+from transforms.judge.moving import change_test
 from transforms.judge.samples import Samples, lay_out
-from transforms.judge.unsteady import Kinds, change_test, kinds_of
+from transforms.judge.unsteady import Kinds, kinds_of
 from transforms.policy import Policy
 
 #: gives the pairs (`transforms.judge.samples.LOOKED`) of some meters, by their numbers

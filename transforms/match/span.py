@@ -14,41 +14,15 @@ import numpy as np
 import polars as pl
 
 from transforms.lake import Lake, LakeFile
-from transforms.match.bucket import Claimed, Parties
+from transforms.match.chunk import Chunk
 from transforms.match.flows import Flows, Registers, flows_of
 from transforms.match.grid import Bools, Floats, Grid, Ints, grid_for, lay
 from transforms.match.pairing import resolve
+from transforms.match.parties import Claimed, Parties
 from transforms.match.samples import LOOK_BACK, REGISTERS
-from transforms.windows import Window
 
 #: instants that no reading has: a validity without beginning, without end [us since 1970]
 ALWAYS = (-(2**62), 2**62)
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Some consecutive windows of one bucket: the unit that is matched and summarised at once."""
-
-    bucket: int
-    start: datetime
-    length: timedelta
-    windows: int
-
-    @property
-    def end(self) -> datetime:
-        return self.start + self.windows * self.length
-
-    def window(self, number: int) -> Window:
-        """One of its windows."""
-        return Window(self.start + number * self.length, self.length)
-
-    @property
-    def start_us(self) -> int:
-        return int(self.start.timestamp()) * 1_000_000
-
-    @property
-    def window_us(self) -> int:
-        return int(self.length.total_seconds()) * 1_000_000
 
 
 @dataclass(frozen=True)
@@ -321,3 +295,6 @@ def _within(lph: Floats, valid: Ints, watched: Bools, chunk: Chunk, phase: Ints,
     inside = (stamp >= valid[0][partial][:, None]) & (stamp < valid[1][partial][:, None])
     out[partial] = np.where(inside, out[partial], np.nan)
     return out
+
+
+__all__ = ["ALWAYS", "Chunk", "SpanMatch", "match_span"]

@@ -66,6 +66,7 @@ def dossier_of(
         Puts the reasons into verdicts that only the situation tells, as the run does.
     """
     listed = with_references(meters.join(fleet, on="feature_code", how="left"), calibration, policy)
+    blocked: str | None
     if listed.is_empty():
         judged = judge_silent(fleet, meters, window)
         known: dict[str, Any] = {**fleet.row(0, named=True), "n_meter": None, "n_reference": None}
@@ -73,8 +74,8 @@ def dossier_of(
     else:
         judged = judge_bucket(meters, moments, fleet, calibration, policy, window, look)
         known = listed.row(0, named=True)
-        number = listed.select(blocked_by()).item()
-        blocked = None if number == NONE else REASON_NAMES[number]
+        way = int(listed.select(blocked_by()).item())
+        blocked = None if way == NONE else REASON_NAMES[way]
         worked, sums = _worked(listed, moments, policy, window, look)
     row = overrule(judged).row(0, named=True)
     stopped = _stopped(row["reason"], blocked, worked, absent)
