@@ -112,7 +112,7 @@ class Desk:
     def home(self, bucket: int) -> Home:
         """The meters of a bucket by their place in `codes`."""
         if bucket not in self._homes:
-            self._homes[bucket] = Home.of(self.codes(bucket), self.registry)
+            self._homes[bucket] = Home.of(self.codes(bucket), self.registry.meters)
         return self._homes[bucket]
 
     def groups(self, bucket: int) -> int:
@@ -193,8 +193,7 @@ class Desk:
         code = places(paired["feature_code"], self.home(chunk.bucket).codes)
         window = paired["window"].to_numpy() + self._first(chunk)
         interval_us = paired["interval_us"].fill_null(0).to_numpy()
-        columns = binned(code, window, interval_us, [moments.by_bin(name) for name in SUMMED])
-        block = self.binned.block(columns, len(columns["code"]))
+        block = binned(code, window, interval_us, [moments.by_bin(name) for name in SUMMED])
         self.binned.write(block, self.groups(chunk.bucket), GROUP, str(file))
 
     def _first(self, chunk: Chunk) -> int:

@@ -12,7 +12,6 @@ from transforms.judge.columns import Columns
 from transforms.judge.evidence import Bools
 from transforms.judge.many import nothing_said
 from transforms.judge.words import INCONCLUSIVE, NONE, REASON
-from transforms.registry import Registry
 from transforms.schemas import UTC_US
 
 _ALWAYS = 2**62
@@ -33,10 +32,10 @@ class Home:
     removed_us: Ints
 
     @staticmethod
-    def of(codes: list[str], registry: Registry) -> Home:
-        """Look some meters up."""
+    def of(codes: list[str], meters: pl.DataFrame) -> Home:
+        """Look some meters up in the table of meters.csv."""
         named = pl.DataFrame({"feature_code": codes}, schema={"feature_code": pl.String})
-        known = registry.meters.select("feature_code", "model", "installed_on", "removed_on", registered=pl.lit(True))
+        known = meters.select("feature_code", "model", "installed_on", "removed_on", registered=pl.lit(True))
         found = named.join(known, on="feature_code", how="left", maintain_order="left")
         dates = found.select(pl.col("installed_on", "removed_on").cast(UTC_US).dt.epoch("us"))
         return Home(

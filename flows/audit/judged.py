@@ -6,6 +6,7 @@ Files are read, not mapped into memory: pages of mapped files would count as thi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import polars as pl
 from transforms.compiled import compiled
 from transforms.fit.lines import Ints
 from transforms.fit.points import MOST_POINTS
-from transforms.judge.columns import Columns, nothing
+from transforms.judge.columns import nothing
 
 #: one row of words per column, more for curves, and one column per row of the table
 Block = Ints
@@ -61,8 +62,9 @@ class Layout:
         """Write a block that is in the order of the meters' codes, in groups of so many meters."""
         edges = np.searchsorted(self.of(block, "code"), np.arange(groups + 1) * size)
         with Path(file).open("wb") as sink:
-            np.concatenate([[groups], edges]).astype(np.int64).tofile(sink)
-            _by_group(block, edges).tofile(sink)
+            sink.write(np.concatenate([[groups], edges]).astype(np.int64).data)
+            for first, last in pairwise(edges.tolist()):
+                sink.write(np.ascontiguousarray(block[:, first:last]).data)
 
     def read(self, file: str, group: int | None = None) -> Block:
         """The block of one group, or of all."""
@@ -79,7 +81,7 @@ class Layout:
     def by_meter(self, parts: Sequence[Block]) -> Block:
         """Blocks that follow each other in time, each by meter and time, as one in the order of meter and time."""
         whole = np.concatenate(parts, axis=1)
-        return np.take(whole, np.argsort(self.of(whole, "code"), kind="stable"), axis=1)
+        return _taken(whole, np.argsort(self.of(whole, "code"), kind="stable"))
 
     def of(self, block: Block, name: str) -> npt.NDArray[Any]:
         """A column of a block; a curve's is of shape (rows, points)."""
@@ -89,26 +91,21 @@ class Layout:
 
 
 @compiled
-def _by_group(block: Block, edges: Ints) -> Ints:
-    """The words of each group one after the other, column by column within it."""
-    found = np.empty(block.size, np.int64)
-    at = 0
-    for group in range(len(edges) - 1):
-        for k in range(len(block)):
-            for row in range(edges[group], edges[group + 1]):
-                found[at] = block[k, row]
-                at += 1
+def _taken(block: Block, order: Ints) -> Block:
+    """The rows of the table in another order, a column at a time."""
+    found = np.empty((len(block), len(order)), np.int64)
+    for k in range(len(block)):
+        for row in range(len(order)):
+            found[k, row] = block[k, order[row]]
     return found
 
 
-#: columns of moments by flow bin, see `binned`
-BINNED = ("code", "window", "bin", "n", "sx", "sy", "sxx", "sxy", "syy", "interval_s")
-
-
-def binned(code: Ints, window: Ints, interval_us: Ints, sums: Sequence[Ints]) -> Columns:
-    """Moments by flow bin, row after row, of those bins that hold pairs; ``sums`` are six of shape (bins, rows)."""
-    found = _binned(code, window, interval_us, *(np.ascontiguousarray(one) for one in sums))
-    return dict(zip(BINNED, found, strict=False)) | {"interval_s": found[-1] / 1e6}
+def binned(code: Ints, window: Ints, interval_us: Ints, sums: Sequence[Ints]) -> Block:
+    """Moments by flow bin as a block, row after row, of those bins that hold pairs: the numbers of meter, window and bin, the
+    six ``sums``, given in shape (bins, rows), and the interval [s]."""
+    block = _binned(code, window, interval_us, *(np.ascontiguousarray(one) for one in sums))
+    block[-1:].view(np.float64)[0] = block[-1] / 1e6
+    return block
 
 
 @compiled

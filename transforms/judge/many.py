@@ -25,6 +25,9 @@ JUDGED_WINDOWS: dict[str, pl.DataType | type[pl.DataType]] = {**AUDIT_WINDOWS, *
 
 #: columns that tell whose the row is, and when
 _ASIDE = ("feature_code", "flowmeter_id", "model", "window_start", "window_end")
+#: columns of the fleet table that a verdict rests on
+_MODELS = ("model", "per_lph", "q1_u", "q2_u", "band_low_u", "band_high_u", "mpe_low", "mpe_high", "proportion",
+           "repeatability", "resolution_lph")  # fmt: skip
 _HOUR_US = 3.6e9
 
 
@@ -167,10 +170,10 @@ def judge_windows(
 
 
 def with_models(rows: pl.DataFrame, fleet: pl.DataFrame) -> pl.DataFrame:
-    """Rows with the columns of the fleet table, null for meters that are not registered."""
+    """Rows with what the judge asks of the fleet table, null for meters that are not registered."""
     number = pl.Series(places(rows["feature_code"], fleet["feature_code"]))
     number = number.set(number < 0, None)
-    return rows.with_columns(fleet.drop("feature_code").select(pl.all().gather(number)).get_columns())
+    return rows.with_columns(fleet.select(pl.col(_MODELS).gather(number)).get_columns())
 
 
 def places(names: pl.Series, known: pl.Series) -> npt.NDArray[np.int64]:

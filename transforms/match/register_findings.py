@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 
 from transforms.lake import Lake, readings_sql
-from transforms.match.bucket import Parties
+from transforms.match.parties import Parties
 from transforms.match.samples import LOOK_BACK, registers_of
 from transforms.sql import instant, statement
 from transforms.windows import Window
