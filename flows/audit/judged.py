@@ -80,8 +80,15 @@ class Layout:
 
     def by_meter(self, parts: Sequence[Block]) -> Block:
         """Blocks that follow each other in time, each by meter and time, as one in the order of meter and time."""
-        whole = np.concatenate(parts, axis=1)
-        return _taken(whole, np.argsort(self.of(whole, "code"), kind="stable"))
+        code = np.concatenate([self.of(part, "code") for part in parts])
+        place, begin = np.empty(len(code), dtype=np.int64), 0
+        place[np.argsort(code, kind="stable")] = np.arange(len(code))
+        found = np.empty((self.height, len(code)), dtype=np.int64)
+        # a part is small enough for a processor's cache: it is read once, and put where it belongs
+        for part in parts:
+            _put(part, place[begin : begin + part.shape[1]], found)
+            begin += part.shape[1]
+        return found
 
     def of(self, block: Block, name: str) -> npt.NDArray[Any]:
         """A column of a block; a curve's is of shape (rows, points)."""
@@ -91,13 +98,11 @@ class Layout:
 
 
 @compiled
-def _taken(block: Block, order: Ints) -> Block:
-    """The rows of the table in another order, a column at a time."""
-    found = np.empty((len(block), len(order)), np.int64)
-    for k in range(len(block)):
-        for row in range(len(order)):
-            found[k, row] = block[k, order[row]]
-    return found
+def _put(part: Block, place: Ints, found: Block) -> None:
+    """Put a part's rows of the table where they belong."""
+    for k in range(len(part)):
+        for row in range(len(place)):
+            found[k, place[row]] = part[k, row]
 
 
 def binned(code: Ints, window: Ints, interval_us: Ints, sums: Sequence[Ints]) -> Block:

@@ -19,7 +19,7 @@ from transforms.match.flows import Flows, Registers, flows_of
 from transforms.match.grid import Bools, Floats, Grid, Ints, grid_for, lay
 from transforms.match.pairing import resolve
 from transforms.match.parties import Claimed, Parties
-from transforms.match.samples import LOOK_BACK, REGISTERS
+from transforms.match.samples import LOOK_BACK
 
 #: instants that no reading has: a validity without beginning, without end [us since 1970]
 ALWAYS = (-(2**62), 2**62)
@@ -103,8 +103,9 @@ def match_span(lake: Lake, chunk: Chunk, parties: Parties, changed: pl.DataFrame
         )
         instant = np.isin(numbers, parties.instants["device_no"].to_numpy()) & (stream == "flowmeter")
         laid = lay(wanted, numbers, grid, lake.conflicts())
-        known = parties.registers if stream == "meter" else pl.DataFrame(schema=REGISTERS)
-        registers = _registers(numbers, known)
+        registers = Registers.unknown(len(numbers))
+        if stream == "meter" and laid.register is not None:
+            registers = _registers(numbers, parties.registers)
         flows[stream] = flows_of(laid, chunk.windows, back, instant, parties.settled, registers)
     return _pair(blank, chunk, parties, grid, flows["meter"], flows["flowmeter"], involved, changed)
 
