@@ -15,6 +15,8 @@ Span = tuple[float, float]
 Box = tuple[float, float, float, float]
 
 INK, SOFT, GRID = "#1f2a36", "#4a5663", "#d9dee3"
+#: letters of a label that has room at the left edge
+_SHORT = 3
 GREEN, BLUE, VERMILION, GREY = "#009e73", "#0072b2", "#d55e00", "#8a939c"
 
 
@@ -60,7 +62,9 @@ class Sheet:
         self.marks(rules, GRID, 0.8, zorder=0)
         wide, tall = right - left, high - low
         for x, text in xs:
-            self.text(x, low - 0.025 * tall, text, ha="center", va="top", colour=SOFT)
+            # a long label at the left edge would run into the one beside the foot of the other axis
+            edge = "left" if len(text) > _SHORT and x - left < 0.01 * wide else "center"
+            self.text(x, low - 0.025 * tall, text, ha=edge, va="top", colour=SOFT)
         for y, text in ys:
             self.text(left - 0.012 * wide, y, text, ha="right", va="center", colour=SOFT)
         picture, (x0, y0, width, height) = self.figure, self.box

@@ -160,7 +160,7 @@ REGIMES: dict[str, pl.DataType | type[pl.DataType]] = {
     "begins_low": UTC_US,
     "begins_high": UTC_US,
     "ends": UTC_US,
-    "form": pl.String,  # healthy, offset, linear, unsteady, or null where nothing can be said
+    "form": pl.String,  # healthy, offset, linear, curve, unsteady, or null where nothing can be said
     "a1": pl.Float64,
     "a1_se": pl.Float64,
     "a2": pl.Float64,
@@ -174,6 +174,7 @@ REGIMES: dict[str, pl.DataType | type[pl.DataType]] = {
     "misregistered_l": pl.Float64,
     "misregistered_low_l": pl.Float64,
     "misregistered_high_l": pl.Float64,
+    "points": pl.List(pl.List(pl.Float64)),  # of a curve: [q, q_meter] in L/h, both rising; null for other forms
 }
 
 #: one meter over a whole audit. Mis-registered litres are the meter's less the reference's: below zero, the customer was

@@ -139,17 +139,22 @@ def applied(
     commands: Iterable[Mapping[str, Any]],
     acks: Iterable[Mapping[str, Any]],
     installed: Mapping[str, datetime] | None = None,
+    effects: Mapping[str, str] | None = None,
 ) -> list[tuple[str, datetime]]:
-    """Feature code and instant of each time that a meter that is still there said it carried out a command; see
-    `fold_commands`."""
+    """Feature code and instant of each time that a meter that is still there carried out a command, as `fold_commands` has
+    it: it said so, however late, or never answered, and later windows showed it."""
     answers = _answers(acks)
     found = []
     for command in commands:
         answer = answers.get(command["command_id"])
         since = (installed or {}).get(command["feature_code"])
         another = since is not None and parse_time(command["issued_at"]) < since
-        if command["state"] == "ready" and answer and answer["status"] == "applied" and not another:
+        if command["state"] != "ready" or another:
+            continue
+        if answer and answer["status"] == "applied":
             found.append((command["feature_code"], max(parse_time(answer["at"]), parse_time(command["issued_at"]))))
+        elif answer is None and (effects or {}).get(command["command_id"]) in SHOWN:
+            found.append((command["feature_code"], parse_time(command["expires_at"])))
     return sorted(set(found))
 
 

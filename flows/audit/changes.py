@@ -27,7 +27,7 @@ def changes_of(workspace: Workspace, registry: Registry, windows: Sequence[Windo
     left = {command["command_id"]: command["feature_code"] for command in commands if command["state"] == "ready"}
     acks = for_commands(read_acks(workspace), left).acks if left else []
     new = installed(registry)
-    rows = [(code, at) for code, at in applied(commands, acks, new) if windows[0].start <= at < end]
+    rows = [(code, at) for code, at in applied(commands, acks, new, history.effects()) if windows[0].start <= at < end]
     rows += _exchanged(new, windows)
     return pl.DataFrame(rows, schema=CHANGES, orient="row").unique().sort("feature_code", "since")
 

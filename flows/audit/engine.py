@@ -56,7 +56,7 @@ def carry_out(setting: Setting, desk: Desk, workers: int, folder: Path, progress
                 file.take_in(aside(setting, group))
                 found.append(part)
     progress(f"statistics of {sum(part.meters.height for part in found):,} meters")
-    return Audited(put_together(found, desk.registry), len(chunks), read)
+    return Audited(put_together(found, desk.registry, desk.setting.policy.reference.shared), len(chunks), read)
 
 
 def _judge_all(hands: Crew, chunks: list[Chunk], progress: Progress) -> int:

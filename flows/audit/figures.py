@@ -65,7 +65,14 @@ def _part(desk: Desk, job: tuple[Group, list[Chunk]]) -> Part:
     found = gather(desk, chunks, group)
     put_aside(found.table, aside(setting, group))
     said = statistics(
-        found.windows, found.moments, desk.fleet, desk.registry, setting.policy, setting.length, setting.end
+        found.windows,
+        found.moments,
+        desk.fleet,
+        desk.registry,
+        setting.policy,
+        setting.length,
+        setting.end,
+        desk.changes,
     )
     comparison = None
     if found.both is not None:
@@ -74,13 +81,13 @@ def _part(desk: Desk, job: tuple[Group, list[Chunk]]) -> Part:
     return Part(said.meters, said.regimes, said.volumes, comparison)
 
 
-def put_together(parts: Sequence[Part], registry: Registry) -> Figures:
-    """The figures of the whole audit."""
+def put_together(parts: Sequence[Part], registry: Registry, shared: float) -> Figures:
+    """The figures of the whole audit; ``shared`` as for `transforms.audit.volume.total_half_width`."""
     table = pl.concat([part.meters for part in parts]).sort("feature_code")
     stretches = pl.concat([part.regimes for part in parts]).sort("feature_code", "regime")
     volumes = pl.concat([part.volumes for part in parts]).sort("feature_code", "calibrated_on")
-    fleet = fleet_groups(table, registry, volumes)
-    told = summary(table, stretches, fleet, volumes)
+    fleet = fleet_groups(table, registry, volumes, shared)
+    told = summary(table, stretches, fleet, volumes, shared)
     compared = [part.comparison for part in parts if part.comparison is not None]
     comparison = joined(compared) if compared else None
     if comparison is not None:

@@ -19,6 +19,8 @@ from transforms.summarise.moments import Moments
 from transforms.summarise.stored import from_tables, to_tables
 
 _TABLES = ("rows", "cells", "squares", "windows")
+#: tables of sums in which LZ4 finds little that repeats, and costs more than the room is worth
+_DENSE = {"cells", "squares"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Store:
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(parents=True)
             for name, table in {"rows": rows, **to_tables(moments)}.items():
-                _write(table, draft / f"{name}.arrow")
+                _write(table, draft / f"{name}.arrow", packed=name not in _DENSE)
             folder.parent.mkdir(parents=True, exist_ok=True)
             try:
                 draft.rename(folder)
@@ -71,9 +73,10 @@ class Store:
         return self.root / summary[:2] / summary
 
 
-def _write(table: pl.DataFrame, path: Path) -> None:
+def _write(table: pl.DataFrame, path: Path, packed: bool = True) -> None:
     arrow = table.to_arrow(compat_level=pl.CompatLevel.oldest())
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, arrow.schema) as out:
+    options = pa.ipc.IpcWriteOptions(compression="lz4" if packed else None, use_threads=False)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, arrow.schema, options=options) as out:
         out.write_table(arrow)
 
 

@@ -117,16 +117,27 @@ def _zone_limits(meter: Meter, top: float) -> list[tuple[float, float, float]]:
 
 
 def _lines(sheet: Sheet, meter: Meter, top: float) -> None:
-    """The line of each regime that has one, with its number beside it, each number a little lower than the last."""
-    shown = [each for each in meter.regimes if each.get("form") in {"linear", "offset", "healthy"}]
+    """The relation of each regime that has one, with its number beside it, each number a little lower than the last."""
+    shown = [each for each in meter.regimes if each.get("form") in {"linear", "offset", "healthy", "curve"}]
     for place, each in enumerate([each for each in shown if finite(each.get("a1"))][:6]):
-        a1, offset = float(each["a1"]), finite(each.get("a2")) or 0.0
-        right = min(top, (top - offset) / a1) if a1 > 0 else top
-        sheet.curve((0.0, right), (offset, a1 * right + offset), regime_colour(each["regime"]))
-        x = right * (0.95 - 0.1 * place)
-        side = 1 if a1 * x + offset >= x else -1
-        level = min(max(a1 * x + offset + 0.045 * side * top, 0.03 * top), 0.97 * top)
+        q, q_meter = _relation(each, top)
+        sheet.curve(q, q_meter, regime_colour(each["regime"]))
+        x = q[-1] * (0.95 - 0.1 * place)
+        at = float(np.interp(x, q, q_meter))
+        side = 1 if at >= x else -1
+        level = min(max(at + 0.045 * side * top, 0.03 * top), 0.97 * top)
         sheet.text(x - 0.02 * side * top, level, str(each["regime"]), ha="center", colour=regime_colour(each["regime"]))
+
+
+def _relation(regime: Mapping[str, Any], top: float) -> tuple[list[float], list[float]]:
+    """Where a regime's relation goes within the chart: a line from zero to its edge, or the points of a curve."""
+    if regime.get("form") == "curve" and regime.get("points"):
+        inside = [(float(q), float(q_meter)) for q, q_meter in regime["points"] if max(q, q_meter) <= top]
+        if inside:
+            return [q for q, _ in inside], [q_meter for _, q_meter in inside]
+    a1, offset = float(regime["a1"]), finite(regime.get("a2")) or 0.0
+    right = min(top, (top - offset) / a1) if a1 > 0 else top
+    return [0.0, right], [offset, a1 * right + offset]
 
 
 def error_chart(meter: Meter) -> Drawn | None:

@@ -40,6 +40,7 @@ class Letter:
     months: list[tuple[str, str, str]]
     reference: str
     chart: Drawn | None
+    made: datetime
 
     def say(self, key: str) -> str:
         """A text that stands by itself."""
@@ -91,6 +92,7 @@ def letter(view: AuditView, code: str) -> Letter:
         months=[(local.month(month), local.volume(flowed), local.volume(showed)) for month, flowed, showed in months],
         reference=text("reference", digest=short(view.facts.get("digest", ""), 16)),
         chart=_chart(months),
+        made=end,
     )
 
 

@@ -42,6 +42,7 @@ def write_customer_pdf(file: Path, given: Letter) -> None:
         file,
         story,
         title=given.title,
+        made=given.made,
         head=given.title,
         foot=given.reference,
         language=given.language,

@@ -8,6 +8,7 @@ from typing import Any
 from reports.audit.charts import Meter
 from reports.audit.words import (
     begun,
+    curve,
     day,
     form,
     money,
@@ -20,9 +21,12 @@ from reports.audit.words import (
     volume_interval,
     volume_with_interval,
 )
-from reports.wording import MINUS, NOTHING, count, finite, flow, number, percent, visible
+from reports.wording import MINUS, NOTHING, THIN, count, finite, flow, number, percent, visible
 from transforms.metrology import ZONES
 from transforms.reasons import sentence
+
+#: forms of regimes that a line tells
+_LINES = {"linear", "offset", "healthy"}
 
 
 def meter_words(meter: Meter) -> dict[str, Any]:
@@ -126,14 +130,14 @@ def _against(error: float | None, spread: float | None, limit: float | None) -> 
 
 def _regime(each: Mapping[str, Any]) -> dict[str, str]:
     missed = volume_interval(each["misregistered_low_l"], each["misregistered_high_l"])
-    line = f"q' = {number(each['a1'], 4)} q {_signed_flow(each['a2'])}" if finite(each["a1"]) is not None else NOTHING
     return {
         "regime": number(each["regime"]),
         "begins": begun(each),
         "onset": "first evidence" if each["regime"] <= 1 else onset(each) or NOTHING,
         "ends": day(each["ends"]),
         "form": form(each["form"]),
-        "line": line if each["form"] in {"linear", "offset", "healthy"} else NOTHING,
+        "line": _line(each),
+        "bends": each["form"] == "curve",
         "error": percent(each["volume_error"]),
         "interval": percent_interval(each["volume_error_low"], each["volume_error_high"]),
         "windows": number(each["n_windows"]),
@@ -143,6 +147,13 @@ def _regime(each: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _signed_flow(value: object) -> str:
-    given = finite(value) or 0.0
-    return f"{'+' if given >= 0 else MINUS} {flow(abs(given))}"
+def _line(each: Mapping[str, Any]) -> str:
+    """The relation of a regime: a line without what it does not have, or the points of a curve."""
+    if each["form"] == "curve":
+        return f"q → q': {curve(each['points'])}{THIN}L/h"
+    gain, offset = finite(each["a1"]), finite(each["a2"]) or 0.0
+    if gain is None or each["form"] not in _LINES:
+        return NOTHING
+    sloped = "q" if gain == 1 else f"{number(gain, 4)} q"
+    moved = f" {'+' if offset >= 0 else MINUS} {flow(abs(offset))}" if offset else ""
+    return f"q' = {sloped}{moved}"

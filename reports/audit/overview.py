@@ -104,6 +104,7 @@ def totals(view: AuditView) -> dict[str, Any]:
         "volume": volume(flowed),
         "size": volume(None if missed is None else abs(missed)),
         "net": volume(missed, plus=True),
+        "loss": volume(None if missed is None else -missed),
         "interval": volume_interval(low, high),
         "doubt": "" if told else ", which holds zero",
         "relative": percent(missed / flowed) if missed is not None and flowed else NOTHING,
@@ -201,6 +202,7 @@ def _over(row: Mapping[str, Any], name: str) -> float | None:
 
 
 def _group(row: Mapping[str, Any], drift: object, missed: object, litres: tuple[object, ...]) -> dict[str, Any]:
+    flowed = finite(row["volume_l"])
     return {
         "group": visible(row["group"] or "not known"),
         "meters": number(row["n_meters"]),
@@ -213,9 +215,9 @@ def _group(row: Mapping[str, Any], drift: object, missed: object, litres: tuple[
         "drift_interval": percent_interval(row["drift_low"], row["drift_high"]),
         "drift_bar": drift,
         "volume": volume(row["volume_l"]),
-        "missed": volume(row["misregistered_l"], plus=True),
+        "missed": volume(row["misregistered_l"], plus=True) if flowed else NOTHING,
         "missed_interval": volume_interval(row["misregistered_low_l"], row["misregistered_high_l"]),
-        "missed_share": percent(litres[0]),
+        "missed_share": f"{percent(litres[0])} of {volume(flowed)}" if flowed else "",
         "missed_bar": missed,
     }
 

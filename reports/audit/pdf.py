@@ -55,6 +55,7 @@ def write_pdf(file: Path, view: AuditView, audience: str, most: int = MOST_SECTI
         file,
         story,
         title=f"Audit {title(view)}",
+        made=span_of(view)[1],
         head=f"Audit of {name}, {title(view)}, for the {audience}",
         foot=f"Meterwright {view.facts.get('code_version', '')}, audit {short(view.facts.get('digest', ''), 16)}, "
         f"policy {short(view.facts.get('policy_digest', ''), 12)}",
@@ -141,15 +142,16 @@ def _volume(view: AuditView) -> list[Any]:
         return [*story, paragraph("No volume could be compared.")]
     shown = [
         ("mis-registered in all", given["net"] + (f" ({given['interval']})" if given["interval"] else "")),
-        ("registered too little (apparent loss)", given["under"]),
+        ("registered too little", given["under"]),
         ("registered too much", given["over"]),
+        ("apparent loss (AWWA)", given["loss"]),
         ("flowed through the references", given["volume"]),
     ]
     story.append(figure_grid(shown))
     story.append(
         paragraph(
-            "Apparent loss is customer metering inaccuracy in the sense of the AWWA water balance. Intervals are of 95 % "
-            "and count the references' common error.",
+            "Apparent loss is what was delivered less what was registered, too much set off against too little. Intervals "
+            "are of 95 % and count the references' common error.",
             "small",
         )
     )
@@ -177,7 +179,7 @@ def _groups(view: AuditView) -> list[Any]:
                 row["error"],
                 (row["drift"], row["drift_interval"]),
                 _bar(row["drift_bar"]),
-                (row["missed"], f"{row['missed_share']} of {row['volume']}"),
+                (row["missed"], row["missed_share"]),
                 _bar(row["missed_bar"]),
             ]
             for row in cut["rows"]
@@ -188,6 +190,8 @@ def _groups(view: AuditView) -> list[Any]:
     return story
 
 
+#: width of a small bar [pt], which its column has room for
+_BAR = 34.0
 _GROUP_HEAD = ("Meters", "Flagged", "Outside, verific.", "Median error", "Drift a month", "", "Mis-registered", "")
 
 
@@ -196,13 +200,15 @@ def _bar(bar: Bar | None) -> Any:
     from reportlab.graphics.shapes import Circle, Drawing, Line
     from reportlab.lib.colors import HexColor
 
-    drawn = Drawing(44, 9)
+    drawn = Drawing(_BAR, 9)
     if bar is None:
         return drawn
     colour = HexColor(bar.colour)
-    drawn.add(Line(22, 0, 22, 9, strokeColor=HexColor("#8a939c"), strokeWidth=0.6, strokeDashArray=[1.5, 1.5]))
-    drawn.add(Line(1 + 42 * bar.low, 4.5, 1 + 42 * bar.high, 4.5, strokeColor=colour, strokeWidth=1.6))
-    drawn.add(Circle(1 + 42 * bar.value, 4.5, 2, fillColor=colour, strokeColor=None, strokeWidth=0))
+    value, low, high = (2 + (_BAR - 4) * place for place in (bar.value, bar.low, bar.high))
+    middle = _BAR / 2
+    drawn.add(Line(middle, 0, middle, 9, strokeColor=HexColor("#8a939c"), strokeWidth=0.6, strokeDashArray=[1.5, 1.5]))
+    drawn.add(Line(low, 4.5, high, 4.5, strokeColor=colour, strokeWidth=1.6))
+    drawn.add(Circle(value, 4.5, 2, fillColor=colour, strokeColor=None, strokeWidth=0))
     return drawn
 
 

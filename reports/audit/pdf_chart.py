@@ -9,6 +9,7 @@ import numpy as np
 
 from reports.audit.drawn import Drawn
 from reports.audit.pdf_flowables import drafting
+from reports.audit.pdf_tags import drawn
 from reports.audit.pdf_text import SANS, load_fonts
 from reports.picture import LABEL_SIZE, Label, Picture, Shape
 from reports.svg import lengths
@@ -22,8 +23,9 @@ def _flowable() -> type[Any]:
     class Chart(Flowable):  # type: ignore[misc]
         """A picture, scaled to a width [pt]."""
 
-        def __init__(self, picture: Picture, width: float):
+        def __init__(self, picture: Picture, width: float, alt: str):
             super().__init__()
+            self.alt = alt
             self.picture, self.scale = picture, width / picture.width
             self.width, self.height = width, picture.height * self.scale
 
@@ -34,18 +36,19 @@ def _flowable() -> type[Any]:
             canvas = self.canv
             if drafting(canvas):
                 return
-            canvas.saveState()
-            canvas.scale(self.scale, self.scale)
-            canvas.saveState()
-            field = canvas.beginPath()
-            field.rect(*self.picture.clip)
-            canvas.clipPath(field, stroke=0, fill=0)
-            for shape in self.picture.layered():
-                _draw(canvas, shape)
-            canvas.restoreState()
-            for label in self.picture.labels:
-                _write(canvas, label)
-            canvas.restoreState()
+            with drawn(canvas, "Figure", self.alt):
+                canvas.saveState()
+                canvas.scale(self.scale, self.scale)
+                canvas.saveState()
+                field = canvas.beginPath()
+                field.rect(*self.picture.clip)
+                canvas.clipPath(field, stroke=0, fill=0)
+                for shape in self.picture.layered():
+                    _draw(canvas, shape)
+                canvas.restoreState()
+                for label in self.picture.labels:
+                    _write(canvas, label)
+                canvas.restoreState()
 
     return Chart
 
@@ -96,7 +99,7 @@ def _write(canvas: Any, label: Label) -> None:
     put[label.align](label.x, label.y, label.text)
 
 
-def chart(drawn: Drawn, width: float) -> Any:
+def chart(given: Drawn, width: float) -> Any:
     """A chart as a flowable of this width [pt]."""
     load_fonts()
-    return _flowable()(drawn.figure, width)
+    return _flowable()(given.figure, width, f"{given.title}. {given.description}")

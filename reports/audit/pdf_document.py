@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from reports.audit.pdf_flowables import table_class, text_class, written
+from reports.audit.pdf_tags import artifact, drawn, put_together
 from reports.audit.pdf_text import BOLD, SANS, breaking_anywhere, has_chinese, load_fonts, plain, runs, safe, styles
 from reports.wording import visible
 
@@ -113,6 +115,7 @@ def side_by_side(parts: Sequence[Any], widths: Sequence[float]) -> Any:
 
     total = sum(widths)
     made = table_class()([list(parts)], colWidths=[WIDTH * width / total for width in widths])
+    made.layout = True
     padding = [(f"{side}PADDING", (0, 0), (-1, -1), 0) for side in ("LEFT", "RIGHT", "TOP", "BOTTOM")]
     made.setStyle(TableStyle([("VALIGN", (0, 0), (-1, -1), "TOP"), *padding]))
     return made
@@ -139,6 +142,7 @@ def figures(pairs: Sequence[tuple[str, str]], columns: int = 4, width: float = W
     cells += [[] for _ in range(-len(cells) % columns)]
     rows = [cells[k : k + columns] for k in range(0, len(cells), columns)]
     made = table_class()(rows, colWidths=[width / columns] * columns)
+    made.layout = True
     made.setStyle(
         TableStyle(
             [
@@ -155,11 +159,28 @@ def figures(pairs: Sequence[tuple[str, str]], columns: int = 4, width: float = W
 
 def contents() -> Any:
     """The table of contents."""
-    from reportlab.platypus.tableofcontents import TableOfContents
-
-    made = TableOfContents(dotsMinLevel=0)
+    made = _contents()(dotsMinLevel=0)
     made.levelStyles = [styles()["toc-0"], styles()["toc-1"]]
     return made
+
+
+@cache
+def _contents() -> type[Any]:
+    from reportlab.platypus import Table
+    from reportlab.platypus.tableofcontents import TableOfContents
+
+    class Entries(Table):  # type: ignore[misc]
+        def draw(self) -> None:
+            with drawn(self.canv, "TOC"):
+                super().draw()
+
+    class Contents(TableOfContents):  # type: ignore[misc]
+        def wrap(self, width: float, height: float) -> tuple[float, float]:
+            size: tuple[float, float] = super().wrap(width, height)
+            self._table.__class__ = Entries
+            return size
+
+    return Contents
 
 
 @cache
@@ -171,18 +192,26 @@ def _template() -> type[Any]:
         """Passes that find out where things stand, and one that draws: the number of pages and the table of contents are
         those of the pass before, and the contents themselves need a pass to find their room."""
 
-        def __init__(self, file: str, head: str, foot: str, words: str, drafts: int, **settings: Any):
+        def __init__(self, file: str, head: str, foot: str, words: str, drafts: int, made: datetime, **settings: Any):
             super().__init__(file, invariant=1, pageCompression=1, **settings)
             self.head, self.foot, self.words, self.pages, self.passes = head, foot, words, 0, 0
-            self.drafts = drafts
+            self.drafts, self.made = drafts, made
             frame = Frame(MARGIN, 50, WIDTH, 841.89 - 50 - 52, 0, 0, 0, 0, id="body")
             self.addPageTemplates(PageTemplate("page", [frame], onPage=self.running))
 
         def beforeDocument(self) -> None:
             self.passes += 1
+            # ReportLab knows the clock or a date of its own; the document's is that of what it tells
+            stamp, utc = self.canv._doc._timeStamp, self.made.astimezone(UTC)
+            stamp.YMDhms = utc.timetuple()[:6]
+            self.canv.showOutline()
 
         def running(self, canvas: Any, _: Any) -> None:
             canvas.drafting = self.passes <= self.drafts
+            with artifact(canvas):
+                self.frame_of(canvas)
+
+        def frame_of(self, canvas: Any) -> None:
             canvas.saveState()
             canvas.setStrokeColor(HexColor(_RULE))
             canvas.setLineWidth(0.6)
@@ -205,7 +234,10 @@ def _template() -> type[Any]:
             self.notify("TOCEntry", (level, safe(text), self.page, key))
 
         def _allSatisfied(self) -> bool:
-            return self.passes > self.drafts and bool(super()._allSatisfied())
+            done = self.passes > self.drafts and bool(super()._allSatisfied())
+            if done:
+                put_together(self.canv)
+            return done
 
         def afterPage(self) -> None:
             self.pages = max(self.pages, self.page)
@@ -246,10 +278,11 @@ def write_document(
     title: str,
     head: str,
     foot: str,
+    made: datetime,
     language: str = "en",
     words: str = "Page {page} of {pages}",
 ) -> None:
-    """Lay the flowables out and write the file."""
+    """Lay the flowables out and write the file; ``made`` is the date that it bears."""
     load_fonts()
     document = _template()(
         str(file),
@@ -257,12 +290,14 @@ def write_document(
         shortened(foot, 110),
         words,
         2 if any(part.isIndexing() for part in story) else 1,
+        made,
         pagesize=(595.28, 841.89),
         title=visible(title),
         author="Meterwright",
         subject=visible(head),
         creator="Meterwright",
         lang=language,
+        displayDocTitle=1,
     )
     with _binary():
         document.multiBuild(story)

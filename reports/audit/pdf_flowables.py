@@ -10,7 +10,11 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from reports.audit.pdf_tags import Element, artifact, drawn, part, tags_of
 from reports.audit.pdf_text import styles
+
+#: what paragraphs of a style are, if not mere paragraphs
+_ROLES = {"title": "H1", "h1": "H2", "h2": "H3"}
 
 
 @cache
@@ -28,7 +32,8 @@ def text_class() -> type[Any]:
 
         def draw(self) -> None:
             if not drafting(self.canv):
-                super().draw()
+                with drawn(self.canv, _ROLES.get(self.style.name, "P")):
+                    super().draw()
 
     return Text
 
@@ -39,14 +44,43 @@ def table_class() -> type[Any]:
     from reportlab.platypus import Table
 
     class Grid(Table):  # type: ignore[misc]
+        #: side by side only, and no table of numbers with heads
+        layout = False
+
         def _calc_height(self, *arguments: Any, **named: Any) -> None:
             super()._calc_height(*arguments, **named)
             # as if they had been given; what is left of the table on the next page takes them over
             self._argH = list(self._rowHeights)
 
         def draw(self) -> None:
-            if not drafting(self.canv):
+            if drafting(self.canv):
+                return
+            with part(self.canv, "Div" if self.layout else "Table"):
+                self._drawn_rows: list[Any] = []
                 super().draw()
+
+        def _drawBkgrnd(self) -> None:
+            with artifact(self.canv):
+                super()._drawBkgrnd()
+
+        def _drawLines(self) -> None:
+            with artifact(self.canv):
+                super()._drawLines()
+
+        def _drawCell(self, value: Any, style: Any, pos: Any, size: Any) -> None:
+            if self.layout:
+                super()._drawCell(value, style, pos, size)
+                return
+            row = [each for each in self._drawn_rows if each == pos[1]]
+            tags = tags_of(self.canv)
+            if not row:
+                self._drawn_rows.append(pos[1])
+                tags.open[-1].parts.append(Element("TR"))
+            tags.open.append(tags.open[-1].parts[-1])
+            head = self.repeatRows and len(self._drawn_rows) <= self.repeatRows
+            with part(self.canv, "TH" if head else "TD"):
+                super()._drawCell(value, style, pos, size)
+            tags.open.pop()
 
     return Grid
 

@@ -73,7 +73,7 @@ def _regimes(rows: list[dict[str, str]]) -> list[Any]:
         ]
         for each in rows
     ]
-    return [table(head, body, (5.5, 13, 18, 13, 10, 14, 17, 11, 19), (6, 7, 8))] if body else []
+    return [table(head, body, (23, 54, 68, 54, 50, 74, 60, 46, 70), (6, 7, 8))] if body else []
 
 
 def _zones(rows: list[dict[str, str]]) -> list[Any]:
@@ -83,4 +83,4 @@ def _zones(rows: list[dict[str, str]]) -> list[Any]:
         [*(each[name] for name in names), standing(each["verdict"]), each["service"], standing(each["service_verdict"])]
         for each in rows
     ]
-    return [table(head, body, (10, 24, 9, 12, 12, 14, 12, 14), (2, 3, 4, 6))]
+    return [table(head, body, (9, 21, 12, 12, 12, 14, 12, 14), (2, 3, 4, 6))]

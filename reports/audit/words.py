@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from reports.clock import local
-from reports.wording import NOTHING, THIN, deviation, finite, number, percent, visible
+from reports.wording import NOTHING, THIN, deviation, finite, flow, number, percent, visible
 
 #: from here on a volume is written in cubic metres [L]
 _CUBIC_METRES_FROM = 10_000.0
@@ -113,6 +113,8 @@ def onset(regime: Mapping[str, Any]) -> str:
     low, high = regime.get("begins_low"), regime.get("begins_high")
     if regime["regime"] <= 1 or low is None or high is None:
         return ""
+    if low == high:
+        return "on record"
     return f"{moment_or_day(low)} to {moment_or_day(high)}"
 
 
@@ -130,16 +132,41 @@ def reads(regime: Mapping[str, Any], *, past: bool = False) -> str:
         return f"{'kept' if past else 'keeps'} no steady relation to its reference{whole}"
     if name == "healthy":
         return f"{verb} inside its permissible error{f' ({percent(error)})' if error is not None else ''}"
-    if name == "curve" and error is not None:
-        return f"{'was' if past else 'is'} {percent(error)} off over its volume, by an amount that varies with flow"
+    if name == "curve":
+        return f"{verb} {_by_flow(regime)}"
     if name in {"linear", "offset"}:
         said = deviation(regime.get("a1"), regime.get("a2"))
         gain = finite(regime.get("a1"))
         said = f"read{said.removeprefix('reads')}" if past else said
         # of a mere gain the error over the volume says the same once more
         mere = error is None or gain is None or abs(gain - 1 - error) < _SAME
-        return said if mere else f"{said} ({percent(error)} over its volume)"
+        over = " on average while it drifts" if finite(regime.get("drift_per_month")) is not None else ""
+        return f"{said}{over}" if mere else f"{said}{over} ({percent(error)} over its volume)"
     return f"{verb} {percent(error)} off, without a verdict" if error is not None else "could not be judged"
+
+
+def curve(points: object) -> str:
+    """The points of a curve, the reference's flow and the meter's, in L/h; empty where there are none."""
+    known = points if isinstance(points, Sequence) else []
+    return "; ".join(f"{_bare(q)} → {_bare(q_meter)}" for q, q_meter in known)
+
+
+def _bare(value: float) -> str:
+    return flow(value).removesuffix(f"{THIN}L/h")
+
+
+def _by_flow(regime: Mapping[str, Any]) -> str:
+    """What a curve makes of the smallest and of the largest flow that it was seen at, and of the volume."""
+    points, error = regime.get("points") or [], finite(regime.get("volume_error"))
+    ends = [points[0], points[-1]] if len(points) > 1 else []
+    whole = f"{percent(error)} over its volume" if error is not None else ""
+    at = " and ".join(f"{_aside(q_meter / q - 1)} at {flow(q)}" for q, q_meter in ends)
+    said = f"{at}, along a curve in between" if at else "off by a curve of the flow"
+    return f"{said} ({whole})" if whole else said
+
+
+def _aside(error: float) -> str:
+    return f"{percent(abs(error), plus=False)} {'high' if error > 0 else 'low'}"
 
 
 def story(row: Mapping[str, Any], regimes: Sequence[Mapping[str, Any]], span: tuple[datetime, datetime]) -> list[str]:
@@ -167,7 +194,8 @@ def _history(regimes: Sequence[Mapping[str, Any]], span: tuple[datetime, datetim
             ends = until or span[1]
             return f"From {day(last['begins'])} to {day(ends)}, all that could be judged, it {reads(last, past=True)}."
         return f"Over the whole span it {reads(last)}."
-    between = f" (it began within {onset(last)})" if onset(last) else ""
+    within = onset(last)
+    between = ", when it was changed," if within == "on record" else f" (it began within {within})" if within else ""
     seen = f", last seen on {day(until)}" if until else ""
     since = f"Since {begun(last)}{between} it {reads(last)}{seen}"
     before = regimes[-2]

@@ -16,6 +16,7 @@ import polars as pl
 from reports.audit.overview import figures, sentences, span_of, title, totals
 from reports.audit.view import LIMITS, AuditView
 from reports.audit.what_if import what_if_tables
+from reports.audit.words import curve
 from reports.audit.workbook_columns import NOTES, WINDOW_COLUMNS, kind_of
 from reports.audit.workbook_rows import sheet_class
 from reports.wording import visible
@@ -201,5 +202,7 @@ def _column(column: pl.Series) -> pl.Series:
         return short.set(~short.is_finite(), None)
     if column.dtype.is_numeric():
         return column
+    if column.dtype == pl.List:
+        column = pl.Series(column.name, [None if each is None else curve(each) for each in column.to_list()], pl.String)
     shown = {text: visible(text)[:_LONGEST] for text in column.cast(pl.String).unique() if text is not None}
     return column.cast(pl.String).replace(shown)

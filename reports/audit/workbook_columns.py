@@ -52,6 +52,7 @@ NOTES = {
     "begins_high": "UTC. Upper end of the interval of its onset.",
     "ends": "UTC. When the regime ended.",
     "form": "healthy, offset, linear, curve, unsteady, or empty where nothing can be said.",
+    "points": "Of a curve: flow of the reference → flow of the meter, litres per hour, point by point.",
     "a1": "Slope in q' = a1 q + a2 (dimensionless).",
     "a1_se": "Standard error of a1.",
     "a2": "Offset in q' = a1 q + a2, litres per hour.",

@@ -29,6 +29,7 @@ BENCHMARKS = (
     "ingest",
     "audit",
     "onsets",
+    "intervals",
     "displays",
 )
 FULL, QUICK = 100_000, 10_000

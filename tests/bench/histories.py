@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # in a measuring process itself NumPy and Polars would be in 
     import numpy as np
     import polars as pl
 
+    from transforms.registry import Registry
+
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
 LENGTH = timedelta(hours=12)
 PER_DAY = 2
@@ -29,19 +31,41 @@ class Drawn:
 
     Attributes
     ----------
-    windows, moments, fleet
+    kind
+        What happens to the meters, see `draw`.
+    windows, moments, fleet, registry
         As the statistics of an audit take them; the moments are empty.
     onset
         Days after `BEGIN` at which the change begins; NaN where there is none.
     size
         The step [relative], or the drift per month.
+    base
+        The true error before [relative].
+    mpe
+        The permissible error from Q2 to Q4 [relative].
     """
 
+    kind: str
     windows: pl.DataFrame
     moments: pl.DataFrame
     fleet: pl.DataFrame
+    registry: Registry
     onset: np.ndarray
     size: np.ndarray
+    base: np.ndarray
+    mpe: np.ndarray
+
+    def crossing(self) -> np.ndarray:
+        """Days after `BEGIN` on which the true error crosses the permissible one; NaN where it does not, or always was
+        beyond."""
+        import numpy as np
+
+        toward = np.sign(self.size) * self.mpe - self.base
+        with np.errstate(divide="ignore", invalid="ignore"):
+            reach = toward / self.size
+        by_step = np.where(reach <= 1, self.onset, np.nan)
+        when = by_step if self.kind == "step" else self.onset + reach * MONTH_DAYS
+        return np.where((np.abs(self.base) < self.mpe) & (reach > 0), when, np.nan)
 
 
 def draw(meters: int, count: int, seed: int, kind: str, correlation: float = 0.3, calibrated: float = 0.0025) -> Drawn:
@@ -59,11 +83,16 @@ def draw(meters: int, count: int, seed: int, kind: str, correlation: float = 0.3
         Standard uncertainty of a calibration [relative].
     """
     import numpy as np
+    import polars as pl
+
+    from transforms.fleet import fleet_table
+    from transforms.schemas import AUDIT_MOMENTS
 
     rng = np.random.default_rng([seed, count, {"healthy": 0, "step": 1, "drift": 2}[kind]])
     shape = (meters, count)
     standard = np.exp(rng.normal(np.log(0.006), 0.5, (meters, 1)) + rng.normal(0.0, 0.5, shape))
-    error = np.clip(rng.normal(0.0, 0.25 * MPE, (meters, 1)), -0.6 * MPE, 0.6 * MPE) * np.ones(shape)
+    base = np.clip(rng.normal(0.0, 0.25 * MPE, (meters, 1)), -0.6 * MPE, 0.6 * MPE)
+    error = base * np.ones(shape)
     error += np.exp(rng.normal(np.log(0.003), 0.6, (meters, 1))) * _correlated(rng, shape, correlation)
     error += rng.normal(0.0, 0.002, (meters, 1)) * np.where(np.arange(count) % PER_DAY == 0, 1.0, -1.0)
     error += standard * rng.standard_normal(shape)
@@ -85,7 +114,9 @@ def draw(meters: int, count: int, seed: int, kind: str, correlation: float = 0.3
     gap = rng.integers(0, max(count - 60, 1), meters)
     inside = (np.arange(count) >= gap[:, None]) & (np.arange(count) < gap[:, None] + min(40, count // 8))
     kept &= ~(inside & (rng.random(meters) < 0.33)[:, None])
-    return _framed(error, standard, kept, calibrated, onset, size)
+    windows, registry = _framed(error, standard, kept, calibrated)
+    moments = pl.DataFrame(schema=AUDIT_MOMENTS)
+    return Drawn(kind, windows, moments, fleet_table(registry), registry, onset, size, base[:, 0], np.full(meters, MPE))
 
 
 def _correlated(rng: np.random.Generator, shape: tuple[int, int], correlation: float) -> np.ndarray:
@@ -97,17 +128,13 @@ def _correlated(rng: np.random.Generator, shape: tuple[int, int], correlation: f
 
 
 def _framed(
-    error: np.ndarray,
-    standard: np.ndarray,
-    kept: np.ndarray,
-    calibrated: float,
-    onset: np.ndarray,
-    size: np.ndarray,
-) -> Drawn:
+    error: np.ndarray, standard: np.ndarray, kept: np.ndarray, calibrated: float
+) -> tuple[pl.DataFrame, Registry]:
+    """The windows that are there, and the registry of their meters."""
     import numpy as np
     import polars as pl
 
-    from transforms.schemas import AUDIT_MOMENTS, AUDIT_WINDOWS
+    from transforms.schemas import AUDIT_WINDOWS
 
     row, column = np.nonzero(kept)
     starts = pl.Series([BEGIN + k * LENGTH for k in range(error.shape[1])], dtype=AUDIT_WINDOWS["window_start"])
@@ -132,20 +159,14 @@ def _framed(
     }
     missing = [pl.lit(None, kind).alias(name) for name, kind in AUDIT_WINDOWS.items() if name not in columns]
     windows = pl.DataFrame(columns).with_columns(missing)
-    return Drawn(
-        windows.select(pl.col(name).cast(kind) for name, kind in AUDIT_WINDOWS.items()),
-        pl.DataFrame(schema=AUDIT_MOMENTS),
-        fleet_of(codes),
-        onset,
-        size,
-    )
+    return windows.select(pl.col(name).cast(kind) for name, kind in AUDIT_WINDOWS.items()), registry_of(codes)
 
 
-def fleet_of(codes: pl.Series) -> pl.DataFrame:
-    """A fleet table in which all meters are of the commonest model of simulated fleets."""
-    from dataclasses import replace
+def registry_of(codes: pl.Series) -> Registry:
+    """A registry in which all meters are of the commonest model of simulated fleets."""
+    import polars as pl
 
-    from transforms.fleet import fleet_table
+    from transforms.registry import Registry
     from transforms.registry.models import Model
     from transforms.simulate.devices import MODELS
 
@@ -159,14 +180,12 @@ def fleet_of(codes: pl.Series) -> pl.DataFrame:
         accuracy_class=known.accuracy_class,
         band=known.band,
     )
-    import polars as pl
-
-    from transforms.registry import Registry
-
     meters = pl.DataFrame({"feature_code": codes}).with_columns(
-        model=pl.lit(known.name), serial=pl.lit(None, pl.String), site=pl.lit(None, pl.String)
+        model=pl.lit(known.name),
+        serial=pl.lit(None, pl.String),
+        site=pl.lit(None, pl.String),
+        installed_on=pl.lit(None, pl.Date),
     )
-    registry = Registry(
+    return Registry(
         meters=meters, models={known.name: model}, pairs=None, flowmeters=None, terminals=None, sources=(), digest=""
     )
-    return fleet_table(replace(registry))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # in a measuring process itself NumPy and Polars would be in 
     import numpy as np
     import polars as pl
 
+    from transforms.registry import Registry
     from transforms.simulate import Block, Fleet
 
 INTERVAL = timedelta(minutes=15)
@@ -83,7 +84,11 @@ def simulate(meters: int, days: int, seed: int, kind: str, calibrated: float = 0
     listed = pl.concat(windows).select(pl.col(name).cast(kind_of) for name, kind_of in AUDIT_WINDOWS.items())
     sums = pl.concat(moments).select(pl.col(name).cast(kind_of) for name, kind_of in AUDIT_MOMENTS.items())
     keys = ["feature_code", "window_start"]
-    return Drawn(listed.sort(keys), sums.sort([*keys, "bin"]), judge.fleet, onset, size)
+    mpe = np.array([model.mpe for model in fleet.models])[fleet.kind]
+    base = fleet.truth["a1"] - 1
+    return Drawn(
+        kind, listed.sort(keys), sums.sort([*keys, "bin"]), judge.fleet, judge.registry, onset, size, base, mpe
+    )
 
 
 def _altered(
@@ -109,6 +114,7 @@ def _altered(
 class _Judge:
     """Judges the meters of a block in one window."""
 
+    registry: Registry
     fleet: pl.DataFrame
     meters: pl.DataFrame
     calibrated: float
@@ -144,7 +150,7 @@ class _Judge:
             n_reference=pl.lit(PER_WINDOW, pl.Int64),
             interval_us=pl.lit(interval, pl.Int64),
         )
-        return _Judge(table, meters, calibrated, policy)
+        return _Judge(registry, table, meters, calibrated, policy)
 
     def window(self, rows: slice, number: int, x: np.ndarray, y: np.ndarray) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The rows of `AUDIT_WINDOWS` and `AUDIT_MOMENTS` of one window."""

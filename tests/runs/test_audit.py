@@ -112,6 +112,19 @@ def test_every_window_says_what_its_own_run_says(ran: tuple[Path, pl.DataFrame],
     assert {"parameters_changed", "not_installed", "decommissioned", "reference_expired", "no_flow"} <= reasons
     assert {"within_mpe", "step", "clock_skew", "stuck", "scatter"} <= reasons
     assert done.figures.meters.height == windows["feature_code"].n_unique()
+    # regimes are cut where devices said that they obeyed
+    acks = [json.loads(line) for file in (root / "raw" / "acks").iterdir() for line in file.read_text().splitlines()]
+    obeyed = {(ack["feature_code"], ack["at"]) for ack in acks}
+    on_record = done.figures.regimes.filter(pl.col("begins_low") == pl.col("begins_high"))
+    cut = {(code, f"{at:%Y-%m-%dT%H:%M:%SZ}") for code, at in on_record.select("feature_code", "begins").iter_rows()}
+    exchanged = {(code, f"{day}T00:00:00Z") for code, day in dates_of(root) if day}
+    assert len(cut & obeyed) >= 3
+    assert cut <= obeyed | exchanged
+
+
+def dates_of(root: Path) -> list[tuple[str, str | None]]:
+    meters = pl.read_csv(root / "registry" / "meters.csv", infer_schema=False)
+    return list(meters.select("feature_code", "installed_on").iter_rows())
 
 
 def test_volumes_and_the_weighted_error_are_those_of_the_pairs(tmp_path: Path) -> None:

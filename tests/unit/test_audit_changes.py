@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.auditing import series_of
+from transforms.audit.bends import MONTH_DAYS, paths
 from transforms.audit.changes import common_variance, settle
 from transforms.audit.costs import prefix_sums
-from transforms.audit.drift import MONTH_DAYS, crossings, fit_slopes
+from transforms.audit.drift import fit_slopes
 from transforms.audit.gls import bend_fit, every_place, jump_fit, parts_of, whole_fit
 from transforms.audit.noise import drawn_in, estimate_noise, outliers, running_median
 from transforms.audit.onset import date_changes
@@ -255,22 +256,44 @@ def test_the_calibrations_of_the_reference_widen_a_slope() -> None:
     assert shared.slope_variance[0] - plain.slope_variance[0] == pytest.approx(expected, rel=1e-6)
 
 
-def test_the_interval_of_a_crossing_is_where_the_band_holds_the_limit() -> None:
+def test_a_drift_leads_across_the_limit_on_the_true_day_whenever_it_began() -> None:
     rng = np.random.default_rng(8)
     day = 20_000 + np.arange(400) / 2
-    error = 0.004 * (day - day[0]) / MONTH_DAYS + 0.004 * rng.standard_normal(400)
-    line = fit_slopes(series_of(error, np.full(400, 0.004**2), day))
-    found = crossings(line, np.array([0.02]), np.array([day[-1]]))
-    # 0.02 / 0.004 a month is five months after the first day
-    assert abs(found.day[0] - (day[0] + 5 * MONTH_DAYS)) < 8
-    assert found.low[0] < found.day[0] < found.high[0]
-    for edge, sign in ((found.low, 1), (found.high, -1)):
-        level, half = line.at(edge)
-        assert level[0] + sign * half[0] == pytest.approx(0.02, abs=1e-9)
+    # 0.4 % a month all along, and from day 50 on: 2 % takes five months
+    for moved, crosses in ((day - day[0], 5.0), (np.clip(day - day[0] - 50, 0, None), 5.0 + 50 / MONTH_DAYS)):
+        error = 0.004 * moved / MONTH_DAYS + 0.001 * rng.standard_normal(400)
+        found = paths(series_of(error, np.full(400, 0.001**2), day), np.array([0.02]), day[-1])
+        assert found.slope_low[0] < 0.004 < found.slope_high[0]
+        assert found.slope_high[0] - found.slope_low[0] < 0.0006
+        assert found.crosses_low[0] < day[0] + crosses * MONTH_DAYS < found.crosses_high[0]
+        assert found.crosses_high[0] - found.crosses_low[0] < 12
+
+
+def test_the_median_crossing_of_a_clear_line_is_where_least_squares_has_it() -> None:
+    rng = np.random.default_rng(3)
+    day = np.arange(300.0)
+    error = 0.0001 * day - 0.01 + 0.0003 * rng.standard_normal(300)
+    found = paths(series_of(error, np.full(300, 0.0003**2), day), np.array([0.01]), 300.0)
+    slope, level = np.polyfit(day, error, 1)
+    assert found.crosses[0] == pytest.approx((0.01 - level) / slope, abs=1.0)
+    assert found.slope[0] == pytest.approx(slope * MONTH_DAYS, rel=0.01)
+
+
+def test_the_calibrations_of_the_reference_widen_where_a_drift_leads() -> None:
+    day = np.arange(200.0)
+    error = 0.0001 * day + 0.0005 * np.sin(2 * day)
+    runs = [int(k // 28) for k in day]
+    plain, shared = (
+        paths(series_of(error, np.full(200, 1e-6), day, runs, common=common), np.array([0.015]), 200.0)
+        for common in (0.0, 0.0025)
+    )
+    assert shared.slope_high[0] - shared.slope_low[0] > 3 * (plain.slope_high[0] - plain.slope_low[0])
+    assert shared.crosses_high[0] - shared.crosses_low[0] > 3 * (plain.crosses_high[0] - plain.crosses_low[0])
 
 
 def test_a_line_that_does_not_rise_for_certain_has_an_open_interval() -> None:
     rng = np.random.default_rng(9)
-    line = fit_slopes(series_of(0.004 * rng.standard_normal(100), np.full(100, 0.004**2), np.arange(100) / 2))
-    found = crossings(line, np.array([0.02]), np.array([50.0]))
-    assert np.isnan(found.low[0]) and np.isnan(found.high[0])
+    series = series_of(0.004 * rng.standard_normal(100), np.full(100, 0.004**2), np.arange(100) / 2)
+    found = paths(series, np.array([0.02]), 50.0)
+    assert np.isnan(found.crosses_low[0]) or np.isnan(found.crosses_high[0])
+    assert found.slope_low[0] < 0 < found.slope_high[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import zipfile
 from datetime import datetime
 from functools import cache
@@ -67,6 +68,53 @@ def test_the_pdf_has_bookmarks_for_sections_and_only_so_many_meters(paper: Path)
     assert titles[:4] == ["Compliance", "Volume and money", "Errors of the fleet", "Fleet by group"]
     worst = ranked(small())["feature_code"].to_list()
     assert [title for title in titles if title[:1].isdigit()] == [f"1. {worst[0]}", f"2. {worst[1]}"]
+
+
+def test_the_pdf_bears_its_title_language_and_the_date_of_the_audit(paper: Path) -> None:
+    told = pypdfium2.PdfDocument(paper).get_metadata_dict()
+    assert (told["Title"], told["CreationDate"]) == ("Audit 2024-07-01 to 2024-07-21", "D:20240721000000+00'00'")
+    content = paper.read_bytes()
+    assert b"/Lang (en)" in content and b"/DisplayDocTitle true" in content and b"/PageMode /UseOutlines" in content
+
+
+def structure(document: pypdfium2.PdfDocument, place: int) -> list[tuple[str, str]]:
+    """Roles and alternative texts of a page's structure in the order of reading."""
+    raw, found = pypdfium2.raw, []
+
+    def text(getter: Any, element: Any) -> str:
+        room = (ctypes.c_ushort * 4096)()
+        size = getter(element, room, 8192)
+        return bytes(room)[: max(size - 2, 0)].decode("utf-16-le")
+
+    def walk(element: Any) -> None:
+        found.append((text(raw.FPDF_StructElement_GetType, element), text(raw.FPDF_StructElement_GetAltText, element)))
+        for k in range(raw.FPDF_StructElement_CountChildren(element)):
+            if child := raw.FPDF_StructElement_GetChildAtIndex(element, k):
+                walk(child)
+
+    tree = raw.FPDF_StructTree_GetForPage(document[place])
+    for k in range(raw.FPDF_StructTree_CountChildren(tree)):
+        walk(raw.FPDF_StructTree_GetChildAtIndex(tree, k))
+    raw.FPDF_StructTree_Close(tree)
+    return found
+
+
+def test_the_pdf_is_tagged_in_the_order_of_reading(paper: Path) -> None:
+    document = pypdfium2.PdfDocument(paper)
+    assert pypdfium2.raw.FPDFCatalog_IsTagged(document)
+    first = [role for role, _ in structure(document, 0)]
+    assert first[0] == "Document" and first[1:3] == ["P", "H1"] and "TOC" in first
+    everything = [each for place in range(len(document)) for each in structure(document, place)]
+    # each chart says what it shows
+    figures = [alt for role, alt in everything if role == "Figure"]
+    assert len(figures) >= 6 and all(len(alt) > 20 for alt in figures)
+    assert any(alt.startswith("Error distribution of the fleet. ") for alt in figures)
+    roles = [role for role, _ in everything]
+    for wanted in ("H2", "H3", "Table", "TR", "TH", "TD", "P"):
+        assert wanted in roles
+    # a row's cells follow it, heads before numbers
+    at = roles.index("Table")
+    assert roles[at + 1 : at + 3] == ["TR", "TH"]
 
 
 def test_the_pdf_embeds_its_font_and_draws_vectors(paper: Path) -> None:
@@ -164,7 +212,7 @@ def _sheet(name: str) -> list[list[Any]]:
 
 def test_heads_stay_are_filtered_and_explained() -> None:
     sheet = _workbook()["regimes"]
-    assert sheet.freeze_panes == "B2" and sheet.auto_filter.ref.startswith("A1:T")
+    assert sheet.freeze_panes == "B2" and sheet.auto_filter.ref.startswith("A1:U")
     assert "95 % interval" in sheet["Q1"].comment.text or "Litres" in sheet["Q1"].comment.text
     assert sheet["A1"].font.bold
 

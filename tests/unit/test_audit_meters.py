@@ -78,12 +78,12 @@ def test_a_reference_that_comes_back_is_still_the_same_reference() -> None:
     assert volumes.select("calibrated_on", "volume_l", "common_l").rows() == [(date(2025, 12, 20), 3000.0, 9.0)]
 
 
-def test_the_scatter_of_readings_is_random_and_no_flow_has_none() -> None:
+def test_the_scatter_of_the_references_readings_is_random_and_no_flow_has_none() -> None:
     windows = windows_of([0.0, 0.0])
     moments = moments_of(windows, {0: ([0.0] * 40, [0.0] * 40), 3: ([100.0, 200.0], [100.0, 200.0])})
     found = listed(windows, moments, fleet_of(["WM-1"]), Policy()).random_l2
-    # a quarter of an hour of (1 % and 0.5 % of the flow) and of a step of 1 L/h at both ends
-    by_hand = (0.25**2) * ((0.01**2 + 0.005**2) * (100**2 + 200**2) + 2 / 6)
+    # a quarter of an hour of 0.5 % of the flow; what the meter scatters by it did count
+    by_hand = (0.25 * 0.005) ** 2 * (100**2 + 200**2)
     assert found.tolist() == pytest.approx([by_hand] * 2)
 
 
@@ -110,6 +110,22 @@ def test_references_calibrated_on_one_day_err_together() -> None:
         }
     )
     assert total_half_width(volumes, []).item() == pytest.approx(Z * 25.0)
+    # each on its own: the square root of 9 + 16 + 576; half and half lies between
+    assert total_half_width(volumes, [], 0.0).item() == pytest.approx(Z * np.sqrt(601))
+    assert total_half_width(volumes, [], 0.5).item() == pytest.approx(Z * np.sqrt((625 + 601) / 2))
+
+
+def test_a_window_in_which_water_ran_backwards_tells_no_volume() -> None:
+    windows = windows_of(
+        [0.01, -1.5, 0.01],
+        volume_l=1000.0,
+        meter_volume_l=[1010.0, -500.0, 1010.0],
+        verdict=["healthy", "unsteady", "healthy"],
+        reason=["within_mpe", "reverse_flow", "within_mpe"],
+    )
+    said = statistics_of(windows, NO_MOMENTS, registry_of(["WM-1"]))
+    assert said.meters.select("volume_l", "misregistered_l", "under_l", "over_l").row(0) == (2000.0, 20.0, 0.0, 20.0)
+    assert said.volumes["volume_l"].to_list() == [2000.0]
 
 
 def whole_audit(**columns: list[Any]) -> tuple[Statistics, Registry]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -10,9 +11,12 @@ import polars as pl
 import pytest
 
 from tests.auditing import BEGIN, LENGTH, fleet_of, moments_of, regimes_in, windows_of
+from transforms.audit.listed import listed
+from transforms.audit.regimes import find_regimes
 from transforms.fleet import fleet_table
+from transforms.policy import Policy
 from transforms.registry import load_registry
-from transforms.schemas import AUDIT_MOMENTS, AUDIT_WINDOWS, REGIMES
+from transforms.schemas import AUDIT_MOMENTS, AUDIT_WINDOWS, REGIMES, UTC_US
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_MOMENTS = pl.DataFrame(schema=AUDIT_MOMENTS)
@@ -157,6 +161,85 @@ def test_an_offset_is_called_an_offset() -> None:
     found = found_in(windows, moments_of(windows, cells))
     assert found["form"].to_list() == ["offset"]
     assert found["a2"][0] == pytest.approx(9.0, rel=1e-6)
+
+
+BENT = {1: [18.0, 22.0], 2: [40.0, 60.0], 3: [100.0, 200.0], 4: [300.0, 500.0]}
+
+
+def bent_moments(windows: pl.DataFrame, relation: Callable[[float], float]) -> pl.DataFrame:
+    return moments_of(windows, {b: (flows, [relation(q) for q in flows]) for b, flows in BENT.items()})
+
+
+def test_a_relation_that_bends_is_a_curve_with_its_points() -> None:
+    windows = windows_of(np.full(60, -0.05) + noise(60, 6, 1e-4))
+    # 30 % low at no flow, right at large ones
+    found = found_in(windows, bent_moments(windows, lambda q: q * (1 - 0.3 * np.exp(-q / 60))))
+    assert found["form"].to_list() == ["curve"]
+    points = found["points"].to_list()[0]
+    assert [q for q, _ in points] == [20.0, 50.0, 150.0, 400.0]
+    # by hand: the means of the two readings of each bin, which moments hold in steps of a 400th of a litre an hour
+    expected = [
+        (18 * (1 - 0.3 * np.exp(-0.3)) + 22 * (1 - 0.3 * np.exp(-22 / 60))) / 2,
+        (40 * (1 - 0.3 * np.exp(-2 / 3)) + 60 * (1 - 0.3 * np.exp(-1))) / 2,
+        (100 * (1 - 0.3 * np.exp(-5 / 3)) + 200 * (1 - 0.3 * np.exp(-10 / 3))) / 2,
+        (300 * (1 - 0.3 * np.exp(-5)) + 500 * (1 - 0.3 * np.exp(-25 / 3))) / 2,
+    ]
+    assert [q for _, q in points] == pytest.approx(expected, abs=0.003)
+
+
+def test_a_line_is_no_curve_and_has_no_points() -> None:
+    windows = windows_of(np.full(60, 0.06) + noise(60, 6, 1e-4))
+    found = found_in(windows, bent_moments(windows, lambda q: 1.05 * q + 3.0))
+    assert found["form"].to_list() == ["linear"]
+    assert found["points"].to_list() == [None]
+
+
+def test_a_short_regime_is_the_curve_that_its_windows_say() -> None:
+    told = {"verdict": "steady", "reason": "curve_mapping"}
+    errors = np.full(6, 0.06) + noise(6, 6, 1e-4)
+    for form in ("curve", "linear"):
+        windows = windows_of(errors, form=form, **told)
+        # a bend of half a percent, far inside what six windows could tell by their sums
+        found = found_in(windows, bent_moments(windows, lambda q: 1.06 * q + 1.0 - 0.5 * np.sqrt(q) / 20))
+        assert found["form"].to_list() == [form]
+
+
+def test_what_falls_with_the_flow_is_no_curve() -> None:
+    windows = windows_of(np.full(40, 0.2), form="curve", verdict="steady")
+    found = found_in(windows, bent_moments(windows, lambda q: 300 - 0.4 * q if q < 350 else 1.2 * q))
+    assert found["form"][0] != "curve"
+
+
+def altered_in(windows: pl.DataFrame, since: list[datetime]) -> pl.DataFrame:
+    changes = pl.DataFrame({"feature_code": ["WM-1"] * len(since), "since": since}, schema_overrides={"since": UTC_US})
+    known = listed(windows, NO_MOMENTS, fleet_of(["WM-1"]), Policy(), changes)
+    return find_regimes(known, Policy(), LENGTH).table
+
+
+def test_a_change_on_record_cuts_and_dates_a_regime() -> None:
+    # the error moves by 3 % with the change of parameters at 18:00 of window 60, the second not at all
+    moment, later = BEGIN + 60 * LENGTH + timedelta(hours=6), BEGIN + 100 * LENGTH
+    windows = windows_of(noise(160) + 0.03 * (np.arange(160) >= 60))
+    found = altered_in(windows, [later, moment])
+    assert found["begins"].to_list() == [BEGIN, moment, later]
+    assert found["begins_low"].to_list() == [None, moment, later] == found["begins_high"].to_list()
+    assert found["ends"].to_list() == [moment, later, BEGIN + 160 * LENGTH]
+    # the window of the change is judged on its later part
+    assert found["n_windows"].to_list() == [60, 40, 60]
+    assert found["volume_l"].to_list() == [6000.0, 4000.0, 6000.0]
+
+
+def test_a_change_on_record_leaves_other_changes_to_be_found() -> None:
+    moved = 0.03 * (np.arange(200) >= 50) + 0.03 * (np.arange(200) >= 150)
+    found = altered_in(windows_of(noise(200) + moved), [BEGIN + 100 * LENGTH])
+    assert found["begins"].to_list() == [BEGIN + k * LENGTH for k in (0, 50, 100, 150)]
+    exact = (found["begins_low"] == found["begins_high"]).fill_null(False).to_list()
+    assert exact == [False, False, True, False]
+
+
+@pytest.mark.parametrize("at", [BEGIN - timedelta(days=3), BEGIN + timedelta(days=400)])
+def test_changes_before_or_after_all_evidence_cut_nothing(at: datetime) -> None:
+    assert altered_in(windows_of(noise(80)), [at]).height == 1
 
 
 @pytest.fixture(scope="module")

@@ -135,6 +135,13 @@ def test_what_nothing_is_known_of_is_not_told() -> None:
     assert words.story(row(), [], (START, END)) == []
     assert words.story(row(volume_l=0.0, misregistered_l=0.0), [], (START, END)) == []
     assert words.reads(regime(1, None, volume_error=None)) == "could not be judged"
+    bent = regime(1, "curve", points=[[20.0, 17.0], [150.0, 145.5], [400.0, 404.0]], volume_error=-0.02)
+    assert plain(words.reads(bent)) == (
+        "reads 15.0 % low at 20.0 L/h and 1.00 % high at 400 L/h, along a curve in between (−2.00 % over its volume)"
+    )
+    drifts = regime(1, "linear", drift_per_month=0.004)
+    assert plain(words.reads(drifts)) == "reads 3.1 % high on average while it drifts"
+    assert plain(words.curve(bent["points"])) == "20.0 → 17.0; 150 → 146; 400 → 404"
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ def test_the_promised_defaults() -> None:
         "evidence.min_coverage": 0.5,
         "reference.uncertainty": 0.005,
         "reference.repeatability": 0.005,
+        "reference.shared": 1.0,
         "reference.settled": 0.1,
         "reference.batch_min": 5,
         "reference.batch_share": 0.3,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from transforms.correction import Correction
 from transforms.decide import awaited
-from transforms.state import Attempt, Episode, MeterState, fold_commands, fold_orders
+from transforms.state import Attempt, Episode, MeterState, applied, fold_commands, fold_orders
 from transforms.windows import parse_time
 
 CODE = "WM-1"
@@ -62,6 +62,17 @@ def test_applied() -> None:
         awaiting="c-WM-1-1",
         attempts=(attempt("applied", "2026-01-01T12:05:00Z"),),
     )
+
+
+def test_an_audit_knows_commands_that_were_carried_out_late_or_without_an_answer() -> None:
+    expired = {"expires_at": "2026-01-02T00:00:00Z"}
+    late = ack(at="2026-01-05T08:00:00Z")
+    assert applied([command(**expired)], [late]) == [(CODE, parse_time("2026-01-05T08:00:00Z"))]
+    # only what windows showed tells of one that never was answered; one that was refused was not carried out
+    sent = [command(**expired)]
+    assert applied(sent, [], effects={"c-WM-1-1": "improved"}) == [(CODE, parse_time("2026-01-02T00:00:00Z"))]
+    assert applied(sent, [], effects={"c-WM-1-1": "no_effect"}) == applied(sent, []) == []
+    assert applied(sent, [ack(status="rejected")], effects={"c-WM-1-1": "cured"}) == []
 
 
 def test_a_curve_that_was_applied_is_in_force() -> None:

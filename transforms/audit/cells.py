@@ -13,7 +13,6 @@ import polars as pl
 
 from transforms.audit.series import Floats, Ints
 from transforms.compiled import compiled
-from transforms.policy import Policy
 from transforms.summarise.moments import BINS
 
 #: sums of a cell, in the order of `Cells.sums`
@@ -111,36 +110,28 @@ def _windows_of(
     return found, True
 
 
-def random_variance(cells: Cells, meter: Ints, meters: pl.DataFrame, policy: Policy) -> Floats:
-    """Variance [L^2] of each window's mis-registered volume that the scatter of single readings explains.
-
-    The scatter that is normal for the model and for the reference, and the step of a reading at both ends of an interval,
-    where water flowed at all.
+def random_variance(cells: Cells, meter: Ints, meters: pl.DataFrame, repeatability: float) -> Floats:
+    """Variance [L^2] of what passed in each window by the scatter of the reference's single readings.
 
     Parameters
     ----------
     meter : ndarray
-        Number of each window's meter in ``meters``, which has ``per_lph, repeatability, resolution_lph``.
+        Number of each window's meter in ``meters``, which has ``per_lph``.
+    repeatability : float
+        Relative scatter of a reading of the reference.
     """
-    per_lph, repeatability, step = (
-        meters[name].fill_null(np.nan).to_numpy() for name in ("per_lph", "repeatability", "resolution_lph")
-    )
-    relative = repeatability**2 + policy.reference.repeatability**2
-    return _random(cells.window, cells.sums, cells.interval_s, meter, per_lph, relative, step)
+    per_lph = meters["per_lph"].fill_null(np.nan).to_numpy()
+    return _random(cells.window, cells.sums, cells.interval_s, meter, per_lph, repeatability)
 
 
 @compiled
-def _random(
-    window: Ints, sums: Ints, interval_s: Floats, meter: Ints, per_lph: Floats, relative: Floats, step: Floats
-) -> Floats:
+def _random(window: Ints, sums: Ints, interval_s: Floats, meter: Ints, per_lph: Floats, repeatability: float) -> Floats:
     found = np.zeros(len(meter))
     for row in range(len(window)):
-        if sums[1, row] != 0 or sums[2, row] != 0:
-            m = meter[window[row]]
-            pair = relative[m] * sums[3, row] / per_lph[m] ** 2 + sums[0, row] * step[m] ** 2 / 6
-            variance = pair * (interval_s[row] / 3600) ** 2
-            if np.isfinite(variance):
-                found[window[row]] += variance
+        scatter = repeatability * interval_s[row] / 3600 / per_lph[meter[window[row]]]
+        variance = scatter**2 * sums[3, row]
+        if np.isfinite(variance):
+            found[window[row]] += variance
     return found
 
 

@@ -1,4 +1,4 @@
-"""Drift: how fast a meter's error changes, and when it crosses the permissible error.
+"""Drift: how fast a meter's error changes.
 
 Weighted least squares of the windows' errors on time (Draper and Smith, chapter 9), the weights the inverse of what pairs
 and windows scatter by; standard errors by what the windows do scatter about the line, by their persistence, and by the
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from transforms.audit.bends import MONTH_DAYS
 from transforms.audit.changes import common_variance
 from transforms.audit.listed import Listed
 from transforms.audit.noise import drawn_in, estimate_noise
@@ -18,12 +19,8 @@ from transforms.audit.series import Floats, Ints, Series, numbered
 from transforms.compiled import compiled
 from transforms.statistics import student_quantile
 
-#: days in a month, on average over the Gregorian calendar's 400 years
-MONTH_DAYS = 365.2425 / 12
 #: fewest windows and days that a slope is told from
 LEAST_WINDOWS, LEAST_DAYS = 10, 14.0
-#: how far ahead a crossing is foretold [days]
-HORIZON_DAYS = 3652.5
 _Z95 = 1.959963984540054
 
 
@@ -141,47 +138,3 @@ def _fitted(error: Floats, variance: Floats, day: Floats, n: Ints) -> tuple[Floa
                 for_slope[row, k] = weight * months / spread[row]
         for_slope[row, n[row] :] = 0.0
     return middle, level, slope, total, spread, chi2, for_level, for_slope
-
-
-@dataclass(frozen=True)
-class Crossings:
-    """When errors cross their limits [days since 1970]; NaN where they do not, or where that side of the interval is open."""
-
-    day: Floats
-    low: Floats
-    high: Floats
-
-
-def crossings(lines: Slopes, limit: Floats, day: Ints | Floats) -> Crossings:
-    """When each line crosses the limit that it moves towards, with a 95 % interval.
-
-    The interval is that of inverse regression (Fieller; Draper and Smith, 3.2): the days on which the band about the line
-    holds the limit. It is open where the band never leaves it.
-
-    Parameters
-    ----------
-    limit : ndarray
-        The permissible error [relative], above 0.
-    day : ndarray
-        The day up to which something is known; crossings more than ten years later are none.
-    """
-    sign = np.sign(lines.per_month)
-    target = sign * limit
-    with np.errstate(divide="ignore", invalid="ignore"):
-        months = (target - lines.level) / lines.per_month
-        # the roots of (level + m slope - target)^2 = t^2 var(m)
-        t2 = lines.quantile**2
-        gap = lines.level - target
-        a = lines.per_month**2 - t2 * lines.slope_variance
-        b = gap * lines.per_month - t2 * lines.covariance
-        c = gap**2 - t2 * lines.level_variance
-        root = np.sqrt(np.maximum(b**2 - a * c, 0.0))
-        bounded = (a > 0) & (b**2 - a * c >= 0)
-        low, high = (-b - root) / a, (-b + root) / a
-    crossing = lines.middle + months * MONTH_DAYS
-    wanted = np.isfinite(months) & (crossing <= day + HORIZON_DAYS)
-    ends = []
-    for bound in (low, high):
-        when = lines.middle + bound * MONTH_DAYS
-        ends.append(np.where(wanted & bounded & (np.abs(when - day) <= 2 * HORIZON_DAYS), when, np.nan))
-    return Crossings(np.where(wanted, crossing, np.nan), ends[0], ends[1])

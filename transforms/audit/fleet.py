@@ -14,7 +14,9 @@ from transforms.statistics import load
 YEARS = 5
 
 
-def fleet_groups(meters: pl.DataFrame, registry: Registry, volumes: pl.DataFrame | None = None) -> pl.DataFrame:
+def fleet_groups(
+    meters: pl.DataFrame, registry: Registry, volumes: pl.DataFrame | None = None, shared: float = 1.0
+) -> pl.DataFrame:
     """Group the meters of an audit.
 
     Errors and drifts are medians over the meters judged; the interval of a median drift is that of the sign test, which
@@ -29,6 +31,8 @@ def fleet_groups(meters: pl.DataFrame, registry: Registry, volumes: pl.DataFrame
     volumes : DataFrame, optional
         Litres by meter and calibration, from `calibration_volumes` of all windows. Without them the reference's errors of
         all meters are taken as one and the same, which gives the widest interval.
+    shared : float
+        See `total_half_width`.
 
     Returns
     -------
@@ -44,11 +48,11 @@ def fleet_groups(meters: pl.DataFrame, registry: Registry, volumes: pl.DataFrame
     listed = meters.join(sizes, on="model", how="left", maintain_order="left").with_columns(
         age=pl.when(pl.col("installed_on").is_not_null()).then(pl.format("{} to {}", begin, begin + YEARS - 1))
     )
-    found = [_grouped(listed, by, volumes) for by in ("model", "age", "size", "site")]
+    found = [_grouped(listed, by, volumes, shared) for by in ("model", "age", "size", "site")]
     return pl.concat(found).select(pl.col(name).cast(kind) for name, kind in AUDIT_FLEET.items()).sort("by", "group")
 
 
-def _grouped(listed: pl.DataFrame, by: str, volumes: pl.DataFrame | None) -> pl.DataFrame:
+def _grouped(listed: pl.DataFrame, by: str, volumes: pl.DataFrame | None, shared: float) -> pl.DataFrame:
     own = listed.with_columns(group=pl.col(by)).filter(pl.col("group").is_not_null())
     judged = pl.col("n_healthy") + pl.col("n_steady") + pl.col("n_unsteady") > 0
     table = own.group_by("group", maintain_order=True).agg(
@@ -71,7 +75,7 @@ def _grouped(listed: pl.DataFrame, by: str, volumes: pl.DataFrame | None) -> pl.
         known = volumes.join(own.select("feature_code", "group"), on="feature_code", how="inner").sort(
             "group", "calibrated_on", "feature_code"
         )
-        table = table.join(total_half_width(known, ["group"]), on="group", how="left")
+        table = table.join(total_half_width(known, ["group"], shared), on="group", how="left")
     half = pl.col("half_l").fill_null(0.0)
     return table.with_columns(
         misregistered_low_l=pl.col("misregistered_l") - half, misregistered_high_l=pl.col("misregistered_l") + half

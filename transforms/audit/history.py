@@ -52,14 +52,14 @@ def cut(windows: Listed, mpe: Floats, policy: Policy) -> Cuts:
     series = Series.packed(windows, used, numbered(windows.meter[used]))
     verdicts = np.where(series.present, windows.unsteady[np.maximum(series.place, 0)], -1)
     state = unsteady_stretches(verdicts) & series.present
-    pieces = _pieces(series, state)
+    pieces = _pieces(series, state, windows.altered[np.maximum(series.place, 0)])
     steady = _steady(windows, used, series, state, pieces, mpe, policy)
     return _listed(pieces, steady, series, verdicts, windows)
 
 
 @dataclass(frozen=True)
 class _Pieces:
-    """Runs of windows of one state: row of the series, first and last column, state."""
+    """Runs of windows of one state and between two changes on record: row of the series, first and last column, state."""
 
     row: Ints
     first: Ints
@@ -76,9 +76,9 @@ class _Steady:
     onsets: Onsets
 
 
-def _pieces(series: Series, state: Bools) -> _Pieces:
+def _pieces(series: Series, state: Bools, altered: Ints) -> _Pieces:
     begins = series.present.copy()
-    begins[:, 1:] &= (state[:, 1:] != state[:, :-1]) | ~series.present[:, :-1]
+    begins[:, 1:] &= (state[:, 1:] != state[:, :-1]) | (altered[:, 1:] != altered[:, :-1]) | ~series.present[:, :-1]
     row, first = np.nonzero(begins)
     last = np.append(first[1:], 0)
     ends = np.append(row[1:] != row[:-1], True)

@@ -10,6 +10,7 @@ import polars as pl
 from transforms.audit.cells import Cells, located, random_variance
 from transforms.audit.series import Bools, Floats, Ints
 from transforms.policy import Policy
+from transforms.schemas import UTC_US
 
 #: reasons for which a window tells nothing about its meter, whatever was measured in it
 UNTRUSTED = (
@@ -22,6 +23,8 @@ UNTRUSTED = (
     "not_installed",
     "decommissioned",
 )
+#: reasons for which a window tells no volume: many references show amounts only, not which way water ran
+UNMEASURED = ("reverse_flow",)
 #: verdicts by their number
 VERDICTS = ("healthy", "steady", "unsteady", "inconclusive")
 #: flowing pairs below which a window's error is not used
@@ -33,7 +36,7 @@ _TIMES = ("window_start", "window_end", "changed_at")
 _NUMBERS = ("error", "error_se", "reference_uncertainty", "volume_l", "meter_volume_l")
 #: columns of the windows that the statistics ask for
 COLUMNS = (
-    "feature_code", *_TIMES, "verdict", "reason", "n_flowing", "flowmeter_id", "calibrated_on", *_NUMBERS
+    "feature_code", *_TIMES, "verdict", "form", "reason", "n_flowing", "flowmeter_id", "calibrated_on", *_NUMBERS
 )  # fmt: skip
 
 
@@ -49,17 +52,19 @@ class Listed:
         Number of the meter.
     start, end, changed
         Begin and end of the window, and when the meter stepped in it [us since 1970]; `NEVER` where it did not.
+    altered
+        When the meter, or its parameters, were last changed before the window's end [us since 1970]; `NEVER` for not yet.
     verdict
         Its number in `VERDICTS`; where none was given, ``inconclusive``.
-    reason
-        Of the verdict.
-    trusted, usable, unsteady
-        Whether the reference counts and it is known whose the window is; whether its error tells something; whether the
-        verdict is unsteady (1), another (0), or none (-1).
+    reason, curved
+        Of the verdict; whether its form is a curve.
+    trusted, measured, usable, unsteady
+        Whether the reference counts and it is known whose the window is; whether besides its litres tell what passed;
+        whether its error tells something; whether the verdict is unsteady (1), another (0), or none (-1).
     error, error_se, common
         Error [relative], its random standard error, the reference's standard uncertainty (NaN where not known).
     volume_l, meter_volume_l, random_l2
-        Litres, NaN where not known, and the variance of their difference that the scatter of readings explains.
+        Litres, NaN where not known, and the variance of those of the reference that its own scatter explains.
     calibration
         Number of the reference's calibration.
     calibrated_on
@@ -73,9 +78,12 @@ class Listed:
     start: Ints
     end: Ints
     changed: Ints
+    altered: Ints
     verdict: Ints
     reason: pl.Series
+    curved: Bools
     trusted: Bools
+    measured: Bools
     usable: Bools
     unsteady: Ints
     error: Floats
@@ -94,7 +102,13 @@ class Listed:
         return np.asarray((self.start + self.end) / 2 / _US_PER_DAY)
 
 
-def listed(windows: pl.DataFrame, moments: pl.DataFrame, fleet: pl.DataFrame, policy: Policy) -> Listed:
+def listed(
+    windows: pl.DataFrame,
+    moments: pl.DataFrame,
+    fleet: pl.DataFrame,
+    policy: Policy,
+    changes: pl.DataFrame | None = None,
+) -> Listed:
     """List windows and moments.
 
     Parameters
@@ -104,6 +118,8 @@ def listed(windows: pl.DataFrame, moments: pl.DataFrame, fleet: pl.DataFrame, po
         not there are left out.
     fleet : DataFrame
         The fleet table.
+    changes : DataFrame, optional
+        ``feature_code``, ``since`` of changes of meters or their parameters that are on record.
     """
     frame, codes, meter = _in_order(windows.select(COLUMNS))
     verdict = pl.col("verdict").fill_null("inconclusive").cast(pl.Enum(VERDICTS)).to_physical().cast(pl.Int64)
@@ -112,9 +128,11 @@ def listed(windows: pl.DataFrame, moments: pl.DataFrame, fleet: pl.DataFrame, po
         *(pl.col(name).fill_null(np.nan) for name in _NUMBERS),
         verdict=verdict,
         trusted=~pl.col("reason").fill_null("").is_in(UNTRUSTED),
+        curved=pl.col("form").eq_missing(pl.lit("curve")),
+        one_way=~pl.col("reason").fill_null("").is_in(UNMEASURED),
         flowing=(pl.col("n_flowing") >= LEAST_FLOWING).fill_null(False),
     )
-    start, end, changed, error, error_se, common, volume, meter_volume, verdicts, trusted, flowing = (
+    start, end, changed, error, error_se, common, volume, meter_volume, verdicts, trusted, curved, one_way, flowing = (
         np.ascontiguousarray(column.to_numpy()) for column in told.iter_columns()
     )
     calibration, calibrated_on, flowmeters = _calibrations(frame, meter)
@@ -128,9 +146,12 @@ def listed(windows: pl.DataFrame, moments: pl.DataFrame, fleet: pl.DataFrame, po
         start=start,
         end=end,
         changed=changed,
+        altered=_altered(meter, end, codes, changes),
         verdict=verdicts,
         reason=frame["reason"],
+        curved=curved,
         trusted=trusted,
+        measured=trusted & one_way & np.isfinite(volume) & np.isfinite(meter_volume),
         usable=trusted & flowing & np.isfinite(error) & np.isfinite(error_se) & (error_se > 0),
         unsteady=np.where(verdicts == VERDICTS.index("inconclusive"), -1, verdicts == VERDICTS.index("unsteady")),
         error=error,
@@ -138,7 +159,7 @@ def listed(windows: pl.DataFrame, moments: pl.DataFrame, fleet: pl.DataFrame, po
         common=common,
         volume_l=volume,
         meter_volume_l=meter_volume,
-        random_l2=random_variance(cells, meter, meters, policy),
+        random_l2=random_variance(cells, meter, meters, policy.reference.repeatability),
         calibration=calibration,
         calibrated_on=calibrated_on,
         cells=cells,
@@ -155,6 +176,20 @@ def _in_order(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series, Ints]:
     if codes.is_sorted() and not codes.is_duplicated().any() and rising.all():
         return frame, codes, meter
     return _in_order(frame.sort("feature_code", "window_start"))
+
+
+def _altered(meter: Ints, end: Ints, codes: pl.Series, changes: pl.DataFrame | None) -> Ints:
+    """The last change before the end of each window."""
+    found = np.full(len(meter), NEVER)
+    if changes is None or changes.is_empty():
+        return found
+    own = codes.to_frame("feature_code").with_row_index("meter").join(changes, on="feature_code").sort("meter", "since")
+    since = own["since"].cast(UTC_US).dt.epoch("us")
+    # few meters are ever changed; later changes overwrite earlier ones
+    for number, at in zip(own["meter"].to_list(), since.to_list(), strict=True):
+        first, last = np.searchsorted(meter, [number, number + 1])
+        found[first + np.searchsorted(end[first:last], at, side="right") : last] = at
+    return found
 
 
 def _calibrations(frame: pl.DataFrame, meter: Ints) -> tuple[Ints, Ints, pl.DataFrame]:

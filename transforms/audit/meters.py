@@ -9,16 +9,16 @@ from typing import TypeVar
 import numpy as np
 import polars as pl
 
+from transforms.audit.bends import Paths, paths
 from transforms.audit.cells import Sums, added_up
 from transforms.audit.compliance import against, favours_one_party, in_service_factor, one_sign
 from transforms.audit.consumption import Weighted, weighted_error
-from transforms.audit.drift import Crossings, Slopes, crossings
 from transforms.audit.flags import with_flags
 from transforms.audit.listed import NEVER, VERDICTS, Listed
 from transforms.audit.money import tariff_of
 from transforms.audit.pooled import pool, relate
 from transforms.audit.regimes import Found, known, only, shared
-from transforms.audit.series import Bools, Floats, Ints
+from transforms.audit.series import Bools, Floats, Ints, Series
 from transforms.audit.volume import mis_registered
 from transforms.judge.evidence import FLOWING, ZONE_NAMES, Zones
 from transforms.policy import Policy
@@ -94,7 +94,7 @@ def _volumes(windows: Listed, summed: Sums, tariffs: pl.DataFrame | None, who: p
     many = windows.meters.height
     trusted = np.where(windows.trusted, windows.meter, -1)
     litres = mis_registered(windows, trusted, many)
-    both = np.flatnonzero(windows.trusted & np.isfinite(windows.volume_l) & np.isfinite(windows.meter_volume_l))
+    both = np.flatnonzero(windows.measured)
     meter = windows.meter[both]
     difference = windows.meter_volume_l[both] - windows.volume_l[both]
     under, over = np.maximum(-difference, 0.0), np.maximum(difference, 0.0)
@@ -130,21 +130,20 @@ def _volumes(windows: Listed, summed: Sums, tariffs: pl.DataFrame | None, who: p
 
 def _relations(windows: Listed, found: Found, profile: Floats, policy: Policy, span_end: datetime) -> pl.DataFrame:
     """What each meter with regimes does now, and where it is heading; ``profile`` is its volume by flow bin."""
-    lines, chosen = found.lines, _per_meter(found)
+    chosen = _per_meter(found)
     newest, meter = chosen.newest, found.meter[chosen.newest]
     zones, weighted = _now(windows, found, chosen, profile, policy)
     least = policy.evidence.min_zone_pairs
     mpe = found.pooled.model.mpe[:, newest]
-    when = _crossing(found, chosen, mpe[1] * policy.tolerance, span_end)
-    half = lines.quantile * np.sqrt(lines.slope_variance)
+    path = _heading(windows, found, chosen, mpe[1] * policy.tolerance, span_end)
     columns: dict[str, object] = {
         "feature_code": windows.meters["feature_code"].gather(meter),
         "n_regimes": chosen.n_regimes,
         "is_off": chosen.is_off,
         "was_off": chosen.was_off,
-        "drift_per_month": known(lines.per_month[newest]),
-        "drift_low": known((lines.per_month - half)[newest]),
-        "drift_high": known((lines.per_month + half)[newest]),
+        "drift_per_month": known(path.slope),
+        "drift_low": known(path.slope_low),
+        "drift_high": known(path.slope_high),
         "weighted_error": known(weighted.error),
         "weighted_error_low": known(weighted.low),
         "weighted_error_high": known(weighted.high),
@@ -152,10 +151,10 @@ def _relations(windows: Listed, found: Found, profile: Floats, policy: Policy, s
         "on_verification": _text(against(zones, mpe, least)),
         "in_service": _text(against(zones, in_service_factor(policy) * mpe, least)),
         "favours": favours_one_party(zones, mpe, least),
-        "crosses_on": _date(when.day),
-        "crosses_low": _date(when.low),
-        "crosses_high": _date(when.high),
-        "ahead_days": known(when.day - span_end.timestamp() / 86_400),
+        "crosses_on": _date(path.crosses),
+        "crosses_low": _date(path.crosses_low),
+        "crosses_high": _date(path.crosses_high),
+        "ahead_days": known(path.crosses - span_end.timestamp() / 86_400),
         "unsteady_reason": _unsteady_reasons(windows, found, newest),
     }
     for z, zone in enumerate(ZONE_NAMES):
@@ -179,7 +178,7 @@ class _Chosen:
 
 
 def _per_meter(found: Found) -> _Chosen:
-    off = found.table["form"].is_in(["offset", "linear", "unsteady"]).fill_null(False).to_numpy()
+    off = found.table["form"].is_in(["offset", "linear", "curve", "unsteady"]).fill_null(False).to_numpy()
     row = np.arange(len(off))
     last = np.flatnonzero(np.append(found.meter[1:] != found.meter[:-1], True)[: len(off)])
     first = np.append(0, last[:-1] + 1)[: len(last)]
@@ -231,23 +230,44 @@ def _replaced(values: Said, others: Said, where: Ints) -> Said:
     return replace(values, **found)
 
 
-def _crossing(found: Found, chosen: _Chosen, limit: Floats, span_end: datetime) -> Crossings:
-    """When each meter crossed or will cross its permissible error.
+def _heading(windows: Listed, found: Found, chosen: _Chosen, limit: Floats, span_end: datetime) -> Paths:
+    """How fast each meter drifts, and when it crossed or will cross its permissible error.
 
-    Where it drifts, by its line; where it stepped out, the date of the step. A meter that has been off since its first
-    regime, and does not drift, has no date.
+    Where it drifts, by what its windows say of the drift; where it stepped out, on the date of the step. A meter that has
+    been off since its first regime, and does not drift, has no date.
     """
-    row = np.where(chosen.is_off, chosen.since, chosen.newest)
-    line = Slopes(**{name: getattr(found.lines, name)[row] for name in Slopes.__dataclass_fields__})
-    crossed = crossings(line, limit, np.full(len(row), span_end.timestamp() / 86_400))
+    day = span_end.timestamp() / 86_400
+    lines, row = found.lines, np.where(chosen.is_off, chosen.since, chosen.newest)
+    half = lines.quantile * np.sqrt(lines.slope_variance)
+    slope = tuple(values[chosen.newest] for values in (lines.per_month, lines.per_month - half, lines.per_month + half))
     begins, low, high = (
         np.where(us == NEVER, np.nan, us / _DAY_US) for us in (found.begins[row], found.low[row], found.high[row])
     )
     stepped = chosen.is_off & (row != chosen.opening)
-    by_line = found.drifts[row] & np.isfinite(crossed.day) & ((crossed.day >= begins) | ~stepped)
-    told = by_line | stepped
-    pairs = ((crossed.day, begins), (crossed.low, low), (crossed.high, high))
-    return Crossings(*(np.where(told, np.where(by_line, mine, step), np.nan) for mine, step in pairs))
+    told = Paths(*slope, *(np.where(stepped, when, np.nan) for when in (begins, low, high)))
+    path = _paths(windows, found, row, limit, day)
+    by_line = np.isfinite(path.crosses) & ((path.crosses >= begins) | ~stepped)
+    # an earlier regime tells when the meter went off, not how it drifts now
+    now = np.isfinite(path.slope) & (row == chosen.newest)
+    return Paths(
+        **{
+            name: np.where(by_line if name.startswith("crosses") else now, getattr(path, name), getattr(told, name))
+            for name in Paths.__dataclass_fields__
+        }
+    )
+
+
+def _paths(windows: Listed, found: Found, row: Ints, limit: Floats, day: float) -> Paths:
+    """Where the regimes of some rows lead that drift; NaN for the others."""
+    some = np.flatnonzero(found.drifts[row])
+    number = np.full(len(found.meter) + 1, -1)
+    number[row[some]] = np.arange(len(some))
+    group = number[found.regime_of[found.telling]]
+    known = paths(Series.packed(windows, found.telling[group >= 0], group[group >= 0]), limit[some], day)
+    full = {name: np.full(len(row), np.nan) for name in Paths.__dataclass_fields__}
+    for name, values in full.items():
+        values[some] = getattr(known, name)
+    return Paths(**full)
 
 
 def _unsteady_reasons(windows: Listed, found: Found, newest: Ints) -> pl.Series:

@@ -66,6 +66,11 @@ class Pooled:
         """Sums by bin and group."""
         return {name: self.moments.by_bin(name, bins) for name in SUMS}
 
+    @property
+    def dof(self) -> Floats:
+        """Degrees of freedom of standard errors of clustered data; correlated windows are worth fewer."""
+        return np.maximum((self.windows - 2) / np.clip(self.windows // _BLOCKS, 1, _LARGEST), 1.0)
+
     def clustered(self, scores: Scores) -> tuple[Floats, Floats]:
         """See `transforms.audit.cells.clustered`."""
         size = np.clip(self.windows // _BLOCKS, 1, _LARGEST)
@@ -209,8 +214,7 @@ def _choose(pooled: Pooled, sums: Centred, significance: float) -> Choice:
     _put_line(put_together, pooled, line)
     everywhere = np.full(len(clusters), LINE)
     full = _with_errors(line, *_line_errors(pooled, everywhere, *pooled.clustered(put_together.scores())))
-    # correlated windows are worth fewer
-    dof = np.maximum((clusters - 2) / np.clip(clusters // _BLOCKS, 1, _LARGEST), 1.0)
+    dof = pooled.dof
     possible = (clusters > 2) & np.isfinite(line.a1) & (line.a1 > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         no_gain = possible & (f_survival(np.nan_to_num((full.a2 / full.a2_se) ** 2), 1.0, dof) < significance)

@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 
 from transforms.audit.compliance import in_words
+from transforms.audit.curved import Curves, find_curves
 from transforms.audit.drift import Slopes, slopes
 from transforms.audit.history import Cuts, cut
-from transforms.audit.listed import NEVER, Listed
+from transforms.audit.listed import NEVER, VERDICTS, Listed
 from transforms.audit.pooled import Pooled, Relations, pool, relate
 from transforms.audit.series import Bools, Floats, Ints
 from transforms.audit.volume import Z95, mis_registered, shared_uncertainty
@@ -71,8 +72,10 @@ def find_regimes(windows: Listed, policy: Policy, length: timedelta) -> Found:
     """
     # a meter that is not registered has no permissible error, and is not trusted either
     cuts = cut(windows, windows.meters["mpe_high"].fill_null(1.0).to_numpy(), policy)
-    begins, low, high, ends = _dated(cuts, windows, length)
-    regime_of = regimes_of(windows.meter, windows.start, cuts.meter, begins)
+    begins, low, high, ends, on_record = _dated(cuts, windows, length)
+    # the window of a change on record is judged on its later part, and so belongs to what came after
+    reach = int(length.total_seconds() * 1e6) - 1
+    regime_of = regimes_of(windows.meter, windows.start, cuts.meter, np.where(on_record, begins - reach, begins))
     trusted = windows.trusted & (regime_of >= 0)
     telling = np.flatnonzero(trusted & windows.usable & (_of(cuts.unsteady, regime_of) | (windows.unsteady != 1)))
     group_of = only(telling, regime_of)
@@ -84,6 +87,8 @@ def find_regimes(windows: Listed, policy: Policy, length: timedelta) -> Found:
     litres = mis_registered(windows, np.where(trusted, regime_of, -1), count)
     form = _forms(relations, cuts.unsteady)
     line = (form == "offset") | (form == "linear")
+    curves = find_curves(pooled, relations, line, _said_curved(windows, telling, regime_of, count), policy)
+    form[curves.curved] = "curve"
     unit, half = pooled.model.unit_lph, Z95 * np.hypot(relations.ratio_se, (1 + relations.ratio) * uncertainty)
     drifts = cuts.drifts & np.isfinite(lines.per_month)
     first = np.searchsorted(cuts.meter, cuts.meter)
@@ -108,6 +113,7 @@ def find_regimes(windows: Listed, policy: Policy, length: timedelta) -> Found:
         "misregistered_l": litres.misregistered,
         "misregistered_low_l": litres.misregistered - litres.half,
         "misregistered_high_l": litres.misregistered + litres.half,
+        "points": _points(curves),
     }
     table = pl.DataFrame(columns).fill_nan(None).select(pl.col(name).cast(kind) for name, kind in REGIMES.items())
     return Found(
@@ -115,8 +121,9 @@ def find_regimes(windows: Listed, policy: Policy, length: timedelta) -> Found:
     )
 
 
-def _dated(cuts: Cuts, windows: Listed, length: timedelta) -> tuple[Ints, Ints, Ints, Ints]:
-    """When each regime begins, with an interval, and ends. A window that saw the step itself tells the moment."""
+def _dated(cuts: Cuts, windows: Listed, length: timedelta) -> tuple[Ints, Ints, Ints, Ints, Bools]:
+    """When each regime begins, with an interval, and ends, and whether it begins with a change that is on record, whose moment
+    is known. A window that saw the step itself tells the moment, too."""
     first, dated = cuts.first, cuts.low >= 0
     begins, ends = windows.start[first], windows.end[cuts.last]
     low, high = np.where(dated, windows.start[cuts.low], NEVER), np.where(dated, windows.end[cuts.high], NEVER)
@@ -127,10 +134,13 @@ def _dated(cuts: Cuts, windows: Listed, length: timedelta) -> tuple[Ints, Ints, 
     seen = np.where((inside >= low) & (inside <= high), inside, before)
     told = dated & (seen != NEVER) & (seen >= earliest) & (seen <= latest)
     begins = np.where(told, seen, begins)
+    later = np.append(False, cuts.meter[1:] == cuts.meter[:-1])[: len(begins)]
+    altered = windows.altered[first]
+    on_record = later & (altered != np.append(NEVER, windows.altered[cuts.last[:-1]])[: len(begins)])
+    begins, low, high = (np.where(on_record, altered, dates) for dates in (begins, low, high))
     if len(begins):
-        follows = np.append(cuts.meter[1:] == cuts.meter[:-1], False)
-        ends = np.where(follows, np.append(begins[1:], 0), ends)
-    return begins, low, high, ends
+        ends = np.where(np.append(later[1:], False), np.append(begins[1:], 0), ends)
+    return begins, low, high, ends, on_record
 
 
 @compiled
@@ -185,6 +195,20 @@ def _forms(relations: Relations, unsteady: Bools) -> np.ndarray:
     steadily = off & fitted & ~unsteady
     form[steadily] = names[steadily]
     return form
+
+
+def _said_curved(windows: Listed, telling: Ints, regime_of: Ints, groups: int) -> Floats:
+    """Share of the steady windows of each regime whose verdict is a curve."""
+    steady = telling[windows.verdict[telling] == VERDICTS.index("steady")]
+    number = regime_of[steady]
+    curved = np.bincount(number, weights=windows.curved[steady], minlength=groups)
+    return np.asarray(curved / np.maximum(np.bincount(number, minlength=groups), 1))
+
+
+def _points(curves: Curves) -> pl.Series:
+    """The points of regimes that are curves, null for the others."""
+    told = [curves.points(k) if curved else None for k, curved in enumerate(curves.curved)]
+    return pl.Series(told, dtype=REGIMES["points"])
 
 
 def known(values: Floats, where: Bools | bool = True) -> Floats:

@@ -32,6 +32,7 @@ def statistics(
     policy: Policy,
     length: timedelta,
     span_end: datetime,
+    changes: pl.DataFrame | None = None,
 ) -> Statistics:
     """Work out the statistics of some meters.
 
@@ -49,7 +50,9 @@ def statistics(
         Length of a window.
     span_end : datetime
         End of the audit.
+    changes : DataFrame, optional
+        ``feature_code``, ``since`` of each time that a meter's parameters were changed, or the meter itself.
     """
-    known = listed(windows, moments, fleet, policy)
+    known = listed(windows, moments, fleet, policy, changes)
     found = find_regimes(known, policy, length)
     return Statistics(sum_up(known, found, registry, policy, span_end), found.table, calibration_volumes(known))

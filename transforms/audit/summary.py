@@ -16,14 +16,14 @@ APPARENT_LOSS = (
     " they registered more than was delivered. Unauthorised consumption and errors of data handling are not in it, nor is"
     " water at times without both readings and a reference that counts"
 )
-CORRELATION = (
-    "the error of a reference is one and the same over all windows of one calibration, and for all references calibrated"
-    " on one day; independent from one day of calibration to another"
-)
 
 
 def summary(
-    meters: pl.DataFrame, regimes: pl.DataFrame, fleet: pl.DataFrame, volumes: pl.DataFrame | None = None
+    meters: pl.DataFrame,
+    regimes: pl.DataFrame,
+    fleet: pl.DataFrame,
+    volumes: pl.DataFrame | None = None,
+    shared: float = 1.0,
 ) -> dict[str, Any]:
     """Sum up an audit.
 
@@ -33,6 +33,8 @@ def summary(
         `AUDIT_METERS`, `REGIMES` and `AUDIT_FLEET` of the whole audit.
     volumes : DataFrame, optional
         From `calibration_volumes`; without them intervals of totals are the widest possible, see `fleet_groups`.
+    shared : float
+        See `total_half_width`.
 
     Returns
     -------
@@ -61,11 +63,20 @@ def summary(
             "in_service": _counts(meters["in_service"]),
             "one_sign": _counts(meters["one_sign"]),
         },
-        "volume": _volume(meters, volumes),
+        "volume": _volume(meters, volumes, shared),
         "money": _money(meters),
         "drifting_models": _drifting_models(fleet),
-        "assumptions": {"apparent_loss": APPARENT_LOSS, "reference": CORRELATION},
+        "assumptions": {"apparent_loss": APPARENT_LOSS, "reference": correlation(shared)},
     }
+
+
+def correlation(shared: float) -> str:
+    """What intervals of totals take for granted of the references' errors."""
+    own = f"; {1 - shared:.0%} of its variance is each reference's own, the rest is" if shared < 1 else ", and"
+    return (
+        f"the error of a reference is one and the same over all windows of one calibration{own} one and the same for all"
+        " references calibrated on one day; independent from one day of calibration to another"
+    )
 
 
 def _counts(column: pl.Series) -> dict[str, int]:
@@ -73,14 +84,14 @@ def _counts(column: pl.Series) -> dict[str, int]:
     return {str(name): int(count) for name, count in counted.iter_rows()}
 
 
-def _volume(meters: pl.DataFrame, volumes: pl.DataFrame | None) -> dict[str, Any]:
+def _volume(meters: pl.DataFrame, volumes: pl.DataFrame | None, shared: float) -> dict[str, Any]:
     total, off, under, over = (
         float(meters[name].sort().sum()) for name in ("volume_l", "misregistered_l", "under_l", "over_l")
     )
     if volumes is None or volumes.is_empty():
         half = float((meters["misregistered_high_l"] - meters["misregistered_l"]).sort().sum())
     else:
-        half = float(total_half_width(volumes.sort("calibrated_on", "feature_code"), []).item())
+        half = float(total_half_width(volumes.sort("calibrated_on", "feature_code"), [], shared).item())
     return {
         "volume_l": rounded(total),
         "misregistered_l": rounded(off),

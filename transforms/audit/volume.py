@@ -2,9 +2,8 @@
 
 Mis-registered is what the meter counted less what passed. What passed is known by the reference only, which reads 1 + g
 times the true flow: g is one number for all windows of one calibration, so that it averages out over none of them, and is
-taken as independent from one calibration to the next (GUM, 5.2 and F.1.2.3). What is random is the scatter that is normal for
-single readings, of the meter and of the reference, and the step of the reading: the careful choice, since the meter did
-count what it counted.
+taken as independent from one calibration to the next (GUM, 5.2 and F.1.2.3). What is random is the scatter of the reference's
+single readings. The meter's own scatter and steps are no uncertainty: it did count what it counted.
 """
 
 from __future__ import annotations
@@ -37,9 +36,9 @@ def mis_registered(windows: Listed, group_of: Ints, groups: int) -> Litres:
     Parameters
     ----------
     group_of : ndarray
-        Group of each window, all of one meter; -1 for windows whose reference does not count.
+        Group of each window, all of one meter; -1 leaves it out. Windows that are not ``measured`` never count.
     """
-    known = np.flatnonzero((group_of >= 0) & np.isfinite(windows.volume_l) & np.isfinite(windows.meter_volume_l))
+    known = np.flatnonzero((group_of >= 0) & windows.measured)
     volume, group = windows.volume_l[known], group_of[known]
     cell, owner, _ = by_calibration(group, windows.calibration[known])
     common = _summed(cell, volume * np.nan_to_num(windows.common[known]), len(owner))
@@ -75,7 +74,7 @@ def calibration_volumes(windows: Listed) -> pl.DataFrame:
         ``feature_code, calibrated_on, volume_l, common_l`` (the reference's standard uncertainty in litres),
         ``random_l2`` (variance of the random part).
     """
-    known = np.flatnonzero(windows.trusted & np.isfinite(windows.volume_l))
+    known = np.flatnonzero(windows.measured)
     volume = windows.volume_l[known]
     cell, meter, day = by_calibration(windows.meter[known], windows.calibrated_on[windows.calibration[known]])
     summed = {
@@ -137,20 +136,33 @@ def by_calibration(group: Ints, calibration: Ints) -> tuple[Ints, Ints, Ints]:
     return cell, owner[:count], which[:count]
 
 
-def total_half_width(volumes: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+def total_half_width(volumes: pl.DataFrame, by: list[str], shared: float = 1.0) -> pl.DataFrame:
     """Half of the 95 % interval of mis-registered totals over many meters.
 
-    References calibrated on one day were calibrated against one standard: their errors are taken as one and the same
-    (fully correlated), those of different days as independent. That is the careful choice for a batch, since errors of
-    one sign add up; where no calibration is known, all are one batch.
+    References calibrated on one day were calibrated against one standard. Of the variance of such a calibration a share is
+    the standard's, one and the same error for all of them; the rest is each reference's own, and averages out. Errors of
+    different days are independent. Where nothing is known of a share, 1 is the careful choice, since errors of one sign add
+    up; where no calibration is known, all are one batch.
+
+    Parameters
+    ----------
+    volumes : DataFrame
+        From `calibration_volumes`.
+    by : list of str
+        Keys of the totals.
+    shared : float
+        The share, 0 to 1.
 
     Returns
     -------
     DataFrame
         The keys and ``half_l``; one row without keys if there are none.
     """
-    batches = volumes.group_by([*by, "calibrated_on"], maintain_order=True).agg(pl.col("common_l", "random_l2").sum())
-    half = Z95 * (pl.col("common_l").pow(2).sum() + pl.col("random_l2").sum()).sqrt()
+    batches = volumes.group_by([*by, "calibrated_on"], maintain_order=True).agg(
+        pl.col("common_l", "random_l2").sum(), own_l2=pl.col("common_l").pow(2).sum()
+    )
+    together, apart = pl.col("common_l").pow(2).sum(), pl.col("own_l2").sum()
+    half = Z95 * (shared * together + (1 - shared) * apart + pl.col("random_l2").sum()).sqrt()
     if not by:
         return batches.select(half_l=half)
     return batches.group_by(by, maintain_order=True).agg(half_l=half)

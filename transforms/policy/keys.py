@@ -86,6 +86,9 @@ class EvidencePolicy:
 class ReferencePolicy:
     uncertainty: float = _number(0.005, 0.0, 0.2, "of a flowmeter, relative, k = 2, where flowmeters.csv gives none")
     repeatability: float = _number(0.005, 0.0, 0.2, "relative scatter of a flowmeter's single reading")
+    shared: float = _number(
+        1.0, 0.0, 1.0, "share of a calibration's variance that is common to all flowmeters calibrated on one day"
+    )
     settled: float = _number(
         0.1, 0.0, 1.0, "largest relative change between two momentary readings that still tells the mean between them"
     )
