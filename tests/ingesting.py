@@ -44,14 +44,13 @@ def flows(
         load_samples(
             con,
             "meter_samples",
-            [file.path for file in files],
+            files,
             window,
             conflicts=lake.conflicts(),
             derived=True,
             instants=meters.select("device_no").clear(),
             settled=0.1,
             registers=registers,
-            versioned=any(file.has_version for file in files),
         )
         found = con.sql("SELECT * FROM meter_samples").pl()
     named = found.join(meters, on="device_no").select("feature_code", pl.col("ts").dt.replace_time_zone("UTC"), "lph")

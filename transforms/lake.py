@@ -1,9 +1,10 @@
 """The lake: every accepted reading as Parquet, and the ledger that says which files count.
 
 Layout: ``lake/stream=meter/date=2026-01-01/bucket=003/g000001.parquet`` with ``device_no`` INT, ``ts`` TIMESTAMP (UTC,
-microseconds), ``flow_lph`` and ``volume_l`` DOUBLE or null, sorted by device and time. Where a source tells corrected
-readings from those they correct, there is also ``version`` BIGINT, and of one device and instant the highest counts, see
-`readings_sql`. Files are never changed; a file that ``lake/ledger.json`` does not list does not exist for a reader.
+microseconds), ``flow_lph`` and ``volume_l`` DOUBLE or null, sorted by device and time. Where a dump or its rows tell
+corrected readings from those they correct, there is also ``version`` BIGINT. Of one device and instant the highest counts, see
+`readings_sql`; few files hold a second reading of any (`LakeFile.corrected`), and only beside these is it looked at. Files are
+never changed; a file that ``lake/ledger.json`` does not list does not exist for a reader.
 """
 
 from __future__ import annotations
@@ -52,6 +53,11 @@ class LakeFile:
         First and last stamp inside, UTC.
     min_device, max_device : int
         Smallest and largest ``device_no`` inside.
+    has_version : bool
+        Whether there is a column ``version``.
+    corrected : bool
+        Whether it holds readings of instants of which the lake has another reading, in this file or an older one of the
+        same stream, date and bucket.
     """
 
     name: str
@@ -67,6 +73,7 @@ class LakeFile:
     has_flow: bool
     has_volume: bool
     has_version: bool = False
+    corrected: bool = False
 
     def entry(self) -> dict[str, Any]:
         """The file as the ledger lists it."""
@@ -82,7 +89,7 @@ class LakeFile:
             "max_device": self.max_device,
             "has_flow": self.has_flow,
             "has_volume": self.has_volume,
-            **({"has_version": True} if self.has_version else {}),
+            **({"has_version": True, "corrected": self.corrected} if self.has_version else {}),
         }
 
 
@@ -101,6 +108,8 @@ class Lake:
         One entry per Parquet file.
     generation : int
         Number of commits so far.
+    repeats : list of dict
+        One entry per file of `transforms.ingest.repeats`: path, min_ts, max_ts. Only ingest reads them.
     """
 
     root: Path
@@ -110,6 +119,7 @@ class Lake:
     files: list[dict[str, Any]] = field(default_factory=list)
     devices_file: str | None = None
     conflicts_file: str | None = None
+    repeats: list[dict[str, Any]] = field(default_factory=list)
 
     @staticmethod
     def open(workspace: Workspace) -> Lake:
@@ -140,6 +150,7 @@ class Lake:
             "devices": self.devices_file,
             "conflicts": self.conflicts_file,
             "files": self.files,
+            "repeats": self.repeats,
             "dumps": self.dumps,
         }
 
@@ -185,10 +196,18 @@ class Lake:
         return met
 
 
+def apart(files: Sequence[LakeFile]) -> tuple[list[LakeFile], list[LakeFile]]:
+    """Files of streams, dates and buckets of which every reading counts, and those of which some were corrected."""
+    places = {(file.stream, file.date, file.bucket) for file in files if file.corrected}
+    split: tuple[list[LakeFile], list[LakeFile]] = ([], [])
+    for file in files:
+        split[(file.stream, file.date, file.bucket) in places].append(file)
+    return split
+
+
 def readings_sql(
-    files: Sequence[Path],
+    files: Sequence[LakeFile],
     *,
-    versioned: bool,
     conflicts: Path | None,
     start: str,
     end: str,
@@ -198,10 +217,9 @@ def readings_sql(
 
     Parameters
     ----------
-    files : sequence of Path
-        Files of the lake.
-    versioned : bool
-        Whether any of them has versions: then only the highest of each reading counts.
+    files : sequence of LakeFile
+        One at least. Where some readings of a stream, date and bucket were corrected, all files of it are needed, and the
+        highest version of each reading counts.
     conflicts : Path or None
         As `Lake.conflicts` has it; readings that contradict each other are left out.
     start, end : str
@@ -210,28 +228,35 @@ def readings_sql(
         The numbers of the few devices that are asked about; all, unless given.
     """
     few = "" if only is None else f" AND device_no IN ({', '.join(str(int(number)) for number in only) or 'NULL'})"
-    version = ", version" if versioned else ""
-    newest = (
-        " QUALIFY row_number() OVER (PARTITION BY device_no, ts ORDER BY version DESC NULLS LAST) = 1"
-        if versioned
-        else ""
-    )
-    options = ", union_by_name = true" if versioned else ""
-    found = (
-        f"SELECT device_no, ts, flow_lph, volume_l{version} FROM read_parquet({file_list(files)}{options}) AS readings "
-        f"WHERE ts >= TIMESTAMP '{start}' AND ts < TIMESTAMP '{end}'{few}"
-    )
-    if conflicts is None and not versioned:
-        return found
-    if versioned:
-        found = f"SELECT * FROM ({found}{newest}) AS readings WHERE true"
-    if conflicts is not None:
-        same = " AND c.version IS NOT DISTINCT FROM readings.version" if versioned else ""
-        found += (
-            f" AND NOT EXISTS (SELECT 1 FROM read_parquet({file_list([conflicts])}) AS c "
-            f"WHERE c.device_no = readings.device_no AND c.ts = readings.ts{same})"
+    within = f"ts >= TIMESTAMP '{start}' AND ts < TIMESTAMP '{end}'{few}"
+    plain, corrected = apart(files)
+    found = []
+    if plain:
+        paths = file_list([file.path for file in plain])
+        found.append(
+            f"SELECT device_no, ts, flow_lph, volume_l FROM read_parquet({paths}) AS readings WHERE {within}"
+            + _uncontradicted(conflicts)
         )
-    return f"SELECT device_no, ts, flow_lph, volume_l FROM ({found})" if versioned else found
+    if corrected:
+        paths = file_list([file.path for file in corrected])
+        newest = (
+            f"SELECT device_no, ts, flow_lph, volume_l, version FROM read_parquet({paths}, union_by_name = true) "
+            f"WHERE {within} QUALIFY row_number() OVER (PARTITION BY device_no, ts ORDER BY version DESC NULLS LAST) = 1"
+        )
+        found.append(
+            f"SELECT device_no, ts, flow_lph, volume_l FROM ({newest}) AS readings WHERE true"
+            + _uncontradicted(conflicts, " AND c.version IS NOT DISTINCT FROM readings.version")
+        )
+    return " UNION ALL ".join(found)
+
+
+def _uncontradicted(conflicts: Path | None, same: str = "") -> str:
+    if conflicts is None:
+        return ""
+    return (
+        f" AND NOT EXISTS (SELECT 1 FROM read_parquet({file_list([conflicts])}) AS c "
+        f"WHERE c.device_no = readings.device_no AND c.ts = readings.ts{same})"
+    )
 
 
 def lake_file(root: Path, entry: Mapping[str, Any]) -> LakeFile:
@@ -250,6 +275,8 @@ def lake_file(root: Path, entry: Mapping[str, Any]) -> LakeFile:
         has_flow=entry["has_flow"],
         has_volume=entry["has_volume"],
         has_version=entry.get("has_version", False),
+        # where nothing is said, versions were of corrected readings only
+        corrected=entry.get("corrected", entry.get("has_version", False)),
     )
 
 
@@ -261,7 +288,8 @@ def _from_content(root: Path, content: object) -> Lake:
         raise LakeError(
             f"{ledger} has version {content['version']!r}, this program reads version {LEDGER_VERSION}; {REMEDY}"
         )
-    for name in (content["devices"], content["conflicts"]):
+    repeats = content.get("repeats", [])
+    for name in (content["devices"], content["conflicts"], *(entry["path"] for entry in repeats)):
         if name is not None and not (root / name).is_file():
             raise LakeError(f"{ledger} names {name}, which is gone; {REMEDY}")
     return Lake(
@@ -272,4 +300,5 @@ def _from_content(root: Path, content: object) -> Lake:
         files=content["files"],
         devices_file=content["devices"],
         conflicts_file=content["conflicts"],
+        repeats=repeats,
     )

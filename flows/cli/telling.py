@@ -95,7 +95,7 @@ def intake_lines(taken: IngestResult) -> list[str]:
     )
     lines = [f"Dumps: {len(taken.new_dumps)} new, {taken.skipped} known; rows: {rows}"]
     if taken.replaced:
-        lines.append(f"  of those accepted {taken.replaced:,} are another version of a reading; the newest is used")
+        lines.append(f"  {replaced_in_words(taken.replaced)}")
     if taken.others:
         lines.append(f"  {taken.others:,} rows more were left to other sources of their files")
     faulty = _faulty(taken)
@@ -107,6 +107,14 @@ def intake_lines(taken: IngestResult) -> list[str]:
         lines.append(f"  ... and {len(faulty) - LISTED} more dumps; every row set aside is in quarantine/")
     lines += _some([f"raw/{file} was not read: {sentence(reason)}" for file, reason in taken.ignored])
     return lines
+
+
+def replaced_in_words(count: int) -> str:
+    """That readings were corrected, and what follows."""
+    return (
+        f"of those accepted {count:,} differ from another reading of the same instant; of these the newest dump's is used, "
+        "as its name or `version` in sources.toml tells"
+    )
 
 
 def _some(sentences: list[str]) -> list[str]:

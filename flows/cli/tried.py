@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from flows.cli.telling import replaced_in_words
 from reports.wording import visible
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def told(tried: Trial, registry: Registry) -> list[str]:
         lines.append(
             visible(f"{one.file}, source {one.source or '(plain columns)'}, {one.stream}: {in_words(vars(one))}")
         )
+        if one.replaced:
+            lines.append(f"  {replaced_in_words(one.replaced)}")
         aside = (
             tried.quarantined.filter(tried.quarantined["file"] == one.file)
             if one.reasons

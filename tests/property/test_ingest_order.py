@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tests.ingesting import frame, readings, registry
 from transforms.ingest import ingest, order, sort
 from transforms.ingest.order import Ordered, in_order
+from transforms.ingest.versions import Versions
 from transforms.workspace import Workspace
 
 START = datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None)
@@ -39,19 +40,27 @@ drawn_readings = st.lists(
 )  # fmt: skip
 
 
-def ordered(found: list[Reading], columns: tuple[str, ...] = ("flow", "volume")) -> Ordered | None:
+def versions_of(*versions: int | None) -> Versions:
+    """Of dumps that are numbered from 0 on."""
+    distinct = tuple(dict.fromkeys(versions))
+    return Versions(distinct, np.array([distinct.index(version) for version in versions], np.uint8))
+
+
+def ordered(found: list[Reading], *versions: int | None) -> Ordered | None:
+    """Put readings in order that come by turns from so many dumps as there are versions."""
     with duckdb.connect() as con:
-        con.execute("CREATE TABLE readings (device_no INTEGER, ts TIMESTAMP, flow DOUBLE, volume DOUBLE)")
+        con.execute("CREATE TABLE readings (device_no INTEGER, ts TIMESTAMP, flow DOUBLE, volume DOUBLE, dump INTEGER)")
         if found:
-            con.executemany("INSERT INTO readings VALUES (?, ?, ?, ?)", found)
-        query = f"SELECT device_no, ts, {', '.join(columns)} FROM readings"
-        return in_order(con, query, columns, np.array(BUCKETS), N_BUCKETS)
+            rows = [(*one, number % len(versions or [None])) for number, one in enumerate(found)]
+            con.executemany("INSERT INTO readings VALUES (?, ?, ?, ?, ?)", rows)
+        told = versions_of(*(versions or [None]))
+        return in_order(con, "SELECT * FROM readings", ("flow", "volume"), np.array(BUCKETS), N_BUCKETS, told)
 
 
 @settings(max_examples=40, deadline=None)
-@given(found=drawn_readings)
-def test_readings_stand_as_sorting_puts_them(found: list[Reading]) -> None:
-    done = ordered(found)
+@given(found=drawn_readings, versions=st.lists(st.sampled_from([None, 7, 2**62]), max_size=3))
+def test_readings_stand_as_sorting_puts_them(found: list[Reading], versions: list[int | None]) -> None:
+    done = ordered(found, *versions)
     times = Counter((device, ts) for device, ts, *_ in found)
     assert (done is None) == (max(times.values()) > 1)
     if done is None:
@@ -65,7 +74,12 @@ def test_readings_stand_as_sorting_puts_them(found: list[Reading]) -> None:
             key=lambda one: one[:2],
         )
         table = done.table(part.number)
-        assert list(zip(*(table[name].to_pylist() for name in table.column_names), strict=True)) == wanted
+        columns = ["device_no", "ts", "flow", "volume"]
+        assert list(zip(*(table[name].to_pylist() for name in columns), strict=True)) == wanted
+        assert part.has_version == (table.column_names[4:] == ["version"]) == any(version for version in versions)
+        if part.has_version:
+            of = {one[:2]: versions[number % len(versions)] for number, one in enumerate(found)}
+            assert table["version"].to_pylist() == [of[one[:2]] for one in wanted]
         stamps = [ts.replace(tzinfo=UTC) for _, ts, *_ in wanted]
         devices = [device for device, *_ in wanted]
         assert (part.number, part.rows) == ((part.date - date(1970, 1, 1)).days * N_BUCKETS + part.bucket, len(wanted))
@@ -104,7 +118,7 @@ def test_both_ways_make_the_same_lake(tmp_path: Path, late: bool) -> None:
         folder = workspace.raw / "flowmeter"
         folder.mkdir(parents=True)
         with patch.object(sort, "in_order", sort.in_order if quick else lambda *_: None):
-            for name, some in {"a": lines[:120], "b": lines[100 if late else 120 :]}.items():
+            for name, some in {"2026-01-08": lines[:120], "b": lines[100 if late else 120 :]}.items():
                 (folder / f"{name}.csv").write_text("\n".join([header, *some]) + "\n", encoding="utf-8")
                 result = ingest(workspace, registry(3), absurd_flow_lph=1e4, threads=2, memory_mb=400, bucket_count=2)
                 assert result.duplicate == (20 if late and name == "b" else 0)

@@ -224,15 +224,5 @@ def test_a_line_of_units_under_the_header(tmp_path: Path) -> None:
     assert keys["columns"]["flow_lph"] == {"unit": "m3/h"}
 
 
-@pytest.mark.parametrize(
-    ("name", "version"),
-    [
-        ("day_v2.csv", r"[_-](?:v|r|rev|version)(\d{1,4})(?:[._-]|$)"),
-        ("export_20260102030405.csv", r"(20\d{12})(?:\D|$)"),
-        ("day_2026-01-02.csv", None),
-        ("site_r160b.csv", None),
-    ],
-)
-def test_the_newer_dump_by_its_name(tmp_path: Path, name: str, version: str | None) -> None:
-    keys = only(tmp_path / name, GERMAN)
-    assert keys.get("version") == (None if version is None else {"file": version})
+def test_the_newer_dump_by_its_name_needs_no_key(tmp_path: Path) -> None:
+    assert "version" not in only(tmp_path / "export_20260102030405_v2.csv", GERMAN)

@@ -242,10 +242,7 @@ def test_run_length_frames_need_no_columns(file: Path) -> None:
         (HEAD + 'where = {name = "x"}\n' + COLUMNS, "key where.is is missing"),
         (HEAD + 'status = {good = ["A"]}\n' + COLUMNS, "key status.name is missing"),
         (HEAD + 'status = {name = "S", goood = "A"}\n' + COLUMNS, "unknown key 'status.goood'; did you mean 'good'?"),
-        (
-            HEAD + 'corrections = "newest"\n' + COLUMNS,
-            "corrections = 'newest' needs to know which reading is the newer",
-        ),
+        (HEAD + 'corrections = "newer"\n' + COLUMNS, "corrections = 'newer'; did you mean 'newest'?"),
         (HEAD + "version = {}\n" + COLUMNS, "version needs either name (a column) or file (a pattern"),
         (HEAD + 'version = {name = "v", unit = "L"}\n' + COLUMNS, "version.unit is only for flow_lph and volume_l"),
         (HEAD + 'wide = {names = "time"}\n' + COLUMNS, "key wide.value is missing; give one of flow_lph, volume_l"),

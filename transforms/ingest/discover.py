@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from transforms.sources import Source
+from transforms.sources.newest import version_of_name
 from transforms.workspace import STREAMS
 
 #: what a file's name says about its format, for files that no source claims
@@ -55,9 +56,26 @@ class Candidate:
         return self.source is not None and self.source.format == "json"
 
     @property
+    def version(self) -> int | None:
+        """What the file's name says of its version; None where it says nothing, or the source goes by something else."""
+        if self.source is not None and (self.source.conflict or self.source.version is not None):
+            return None
+        return version_of_name(self.file)
+
+    @property
     def told_by_name(self) -> str | None:
-        """The file, where its readings depend on what it is called; such a dump is another one under another name."""
-        return self.file if self.source is not None and self.source.named_by_file else None
+        """What its readings take from what the file is called: the same content is another dump where that is another.
+
+        The file itself, or its version, or None.
+        """
+        if self.source is not None and self.source.named_by_file:
+            return self.file
+        return None if self.version is None else told_by_version(self.version)
+
+
+def told_by_version(version: int | None) -> str:
+    """A version as `Candidate.told_by_name` has it; no file has such a name."""
+    return f"/{version}"
 
 
 def discover(raw: Path, sources: Sequence[Source]) -> tuple[list[Candidate], list[tuple[str, str]]]:

@@ -3,7 +3,7 @@
 Day, device (by bucket), second of the day and the reading's place in the batch, the first three as ranks among those that
 occur, make a number of 63 bits. NumPy sorts such numbers several times faster than a database sorts rows; readings of one
 device at one instant stand side by side afterwards; and all but the value can be read off the number. Where this way does
-not lead (doubled readings, fractions of seconds, versions, too many of anything), only the try is lost.
+not lead (doubled readings, fractions of seconds, too many of anything), only the try is lost.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from transforms.arrow import to_numpy
 from transforms.ingest.part import Part
+from transforms.ingest.versions import Ranks, Versions
 
 #: readings that are put in order in memory; DuckDB can spill what is more
 MOST_READINGS: Final = 20_000_000
@@ -52,6 +53,10 @@ class Ordered:
         How many bits of a key are for the device, the second and the place.
     slices : dict of slice
         Where the readings of a part stand, by its number.
+    versions : Versions
+        Of the dumps.
+    ranks : ndarray or None
+        Which of the versions each of ``values`` is of; None where there is one.
     """
 
     keys: Ints
@@ -61,6 +66,8 @@ class Ordered:
     seconds: Ints
     bits: tuple[int, int, int]
     slices: dict[int, slice]
+    versions: Versions
+    ranks: Ranks | None
 
     def parts(self, stream: str, n_buckets: int) -> list[Part]:
         """What becomes one file each."""
@@ -77,20 +84,27 @@ class Ordered:
             found.append(
                 Part.of(
                     number, stream, n_buckets, len(keys), datetime.fromtimestamp(first, UTC),
-                    datetime.fromtimestamp(last, UTC), *map(int, self._devices(keys[[0, -1]])), *has, False,
+                    datetime.fromtimestamp(last, UTC), *map(int, self._devices(keys[[0, -1]])), *has,
+                    bool(self.versions),
                 )
             )  # fmt: skip
         return found
 
     def table(self, number: int) -> pa.Table:
-        """The readings of a part: device_no, ts, and the values there are."""
-        return self._table(self.slices[number], self.values)
+        """The readings of a part: device_no, ts, the values there are, and version where there is any."""
+        where = self.slices[number]
+        if not self.versions:
+            return self._table(where, self.values)
+        ranks = np.zeros(where.stop - where.start, self.versions.rank.dtype)
+        table = self._table(where, self.values, ranks)
+        return table.append_column("version", self.versions.column(ranks))
 
     def instants(self) -> pa.Table:
         """All readings without their values: device_no, ts."""
         return self._table(slice(None), {})
 
-    def _table(self, where: slice, values: dict[str, Floats]) -> pa.Table:
+    def _table(self, where: slice, values: dict[str, Floats], ranks: Ranks | None = None) -> pa.Table:
+        """Columns of some readings; where ``ranks`` are given, those of their versions are filled in."""
         keys = self.keys[where]
         device_no = np.empty(len(keys), np.int32)
         stamps = np.empty(len(keys), np.int64)
@@ -99,8 +113,11 @@ class Ordered:
             chunk = keys[some]
             device_no[some] = self._devices(chunk)
             stamps[some] = self._seconds(chunk, (chunk >> self.bits[2]) & self._mask(1)) * _US
+            places = chunk & self._mask(2)
             for name, column in kept.items():
-                column[some] = values[name][chunk & self._mask(2)]
+                column[some] = values[name][places]
+            if ranks is not None and self.ranks is not None:
+                ranks[some] = self.ranks[places]
         # by way of Polars: PyArrow's own way from an array imports pandas first
         ts = pl.Series("ts", stamps).cast(pl.Datetime("us"))
         columns = [pl.Series("device_no", device_no), ts]
@@ -121,7 +138,12 @@ class Ordered:
 
 
 def in_order(
-    con: duckdb.DuckDBPyConnection, readings: str, values: Sequence[str], buckets: Ints, n_buckets: int
+    con: duckdb.DuckDBPyConnection,
+    readings: str,
+    values: Sequence[str],
+    buckets: Ints,
+    n_buckets: int,
+    versions: Versions,
 ) -> Ordered | None:
     """Put readings in order, if they can be.
 
@@ -130,18 +152,20 @@ def in_order(
     con : DuckDBPyConnection
         Where the readings are.
     readings : str
-        SELECT of device_no, ts and the values.
+        SELECT of device_no, ts and the values, and of dump where there are several versions.
     values : sequence of str
         The columns of values that any reading has.
     buckets : ndarray of int64
         By device number.
     n_buckets : int
         Of the lake; a part's number is the day times this plus the bucket.
+    versions : Versions
+        Of the dumps.
     """
     (count,) = con.sql(f"SELECT count(*) FROM ({readings})").fetchall()[0]
-    if "version" in values or not 0 < count <= MOST_READINGS:
+    if not 0 < count <= MOST_READINGS:
         return None
-    found = _Found.read(con, readings, values, count, len(buckets))
+    found = _Found.read(con, readings, values, count, len(buckets), versions)
     if found is None:
         return None
     days, devices, seconds = (
@@ -157,7 +181,7 @@ def in_order(
     if any((keys[some][1:] ^ keys[some][:-1] < 1 << bits[2]).any() for some in _chunks(count, overlap=1)):
         return None
     slices = _slices(keys, days, buckets[devices], bits, n_buckets)
-    return Ordered(keys, found.values, days, devices, seconds, bits, slices)
+    return Ordered(keys, found.values, days, devices, seconds, bits, slices, versions, found.ranks)
 
 
 @dataclass(frozen=True)
@@ -171,10 +195,16 @@ class _Found:
     seen_days: NDArray[np.bool_]
     seen_devices: NDArray[np.bool_]
     seen_seconds: NDArray[np.bool_]
+    ranks: Ranks | None
 
     @staticmethod
     def read(
-        con: duckdb.DuckDBPyConnection, readings: str, values: Sequence[str], count: int, n_devices: int
+        con: duckdb.DuckDBPyConnection,
+        readings: str,
+        values: Sequence[str],
+        count: int,
+        n_devices: int,
+        versions: Versions,
     ) -> _Found | None:
         """Fetch them; None if a stamp has a fraction of a second."""
         found = _Found(
@@ -185,14 +215,19 @@ class _Found:
             np.zeros(_DAYS, np.bool_),
             np.zeros(n_devices, np.bool_),
             np.zeros(_DAY_S, np.bool_),
+            np.empty(count, versions.rank.dtype) if versions.several else None,
         )
         begin = 0
-        with con.sql(f"SELECT device_no, epoch_us(ts) AS us, {', '.join(values)} FROM ({readings})").to_arrow_reader(
+        columns = ", ".join([*values, "dump"] if versions.several else values)
+        with con.sql(f"SELECT device_no, epoch_us(ts) AS us, {columns} FROM ({readings})").to_arrow_reader(
             _CHUNK
         ) as reader:
             for batch in reader:
-                if not found.take(batch, slice(begin, begin + batch.num_rows)):
+                where = slice(begin, begin + batch.num_rows)
+                if not found.take(batch, where):
                     return None
+                if found.ranks is not None:
+                    found.ranks[where] = versions.rank[to_numpy(batch["dump"])]
                 begin += batch.num_rows
         return found
 

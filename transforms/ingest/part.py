@@ -11,7 +11,10 @@ _EPOCH_DAY: Final = date(1970, 1, 1)
 
 @dataclass(frozen=True)
 class Part:
-    """The readings of one stream, date and bucket that one commit adds; they become one file."""
+    """The readings of one stream, date and bucket that one commit adds; they become one file.
+
+    ``corrected`` as in `transforms.lake.LakeFile`.
+    """
 
     number: int
     stream: str
@@ -25,6 +28,7 @@ class Part:
     has_flow: bool
     has_volume: bool
     has_version: bool
+    corrected: bool = False
 
     @staticmethod
     def of(

@@ -45,11 +45,15 @@ ORDER BY line NULLS FIRST, names.reason, detail, "row"
 _SAFE = "CASE WHEN regexp_matches({cell}, '^[=+@\\t\\r-]') THEN chr(39) || {cell} ELSE {cell} END AS {cell}"
 
 
-def name_of(dump: Dump) -> str:
-    """The name, without ending, of a dump's files in quarantine: nothing in it comes from the data."""
+def name_of(dump: Dump, *, former: bool = False) -> str:
+    """The name, without ending, of a dump's files in quarantine: nothing in it comes from the data.
+
+    The ``former`` one is that of a dump which was read when its name told no version yet.
+    """
     one = dump.candidate
     # a dump whose name tells something is another dump under another name
-    parts = [part for part in (one.source_name, one.told_by_name) if part is not None]
+    told = None if former and one.version is not None else one.told_by_name
+    parts = [part for part in (one.source_name, told) if part is not None]
     suffix = "-" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8] if parts else ""
     return f"{dump.sha256[:16]}-{dump.candidate.stream}{suffix}"
 

@@ -46,6 +46,11 @@ def combine(dump: Dump, before: dict[str, Any]) -> None:
 def keep_refused(con: duckdb.DuckDBPyConnection, folder: Path, dump: Dump) -> None:
     """Add to the table ``bad`` the readings that contradicted others when the dump was read first: they still do."""
     file = folder / f"{name_of(dump)}.parquet"
+    if not file.exists():
+        for ending in (".parquet", ".csv"):
+            former = folder / f"{name_of(dump, former=True)}{ending}"
+            if former.exists():
+                former.rename(file.with_suffix(ending))
     if file.exists():
         con.execute(
             f'INSERT INTO bad SELECT {dump.number}, line, {NUMBER[_CONFLICTING]}, detail, "row" '

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -17,12 +18,13 @@ from transforms.fingerprint import Fingerprint, ReadAhead, fingerprint
 from transforms.ingest.accounts import DumpAccount, IngestResult
 from transforms.ingest.devices import bucket_count as buckets_for
 from transforms.ingest.devices import load_devices, number_new, number_registered
-from transforms.ingest.discover import Candidate, discover
+from transforms.ingest.discover import Candidate, discover, told_by_version
 from transforms.ingest.dumps import Dump, prepare
 from transforms.ingest.known import load_known
 from transforms.ingest.parquet_copy import copy_parquet
 from transforms.ingest.patterns import check_patterns
 from transforms.ingest.quarantine import set_aside
+from transforms.ingest.repeats import begin_repeats
 from transforms.ingest.retry import clear_aside, combine, keep_refused
 from transforms.ingest.rules import Limits
 from transforms.ingest.settle import load_conflicts, overlapping, settle
@@ -35,9 +37,11 @@ from transforms.ingest.store import (
     write_conflicts,
     write_devices,
     write_parts,
+    write_repeats,
 )
 from transforms.lake import Lake, LakeFile, lake_file
 from transforms.registry import Registry
+from transforms.sources.newest import version_of_name
 from transforms.sql import connect
 from transforms.workspace import STREAMS, Workspace
 
@@ -125,7 +129,7 @@ def ingest(
             load_devices(con, lake, registry.pairs)
             if not lake.generation:
                 number_registered(con, registry, run.n_buckets)
-            load_conflicts(con, lake)
+            run.conflicts_tell = load_conflicts(con, lake)
             for dumps in intake.batches():
                 run.batch(dumps)
                 accounts += [dump.account() for dump in dumps]
@@ -155,9 +159,7 @@ class _Intake:
         self._before = {} if retry is None else _entries(lake, retry)
         self._again = retry is not None
         self._known: set[Identity] = {
-            (dump["stream"], dump["source"], dump["sha256"], name)
-            for dump in lake.dumps
-            for name in (None, dump["file"])
+            (dump["stream"], dump["source"], dump["sha256"], name) for dump in lake.dumps for name in _names_of(dump)
         }
         self._digests = Digests(lake.root)
         self._candidates = candidates
@@ -225,9 +227,12 @@ class _Intake:
 def _entries(lake: Lake, files: Collection[str]) -> dict[Identity, dict[str, Any]]:
     """The ledger's entries of dumps that had rows set aside, by what makes two files the same dump."""
     wanted = [dump for dump in lake.dumps if dump["file"] in files and dump["quarantined"]]
-    return {
-        (dump["stream"], dump["source"], dump["sha256"], name): dump for dump in wanted for name in (None, dump["file"])
-    }
+    return {(dump["stream"], dump["source"], dump["sha256"], name): dump for dump in wanted for name in _names_of(dump)}
+
+
+def _names_of(dump: dict[str, Any]) -> tuple[str | None, ...]:
+    """What a dump of the ledger may be told by, see `Candidate.told_by_name`."""
+    return (None, dump["file"], told_by_version(version_of_name(dump["file"])))
 
 
 def _identity(one: Candidate, sha256: str) -> Identity:
@@ -261,6 +266,8 @@ class _Run:
         self.limits = limits
         self.scratch = scratch
         self.tell = tell
+        #: whether the list of conflicts tells versions
+        self.conflicts_tell = True
 
     def batch(self, dumps: list[Dump]) -> None:
         """Take one batch into the lake and commit it."""
@@ -273,6 +280,7 @@ class _Run:
         new_files: list[LakeFile] = []
         new_devices = 0
         contradicted = False
+        begin_repeats(self.con)
         for stream in STREAMS:
             of_stream = [dump for dump in dumps if dump.candidate.stream == stream]
             if not of_stream:
@@ -281,17 +289,19 @@ class _Run:
             stage(self.con, of_stream, self.limits)
             self.con.execute("SET preserve_insertion_order = true")
             new_devices += number_new(self.con, stream, self.n_buckets)
-            sorting = sort_staged(self.con, stream, self.n_buckets)
+            sorting = sort_staged(self.con, stream, self.n_buckets, of_stream)
             parts = sorting.parts(self.con)
-            settlement = settle(self.con, sorting, overlapping(self.files, parts), of_stream)
+            settlement = settle(self.con, sorting, self.lake, overlapping(self.files, parts), of_stream)
             for dump in of_stream:
                 if dump.before is not None:
                     combine(dump, dump.before)
                     keep_refused(self.con, self.workspace.quarantine, dump)
             self.con.execute("DROP TABLE staged")
-            if settlement.changed:
-                sorting = sorting.in_table()
-                parts = sorting.parts(self.con)
+            if settlement.values is not None:
+                sorting = sorting.in_table(settlement.values)
+                parts = [
+                    replace(part, corrected=part.number in settlement.corrected) for part in sorting.parts(self.con)
+                ]
             new_files += write_parts(self.con, self.lake.root, parts, generation, sorting)
             self.con.execute("DROP TABLE IF EXISTS sorted")
             set_aside(
@@ -301,12 +311,8 @@ class _Run:
                 refused=settlement.refused,
                 limits=self.limits,
             )
-            # a list that knows no versions is no use beside readings that have some
-            contradicted = (
-                contradicted
-                or settlement.refused
-                or ("version" in sorting.values and self.lake.conflicts_file is not None)
-            )
+            # a list that tells no versions is no use beside corrected readings
+            contradicted |= settlement.refused or (bool(settlement.corrected) and not self.conflicts_tell)
         root = self.lake.root
         self.lake = extended(
             self.lake,
@@ -318,8 +324,10 @@ class _Run:
             if new_devices or not self.lake.generation
             else self.lake.devices_file,
             conflicts_file=write_conflicts(self.con, root, generation) if contradicted else self.lake.conflicts_file,
+            repeats=write_repeats(self.con, root, generation),
         )
         commit(self.lake)
+        self.conflicts_tell |= contradicted
         for dump in dumps:
             if dump.before is not None and not dump.account().quarantined:
                 clear_aside(self.workspace.quarantine, dump)

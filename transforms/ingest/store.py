@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from datetime import UTC
 from pathlib import Path
 
 import duckdb
@@ -17,6 +18,7 @@ from transforms.ingest.part import Part
 from transforms.ingest.sort import Sorting
 from transforms.lake import LEDGER, Lake, LakeFile
 from transforms.sql import quote
+from transforms.windows import iso
 
 # LZ4 is a sixth larger than Zstandard and read in less time; what a filter of values could tell, the order tells.
 _COPY = """
@@ -36,6 +38,12 @@ COPY (
     SELECT DISTINCT device_no, ts, flow AS flow_lph, volume AS volume_l, version FROM conflicts
     ORDER BY device_no, ts, version NULLS FIRST, flow_lph NULLS LAST, volume_l NULLS LAST
 ) TO {target} (FORMAT parquet, COMPRESSION zstd)
+"""
+
+# Stamps in even steps take no room when they stand as differences, which the second version of the format knows.
+_REPEATS = """
+COPY (SELECT device_no, ts, max(version) AS version FROM repeats GROUP BY ALL ORDER BY ALL)
+TO {target} (FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd)
 """
 
 
@@ -67,6 +75,7 @@ def write_parts(
                 part.has_flow,
                 part.has_volume,
                 part.has_version,
+                part.corrected,
             )
         )
     return files
@@ -80,6 +89,16 @@ def write_devices(con: duckdb.DuckDBPyConnection, root: Path, generation: int) -
 def write_conflicts(con: duckdb.DuckDBPyConnection, root: Path, generation: int) -> str:
     """Write the refused readings; return the file's name in the lake."""
     return _write(con, _CONFLICTS, root, f"conflicts-{generation:06d}.parquet")
+
+
+def write_repeats(con: duckdb.DuckDBPyConnection, root: Path, generation: int) -> dict[str, object] | None:
+    """Write the repeats of a commit, see `transforms.ingest.repeats`; return the file's entry in the ledger, None where
+    there are none."""
+    begins, ends = con.sql("SELECT min(ts), max(ts) FROM repeats").fetchall()[0]
+    if begins is None:
+        return None
+    name = _write(con, _REPEATS, root, f"repeats-{generation:06d}.parquet")
+    return {"path": name, "min_ts": iso(begins.replace(tzinfo=UTC)), "max_ts": iso(ends.replace(tzinfo=UTC))}
 
 
 def _write(con: duckdb.DuckDBPyConnection, statement: str, root: Path, name: str) -> str:
@@ -117,10 +136,11 @@ def sync(path: Path) -> None:
 
 def sweep(lake: Lake) -> None:
     """Delete what a killed ingest left in the lake: Parquet files and drafts that the ledger does not list."""
-    listed = {entry["path"] for entry in lake.files} | {lake.devices_file, lake.conflicts_file}
+    listed = {entry["path"] for entry in [*lake.files, *lake.repeats]} | {lake.devices_file, lake.conflicts_file}
     if not lake.root.is_dir():
         return
-    for pattern in ("stream=*/date=*/bucket=*/g*.parquet", "devices-*.parquet", "conflicts-*.parquet", f"{LEDGER}.tmp"):
+    known = ("devices", "conflicts", "repeats")
+    for pattern in ("stream=*/date=*/bucket=*/g*.parquet", *(f"{name}-*.parquet" for name in known), f"{LEDGER}.tmp"):
         for path in lake.root.glob(pattern):
             if path.relative_to(lake.root).as_posix() not in listed:
                 path.unlink()
@@ -134,6 +154,7 @@ def extended(
     dumps: Sequence[dict[str, object]],
     devices_file: str | None,
     conflicts_file: str | None,
+    repeats: dict[str, object] | None = None,
     instead_of: Sequence[dict[str, object]] = (),
 ) -> Lake:
     """The lake after one more commit; the dumps' entries come after the others, in place of those named."""
@@ -145,4 +166,5 @@ def extended(
         files=[*lake.files, *(file.entry() for file in files)],
         devices_file=devices_file,
         conflicts_file=conflicts_file,
+        repeats=[*lake.repeats, *([repeats] if repeats else [])],
     )

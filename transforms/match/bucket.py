@@ -103,14 +103,13 @@ def _load(
     return load_samples(
         con,
         f"{stream}_samples",
-        [file.path for file in used],
+        used,
         window,
         conflicts=lake.conflicts(),
         derived=derived and bool(inside),
         instants=instants,
         settled=settled,
         registers=registers,
-        versioned=any(file.has_version for file in used),
         only=only,
     )
 

@@ -109,8 +109,7 @@ def _read(con: duckdb.DuckDBPyConnection, lake: Lake, chunk: Chunk, own: Parties
         readings = "SELECT 0 AS device_no, TIMESTAMP 'epoch' AS ts, 0.0 AS flow_lph, 0.0 AS volume_l WHERE false"
         if files and numbers:
             readings = readings_sql(
-                [file.path for file in files],
-                versioned=any(file.has_version for file in files),
+                files,
                 conflicts=lake.conflicts(),
                 start=instant(start),
                 end=instant(chunk.end),

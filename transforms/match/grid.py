@@ -6,7 +6,7 @@ no join, no sort. A device whose stamps keep to no grid (`Laid.odd`) is left to 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import chain
@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from transforms.arrow import to_numpy
 from transforms.compiled import compiled
-from transforms.lake import LakeFile
+from transforms.lake import LakeFile, apart
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -100,7 +100,7 @@ def _in_us(stamps: pa.ChunkedArray) -> pa.Array:
 
 
 def read_newest(files: Sequence[LakeFile], conflicts: Path | None) -> Readings:
-    """The readings of files of which some have versions, as `transforms.lake.readings_sql` takes them: the highest of
+    """The readings of files of which some hold corrected ones, as `transforms.lake.readings_sql` takes them: the highest of
     each, and not where it contradicts another one."""
     key = ["device_no", "ts"]
     tables = [pl.read_parquet(file.path, glob=False, hive_partitioning=False) for file in files]
@@ -166,14 +166,20 @@ def lay(
     phase, odd = np.full(devices, -1, dtype=np.int64), np.zeros(devices, dtype=bool)
     flow = np.full((devices, slots), np.nan) if any(file.has_flow for file in files) else None
     register = np.full((devices, slots), np.nan) if any(file.has_volume for file in files) else None
-    versioned = any(file.has_version for file in files)
-    found = iter([read_newest(files, conflicts)]) if versioned else chain.from_iterable(map(read_file, files))
-    for some in found:
-        for values, target in ((some.flow, flow), (some.register, register)):
-            if values is not None and target is not None:
-                _put(some.device, some.us, values, row_of, grid.start_us, grid.step_us, target, phase, odd)
-    if conflicts is not None and not versioned:
+    plain, corrected = apart(files)
+
+    def put(found: Iterable[Readings]) -> None:
+        for some in found:
+            for values, target in ((some.flow, flow), (some.register, register)):
+                if values is not None and target is not None:
+                    _put(some.device, some.us, values, row_of, grid.start_us, grid.step_us, target, phase, odd)
+
+    put(chain.from_iterable(map(read_file, plain)))
+    if conflicts is not None:
         _leave_out(conflicts, row_of, grid, flow, register)
+    if corrected:
+        # after that: which of these a contradiction leaves out, their versions tell
+        put([read_newest(corrected, conflicts)])
     if flow is not None and register is not None:
         odd |= ~np.isnan(flow).all(axis=1) & ~np.isnan(register).all(axis=1)
     return Laid(grid, flow, register, np.maximum(phase, 0), odd)

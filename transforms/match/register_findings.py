@@ -45,8 +45,7 @@ def register_findings(
         return pl.DataFrame(schema=FINDINGS)
     con.register("finding_registers", registers_of(devices, parties.fleet).to_arrow())
     readings = readings_sql(
-        [file.path for file in files],
-        versioned=any(file.has_version for file in files),
+        files,
         conflicts=lake.conflicts(),
         start=instant(window.start - LOOK_BACK),
         end=instant(window.end),

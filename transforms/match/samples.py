@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from transforms.lake import readings_sql
+from transforms.lake import LakeFile, readings_sql
 from transforms.schemas import UTC_US
 from transforms.sql import instant, statement
 from transforms.windows import Window
@@ -57,7 +57,7 @@ def registers_of(devices: pl.DataFrame, fleet: pl.DataFrame) -> pl.DataFrame:
 def load_samples(
     con: duckdb.DuckDBPyConnection,
     view: str,
-    files: Sequence[Path],
+    files: Sequence[LakeFile],
     window: Window,
     *,
     conflicts: Path | None,
@@ -65,7 +65,6 @@ def load_samples(
     instants: pl.DataFrame,
     settled: float,
     registers: pl.DataFrame | None = None,
-    versioned: bool = False,
     only: Sequence[int] | None = None,
 ) -> pl.DataFrame:
     """Create the view ``view (device_no, ts, lph)`` and return the devices' activity.
@@ -76,7 +75,7 @@ def load_samples(
         Where the view is made.
     view : str
         ``meter_samples`` or ``flowmeter_samples``.
-    files : sequence of Path
+    files : sequence of LakeFile
         Lake files that may hold readings of the window or of `LOOK_BACK` before it.
     window : Window
         The span judged.
@@ -91,8 +90,6 @@ def load_samples(
         The largest relative change within an interval at which an instantaneous signal still tells its mean.
     registers : DataFrame, optional
         `REGISTERS`: what is known of devices whose register is read.
-    versioned : bool
-        Whether any file holds several versions of readings.
     only : sequence of int, optional
         The numbers of the few devices that are asked about; all, unless given.
 
@@ -111,7 +108,7 @@ def load_samples(
     con.execute(
         statement("transforms.match", "samples.sql").format(
             view=view,
-            readings=readings_sql(files, versioned=versioned, conflicts=conflicts, start=lookback, end=end, only=only),
+            readings=readings_sql(files, conflicts=conflicts, start=lookback, end=end, only=only),
         )
     )
     plain = f"SELECT device_no, ts, flow_lph AS lph FROM {view}_read WHERE flow_lph IS NOT NULL"

@@ -139,14 +139,13 @@ def _load(
     return load_samples(
         con,
         f"{stream}_samples",
-        [file.path for file in files],
+        files,
         window,
         conflicts=lake.conflicts(),
         derived=any(file.has_volume for file in files) or not momentary.is_empty(),
         instants=momentary,
         settled=parties.settled,
         registers=registers_of(parties.devices.join(devices, on="device_no", how="semi"), parties.fleet),
-        versioned=any(file.has_version for file in files),
         only=devices["device_no"].unique().sort().to_list(),
     )
 

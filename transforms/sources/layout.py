@@ -10,7 +10,7 @@ from typing import Any, Final
 from transforms.faults import shown
 from transforms.sources.columns import UNITS, VERSION, read_column, read_name
 from transforms.sources.keys import Fault, Keys
-from transforms.sources.source import Choice, Column, Wide
+from transforms.sources.source import Choice, Wide
 
 LAYOUT_KEYS: Final = ("records", "wide", "where", "status", VERSION, "corrections")
 _WIDE_KEYS: Final = ("names", "columns", "value", "first", "step")
@@ -31,7 +31,7 @@ def read_layout(keys: Keys, stream: str, kind: str, fault: Fault, *, positions: 
         "wide": _wide(keys, stream, kind, fault, positions),
         "where": _choice(keys, "where", "is", fault, positions),
         "status": _choice(keys, "status", "good", fault, positions),
-        "version": _version(keys, fault, positions),
+        **_corrections(keys, fault, positions),
     }
 
 
@@ -63,20 +63,15 @@ def _at(keys: Keys, key: str) -> Callable[[str], None]:
     return lambda sentence: keys.fault(key, sentence)
 
 
-def _version(keys: Keys, fault: Fault, positions: bool) -> Column | None:
-    corrections = keys.choice("corrections", ("newest", "conflict"), "newest" if VERSION in keys else "conflict")
-    if VERSION not in keys:
-        if corrections == "newest":
-            keys.fault(
-                "corrections",
-                " = 'newest' needs to know which reading is the newer one, whenever it arrives; give version = "
-                "{name = ...} or {file = ...}",
-            )
-        return None
-    column = read_column(
-        VERSION, keys.table[VERSION], lambda sentence: fault(f"{VERSION}{sentence}", VERSION), positions=positions
-    )
-    return column if corrections == "newest" else None
+def _corrections(keys: Keys, fault: Fault, positions: bool) -> dict[str, Any]:
+    """Which of two readings that differ is used, and what tells it; where nothing is said, the dump's name does."""
+    conflict = keys.choice("corrections", ("newest", "conflict"), "newest") == "conflict"
+    column = None
+    if VERSION in keys:
+        column = read_column(
+            VERSION, keys.table[VERSION], lambda sentence: fault(f"{VERSION}{sentence}", VERSION), positions=positions
+        )
+    return {"version": None if conflict else column, "conflict": conflict}
 
 
 def _wide(keys: Keys, stream: str, kind: str, fault: Fault, positions: bool) -> Wide | None:

@@ -25,7 +25,7 @@ from transforms.workspace import STREAMS
 
 _KEYS: Final = ("stream", "glob", "format", "columns", BUILTIN, *DIALECT_KEYS, *TIME_KEYS, *LAYOUT_KEYS, *PLACE_KEYS)
 #: of what run-length frames state themselves, or have no use for
-_NOT_OF_FRAMES: Final = ("records", "where", "status", "version", "corrections", "missing", "decimal", "thousands")
+_NOT_OF_FRAMES: Final = ("records", "where", "status", "version", "missing", "decimal", "thousands")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 

@@ -146,8 +146,10 @@ class Source:
     status
         The rows whose value is good.
     version
-        What tells a corrected reading from the one it corrects: the higher version counts. None where readings that
-        differ contradict each other.
+        What tells a corrected reading from the one it corrects: the higher version counts. None where the name of the
+        dump tells it, see `transforms.sources.newest`.
+    conflict
+        Readings that differ contradict each other, whatever is newer; then ``version`` is None.
     """
 
     name: str
@@ -174,6 +176,7 @@ class Source:
     where: Choice | None = None
     status: Choice | None = None
     version: Column | None = None
+    conflict: bool = False
     place: Place | None = None
 
     @property

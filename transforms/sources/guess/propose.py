@@ -15,10 +15,9 @@ from transforms.sources.guess.profile import Profile, profiles
 from transforms.sources.guess.roles import Roles, find_roles, unit_of, unit_stated, units_under_names
 from transforms.sources.guess.stamps import Stamps, find_stamps
 from transforms.sources.guess.wide import wide_layout
+from transforms.sources.newest import version_of_name
 from transforms.units import FLOW_TO_LPH, VOLUME_TO_L
 
-#: numbers of a version, and moments down to the second, which no day of data has; all find one group
-_VERSIONS: Final = (r"[_-](?:v|r|rev|version)(\d{1,4})(?:[._-]|$)", r"(20\d{12})(?:\D|$)")
 _STREAMS: Final = {"volume_l": "meter", "flow_lph": "flowmeter"}
 
 
@@ -83,9 +82,8 @@ def propose(
         return Proposal([], reasons, [*doubts, "no column holds time stamps in any form that is known"])
     reasons += stamps.reasons
     common = _common(looked, file)
-    if (version := _version(file)) is not None:
-        common["version"] = {"file": version}
-        reasons.append("the file's name numbers its versions: the newest dump wins where readings were corrected")
+    if version_of_name(file) is not None:
+        reasons.append("the file's name tells the newer of two dumps: where readings were corrected, that one is used")
     if stamps.doubts and timezone is None:
         common["timezone"] = "UTC"
     elif timezone is not None and not stamps.zoned:
@@ -149,12 +147,6 @@ def _common(looked: Looked, file: str) -> dict[str, Any]:
         keys |= {"decimal": ","} if dialect.decimal == "," else {}
         keys |= {"thousands": dialect.thousands} if dialect.thousands else {}
     return keys
-
-
-def _version(file: str) -> str | None:
-    """What in a file's name tells the newer of two dumps: ``_v2``, ``_rev3``, or the moment of the export."""
-    stem = PurePosixPath(file).name.split(".")[0]
-    return next((mark for mark in _VERSIONS if re.search(mark, stem)), None)
 
 
 def _agreement(register: Profile | None, flow: Profile | None, roles: Roles, stamps: Stamps) -> Agreement | None:
