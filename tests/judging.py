@@ -14,6 +14,7 @@ from transforms.judge.findings import Findings, find, numbers_of
 from transforms.judge.ladder import Standing, climb, stand
 from transforms.judge.samples import Samples, lay_out
 from transforms.judge.second_look import SecondLook
+from transforms.judge.words import REASON_NAMES, VERDICT_NAMES
 from transforms.metrology import MPE
 from transforms.policy import Policy
 from transforms.summarise.moments import FRAME, Moments
@@ -118,8 +119,8 @@ class Judged:
     reference: Reference
     found: Findings
     standing: Standing
-    verdict: npt.NDArray[np.object_]
-    reason: npt.NDArray[np.object_]
+    verdict: npt.NDArray[np.str_]
+    reason: npt.NDArray[np.str_]
 
 
 def judge_moments(
@@ -132,7 +133,8 @@ def judge_moments(
     found = find(moments, model, reference, policy)
     standing = stand(paired, moments, found, model, np.ones(len(q)), policy)
     verdict, reason, _ = climb(standing, found, SecondLook.none(len(q)), model, policy)
-    return Judged(moments, model, reference, found, standing, verdict, reason)
+    told = (np.array(names)[numbers] for names, numbers in ((VERDICT_NAMES, verdict), (REASON_NAMES, reason)))
+    return Judged(moments, model, reference, found, standing, *told)
 
 
 def samples_of(us: npt.NDArray[np.int64], q: Floats, q_meter: Floats, kind: Kind) -> Samples:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from transforms.compiled import compiled
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -59,5 +61,37 @@ def binomial_survival(successes: Floats, trials: Floats, probability: Floats) ->
 
 def _by_value(values: Floats, function: Callable[[Floats], Floats]) -> Floats:
     """A costly function of many values of which few differ, as degrees of freedom do."""
-    few, which = np.unique(values, return_inverse=True)
+    few, which = _distinct(np.ascontiguousarray(values).ravel())
+    if len(few) == _MOST:
+        few, which = np.unique(values, return_inverse=True)
     return np.asarray(function(few)[which.reshape(values.shape)])
+
+
+#: different values that are told apart without sorting
+_MOST = 1024
+
+
+@compiled
+def _distinct(values: Floats) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """The different ones among some values in the order in which they come, and which each is; `_MOST` of them, where there
+    are as many or more. What is not a number is a value like any other."""
+    slots = 4 * _MOST
+    number, few = np.full(slots, -1), np.empty(_MOST)
+    which = np.empty(len(values), np.int64)
+    found = 0
+    for k in range(len(values)):
+        value = values[k]
+        # halves, thirds and whole numbers, and sums of them, end up in different places
+        place = 0 if not np.isfinite(value) else np.int64(abs(value) * 720.0) * 2_654_435_761 % slots
+        while number[place] >= 0:
+            other = few[number[place]]
+            if other == value or (np.isnan(other) and np.isnan(value)):
+                break
+            place = (place + 1) % slots
+        if number[place] < 0:
+            number[place], few[found] = found, value
+            found += 1
+            if found == _MOST:
+                break
+        which[k] = number[place]
+    return few[:found], which

@@ -1,4 +1,4 @@
-"""What only the situation of a meter tells: when it was changed, and when it was not yet, or no longer, in use."""
+"""Changes: when parameters were applied to meters, or meters exchanged, within an audit's span."""
 
 from __future__ import annotations
 
@@ -45,42 +45,3 @@ def within(changes: pl.DataFrame, begin: datetime, length: timedelta, count: int
     number = (pl.col("since") - pl.lit(begin).cast(UTC_US)).dt.total_microseconds() // length_us
     placed = changes.with_columns(window=number.cast(pl.Int32)).filter(pl.col("window").is_between(0, count - 1))
     return placed.group_by("feature_code", "window").agg(pl.col("since").max()).sort("feature_code", "window")
-
-
-def put_into_words(judged: pl.DataFrame, registry: Registry, changed: pl.DataFrame) -> pl.DataFrame:
-    """The judged rows with the reasons that only the situation tells, as a run has them.
-
-    Parameters
-    ----------
-    changed : DataFrame
-        ``feature_code``, ``window_start`` of the windows in which a meter was changed.
-    """
-    dates = registry.meters.select("feature_code", "installed_on", "removed_on")
-    dates = dates.filter(pl.col("installed_on").is_not_null() | pl.col("removed_on").is_not_null())
-    if dates.height:
-        begins, ends = (pl.col(name).cast(UTC_US) for name in ("installed_on", "removed_on"))
-        why = (
-            pl.when(begins >= pl.col("window_end"))
-            .then(pl.lit("not_installed"))
-            .when(ends <= pl.col("window_start"))
-            .then(pl.lit("decommissioned"))
-        )
-        judged = judged.join(dates, on="feature_code", how="left", maintain_order="left")
-        judged = _set_aside(judged.with_columns(why=why).drop("installed_on", "removed_on"))
-    if changed.height:
-        changed = changed.select("feature_code", "window_start", is_changed=pl.lit(True))
-        judged = judged.join(changed, on=["feature_code", "window_start"], how="left", maintain_order="left")
-        short = pl.col("is_changed") & pl.col("reason").is_in(["too_few_pairs", "no_flow"])
-        judged = _set_aside(
-            judged.with_columns(why=pl.when(short).then(pl.lit("parameters_changed"))).drop("is_changed")
-        )
-    return judged
-
-
-def _set_aside(judged: pl.DataFrame) -> pl.DataFrame:
-    chosen = pl.col("why").is_not_null()
-    return judged.with_columns(
-        verdict=pl.when(chosen).then(pl.lit("inconclusive")).otherwise("verdict"),
-        reason=pl.coalesce("why", "reason"),
-        form=pl.when(chosen).then(None).otherwise("form"),
-    ).drop("why")

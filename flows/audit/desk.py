@@ -8,26 +8,32 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
-from flows.audit.changes import changes_of, put_into_words, within
-from flows.audit.judged import Layout, Lines, fill_binned
+from flows.audit.changes import changes_of, within
+from flows.audit.home import Home, set_changed_aside
+from flows.audit.judged import Block, Layout, binned
 from flows.audit.keys import Keys
 from flows.audit.plan import GROUP, Setting
 from flows.audit.store import Store
+from flows.audit.tables import arrow_of
 from flows.cycle import instants_of
 from transforms.fleet import fleet_table
-from transforms.judge.many import JUDGED_WINDOWS, Calibrations, judge_silent_windows, judge_windows
+from transforms.judge.columns import series_of
+from transforms.judge.many import JUDGED_WINDOWS, Calibrations, judge_windows, nothing_said, places
 from transforms.judge.second_look import Look, SecondLook
+from transforms.judge.words import WORDS
 from transforms.lake import Lake
 from transforms.match import CHANGED, Parties, claims
 from transforms.match.span import Chunk
 from transforms.policy import Policy
-from transforms.reasons import VERDICT_REASONS
 from transforms.registry import Registry, load_registry
-from transforms.schemas import AUDIT_MOMENTS, AUDIT_WINDOWS, UTC_US
+from transforms.schemas import AUDIT_MOMENTS, AUDIT_WINDOWS
 from transforms.summarise.moments import SUMMED, Moments
 from transforms.summarise.span import summarise_chunk
 
@@ -35,8 +41,8 @@ from transforms.summarise.span import summarise_chunk
 WINDOWS, OTHER, BINNED = "windows", "other", "bins"
 #: columns that follow from a row's meter and window
 FOLLOWING = ("feature_code", "model", "window_start", "window_end")
-VERDICT_NAMES = ("healthy", "steady", "unsteady", "inconclusive")
-FORM_NAMES = ("offset", "linear", "curve")
+#: stands for the bucket of registered meters of which the lake knows nothing
+NOWHERE = -1
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class Desk:
         self.registry: Registry = load_registry(setting.registry)
         self._codes: dict[int, list[str]] = {}
         self._calibrations: dict[str, Calibrations | None] = {}
-        self._names: dict[int, tuple[pl.Series, pl.Series]] = {}
+        self._homes: dict[int, Home] = {}
         self.store = Store(setting.workspace.cache / "audit" / "summaries")
         self.keys = Keys(self.lake, self.registry.flowmeters, setting.policy)
 
@@ -80,14 +86,6 @@ class Desk:
         return fleet_table(self.registry)
 
     @cached_property
-    def homeless(self) -> pl.DataFrame:
-        """The fleet table of registered meters of which the lake knows nothing."""
-        at_home = pl.concat(
-            [pl.Series("feature_code", [], pl.String), *(own.fleet["feature_code"] for own in self.parties)]
-        )
-        return self.fleet.filter(~pl.col("feature_code").is_in(at_home.implode())).sort("feature_code")
-
-    @cached_property
     def changes(self) -> pl.DataFrame:
         """When meters were changed."""
         return changes_of(self.setting.workspace, self.registry, self.setting.windows)
@@ -99,12 +97,23 @@ class Desk:
         return self._calibrations[policy.digest]
 
     def codes(self, bucket: int) -> list[str]:
-        """The feature codes of a bucket that may have rows, sorted."""
+        """The feature codes of a bucket that may have rows, sorted; of `NOWHERE` those registered that are in no other."""
         if bucket not in self._codes:
-            own = self.parties[bucket]
-            names = [own.fleet["feature_code"], own.devices["feature_code"], own.claims["feature_code"]]
+            if bucket == NOWHERE:
+                nothing = pl.Series("feature_code", [], pl.String)
+                at_home = pl.concat([nothing, *(own.fleet["feature_code"] for own in self.parties)])
+                names = [self.fleet.filter(~pl.col("feature_code").is_in(at_home.implode()))["feature_code"]]
+            else:
+                own = self.parties[bucket]
+                names = [own.fleet["feature_code"], own.devices["feature_code"], own.claims["feature_code"]]
             self._codes[bucket] = pl.concat(names).unique().sort().to_list()
         return self._codes[bucket]
+
+    def home(self, bucket: int) -> Home:
+        """The meters of a bucket by their place in `codes`."""
+        if bucket not in self._homes:
+            self._homes[bucket] = Home.of(self.codes(bucket), self.registry.meters)
+        return self._homes[bucket]
 
     def groups(self, bucket: int) -> int:
         """How many groups the meters of a bucket make."""
@@ -141,10 +150,6 @@ class Desk:
         draft.rename(target)
         return Done(read=kept is None, rows=rows.height)
 
-    def in_words(self, silent: pl.DataFrame) -> pl.DataFrame:
-        """Judged rows of meters that never reported, with the reasons that the registry tells."""
-        return put_into_words(silent, self.registry, pl.DataFrame(schema={}))
-
     def _write(
         self,
         chunk: Chunk,
@@ -156,38 +161,44 @@ class Desk:
         file: Path,
     ) -> SecondLook:
         windows = [chunk.window(number) for number in range(chunk.windows)]
-        own = self.parties[chunk.bucket]
-        judged = judge_windows(rows, moments, own.fleet, self.calibrations(policy), policy, windows, look)
-        heard = judged.frame["model"].count() == own.fleet.height * chunk.windows
-        silent = judged.frame.clear() if heard else judge_silent_windows(own.fleet, judged.frame, windows)
-        begins = pl.Series("window_start", [window.start for window in windows], dtype=JUDGED_WINDOWS["window_start"])
-        when = changed.select("feature_code", window_start=begins.gather(changed["window"]))
-        # without silent meters the rows are in order already
-        whole = silent.is_empty()
-        frame = put_into_words(judged.frame if whole else pl.concat([judged.frame, silent]), self.registry, when)
-        length_us = int(self.setting.length.total_seconds()) * 1_000_000
-        since = (pl.col("window_start") - self.setting.begin).dt.total_microseconds()
-        frame = self._placed(frame, chunk.bucket).with_columns(window=(since // length_us).cast(pl.Int32))
-        frame = frame if whole else frame.sort("code", "window")
-        self.windows.write(
-            self.windows.lines(frame), frame["code"].to_numpy() // GROUP, self.groups(chunk.bucket), str(file)
-        )
+        home, own = self.home(chunk.bucket), self.parties[chunk.bucket]
+        known = rows, moments, own.fleet, self.calibrations(policy), policy, windows, look
+        judged = judge_windows(*known, extras=self.setting.what_if is not None)
+        code, window = places(rows["feature_code"], home.codes), rows["window"].to_numpy().astype(np.int64)
+        told = judged.columns | {"flowmeter_id": places(rows["flowmeter_id"], self.windows.words["flowmeter_id"])}
+        told, code, window = home.with_silent(told, code, window, chunk.windows)
+        home.set_absent_aside(told, code, chunk.start_us + window * chunk.window_us, chunk.window_us)
+        if changed.height:
+            was_changed = np.zeros((len(home.codes), chunk.windows), dtype=bool)
+            meters = places(changed["feature_code"], home.codes)
+            was_changed[meters[meters >= 0], changed["window"].to_numpy()[meters >= 0]] = True
+            set_changed_aside(told, was_changed[code, window])
+        block = self.windows.block(told | {"code": code, "window": window + self._first(chunk)}, len(code))
+        self.windows.write(block, self.groups(chunk.bucket), GROUP, str(file))
         return judged.second
 
-    def _write_bins(self, chunk: Chunk, rows: pl.DataFrame, moments: Moments, file: Path) -> None:
-        paired = self._placed(rows.filter(pl.col("meter_no").is_not_null()), chunk.bucket)
-        first = (chunk.start - self.setting.begin) // self.setting.length
-        sums = [moments.by_bin(name) for name in SUMMED]
-        lines = self.binned.blank(int(np.count_nonzero(sums[0])))
-        by_row = paired["code"].to_numpy(), paired["window"].to_numpy(), paired["interval_us"].fill_null(0).to_numpy()
-        fill_binned(lines, *by_row, first, *sums)
-        self.binned.write(lines, lines["code"] // GROUP, self.groups(chunk.bucket), str(file))
+    def silent(self, number: int) -> Block:
+        """The windows of one group of the registered meters of which the lake knows nothing."""
+        setting = self.setting
+        meters = np.arange(number * GROUP, min((number + 1) * GROUP, len(self.codes(NOWHERE))))
+        code, window = np.repeat(meters, len(setting.windows)), np.tile(np.arange(len(setting.windows)), len(meters))
+        told = nothing_said(len(code))
+        length_us = int(setting.length.total_seconds()) * 1_000_000
+        start_us = int(setting.begin.timestamp()) * 1_000_000 + window * length_us
+        self.home(NOWHERE).set_absent_aside(told, code, start_us, length_us)
+        return self.windows.block(told | {"code": code, "window": window}, len(code))
 
-    def _placed(self, frame: pl.DataFrame, bucket: int) -> pl.DataFrame:
-        """Rows with ``code``, the place of their feature code in `codes`."""
-        codes = pl.DataFrame({"feature_code": self.codes(bucket)}, schema={"feature_code": pl.String})
-        place = codes.with_columns(code=pl.int_range(pl.len(), dtype=pl.Int32))
-        return frame.join(place, on="feature_code", how="left", maintain_order="left")
+    def _write_bins(self, chunk: Chunk, rows: pl.DataFrame, moments: Moments, file: Path) -> None:
+        paired = rows.filter(pl.col("meter_no").is_not_null())
+        code = places(paired["feature_code"], self.home(chunk.bucket).codes)
+        window = paired["window"].to_numpy() + self._first(chunk)
+        interval_us = paired["interval_us"].fill_null(0).to_numpy()
+        block = binned(code, window, interval_us, [moments.by_bin(name) for name in SUMMED])
+        self.binned.write(block, self.groups(chunk.bucket), GROUP, str(file))
+
+    def _first(self, chunk: Chunk) -> int:
+        """The number of a chunk's first window among those of the audit."""
+        return (chunk.start - self.setting.begin) // self.setting.length
 
     @cached_property
     def windows(self) -> Layout:
@@ -195,40 +206,45 @@ class Desk:
         columns = AUDIT_WINDOWS if self.setting.what_if is None else JUDGED_WINDOWS
         kept = {name: kind for name, kind in columns.items() if name not in FOLLOWING}
         ids = pl.concat([own.claims["flowmeter_id"] for own in self.parties]).drop_nulls().unique().sort().to_list()
-        words: dict[str, Sequence[str]] = {
-            "verdict": VERDICT_NAMES,
-            "form": FORM_NAMES,
-            "reason": list(VERDICT_REASONS),
-        }
-        pooled = {f"pooled_{name}": some for name, some in words.items()}
-        return Layout({"code": pl.Int32, "window": pl.Int32, **kept}, {**words, **pooled, "flowmeter_id": ids})
+        pooled = {f"pooled_{name}": some for name, some in WORDS.items()}
+        return Layout({"code": pl.Int64, "window": pl.Int64, **kept}, {**WORDS, **pooled, "flowmeter_id": ids})
 
     @cached_property
     def binned(self) -> Layout:
         """How moments by flow bin are written."""
         kept = {name: kind for name, kind in AUDIT_MOMENTS.items() if name not in FOLLOWING}
-        return Layout({"code": pl.Int32, "window": pl.Int32, **kept}, {})
+        return Layout({"code": pl.Int64, "window": pl.Int64, **kept}, {})
 
-    @cached_property
-    def begins(self) -> pl.Series:
-        """When each window of the audit begins."""
-        return pl.Series("window_start", [window.start for window in self.setting.windows], dtype=UTC_US)
+    def told(self, layout: Layout, block: Block, bucket: int, names: Sequence[str]) -> pl.DataFrame:
+        """Columns of a block as a frame, those included that follow from the meter and the window."""
+        kinds = {**AUDIT_MOMENTS, **JUDGED_WINDOWS}
+        columns = self._with_following(layout, block, bucket, names)
+        return pl.DataFrame([series_of(name, kinds[name], *columns[name]) for name in names])
 
-    def told(self, layout: Layout, lines: Lines, bucket: int) -> pl.DataFrame:
-        """Lines as a frame, with what follows from the meter and the window."""
-        frame = layout.frame(lines)
-        if bucket not in self._names:
-            codes = pl.Series("feature_code", self.codes(bucket), dtype=pl.String)
-            models = codes.to_frame().join(self.fleet, on="feature_code", how="left", maintain_order="left")["model"]
-            self._names[bucket] = codes, models
-        codes, models = self._names[bucket]
-        starts = self.begins.gather(frame["window"])
-        return frame.with_columns(
-            codes.gather(frame["code"]),
-            models.gather(frame["code"]),
-            starts,
-            (starts + self.setting.length).alias("window_end"),
-        )
+    def table(self, block: Block, bucket: int) -> pa.Table:
+        """`AUDIT_WINDOWS` of a block of judged windows."""
+        columns = self._with_following(self.windows, block, bucket, list(AUDIT_WINDOWS))
+        return pa.table({name: arrow_of(kind, *columns[name]) for name, kind in AUDIT_WINDOWS.items()})
+
+    def _with_following(
+        self, layout: Layout, block: Block, bucket: int, names: Sequence[str]
+    ) -> dict[str, tuple[npt.NDArray[Any], pl.Series | None]]:
+        """Columns of a block with their words, those included that follow from the meter and the window."""
+        home, code = self.home(bucket), layout.of(block, "code")
+        length_us = int(self.setting.length.total_seconds()) * 1_000_000
+        starts = int(self.setting.begin.timestamp()) * 1_000_000 + layout.of(block, "window") * length_us
+        # of the words for the meters only those that are wanted: each file of a group keeps them all
+        first, last = (int(code.min()), int(code.max()) + 1) if len(code) else (0, 0)
+        models = home.models[first:last].unique(maintain_order=True).drop_nulls()
+        found: dict[str, tuple[npt.NDArray[Any], pl.Series | None]] = {
+            "feature_code": (code - first, home.codes[first:last]),
+            "model": (places(home.models[first:last], models)[code - first], models),
+            "window_start": (starts, None),
+            "window_end": (starts + length_us, None),
+        }
+        return {
+            name: found[name] if name in found else (layout.of(block, name), layout.words.get(name)) for name in names
+        }
 
 
 @lru_cache(maxsize=100_000)

@@ -26,7 +26,6 @@ from transforms.audit import (
 )
 from transforms.match.span import Chunk
 from transforms.registry import Registry
-from transforms.schemas import AUDIT_WINDOWS
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def _part(desk: Desk, job: tuple[Group, list[Chunk]]) -> Part:
     group, chunks = job
     setting: Setting = desk.setting
     found = gather(desk, chunks, group)
-    put_aside(found.windows, aside(setting, group))
+    put_aside(found.table, aside(setting, group))
     said = statistics(
         found.windows,
         found.moments,
@@ -76,9 +75,9 @@ def _part(desk: Desk, job: tuple[Group, list[Chunk]]) -> Part:
         desk.changes,
     )
     comparison = None
-    if found.other is not None:
-        frames = (("a", found.windows.select(list(AUDIT_WINDOWS))), ("b", found.other))
-        comparison = compare(*(with_commands(frame, setting.work, which) for which, frame in frames))
+    if found.both is not None:
+        sides = zip(found.both, ("a", "b"), strict=True)
+        comparison = compare(*(with_commands(frame, setting.work, which) for frame, which in sides))
     return Part(said.meters, said.regimes, said.volumes, comparison)
 
 

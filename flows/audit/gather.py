@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
+import pyarrow as pa
 
-from flows.audit.desk import BINNED, OTHER, WINDOWS, Desk, folder_of
-from flows.audit.judged import Layout
-from flows.audit.plan import GROUP
-from transforms.judge.many import JUDGED_WINDOWS, judge_silent_windows
+from flows.audit.desk import BINNED, NOWHERE, OTHER, WINDOWS, Desk, folder_of
+from flows.audit.judged import Block, Layout
+from transforms.audit import COMPARED, LISTED
 from transforms.match.span import Chunk
-from transforms.schemas import AUDIT_MOMENTS, AUDIT_WINDOWS
+from transforms.schemas import AUDIT_MOMENTS
 
 
 @dataclass(frozen=True)
 class Group:
-    """Some meters of a bucket; of bucket -1 those of which the lake knows nothing."""
+    """Some meters of a bucket; of `NOWHERE` those of which the lake knows nothing."""
 
     bucket: int
     number: int
@@ -27,45 +27,42 @@ class Group:
 class Gathered:
     """All windows of a group, sorted by feature code and time.
 
-    ``windows`` and ``other`` (by the other policy, or None) have the columns `JUDGED_WINDOWS`, ``moments`` those of
-    `AUDIT_MOMENTS`.
+    ``table`` holds all of `AUDIT_WINDOWS`, ``windows`` the columns that the statistics ask for, ``moments`` those of
+    `AUDIT_MOMENTS`; ``both`` has the windows as two policies judge them, in the columns that are compared, or is None.
     """
 
+    table: pa.Table
     windows: pl.DataFrame
     moments: pl.DataFrame
-    other: pl.DataFrame | None
+    both: tuple[pl.DataFrame, pl.DataFrame] | None
 
 
 def groups_of(desk: Desk) -> list[Group]:
     """The groups of an audit, in the order in which they are written."""
     groups = [Group(bucket, number) for bucket in range(desk.lake.n_buckets) for number in range(desk.groups(bucket))]
-    return groups + [Group(-1, number) for number in range(-(-desk.homeless.height // GROUP))]
+    return groups + [Group(NOWHERE, number) for number in range(desk.groups(NOWHERE))]
 
 
 def gather(desk: Desk, chunks: Sequence[Chunk], group: Group) -> Gathered:
     """Put together the windows of one group of meters."""
-    setting = desk.setting
-    no_moments = pl.DataFrame(schema=AUDIT_MOMENTS)
-    if group.bucket < 0:
-        some = desk.homeless[group.number * GROUP : (group.number + 1) * GROUP]
-        nothing = pl.DataFrame(schema={name: JUDGED_WINDOWS[name] for name in ("feature_code", "window_start")})
-        silent = judge_silent_windows(some, nothing, setting.windows).sort("feature_code", "window_start")
-        silent = desk.in_words(silent)
-        return Gathered(silent, no_moments, silent if setting.what_if else None)
     mine = [chunk for chunk in chunks if chunk.bucket == group.bucket]
-    windows = _by_meter(desk, mine, group, WINDOWS, desk.windows).select(_columns(desk))
-    moments = _by_meter(desk, mine, group, BINNED, desk.binned).select(list(AUDIT_MOMENTS))
-    other = None
-    if setting.what_if is not None:
-        other = _by_meter(desk, mine, group, OTHER, desk.windows).select(_columns(desk))
-    return Gathered(windows, moments, other)
+    moments, windows = pl.DataFrame(schema=AUDIT_MOMENTS), desk.windows
+    if group.bucket == NOWHERE:
+        block = other = desk.silent(group.number)
+    else:
+        block = other = _by_meter(desk, mine, group, WINDOWS, windows)
+        sums = _by_meter(desk, mine, group, BINNED, desk.binned)
+        moments = desk.told(desk.binned, sums, group.bucket, list(AUDIT_MOMENTS))
+        if desk.setting.what_if is not None:
+            other = _by_meter(desk, mine, group, OTHER, windows)
+    both = None
+    if desk.setting.what_if is not None:
+        one, two = (desk.told(windows, some, group.bucket, COMPARED) for some in (block, other))
+        both = one, two
+    told = desk.told(windows, block, group.bucket, LISTED)
+    return Gathered(desk.table(block, group.bucket), told, moments, both)
 
 
-def _columns(desk: Desk) -> list[str]:
-    return list(AUDIT_WINDOWS if desk.setting.what_if is None else JUDGED_WINDOWS)
-
-
-def _by_meter(desk: Desk, chunks: Sequence[Chunk], group: Group, name: str, layout: Layout) -> pl.DataFrame:
-    """The group's rows of chunks that follow each other in time, each by meter and time, as one frame by meter and time."""
-    parts = [layout.read(f"{folder_of(desk.setting, chunk)}/{name}", group.number) for chunk in chunks]
-    return desk.told(layout, layout.by_meter(parts), group.bucket)
+def _by_meter(desk: Desk, chunks: Sequence[Chunk], group: Group, name: str, layout: Layout) -> Block:
+    """The group's rows of chunks that follow each other in time, each by meter and time, by meter and time."""
+    return layout.by_meter([layout.read(f"{folder_of(desk.setting, chunk)}/{name}", group.number) for chunk in chunks])

@@ -23,7 +23,7 @@ READINGS = 2_500_000
 #: days of a chunk at most
 MOST_DAYS = 32
 #: meters whose windows are put together at once
-GROUP = 80
+GROUP = 160
 
 
 @dataclass(frozen=True)

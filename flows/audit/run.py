@@ -8,7 +8,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -84,8 +84,7 @@ def audit(
     folder = home.reports / name_of(setting, facts["digest"])
     if folder.is_dir():
         return Outcome(folder, False, 0, 0, facts)
-    setting = Setting(**{**setting.__dict__, "work": setting.work / facts["digest"][:24]})
-    desk = Desk(setting)
+    setting = desk.setting = replace(setting, work=setting.work / facts["digest"][:24])
     draft = home.scratch / folder.name
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)

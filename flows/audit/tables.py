@@ -7,10 +7,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from transforms.schemas import AUDIT_WINDOWS
+from transforms.judge.columns import missing_of
+from transforms.schemas import AUDIT_WINDOWS, UTC_US
 
 #: its name in the audit's folder
 WINDOWS_FILE = "windows.parquet"
@@ -18,11 +21,26 @@ WINDOWS_FILE = "windows.parquet"
 _SOUGHT_BY = ["feature_code", "window_start"]
 
 
-def put_aside(windows: pl.DataFrame, file: Path) -> None:
+def arrow_of(kind: Any, values: npt.NDArray[Any], words: pl.Series | None) -> pa.Array:
+    """A column of windows (`transforms.judge.columns`), null where nothing is known; strings as a dictionary of ``words``."""
+    if kind == pl.Float64:
+        return pa.array(values, from_pandas=True)
+    gone = values == missing_of(kind)
+    mask = gone if gone.any() else None
+    if words is not None:
+        return pa.DictionaryArray.from_arrays(
+            pa.array(values.astype(np.int32), mask=mask), words.to_arrow().cast(pa.string())
+        )
+    if kind == pl.Date:
+        return pa.array(np.where(gone, 0, values).astype(np.int32), mask=mask).view(pa.date32())
+    whole = pa.array(values, mask=mask)
+    return whole.view(pa.timestamp("us", "UTC")) if kind == UTC_US else whole
+
+
+def put_aside(windows: pa.Table, file: Path) -> None:
     """Keep the windows of some meters for the one file, which only one process writes."""
-    table = windows.select(list(AUDIT_WINDOWS)).to_arrow(compat_level=pl.CompatLevel.oldest())
-    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, table.schema) as out:
-        out.write_table(table.combine_chunks())
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, windows.schema) as out:
+        out.write_table(windows)
 
 
 class WindowsFile:
@@ -49,6 +67,8 @@ class WindowsFile:
                 compression="lz4",
                 use_dictionary=_repeated(),
                 write_statistics=_SOUGHT_BY,
+                # a reader is to see strings, whatever they were written from
+                store_schema=False,
             )
         self._out.write_table(table, row_group_size=max(len(table), 1))
 

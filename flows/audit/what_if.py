@@ -13,6 +13,7 @@ import polars as pl
 
 from flows.audit.desk import OTHER, WINDOWS, Desk, folder_of
 from transforms.decide import Situation, decide
+from transforms.judge.many import JUDGED_WINDOWS
 from transforms.match.span import Chunk
 from transforms.schemas import UTC_US
 
@@ -37,8 +38,8 @@ def commands_of(desk: Desk, chunks: Sequence[Chunk]) -> int:
     limits = desk.fleet.select("feature_code", "max_gain_change", "max_offset_lph")
     counts = []
     for which, name, policy in (("a", WINDOWS, setting.policy), ("b", OTHER, setting.what_if or setting.policy)):
-        lines = [desk.windows.read(f"{folder_of(setting, chunk)}/{name}") for chunk in chunks]
-        frames = [desk.told(desk.windows, some, chunk.bucket) for some, chunk in zip(lines, chunks, strict=True)]
+        blocks = [(desk.windows.read(f"{folder_of(setting, chunk)}/{name}"), chunk.bucket) for chunk in chunks]
+        frames = [desk.told(desk.windows, block, bucket, list(JUDGED_WINDOWS)) for block, bucket in blocks]
         whole = pl.concat(frames).sort("feature_code", "window_start")
         rows = []
         for number in range(chunks[0].windows):

@@ -40,12 +40,17 @@ def text_class() -> type[Any]:
 
 @cache
 def table_class() -> type[Any]:
-    """A table that is drawn in the last pass only."""
+    """A table that is drawn in the last pass only, and remembers the heights of its rows."""
     from reportlab.platypus import Table
 
     class Grid(Table):  # type: ignore[misc]
         #: side by side only, and no table of numbers with heads
         layout = False
+
+        def _calc_height(self, *arguments: Any, **named: Any) -> None:
+            super()._calc_height(*arguments, **named)
+            # as if they had been given; what is left of the table on the next page takes them over
+            self._argH = list(self._rowHeights)
 
         def draw(self) -> None:
             if drafting(self.canv):

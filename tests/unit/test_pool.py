@@ -12,8 +12,8 @@ import pytest
 import statsmodels.api as sm
 
 from tests.judging import INTERVAL_US, SCALE, Kind, moments_of, paired_frame
+from transforms.judge.columns import JUDGED
 from transforms.judge.findings import find, numbers_of
-from transforms.judge.verdict import JUDGED
 from transforms.policy import Policy
 from transforms.pool import Earlier, as_decided, judge_pooled, overruled, with_columns_of
 from transforms.pool.gather import ENOUGH, gather

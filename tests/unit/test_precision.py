@@ -19,6 +19,7 @@ from transforms.judge.precision import (
     unproven,
 )
 from transforms.judge.second_look import SecondLook
+from transforms.judge.words import LINEAR, REASON
 from transforms.policy import Policy
 
 KIND = Kind()
@@ -39,7 +40,8 @@ def _meters(
 
 
 def _needed(judged: Judged) -> np.ndarray:
-    return pairs_needed(judged.standing, judged.found, judged.model, judged.reference, judged.reason, POLICY)
+    reason = np.array([REASON[str(name)] for name in judged.reason], dtype=np.int8)
+    return pairs_needed(judged.standing, judged.found, judged.model, judged.reference, reason, POLICY)
 
 
 def test_only_open_questions_take_more_flow() -> None:
@@ -69,7 +71,7 @@ def test_no_flow_settles_what_lies_closer_to_the_limit_than_the_reference_is_kno
 def test_a_dry_meter_needs_what_the_policy_asks_for() -> None:
     judged = _meters(0.0, 3, meters=5)
     dry = replace(judged.standing, dry=np.ones(5, dtype=bool))
-    reason = np.full(5, "no_flow", dtype=object)
+    reason = np.full(5, REASON["no_flow"], dtype=np.int8)
     told = pairs_needed(dry, judged.found, judged.model, judged.reference, reason, POLICY)
     assert told.tolist() == [POLICY.evidence.min_flowing] * 5
 
@@ -91,7 +93,7 @@ def test_water_in_one_half_of_the_window_proves_nothing() -> None:
 def test_flows_that_hardly_vary_leave_the_parameters_imprecise() -> None:
     def told(judged: Judged) -> np.ndarray:
         none = SecondLook.none(len(judged.reason))
-        form = np.full(len(judged.reason), "linear", dtype=object)
+        form = np.full(len(judged.reason), LINEAR, dtype=np.int8)
         return imprecise(judged.moments, judged.found, none, judged.model, judged.reference, form, POLICY)
 
     assert told(_meters(0.06, 30, spread=1.05)).mean() >= 0.98

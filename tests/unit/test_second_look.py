@@ -70,7 +70,6 @@ def test_not_looked_at_is_neutral() -> None:
     assert not any(getattr(none, name).any() for name in flags)
     assert none.lag.tolist() == none.changed_us.tolist() == [0, 0, 0]
     assert np.isnan(none.dead).all()
-    assert np.isnan(none.curve_q).all()
     assert set(none.robust) == set(ROBUST)
 
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.judging import INTERVAL_US, Kind, every_quarter_hour, samples_of
-from transforms.judge.unsteady import Kinds, change_test, clock_test, kinds_of, reverse_test, stillness
+from transforms.judge.moving import change_test
+from transforms.judge.unsteady import Kinds, clock_test, kinds_of, reverse_test, stillness
 
 KIND = Kind()
 METERS, PAIRS = 40, 48

@@ -10,6 +10,8 @@ import polars as pl
 
 _KEYS = ("feature_code", "window_start")
 _TOLD = ("verdict", "form", "reason")
+#: columns of the windows that a comparison asks for
+COMPARED = (*_KEYS, *_TOLD)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ NEVER = np.iinfo(np.int64).min
 _US_PER_DAY = 86_400e6
 _TIMES = ("window_start", "window_end", "changed_at")
 _NUMBERS = ("error", "error_se", "reference_uncertainty", "volume_l", "meter_volume_l")
-_COLUMNS = (
+#: columns of the windows that the statistics ask for
+COLUMNS = (
     "feature_code", *_TIMES, "verdict", "form", "reason", "n_flowing", "flowmeter_id", "calibrated_on", *_NUMBERS
 )  # fmt: skip
 
@@ -120,7 +121,7 @@ def listed(
     changes : DataFrame, optional
         ``feature_code``, ``since`` of changes of meters or their parameters that are on record.
     """
-    frame, codes, meter = _in_order(windows.select(_COLUMNS))
+    frame, codes, meter = _in_order(windows.select(COLUMNS))
     verdict = pl.col("verdict").fill_null("inconclusive").cast(pl.Enum(VERDICTS)).to_physical().cast(pl.Int64)
     told = frame.select(
         *(pl.col(name).dt.epoch("us").fill_null(NEVER) for name in _TIMES),
@@ -208,4 +209,4 @@ def _calibrations(frame: pl.DataFrame, meter: Ints) -> tuple[Ints, Ints, pl.Data
     return number[np.cumsum(new) - 1], day_of, flowmeters.agg(pl.col("flowmeter_id").last())
 
 
-__all__ = ["LEAST_FLOWING", "NEVER", "UNTRUSTED", "VERDICTS", "Listed", "listed"]
+__all__ = ["COLUMNS", "LEAST_FLOWING", "NEVER", "UNTRUSTED", "VERDICTS", "Listed", "listed"]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from transforms.compiled import compiled
 from transforms.fit.curves import Curves
 from transforms.fit.lines import Floats
 
@@ -183,15 +184,20 @@ def _bend(curves: Curves, q: Floats) -> Floats:
         return np.abs(p[:, :1] * p[:, 1:] * (p[:, 1:] - 1)) * q ** (p[:, 1:] - 2)
 
 
+@compiled
 def _quantiles(grid: Floats, share: Floats, count: int) -> Floats:
     """Where the cumulative share passes 0, 1/(count - 1), ... 1; shapes (m, G + 1) to (m, count)."""
-    found = np.empty((len(grid), count))
-    for k in range(count):
-        wanted = k / (count - 1) * share[:, -1]
-        cell = np.clip((share <= wanted[:, None]).sum(axis=1) - 1, 0, grid.shape[1] - 2)[:, None]
-        low, high = (np.take_along_axis(share, cell + j, axis=1)[:, 0] for j in (0, 1))
-        start, end = (np.take_along_axis(grid, cell + j, axis=1)[:, 0] for j in (0, 1))
-        found[:, k] = start + (end - start) * np.clip((wanted - low) / (high - low), 0, 1)
+    meters, edges = grid.shape
+    found = np.empty((meters, count))
+    for row in range(meters):
+        cell = 0
+        for k in range(count):
+            wanted = k / (count - 1) * share[row, -1]
+            while cell < edges - 2 and share[row, cell + 1] <= wanted:
+                cell += 1
+            low, high = share[row, cell], share[row, cell + 1]
+            start, end = grid[row, cell], grid[row, cell + 1]
+            found[row, k] = start + (end - start) * min(max((wanted - low) / (high - low), 0.0), 1.0)
     return found
 
 

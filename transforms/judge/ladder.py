@@ -8,10 +8,21 @@ import numpy as np
 import polars as pl
 
 from transforms.fit import FORMS
-from transforms.fit.lines import Floats
+from transforms.fit.lines import Floats, Ints
 from transforms.judge.evidence import Bools, Model, change_that_matters
 from transforms.judge.findings import Findings
 from transforms.judge.second_look import SecondLook
+from transforms.judge.words import (
+    CURVE,
+    FORM_NAMES,
+    HEALTHY,
+    INCONCLUSIVE,
+    NONE,
+    REASON,
+    STEADY,
+    UNSTEADY,
+    Numbers,
+)
 from transforms.policy import Policy
 from transforms.summarise.moments import Moments
 
@@ -19,9 +30,13 @@ from transforms.summarise.moments import Moments
 SEEN = 0.5
 
 
-_FORMS = np.array((*FORMS, "curve"), dtype=object)
-#: reasons of steady meters, by form and whether the differences are in the model's band
-_NAMED = np.array([[f"{form}_mapping", f"{form}_in_band"] for form in _FORMS], dtype=object)
+#: number of the form of each `transforms.fit.Choice`, and of a curve
+_FORMS = np.array([*(FORM_NAMES.index(form) for form in FORMS), CURVE], dtype=np.int8)
+#: reasons of steady meters, by form and whether the differences are in the model's band; a curve's are not
+_NAMED = np.array(
+    [[REASON[f"{form}_mapping"], REASON[f"{form}_in_band"]] for form in FORMS] + [[REASON["curve_mapping"]] * 2],
+    dtype=np.int8,
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +46,7 @@ class Standing:
     Attributes
     ----------
     blocked
-        Why it cannot be judged whatever its readings say, None where nothing stands in the way.
+        Number of the reason why it cannot be judged whatever its readings say, `NONE` where nothing stands in the way.
     short, dry
         Too few pairs; too few of them with flow.
     outside
@@ -44,7 +59,7 @@ class Standing:
         What only the samples can tell: the meter needs a second look.
     """
 
-    blocked: np.ndarray
+    blocked: Numbers
     short: Bools
     dry: Bools
     outside: Bools
@@ -54,26 +69,27 @@ class Standing:
 
 
 def blocked_by() -> pl.Expr:
-    """Why a meter cannot be judged, whatever its readings say; null where nothing stands in the way."""
+    """The number of the reason why a meter cannot be judged, whatever its readings say; `NONE` where nothing stands in the
+    way."""
+
+    def reason(name: str) -> pl.Expr:
+        return pl.lit(REASON[name], pl.Int8)
+
     return (
         pl.when(pl.col("model").is_null())
-        .then(pl.lit("unregistered"))
+        .then(reason("unregistered"))
         .when(pl.col("conflict"))
-        .then(pl.lit("pairing_conflict"))
+        .then(reason("pairing_conflict"))
         .when(pl.col("n_meter") == 0)
-        .then(pl.lit("meter_missing"))
+        .then(reason("meter_missing"))
         .when(pl.col("n_reference") == 0)
-        .then(pl.lit("reference_missing"))
+        .then(reason("reference_missing"))
         .when(~pl.col("reference_known"))
-        .then(pl.lit("reference_unregistered"))
+        .then(reason("reference_unregistered"))
         .when(~pl.col("reference_valid"))
-        .then(pl.lit("reference_expired"))
+        .then(reason("reference_expired"))
+        .otherwise(pl.lit(NONE, pl.Int8))
     )
-
-
-def stands_in_the_way(blocked: np.ndarray) -> Bools:
-    """Where there is a reason, (meters,)."""
-    return np.asarray(pl.Series(blocked.tolist(), dtype=pl.String).is_not_null().to_numpy())
 
 
 def volume_with_evidence(found: Findings) -> Floats:
@@ -95,20 +111,20 @@ def stand(
     dry = np.asarray(found.flowing < need.min_flowing)
     lowest = np.minimum(moments.total("x_min"), moments.total("y_min"))
     backwards = lowest < -2 * model.resolution
-    judgeable = ~stands_in_the_way(blocked) & ~short
+    judgeable = (blocked == NONE) & ~short
     doubtful = judgeable & (backwards | (~dry & (outside | found.stuck | (~healthy & found.excessive))))
     return Standing(blocked, short, dry, outside, healthy, np.asarray(backwards), np.asarray(doubtful))
 
 
 def climb(
     standing: Standing, found: Findings, second: SecondLook, model: Model, policy: Policy
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[Numbers, Numbers, Numbers]:
     """The rest of the ladder, with the second look.
 
     Returns
     -------
-    verdict, reason, form : ndarray of object
-        ``form`` is None unless the verdict is ``steady``.
+    verdict, reason, form : ndarray of int
+        By number, see `transforms.judge.words`; ``form`` is `NONE` unless the verdict is steady.
     """
     by_threshold = found.threshold & ("threshold" in policy.precheck.tests)
     by_mapping = (found.mapping | second.curved) & ("mapping" in policy.precheck.tests)
@@ -120,29 +136,25 @@ def climb(
     curve = second.curved & by_mapping
     steady = standing.outside & (by_threshold | by_mapping) & ~step & ~drifting & ~odd
     off = standing.outside | (~standing.healthy & found.excessive) | still
-    form = _FORMS[np.where(curve, 3, found.choice.index)]
-    in_band = by_threshold & ~curve
-    steps: list[tuple[Bools, str, np.ndarray | str]] = [
-        (stands_in_the_way(standing.blocked), "inconclusive", standing.blocked),
-        (standing.short, "inconclusive", "too_few_pairs"),
-        (second.reverse, "unsteady", "reverse_flow"),
-        (standing.dry, "inconclusive", "no_flow"),
-        (standing.healthy, "healthy", "within_mpe"),
-        (off & second.skewed, "unsteady", "clock_skew"),
-        (off & still, "unsteady", "stuck"),
-        (off & second.dropout, "unsteady", "dropout"),
-        (steady, "steady", _NAMED[np.where(curve, 3, found.choice.index), in_band.astype(int)]),
-        (off & step, "unsteady", "step"),
-        (off & drifting, "unsteady", "drifting"),
-        (off, "unsteady", "scatter"),
+    relation: Ints = np.where(curve, len(FORMS), found.choice.index)
+    steps: list[tuple[Bools, int, Numbers | int]] = [
+        (standing.blocked != NONE, INCONCLUSIVE, standing.blocked),
+        (standing.short, INCONCLUSIVE, REASON["too_few_pairs"]),
+        (second.reverse, UNSTEADY, REASON["reverse_flow"]),
+        (standing.dry, INCONCLUSIVE, REASON["no_flow"]),
+        (standing.healthy, HEALTHY, REASON["within_mpe"]),
+        (off & second.skewed, UNSTEADY, REASON["clock_skew"]),
+        (off & still, UNSTEADY, REASON["stuck"]),
+        (off & second.dropout, UNSTEADY, REASON["dropout"]),
+        (steady, STEADY, _NAMED[relation, by_threshold.astype(np.int8)]),
+        (off & step, UNSTEADY, REASON["step"]),
+        (off & drifting, UNSTEADY, REASON["drifting"]),
+        (off, UNSTEADY, REASON["scatter"]),
     ]
-    verdict = np.full(len(form), "inconclusive", dtype=object)
-    reason = np.full(len(form), "undecided", dtype=object)
-    open_ = np.ones(len(form), dtype=bool)
-    for holds, name, why in steps:
-        now = open_ & holds
-        verdict[now] = name
-        reason[now] = why[now] if isinstance(why, np.ndarray) else why
-        open_ &= ~holds
-    form[verdict != "steady"] = None
-    return verdict, reason, form
+    verdict = np.full(len(off), INCONCLUSIVE, dtype=np.int8)
+    reason = np.full(len(off), REASON["undecided"], dtype=np.int8)
+    # from the last rung to the first, each of which goes before those below it
+    for holds, what, why in reversed(steps):
+        verdict[holds] = what
+        reason[holds] = why[holds] if isinstance(why, np.ndarray) else why
+    return verdict, reason, np.where(verdict == STEADY, _FORMS[relation], NONE).astype(np.int8)

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from transforms.fit.lines import Floats
+from transforms.judge.columns import JUDGED, MISSING, Columns, columns_of, extras_of, nothing
 from transforms.judge.evidence import FLOWING
+from transforms.judge.ladder import blocked_by
 from transforms.judge.second_look import Look, SecondLook
-from transforms.judge.verdict import JUDGED, Worked, tell, unpaired, work_out
+from transforms.judge.words import INCONCLUSIVE, NONE, REASON
+from transforms.judge.worked import Worked, work_out
 from transforms.policy import Policy
 from transforms.schemas import AUDIT_WINDOWS
 from transforms.summarise.moments import Moments
@@ -20,6 +23,11 @@ from transforms.windows import Window
 #: the columns of `judge_windows`: those of a run, of an audit, and what later rooms need
 JUDGED_WINDOWS: dict[str, pl.DataType | type[pl.DataType]] = {**AUDIT_WINDOWS, **JUDGED}
 
+#: columns that tell whose the row is, and when
+_ASIDE = ("feature_code", "flowmeter_id", "model", "window_start", "window_end")
+#: columns of the fleet table that a verdict rests on
+_MODELS = ("model", "per_lph", "q1_u", "q2_u", "band_low_u", "band_high_u", "mpe_low", "mpe_high", "proportion",
+           "repeatability", "resolution_lph")  # fmt: skip
 _HOUR_US = 3.6e9
 
 
@@ -27,11 +35,11 @@ _HOUR_US = 3.6e9
 class Calibrations:
     """The calibration history of all flowmeters, as arrays sorted by flowmeter and day.
 
-    ``day`` counts days since 1970, ``uncertainty`` is relative, k = 2; ``place`` maps an id to its place in ``first``,
-    where its history begins.
+    ``day`` counts days since 1970, ``uncertainty`` is relative, k = 2; the history of each of the ``ids`` begins at its place
+    in ``first``.
     """
 
-    place: pl.DataFrame
+    ids: pl.Series
     first: np.ndarray
     day: np.ndarray
     uncertainty: np.ndarray
@@ -46,7 +54,7 @@ class Calibrations:
         counts = ids.join(table.group_by("flowmeter_id").len(), on="flowmeter_id", how="left", maintain_order="left")
         first = np.concatenate([[0], np.cumsum(counts["len"].fill_null(0).cast(pl.Int64).to_numpy())]).astype(np.int64)
         return Calibrations(
-            place=ids.with_row_index("calibration"),
+            ids=ids["flowmeter_id"],
             first=first,
             day=table["calibrated_on"].to_physical().to_numpy().astype(np.int64),
             uncertainty=table["uncertainty"].fill_null(policy.reference.uncertainty).to_numpy(),
@@ -65,32 +73,29 @@ class Calibrations:
 def with_references(
     listed: pl.DataFrame, calibrations: Calibrations | None, policy: Policy, windows: Sequence[Window]
 ) -> pl.DataFrame:
-    """Rows with what is known of their references at the end of their window, as `verdict.with_references` has it."""
+    """What is known of the rows' references at the end of their window, as `verdict.with_references` has it."""
     if calibrations is None:
-        return listed.with_columns(
-            reference_valid=pl.lit(True),
-            reference_known=pl.lit(True),
-            reference_uncertainty=pl.lit(policy.reference.uncertainty),
-            calibrated_on=pl.lit(None, pl.Date),
+        return pl.select(
+            reference_valid=pl.repeat(True, listed.height),
+            reference_known=pl.repeat(True, listed.height),
+            reference_uncertainty=pl.repeat(policy.reference.uncertainty, listed.height),
+            calibrated_on=pl.repeat(None, listed.height, dtype=pl.Date),
         )
-    placed = listed.select("flowmeter_id").join(
-        calibrations.place, on="flowmeter_id", how="left", maintain_order="left"
-    )
-    flowmeter = placed["calibration"].cast(pl.Int64).fill_null(-1).to_numpy()
+    flowmeter = places(listed["flowmeter_id"], calibrations.ids)
     number = listed["window"].to_numpy()
     known, has = flowmeter >= 0, np.zeros(len(flowmeter), dtype=bool)
     day, age = np.zeros(len(flowmeter), dtype=np.int64), np.zeros(len(flowmeter), dtype=np.int64)
     uncertainty = np.full(len(flowmeter), policy.reference.uncertainty)
-    last_days = [int((window.end.timestamp() - 1e-6) // 86400) for window in windows]
-    for last_day in sorted(set(last_days)):
-        here = np.flatnonzero(np.isin(number, np.flatnonzero(np.asarray(last_days) == last_day)) & known)
+    last_days = np.array([int((window.end.timestamp() - 1e-6) // 86400) for window in windows])
+    for last_day in np.unique(last_days).tolist():
+        here = np.flatnonzero((last_days[number] == last_day) & known)
         at, there = calibrations.newest(last_day)
         some = here[there[flowmeter[here]]]
         has[some] = True
         newest = at[flowmeter[some]]
         day[some], age[some] = calibrations.day[newest], last_day - calibrations.day[newest]
         uncertainty[some] = calibrations.uncertainty[newest]
-    return listed.with_columns(
+    return pl.select(
         reference_known=pl.Series(known),
         reference_valid=pl.Series(known & has & (age <= policy.reference_max_age_days)),
         reference_uncertainty=pl.Series(uncertainty),
@@ -102,9 +107,10 @@ def with_references(
 
 @dataclass(frozen=True)
 class JudgedRows:
-    """Judged rows (`JUDGED_WINDOWS`, in the order given), and what the second look found of those with a ``meter_no``."""
+    """Judged rows as arrays (`transforms.judge.columns`), in the order given, and what the second look found of those with a
+    ``meter_no``. ``calibrated_on`` counts days since 1970."""
 
-    frame: pl.DataFrame
+    columns: Columns
     second: SecondLook
 
 
@@ -116,13 +122,15 @@ def judge_windows(
     policy: Policy,
     windows: Sequence[Window],
     look: Look | SecondLook,
+    *,
+    extras: bool = True,
 ) -> JudgedRows:
     """Give each row its verdict.
 
     Parameters
     ----------
     rows : DataFrame
-        `transforms.summarise.span.ROWS`, in order of ``meter_no``.
+        `transforms.summarise.span.ROWS`, in order of ``meter_no``, the rows of a meter one after the other.
     moments : Moments
         Of the rows with a ``meter_no``.
     fleet : DataFrame
@@ -132,69 +140,68 @@ def judge_windows(
     windows : sequence of Window
         All of one length; ``window`` of a row is its place here.
     look : callable or SecondLook
-        As for `transforms.judge.verdict.work_out`.
+        As for `transforms.judge.worked.work_out`.
+    extras : bool
+        Whether the columns that only later rooms need are asked for, `transforms.judge.columns.EXTRAS`.
     """
-    listed = rows.join(fleet, on="feature_code", how="left", maintain_order="left")
-    listed = with_references(listed, calibrations, policy, windows)
-    begins = pl.Series([window.start for window in windows], dtype=AUDIT_WINDOWS["window_start"])
-    starts = begins.gather(listed["window"])
-    listed = listed.with_columns(
-        window_start=starts, window_end=starts + windows[0].length, place=pl.int_range(pl.len())
-    )
-    has = pl.col("meter_no").is_not_null()
-    paired, rest = listed.filter(has), listed.filter(~has)
-    found, second = [], SecondLook.none(0)
+    reference = with_references(rows, calibrations, policy, windows)
+    listed = with_models(rows, fleet).with_columns(reference.get_columns())
+    paired = listed.filter(pl.col("meter_no").is_not_null())
+    whole = paired.height == listed.height
+    columns, second = nothing_said(0 if whole else listed.height), SecondLook.none(0)
+    if not whole:
+        # rows without a single pair, and why
+        blocked = listed.select(blocked_by()).to_series().to_numpy()
+        columns["reason"][:] = np.where(blocked == NONE, REASON["too_few_pairs"], blocked)
     if paired.height:
         number = paired["window"].to_numpy().astype(np.int64)
+        begins = np.array([int(window.start.timestamp()) * 1_000_000 for window in windows])
         worked = work_out(paired, moments, policy, windows[0], look, number, sparing=True)
         second = worked.second
-        told = tell(paired, moments, policy, worked, paired["window_start"])
-        found.append(told.with_columns(paired["place"], **_weighted(moments, worked, paired)))
-    if rest.height:
-        found.append(unpaired(rest).with_columns(rest["place"]))
-    said = pl.concat(found, how="diagonal_relaxed") if found else pl.DataFrame(schema={"place": pl.Int64})
-    if paired.height and rest.height:
-        said = said.sort("place")
-    known = listed.select("flowmeter_id", "model", "window_start", "window_end")
-    return JudgedRows(complete(said.with_columns(known.get_columns())), second)
+        told = columns_of(paired, moments, policy, worked, begins[number]) | _weighted(moments, worked, paired)
+        told |= extras_of(moments, policy, worked) if extras else {}
+        told["calibrated_on"] = _days(paired)
+        if whole:
+            return JudgedRows(told, second)
+        place = listed["meter_no"].is_not_null().to_numpy().nonzero()[0]
+        for name, values in told.items():
+            columns[name][place] = values
+    return JudgedRows(columns, second)
 
 
-def complete(frame: pl.DataFrame) -> pl.DataFrame:
-    """The columns `JUDGED_WINDOWS`, null where there is nothing to say."""
-    there = set(frame.columns)
-    return frame.select(
-        (pl.col(name) if name in there else pl.lit(None)).cast(kind).alias(name)
+def with_models(rows: pl.DataFrame, fleet: pl.DataFrame) -> pl.DataFrame:
+    """Rows with what the judge asks of the fleet table, null for meters that are not registered."""
+    number = pl.Series(places(rows["feature_code"], fleet["feature_code"]))
+    number = number.set(number < 0, None)
+    return rows.with_columns(fleet.select(pl.col(_MODELS).gather(number)).get_columns())
+
+
+def places(names: pl.Series, known: pl.Series) -> npt.NDArray[np.int64]:
+    """The place of each name among those known, -1 where it is not; names that repeat follow each other and are looked for
+    once."""
+    runs = names.rle().struct.unnest()
+    numbered = pl.DataFrame({"value": known, "place": np.arange(len(known))})
+    found = runs.join(numbered, on="value", how="left", maintain_order="left")["place"].fill_null(-1).to_numpy()
+    return np.repeat(found, runs["len"].to_numpy())
+
+
+def _days(paired: pl.DataFrame) -> npt.NDArray[np.int64]:
+    return paired["calibrated_on"].cast(pl.Int32).cast(pl.Int64).fill_null(MISSING).to_numpy()
+
+
+def nothing_said(rows: int) -> Columns:
+    """The columns of rows of which nothing can be said, for want of the meter's readings."""
+    columns = {
+        name: nothing(kind, rows)
         for name, kind in JUDGED_WINDOWS.items()
-    )
+        if name not in _ASIDE and not name.startswith("pooled_")
+    }
+    columns["verdict"][:], columns["reason"][:] = INCONCLUSIVE, REASON["meter_missing"]
+    columns["n_pairs"][:], columns["n_flowing"][:], columns["coverage"][:] = 0, 0, 0.0
+    return columns
 
 
-def judge_silent_windows(fleet: pl.DataFrame, seen: pl.DataFrame, windows: Sequence[Window]) -> pl.DataFrame:
-    """Rows for the registered meters and the windows in which nothing was heard of or about them.
-
-    Parameters
-    ----------
-    seen : DataFrame
-        ``feature_code``, ``window_start`` of the rows that there are.
-    """
-    begins = pl.Series("window_start", [window.start for window in windows], dtype=AUDIT_WINDOWS["window_start"])
-    silent = (
-        fleet.select("feature_code", "model")
-        .join(begins.to_frame(), how="cross")
-        .join(seen.select("feature_code", "window_start"), on=["feature_code", "window_start"], how="anti")
-    )
-    return complete(
-        silent.with_columns(
-            window_end=pl.col("window_start") + windows[0].length,
-            verdict=pl.lit("inconclusive"),
-            reason=pl.lit("meter_missing"),
-            n_pairs=pl.lit(0, pl.Int64),
-            n_flowing=pl.lit(0, pl.Int64),
-            coverage=pl.lit(0.0),
-        )
-    )
-
-
-def _weighted(moments: Moments, worked: Worked, paired: pl.DataFrame) -> dict[str, pl.Series]:
+def _weighted(moments: Moments, worked: Worked, paired: pl.DataFrame) -> Columns:
     """What only an audit's table has: volumes, and the gain that fits all flowing pairs best, less one.
 
     The same weights and the same scatter as the errors of the zones, see `transforms.judge.evidence.zone_errors`.
@@ -210,13 +217,10 @@ def _weighted(moments: Moments, worked: Worked, paired: pl.DataFrame) -> dict[st
         error = xy / xx - 1
         standard = np.sqrt(np.maximum(worked.found.scatter / xx, rounding))
 
-    def known(values: Floats) -> pl.Series:
-        return pl.Series(values, dtype=pl.Float64).fill_nan(None)
-
     return {
-        "volume_l": known(moments.total("sx") * unit * hours),
-        "meter_volume_l": known(moments.total("sy") * unit * hours),
-        "error": known(np.where(xx > 0, error, np.nan)),
-        "error_se": known(np.where(xx > 0, standard, np.nan)),
-        "reference_uncertainty": known(worked.reference.uncertainty / 2),
+        "volume_l": moments.total("sx") * unit * hours,
+        "meter_volume_l": moments.total("sy") * unit * hours,
+        "error": np.where(xx > 0, error, np.nan),
+        "error_se": np.where(xx > 0, standard, np.nan),
+        "reference_uncertainty": worked.reference.uncertainty / 2,
     }

@@ -109,14 +109,15 @@ def lack_of_fit_test(
         within = np.maximum(lines.chi2 - between, 0.0)
         rest = np.maximum(lines.dof - more, 0.0)
         f = (between / more) / ((prior_dof + within) / (prior_dof + rest))
-        p = f_survival(f, more, prior_dof + rest)
         asked = (more >= 1) & (rest + prior_dof >= 1)
+        p = np.full(len(f), np.nan)
+        p[asked] = f_survival(f[asked], more[asked], prior_dof + rest[asked])
         curved = asked & (p < significance)
         about_line = (prior_dof + lines.chi2) / (prior_dof + np.maximum(lines.dof, 0.0))
         scatter = np.where(curved, (prior_dof + within) / (prior_dof + rest), about_line)
         perhaps = asked & (p < PERHAPS * significance)
     dof = prior_dof + np.where(curved, rest, np.maximum(lines.dof, 0.0))
-    return LackOfFit(np.asarray(curved), np.asarray(perhaps), scatter, dof, np.where(asked, p, np.nan))
+    return LackOfFit(np.asarray(curved), np.asarray(perhaps), scatter, dof, p)
 
 
 @compiled

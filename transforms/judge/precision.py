@@ -12,6 +12,7 @@ from transforms.judge.evidence import FLOWING, Bools, Model, Reference, Zones
 from transforms.judge.findings import Findings
 from transforms.judge.ladder import Standing
 from transforms.judge.second_look import SecondLook
+from transforms.judge.words import CURVE, REASON, Numbers
 from transforms.policy import Policy
 from transforms.summarise.moments import BINS, Moments
 
@@ -36,13 +37,13 @@ def expanded_after(
     second: SecondLook,
     model: Model,
     reference: Reference,
-    form: np.ndarray,
+    form: Numbers,
     policy: Policy,
 ) -> Floats:
     """Expanded uncertainty of the corrected flow, relative, for each meter's form."""
     line = corrected_uncertainty(moments, found, model).max(axis=0)
     curve = np.hypot(second.curve_uncertainty, reference.uncertainty / 2)
-    return np.asarray(policy.judge.coverage_factor * np.where(form == "curve", curve, line))
+    return np.asarray(policy.judge.coverage_factor * np.where(form == CURVE, curve, line))
 
 
 def imprecise(
@@ -51,7 +52,7 @@ def imprecise(
     second: SecondLook,
     model: Model,
     reference: Reference,
-    form: np.ndarray,
+    form: Numbers,
     policy: Policy,
 ) -> Bools:
     """Whether the corrected meter might still be outside the permissible error, for all that the parameters tell.
@@ -134,7 +135,7 @@ def keep_open(zones: Zones) -> Bools:
 
 
 def pairs_needed(
-    standing: Standing, found: Findings, model: Model, reference: Reference, reason: np.ndarray, policy: Policy
+    standing: Standing, found: Findings, model: Model, reference: Reference, reason: Numbers, policy: Policy
 ) -> Ints:
     """How many flowing pairs in all would settle an open question, at the error, the scatter and the mix of flows seen so
     far; 0 where none would, or where that cannot be told.
@@ -152,7 +153,7 @@ def pairs_needed(
         wanted = factor**2 * single / room * (found.flowing / zones.n)
     possible = (zones.n >= policy.evidence.min_zone_pairs) & (room > 0) & (wanted < 1e6)
     most = np.where(blocking & possible, wanted, 0.0).max(axis=0)
-    settled = (reason == "undecided") & blocking.any(axis=0) & ~(blocking & ~possible).any(axis=0)
+    settled = (reason == REASON["undecided"]) & blocking.any(axis=0) & ~(blocking & ~possible).any(axis=0)
     found_pairs = np.where(settled, np.maximum(np.ceil(most), found.flowing + 1), 0.0)
-    least = np.where(reason == "no_flow", policy.evidence.min_flowing, 0)
+    least = np.where(reason == REASON["no_flow"], policy.evidence.min_flowing, 0)
     return np.where(standing.dry, least, found_pairs).astype(np.int64)

@@ -19,8 +19,9 @@ from transforms.judge.curved import best_curve
 from transforms.judge.estimate import robust_lines
 from transforms.judge.evidence import Bools, Model, Reference
 from transforms.judge.findings import Findings
+from transforms.judge.moving import change_test
 from transforms.judge.samples import Samples, lay_out
-from transforms.judge.unsteady import Kinds, change_test, kinds_of
+from transforms.judge.unsteady import Kinds, kinds_of
 from transforms.policy import Policy
 
 #: gives the pairs (`transforms.judge.samples.LOOKED`) of some meters, by their numbers
@@ -67,14 +68,14 @@ class SecondLook(Kinds):
     def none(meters: int) -> SecondLook:
         """Of a bucket in which nobody was looked at."""
         numbers, flows = np.zeros(meters, dtype=np.int64), np.full(meters, np.nan)
-        points = np.full((meters, MOST_POINTS), np.nan)
         arrays: dict[str, Any] = {one.name: np.zeros(meters, dtype=bool) for one in fields(SecondLook)}
         arrays |= {name: numbers.copy() for name in ("lag", "changed_us")}
         arrays |= {
             name: flows.copy()
             for name in ("dead", "change", "p_drift", "p_step", "curve_p", "curve_error", "curve_uncertainty")
         }
-        arrays |= {name: points.copy() for name in ("curve_q", "curve_q_meter")}
+        # asked of curves only, and memory that is not written to is none
+        arrays |= {name: np.zeros((meters, MOST_POINTS)) for name in ("curve_q", "curve_q_meter")}
         arrays["robust"] = {name: flows.copy() for name in ROBUST}
         return SecondLook(**arrays)
 

@@ -5,112 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 
 import duckdb
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from transforms.lake import Lake, LakeFile
 from transforms.match.pairing import Pairing, resolve
-from transforms.match.samples import LOOK_BACK, load_samples, registers_of
+from transforms.match.parties import Parties
+from transforms.match.samples import LOOK_BACK, load_samples
 from transforms.schemas import UTC_US
 from transforms.sql import statement
 from transforms.windows import Window
 
-
-@dataclass(frozen=True)
-class Parties:
-    """Who is who, and who is said to watch whom: of a whole fleet, or of one bucket (see `split`).
-
-    Attributes
-    ----------
-    fleet : DataFrame
-        The fleet table of the registered meters.
-    devices : DataFrame
-        The lake's dictionary of devices.
-    claims : DataFrame
-        As made by `transforms.match.claims.claims`.
-    instants : DataFrame
-        ``device_no`` of the flowmeters whose signal is momentary.
-    settled : float
-        The largest relative change at which two momentary readings still tell the mean between them.
-    changed : DataFrame
-        `CHANGED`: meters of which only what they measured from some moment on counts.
-    """
-
-    fleet: pl.DataFrame
-    devices: pl.DataFrame
-    claims: pl.DataFrame
-    instants: pl.DataFrame
-    settled: float
-    changed: pl.DataFrame
-
-    @cached_property
-    def codes(self) -> list[str]:
-        """The feature codes that are at home here, sorted."""
-        return pl.concat([self.devices["feature_code"], self.claims["feature_code"]]).unique().sort().to_list()
-
-    @cached_property
-    def place(self) -> dict[str, int]:
-        """The place of each code in ``codes``."""
-        return {code: k for k, code in enumerate(self.codes)}
-
-    @cached_property
-    def meters(self) -> npt.NDArray[np.int64]:
-        """The device number of each code's meter, -1 where none ever reported, in the order of ``codes``."""
-        numbers = np.full(len(self.codes), -1, dtype=np.int64)
-        numbers[[self.place[code] for code in self.devices["feature_code"]]] = self.devices["device_no"].to_numpy()
-        return numbers
-
-    @cached_property
-    def registers(self) -> pl.DataFrame:
-        """What is known of the meters' registers, `transforms.match.samples.REGISTERS`."""
-        return registers_of(self.devices, self.fleet)
-
-    @cached_property
-    def flowmeter_ids(self) -> list[str]:
-        """The flowmeters that claim any of the codes, sorted."""
-        return self.claims["flowmeter_id"].drop_nulls().unique().sort().to_list()
-
-    def split(self, buckets: int) -> list[Parties]:
-        """The parties of each bucket; every feature code that the lake knows is at home in exactly one of them.
-
-        A code is at home where its meter's readings lie, or, if it never reported, in the first of the buckets of the
-        flowmeters that claim it.
-        """
-        meters = self.devices.filter(pl.col("stream") == "meter").select("feature_code", "bucket")
-        named = self.claims.select("feature_code", "bucket").sort("bucket").unique("feature_code", keep="first")
-        home = pl.concat([meters, named.join(meters, on="feature_code", how="anti")])
-        parts = {
-            name: frame.join(home.rename({"bucket": "home"}), on="feature_code").partition_by(
-                "home", as_dict=True, include_key=False
-            )
-            for name, frame in (
-                ("fleet", self.fleet),
-                ("devices", self.devices.filter(pl.col("stream") == "meter")),
-                ("claims", self.claims),
-            )
-        }
-        return [
-            Parties(
-                fleet=parts["fleet"].get((bucket,), self.fleet.clear()),
-                devices=parts["devices"].get((bucket,), self.devices.clear()),
-                claims=parts["claims"].get((bucket,), self.claims.clear()),
-                instants=self.instants,
-                settled=self.settled,
-                changed=self.changed,
-            )
-            for bucket in range(buckets)
-        ]
-
-
 #: so few devices are looked for by their numbers
 FEW = 200
-
-#: meters that are not the same all window, and since when they are what they are now
-CHANGED: dict[str, pl.DataType | type[pl.DataType]] = {"feature_code": pl.String, "since": UTC_US}
 
 METERS: dict[str, pl.DataType | type[pl.DataType]] = {
     "feature_code": pl.String,

@@ -16,7 +16,8 @@ import duckdb
 import polars as pl
 
 from transforms.lake import Lake, LakeFile, readings_sql
-from transforms.match.bucket import METERS, Parties, match_bucket
+from transforms.match.bucket import METERS, match_bucket
+from transforms.match.parties import Parties
 from transforms.match.samples import LOOK_BACK
 from transforms.match.span import Chunk
 from transforms.schemas import UTC_US

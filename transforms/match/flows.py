@@ -57,6 +57,11 @@ class Registers:
     rollover_l: Floats
     coarse_lph: Floats
 
+    @staticmethod
+    def unknown(devices: int) -> Registers:
+        """Of devices of whose registers nothing is known."""
+        return Registers(np.full(devices, np.inf), np.full(devices, np.nan), np.full(devices, np.inf))
+
     def pick(self, rows: Ints) -> Registers:
         """Those of some of the devices."""
         return Registers(self.limit_lph[rows], self.rollover_l[rows], self.coarse_lph[rows])

@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 
 from transforms.lake import Lake, readings_sql
-from transforms.match.bucket import Parties
+from transforms.match.parties import Parties
 from transforms.match.samples import LOOK_BACK, register_rules, registers_of
 from transforms.rollover import EMPTY, FULL, LEAST_L
 from transforms.sql import instant, statement

@@ -14,42 +14,15 @@ import numpy as np
 import polars as pl
 
 from transforms.lake import Lake, LakeFile
-from transforms.match.bucket import Parties
+from transforms.match.chunk import Chunk
 from transforms.match.flows import Flows, Registers, flows_of
 from transforms.match.grid import Bools, Floats, Grid, Ints, grid_for, lay
 from transforms.match.pairing import resolve
-from transforms.match.samples import LOOK_BACK, REGISTERS
-from transforms.schemas import UTC_US
-from transforms.windows import Window
+from transforms.match.parties import Claimed, Parties
+from transforms.match.samples import LOOK_BACK
 
 #: instants that no reading has: a validity without beginning, without end [us since 1970]
 ALWAYS = (-(2**62), 2**62)
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Some consecutive windows of one bucket: the unit that is matched and summarised at once."""
-
-    bucket: int
-    start: datetime
-    length: timedelta
-    windows: int
-
-    @property
-    def end(self) -> datetime:
-        return self.start + self.windows * self.length
-
-    def window(self, number: int) -> Window:
-        """One of its windows."""
-        return Window(self.start + number * self.length, self.length)
-
-    @property
-    def start_us(self) -> int:
-        return int(self.start.timestamp()) * 1_000_000
-
-    @property
-    def window_us(self) -> int:
-        return int(self.length.total_seconds()) * 1_000_000
 
 
 @dataclass(frozen=True)
@@ -118,7 +91,7 @@ def match_span(lake: Lake, chunk: Chunk, parties: Parties, changed: pl.DataFrame
     grid = grid_for(list(files.values()), chunk.start_us, end_us, chunk.window_us, back_us, len(codes))
     if grid is None:
         return _all_few(blank)
-    simple, involved = _sort_claims(parties.claims, parties.place, chunk)
+    simple, involved = _sort_claims(parties.claimed, len(codes), chunk)
     devices = {"meter": parties.meters, "flowmeter": np.concatenate([simple, involved])}
     back = back_us // grid.step_us
     flows = {}
@@ -130,8 +103,9 @@ def match_span(lake: Lake, chunk: Chunk, parties: Parties, changed: pl.DataFrame
         )
         instant = np.isin(numbers, parties.instants["device_no"].to_numpy()) & (stream == "flowmeter")
         laid = lay(wanted, numbers, grid, lake.conflicts())
-        known = parties.registers if stream == "meter" else pl.DataFrame(schema=REGISTERS)
-        registers = _registers(numbers, known)
+        registers = Registers.unknown(len(numbers))
+        if stream == "meter" and laid.register is not None:
+            registers = _registers(numbers, parties.registers)
         flows[stream] = flows_of(laid, chunk.windows, back, instant, parties.settled, registers)
     return _pair(blank, chunk, parties, grid, flows["meter"], flows["flowmeter"], involved, changed)
 
@@ -178,7 +152,7 @@ def _all_few(blank: SpanMatch) -> SpanMatch:
     return blank
 
 
-def _sort_claims(claims: pl.DataFrame, place: dict[str, int], chunk: Chunk) -> tuple[Ints, Ints]:
+def _sort_claims(claimed: Claimed, codes: int, chunk: Chunk) -> tuple[Ints, Ints]:
     """The claims that need no second thought, and the devices of the others.
 
     Returns
@@ -189,19 +163,11 @@ def _sort_claims(claims: pl.DataFrame, place: dict[str, int], chunk: Chunk) -> t
     involved : ndarray
         Devices that claim the codes about which there is more to say.
     """
-    plain = (
-        pl.col("source").is_in(["record", "table"])
-        & (pl.col("valid_from") <= pl.lit(chunk.start).cast(UTC_US))
-        & (pl.col("valid_to") >= pl.lit(chunk.end).cast(UTC_US))
-        & (pl.len().over("feature_code") == 1)
-        & (pl.len().over("device_no") == 1)
-    )
-    told = claims.with_columns(plain=plain)
-    simple = np.full(len(place), -1, dtype=np.int64)
-    alone = told.filter("plain")
-    simple[[place[code] for code in alone["feature_code"]]] = alone["device_no"].to_numpy()
-    rest = told.filter(~pl.col("plain"))["device_no"].unique().sort()
-    return simple, rest.to_numpy().astype(np.int64)
+    end_us = chunk.start_us + chunk.windows * chunk.window_us
+    plain = claimed.plain & (claimed.valid_from <= chunk.start_us) & (claimed.valid_to >= end_us)
+    simple = np.full(codes, -1, dtype=np.int64)
+    simple[claimed.place[plain]] = claimed.device[plain]
+    return simple, np.unique(claimed.device[~plain])
 
 
 def _pair(
@@ -218,20 +184,21 @@ def _pair(
     place, ids = parties.place, parties.flowmeter_ids
     count, width = len(codes), meter.lph.shape[2]
     slots_us = np.arange(width, dtype=np.int64) * grid.step_us
-    of_id = {name: k for k, name in enumerate(ids)}
     # simple claims stand in the first rows, one per code; each of the others where it was found to hold
     reference = np.where(flowmeter.n[:count] > 0, np.arange(count)[:, None], -1)
     named = np.full(count, -1, dtype=np.int64)
-    only = parties.claims.filter(~pl.col("device_no").is_in(involved.tolist()))
-    named[[place[code] for code in only["feature_code"]]] = [of_id.get(name, -1) for name in only["flowmeter_id"]]
+    claimed = parties.claimed
+    is_involved = np.isin(claimed.device, involved)
+    named[claimed.place[~is_involved]] = claimed.flowmeter[~is_involved]
     names = np.where(reference >= 0, named[:, None], -1)
     conflict = np.zeros((count, chunk.windows), dtype=bool)
     valid = np.empty((2, count, chunk.windows), dtype=np.int64)
     valid[0], valid[1] = ALWAYS
     few = set(np.flatnonzero(meter.odd | flowmeter.odd[:count]).tolist())
-    rest = parties.claims.filter(pl.col("device_no").is_in(involved.tolist()))
+    rest = parties.claims.filter(pl.Series(is_involved))
     if not rest.is_empty():
         rows = {int(device): count + k for k, device in enumerate(involved)}
+        of_id = {name: k for k, name in enumerate(ids)}
         few |= {
             place[code]
             for code, device in rest.select("feature_code", "device_no").iter_rows()
@@ -329,3 +296,6 @@ def _within(lph: Floats, valid: Ints, watched: Bools, chunk: Chunk, phase: Ints,
     inside = (stamp >= valid[0][partial][:, None]) & (stamp < valid[1][partial][:, None])
     out[partial] = np.where(inside, out[partial], np.nan)
     return out
+
+
+__all__ = ["ALWAYS", "Chunk", "SpanMatch", "match_span"]

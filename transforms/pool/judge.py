@@ -13,12 +13,14 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
+from transforms.judge.columns import JUDGED, frame_of, measured
 from transforms.judge.evidence import Bools
 from transforms.judge.findings import find, numbers_of
 from transforms.judge.ladder import climb, stand
 from transforms.judge.precision import imprecise, marginal, unproven
 from transforms.judge.second_look import SecondLook
-from transforms.judge.verdict import JUDGED, measured, with_references
+from transforms.judge.verdict import with_references
+from transforms.judge.words import HEALTHY, REASON, STEADY
 from transforms.policy import Policy
 from transforms.pool.gather import Earlier, gather, whom_to_ask
 from transforms.pool.trend import trend_test
@@ -138,24 +140,25 @@ def _judge_pools(
     standing = stand(paired, moments, found, model, np.ones(count), policy)
     nothing = SecondLook.none(count)
     verdict, reason, form = climb(standing, found, nothing, model, policy)
-    steady = verdict == "steady"
-    told = (verdict == "healthy") | (reason == "undecided") | (steady & ~found.curved & ~standing.backwards)
+    steady = verdict == STEADY
+    told = (verdict == HEALTHY) | (reason == REASON["undecided"]) | (steady & ~found.curved & ~standing.backwards)
     settled = ~moving & told
     columns = {
-        "feature_code": asked["feature_code"],
-        "verdict": verdict.tolist(),
-        "form": form.tolist(),
-        "reason": reason.tolist(),
+        "verdict": verdict,
+        "form": form,
+        "reason": reason,
         **measured(moments, found, model, verdict, policy),
-        "share_in_band": pl.Series([None] * count, dtype=pl.Float64),
+        "share_in_band": np.full(count, np.nan),
         "imprecise": steady & imprecise(moments, found, nothing, model, reference, form, policy),
         "marginal": steady & marginal(found, policy),
         "unproven": steady & unproven(moments, found, model, policy),
-        "pooled_windows": asked["windows"],
-        "pooled_since": pl.Series(starts, dtype=UTC_US).gather(asked["oldest"]),
     }
-    texts = {"verdict": pl.String, "form": pl.String, "reason": pl.String, "pooled_windows": pl.Int64}
-    return pl.DataFrame(columns, schema_overrides=texts).filter(pl.Series(settled)), moving
+    rows = frame_of(columns).with_columns(
+        asked["feature_code"],
+        pooled_windows=asked["windows"].cast(pl.Int64),
+        pooled_since=pl.Series(starts, dtype=UTC_US).gather(asked["oldest"]),
+    )
+    return rows.filter(pl.Series(settled)), moving
 
 
 def _added_up(asked: pl.DataFrame, pool: pl.DataFrame) -> Moments:

@@ -64,6 +64,7 @@ class Moments:
         self._cells = cells
         self.parts = parts if cells is not None else len(values["n"])
         self._by_bin: dict[str, Ints] = {}
+        self._totals: dict[tuple[str, int | None, int | None], Ints] = {}
 
     @property
     def values(self) -> dict[str, Ints]:
@@ -127,8 +128,11 @@ class Moments:
         return _reduced(name, self.values[name][:, bins], 1)
 
     def total(self, name: str, bins: slice = slice(None)) -> Ints:
-        """One quantity over some bins and the whole window, shape (meters,)."""
-        return _reduced(name, self.by_bin(name, bins), 0)
+        """One quantity over some bins and the whole window, shape (meters,); the same array at each call."""
+        key = name, bins.start, bins.stop
+        if key not in self._totals:
+            self._totals[key] = _reduced(name, self.by_bin(name, bins), 0)
+        return self._totals[key]
 
 
 def _reduced(name: str, array: Ints, axis: int) -> Ints:

@@ -22,6 +22,13 @@ VERSION = 2
 #: flow zones as bins, for the extremes of the meter's flow: still, Q1 to Q2, Q2 to Q3, above; see `judge.evidence.ZONES`
 ZONES = (slice(0, 1), slice(1, 2), slice(2, 6), slice(6, BINS))
 _SQUARES = ("sxx", "sxy", "syy")
+#: extremes of the meter's flow by zone, and of the reference's where it is still and where it flows
+_EXTREMES = (
+    *(f"y_{side}_{zone}" for zone in range(len(ZONES)) for side in ("min", "max")),
+    *(f"x_{side}_{name}" for name in ("still", "flow") for side in ("min", "max")),
+)
+#: stands for an extreme that says nothing
+_NOTHING = -(2**31)
 _BAND = ("n_above", "n_below", "n_band_above", "n_band_below")
 
 
@@ -29,17 +36,14 @@ def to_tables(moments: Moments) -> dict[str, pl.DataFrame]:
     """Tables ``cells`` (part and bin, count and sums, row after row), ``squares`` (of those with more than one pair) and
     ``windows`` (one line per row)."""
     cells = moments.cells
-    n, sx, sy, *squares = _columns(cells.sums)
-    several = n > 1
+    (n, sx, sy), squares = _columns(cells.sums)
     columns: dict[str, Ints] = {"cells": np.diff(cells.first)}
     columns |= {name: moments.total(name, slice(1, BINS)) for name in _BAND}
-    for z, bins in enumerate(ZONES):
-        columns |= {f"y_min_{z}": moments.total("y_min", bins), f"y_max_{z}": moments.total("y_max", bins)}
-    for name, bins in (("still", ZONES[0]), ("flow", slice(1, BINS))):
-        columns |= {f"x_min_{name}": moments.total("x_min", bins), f"x_max_{name}": moments.total("x_max", bins)}
+    extremes = (moments.by_bin(name) for name in ("x_min", "y_min", "x_max", "y_max"))
+    columns |= dict(zip(_EXTREMES, _extremes(*extremes), strict=True))
     return {
         "cells": _table({"cell": cells.cell, "n": n, "sx": sx, "sy": sy}),
-        "squares": pl.DataFrame({name: values[several] for name, values in zip(_SQUARES, squares, strict=True)}),
+        "squares": pl.DataFrame(dict(zip(_SQUARES, squares, strict=True))),
         "windows": _table(columns),
     }
 
@@ -67,12 +71,36 @@ def from_tables(tables: Mapping[str, pl.DataFrame], parts: int) -> Moments:
 
 
 @compiled
-def _columns(sums: Ints) -> Ints:
-    columns = np.empty((sums.shape[1], len(sums)), np.int64)
+def _columns(sums: Ints) -> tuple[Ints, Ints]:
+    """Count and sums of all cells, and the squares of those with more than one pair, each of shape (3, cells)."""
+    columns, squares, several = np.empty((3, len(sums)), np.int64), np.empty((3, len(sums)), np.int64), 0
     for k in range(len(sums)):
-        for what in range(sums.shape[1]):
+        for what in range(3):
             columns[what, k] = sums[k, what]
-    return columns
+            squares[what, several] = sums[k, 3 + what]
+        several += sums[k, 0] > 1
+    return columns, squares[:, :several]
+
+
+@compiled
+def _extremes(x_min: Ints, y_min: Ints, x_max: Ints, y_max: Ints) -> Ints:
+    """Of each row the extremes of `_EXTREMES`, `_NOTHING` where there is none."""
+    rows = x_min.shape[1]
+    found = np.empty((12, rows), np.int64)
+    for row in range(rows):
+        for what in range(12):
+            found[what, row] = LOWEST if what % 2 else HIGHEST
+        for k in range(BINS):
+            zone = k if k < 2 else (2 if k < 6 else 3)
+            flows = 8 if k == 0 else 10
+            found[2 * zone, row] = min(found[2 * zone, row], y_min[k, row])
+            found[2 * zone + 1, row] = max(found[2 * zone + 1, row], y_max[k, row])
+            found[flows, row] = min(found[flows, row], x_min[k, row])
+            found[flows + 1, row] = max(found[flows + 1, row], x_max[k, row])
+        for what in range(12):
+            if found[what, row] == HIGHEST or found[what, row] == LOWEST:
+                found[what, row] = _NOTHING
+    return found
 
 
 @compiled
@@ -89,16 +117,10 @@ def _whole(n: Ints, x: Ints, y: Ints, sxx: Ints, sxy: Ints, syy: Ints) -> Ints:
     return sums
 
 
-#: stands for an extreme that says nothing
-_NOTHING = -(2**31)
-
-
 def _table(columns: Mapping[str, Ints]) -> pl.DataFrame:
     """Columns in the narrowest type that holds them."""
     told = {}
-    for name, given in columns.items():
-        extreme = name.startswith(("x_", "y_"))
-        values = np.where((given == HIGHEST) | (given == LOWEST), _NOTHING, given) if extreme else given
+    for name, values in columns.items():
         told[name] = values.astype(_narrowest(int(values.min(initial=0)), int(values.max(initial=0))))
     return pl.DataFrame(told)
 

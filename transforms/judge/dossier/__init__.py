@@ -17,7 +17,9 @@ from transforms.judge.dossier.relation import is_it_steady
 from transforms.judge.dossier.surety import sure_enough
 from transforms.judge.ladder import blocked_by
 from transforms.judge.second_look import Look
-from transforms.judge.verdict import Worked, judge_bucket, judge_silent, with_references, work_out
+from transforms.judge.verdict import judge_bucket, judge_silent, with_references
+from transforms.judge.words import NONE, REASON_NAMES
+from transforms.judge.worked import Worked, work_out
 from transforms.policy import Policy
 from transforms.reasons import sentence
 from transforms.summarise.moments import Moments
@@ -64,6 +66,7 @@ def dossier_of(
         Puts the reasons into verdicts that only the situation tells, as the run does.
     """
     listed = with_references(meters.join(fleet, on="feature_code", how="left"), calibration, policy)
+    blocked: str | None
     if listed.is_empty():
         judged = judge_silent(fleet, meters, window)
         known: dict[str, Any] = {**fleet.row(0, named=True), "n_meter": None, "n_reference": None}
@@ -71,7 +74,8 @@ def dossier_of(
     else:
         judged = judge_bucket(meters, moments, fleet, calibration, policy, window, look)
         known = listed.row(0, named=True)
-        blocked = listed.select(blocked_by()).item()
+        way = int(listed.select(blocked_by()).item())
+        blocked = None if way == NONE else REASON_NAMES[way]
         worked, sums = _worked(listed, moments, policy, window, look)
     row = overrule(judged).row(0, named=True)
     stopped = _stopped(row["reason"], blocked, worked, absent)

@@ -9,7 +9,7 @@ from transforms.judge.dossier.check import Check, Question, percent, times
 from transforms.judge.evidence import ZONE_NAMES
 from transforms.judge.ladder import SEEN, volume_with_evidence
 from transforms.judge.precision import keep_open
-from transforms.judge.verdict import Worked
+from transforms.judge.worked import Worked
 from transforms.policy import Policy
 
 STAGE = "is it off"

@@ -8,7 +8,7 @@ import numpy as np
 
 from transforms.judge.dossier.check import Check, Question, chance, percent, times
 from transforms.judge.evidence import change_that_matters
-from transforms.judge.verdict import Worked
+from transforms.judge.worked import Worked
 from transforms.policy import Policy
 from transforms.windows import Window, iso
 

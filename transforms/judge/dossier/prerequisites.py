@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from transforms.judge.dossier.check import Check, Question, percent, times
-from transforms.judge.verdict import Worked
+from transforms.judge.worked import Worked
 from transforms.policy import Policy
 from transforms.reasons import sentence
 from transforms.windows import Window, iso

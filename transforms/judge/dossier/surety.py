@@ -9,7 +9,7 @@ import numpy as np
 
 from transforms.judge.dossier.check import Check, Question, percent, times
 from transforms.judge.precision import expanded_after, halves_uncertainty, precision_wanted, reach
-from transforms.judge.verdict import Worked
+from transforms.judge.worked import Worked
 from transforms.policy import Policy
 from transforms.summarise.moments import Moments
 

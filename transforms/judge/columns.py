@@ -1,0 +1,171 @@
+"""Columns: what was worked out of paired meters, as arrays in the columns that the outbox has, and as the frame they make.
+
+Numbers in floating point are NaN where there is nothing to say, whole ones `MISSING`, words stand by their number
+(`transforms.judge.words`), curves as rows of points. A frame has nulls and words in their place; where a run makes a frame, an
+audit of millions of windows keeps the arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from transforms.fit.lines import Floats
+from transforms.fit.points import MOST_POINTS
+from transforms.judge.evidence import FLOWING, ZONE_NAMES, Bools, Model
+from transforms.judge.findings import Findings
+from transforms.judge.precision import imprecise, marginal, pairs_needed, unproven
+from transforms.judge.words import CURVE, NONE, STEADY, UNSTEADY, WORDS, Numbers, in_words
+from transforms.judge.worked import Worked
+from transforms.policy import Policy
+from transforms.schemas import VERDICTS
+from transforms.summarise.moments import Moments
+
+Columns = dict[str, npt.NDArray[Any]]
+
+#: what later rooms need beyond the published columns: the measured curve [L/h], and what speaks against a command
+EXTRAS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "curve_q_lph": pl.List(pl.Float64),
+    "curve_q_meter_lph": pl.List(pl.Float64),
+    "curve_error_lph": pl.Float64,
+    "imprecise": pl.Boolean,
+    "marginal": pl.Boolean,
+    "unproven": pl.Boolean,
+    "calibrated_on": pl.Date,
+    "doubtful": pl.Boolean,
+    "looked_at": pl.Boolean,
+}
+JUDGED = {**VERDICTS, **EXTRAS}
+
+#: stands for a whole number that there is none of
+MISSING = -(2**63)
+
+
+def columns_of(
+    paired: pl.DataFrame, moments: Moments, policy: Policy, worked: Worked, start_us: npt.NDArray[np.int64] | int
+) -> Columns:
+    """What was worked out of the paired meters, the columns of the outbox but for who and when.
+
+    Parameters
+    ----------
+    start_us
+        When the window began [us since 1970]: of each row, or one for all.
+    """
+    found, second = worked.found, worked.second
+    interval_s = paired["interval_us"].fill_null(0).to_numpy() / 1e6
+    needed = pairs_needed(worked.standing, found, worked.model, worked.reference, worked.reason, policy)
+    stepped = second.step & (second.changed_us != 0)
+    return {
+        "verdict": worked.verdict,
+        "form": worked.form,
+        "reason": worked.reason,
+        "n_pairs": worked.n_pairs,
+        "coverage": worked.coverage,
+        **measured(moments, found, worked.model, worked.verdict, policy),
+        "lag_s": _known(second.lag * interval_s, second.skewed),
+        "changed_at": np.where(stepped, second.changed_us + start_us, MISSING),
+        "dead_share": _known(second.dead, second.looked),
+        "pairs_needed": np.where(needed == 0, MISSING, needed),
+    }
+
+
+def extras_of(moments: Moments, policy: Policy, worked: Worked) -> Columns:
+    """The columns `EXTRAS` but for the calibration's day."""
+    model, found, second = worked.model, worked.found, worked.second
+    steady, curve = worked.verdict == STEADY, worked.form == CURVE
+    wide = np.full((2, len(curve), MOST_POINTS), np.nan)
+    rows = np.flatnonzero(curve)
+    for k, points in enumerate((second.curve_q, second.curve_q_meter)):
+        wide[k, rows] = points[rows] * model.unit_lph[rows, None]
+    return {
+        "curve_q_lph": wide[0],
+        "curve_q_meter_lph": wide[1],
+        "curve_error_lph": _known(second.curve_error * model.unit_lph, curve),
+        "imprecise": steady & imprecise(moments, found, second, model, worked.reference, worked.form, policy),
+        "marginal": steady & marginal(found, policy),
+        "unproven": steady & (unproven(moments, found, model, policy) | ~second.looked),
+        "doubtful": worked.standing.doubtful,
+        "looked_at": second.looked,
+    }
+
+
+def frame_of(columns: Mapping[str, npt.NDArray[Any]]) -> pl.DataFrame:
+    """The frame that some columns make, in the types of `JUDGED`."""
+    return pl.DataFrame([series_of(name, JUDGED[name], values, WORDS.get(name)) for name, values in columns.items()])
+
+
+def series_of(name: str, kind: Any, values: npt.NDArray[Any], words: Sequence[str] | pl.Series | None) -> pl.Series:
+    """A column of a frame: of a type of Polars, null where nothing is known, in ``words`` where it holds their numbers."""
+    if kind == pl.String:
+        return in_words(values, words if words is not None else ()).alias(name)
+    if kind == pl.List(pl.Float64):
+        return _points(values).alias(name)
+    told = pl.Series(name, values)
+    if kind == pl.Float64:
+        return told.fill_nan(None)
+    gone = values == missing_of(kind) if values.dtype != np.bool_ else np.zeros(1, dtype=bool)
+    if gone.any():
+        told = told.set(pl.Series(gone), None)
+    return told.cast(pl.Int32).cast(kind) if kind == pl.Date else told.cast(kind)
+
+
+def missing_of(kind: Any) -> int:
+    """The whole number that stands for nothing in a column of some type."""
+    return NONE if kind in (pl.String, pl.Boolean) else MISSING
+
+
+def nothing(kind: Any, rows: int | None = None) -> npt.NDArray[Any]:
+    """A column of some type in which nothing is known; without ``rows`` one value that stands for all."""
+    shape = () if rows is None else (rows, MOST_POINTS) if kind == pl.List(pl.Float64) else (rows,)
+    if kind in (pl.Float64, pl.List(pl.Float64)):
+        return np.full(shape, np.nan)
+    return np.full(shape, missing_of(kind), dtype=np.int64)
+
+
+def _points(wide: Floats) -> pl.Series:
+    """The points of curves as lists, null where there is no curve."""
+    rows = np.flatnonzero(np.isfinite(wide[:, 0]))
+    found = [points[np.isfinite(points)].tolist() for points in wide[rows]]
+    place = np.full(len(wide), NONE, dtype=np.int32)
+    place[rows] = np.arange(len(rows))
+    return pl.Series(found, dtype=pl.List(pl.Float64)).gather(pl.Series(place).replace(NONE, None))
+
+
+def measured(moments: Moments, found: Findings, model: Model, verdict: Numbers, policy: Policy) -> Columns:
+    """The columns that the moments give."""
+    off = (verdict == STEADY) | (verdict == UNSTEADY)
+    lines, unit = found.published, model.unit_lph
+    sx, sy = (moments.total(name, FLOWING).astype(np.float64) for name in ("sx", "sy"))
+    lowest, highest = (moments.total(name, FLOWING).astype(np.float64) for name in ("x_min", "x_max"))
+    some = found.flowing > 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        columns: Columns = {
+            "n_flowing": found.flowing,
+            "mean_diff_lph": _known((sy - sx) / found.flowing * unit, some),
+            "share_in_band": _known(found.share, some),
+            "volume_error": _known(sy / sx - 1, some),
+            "q_min_lph": _known(lowest * unit, some),
+            "q_max_lph": _known(highest * unit, some),
+            "drift_spread": _known(found.spread, some),
+            "scatter_ratio": _known(found.scatter_ratio, some),
+            "a1": _known(lines.a1, off),
+            "a1_se": _known(lines.a1_se, off),
+            "a2": _known(lines.a2 * unit, off),
+            "a2_se": _known(lines.a2_se * unit, off),
+            "r2": _known(found.r2, off),
+            "residual_std_lph": _known(found.residual * unit, off),
+            "correlation": _known(lines.correlation, off),
+        }
+    for z, zone in enumerate(ZONE_NAMES):
+        enough = found.zones.n[z] >= policy.evidence.min_zone_pairs
+        columns[f"error_{zone}"] = _known(found.zones.error[z], enough)
+        columns[f"uncertainty_{zone}"] = _known(found.zones.expanded[z], enough)
+    return columns
+
+
+def _known(values: Floats, where: Bools) -> Floats:
+    return np.where(where, values, np.nan)

@@ -1,0 +1,77 @@
+"""Working out: all steps from the moments of paired meters to their verdicts, one after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from transforms.fit.lines import Floats, Ints
+from transforms.judge.estimate import with_robust
+from transforms.judge.evidence import Model, Reference
+from transforms.judge.findings import Findings, first_findings, numbers_of, with_details
+from transforms.judge.ladder import Standing, climb, stand
+from transforms.judge.second_look import Look, SecondLook, choose_whom, take_second_look
+from transforms.judge.words import Numbers
+from transforms.policy import Policy
+from transforms.summarise.moments import Moments
+from transforms.windows import Window
+
+
+@dataclass(frozen=True)
+class Worked:
+    """All steps from the moments of paired meters to their verdicts, arrays over the meters; verdicts, reasons and forms by
+    number (`transforms.judge.words`)."""
+
+    model: Model
+    reference: Reference
+    found: Findings
+    n_pairs: np.ndarray
+    coverage: Floats
+    standing: Standing
+    second: SecondLook
+    verdict: Numbers
+    reason: Numbers
+    form: Numbers
+
+
+def work_out(
+    paired: pl.DataFrame,
+    moments: Moments,
+    policy: Policy,
+    window: Window,
+    look: Look | SecondLook,
+    number: Ints | None = None,
+    *,
+    sparing: bool = False,
+) -> Worked:
+    """Judge the paired meters, one step after the other.
+
+    Parameters
+    ----------
+    window
+        The window, or, of several, any of them.
+    look
+        Gives samples for a second look; or what such a look found earlier, and then nobody is looked at again.
+    number
+        The window of each row, where the rows are those of several windows of one length.
+    sparing
+        Work out in detail only the meters in doubt: no other verdict says anything of what they would add.
+    """
+    model, reference = numbers_of(paired, policy)
+    found = first_findings(moments, model, reference, policy)
+    n_pairs = moments.total("n")
+    window_us = window.length.total_seconds() * 1e6
+    coverage = np.minimum(n_pairs * paired["interval_us"].fill_null(0).to_numpy() / window_us, 1.0)
+    standing = stand(paired, moments, found, model, coverage, policy)
+    rows = np.flatnonzero(standing.doubtful) if sparing else np.arange(paired.height)
+    found = with_details(found, moments, model, reference, policy, rows)
+    if isinstance(look, SecondLook):
+        second = look.only(standing.doubtful & look.looked)
+    else:
+        whom = choose_whom(standing.doubtful, found, policy, number)
+        second = take_second_look(whom, look, found, paired, model, reference, policy)
+    found = replace(found, published=with_robust(found.published, second.robust, found.choice.index, reference))
+    verdict, reason, form = climb(standing, found, second, model, policy)
+    return Worked(model, reference, found, n_pairs, coverage, standing, second, verdict, reason, form)
