@@ -23,17 +23,18 @@ _SOUGHT_BY = ["feature_code", "window_start"]
 
 def arrow_of(kind: Any, values: npt.NDArray[Any], words: pl.Series | None) -> pa.Array:
     """A column of windows (`transforms.judge.columns`), null where nothing is known; strings as a dictionary of ``words``."""
+    # through Polars, because PyArrow would import pandas first
     if kind == pl.Float64:
-        return pa.array(values, from_pandas=True)
+        return pl.Series(values).fill_nan(None).to_arrow()
     gone = values == missing_of(kind)
-    mask = gone if gone.any() else None
+    if words is not None or kind == pl.Date:
+        values = np.where(gone, 0, values).astype(np.int32)
+    known = pl.Series(values)
+    whole = (known.set(pl.Series(gone), None) if gone.any() else known).to_arrow()
     if words is not None:
-        return pa.DictionaryArray.from_arrays(
-            pa.array(values.astype(np.int32), mask=mask), words.to_arrow().cast(pa.string())
-        )
+        return pa.DictionaryArray.from_arrays(whole, words.to_arrow().cast(pa.string()))
     if kind == pl.Date:
-        return pa.array(np.where(gone, 0, values).astype(np.int32), mask=mask).view(pa.date32())
-    whole = pa.array(values, mask=mask)
+        return whole.view(pa.date32())
     return whole.view(pa.timestamp("us", "UTC")) if kind == UTC_US else whole
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -48,9 +49,13 @@ class Versions:
 
     def column(self, ranks: Ranks) -> pa.Array:
         """The column of some readings; a dictionary is written in a fraction of the time that the numbers take."""
-        return pa.DictionaryArray.from_arrays(pa.array(ranks), pa.array(self.distinct, pa.int64()))
+        # through Polars, because PyArrow would import pandas first
+        return pa.DictionaryArray.from_arrays(
+            pl.Series(ranks).to_arrow(), pl.Series(self.distinct, dtype=pl.Int64).to_arrow()
+        )
 
     def by_dump(self) -> pa.Table:
         """A row per number of a dump: ``dump``, ``version``."""
-        numbers = np.arange(len(self.rank), dtype=np.int32)
-        return pa.table({"dump": pa.array(numbers), "version": self.column(self.rank).dictionary_decode()})
+        numbers = pl.Series(np.arange(len(self.rank), dtype=np.int32))
+        versions = pl.Series(self.distinct, dtype=pl.Int64).gather(self.rank)
+        return pl.DataFrame({"dump": numbers, "version": versions}).to_arrow()

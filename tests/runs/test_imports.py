@@ -1,0 +1,39 @@
+"""What a run and an audit must not wait for: PyArrow imports pandas, half a second, wherever it is asked in passing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.workspaces import Small, demand
+
+PROGRAM = """
+import sys
+from flows.cli import main
+
+root = sys.argv[1]
+span = ["--from", "2026-01-01T00:00:00Z", "--to", "2026-01-01T12:00:00Z"]
+assert main(["run", "--workspace", root, "--until", span[3], "--now", span[3], "--engine", "plain"]) == 0
+print("run", "pandas" in sys.modules)
+assert main(["audit", "--workspace", root, *span, "--workers", "1"]) == 0
+print("audit", "pandas" in sys.modules)
+"""
+
+
+def test_neither_a_run_nor_an_audit_imports_pandas(tmp_path: Path) -> None:
+    q = demand()
+    small = Small(tmp_path / "w").registry(["A", "B"])
+    small.dump("flowmeter", {"A": q, "B": q}).dump("meter", {"A": q, "B": [1.08 * value for value in q]})
+    for stream in ("meter", "flowmeter"):
+        # a name that tells a version, as those of most exports do
+        (dump,) = (small.root / "raw" / stream).iterdir()
+        dump.rename(dump.with_name("export_20260101T120000.csv"))
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(small.root)], capture_output=True, check=False, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stdout.splitlines() if line.split()[0] in ("run", "audit")] == [
+        "run False",
+        "audit False",
+    ]
