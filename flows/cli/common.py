@@ -5,8 +5,10 @@ What computes is imported where a command needs it: by then the dumps are being 
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -71,14 +73,21 @@ def make_context(folder: Path | None, workers: int | None, *, reads_dumps: bool 
     workspace = open_workspace(folder)
     workers_meant = worker_count(workers)
     ahead = ReadAhead(workspace) if reads_dumps else None
-    from flows.context import Context
-    from flows.eyes import Eyes
-    from transforms.policy import load_policy
     from transforms.registry import load_registry
 
+    with ThreadPoolExecutor(1, thread_name_prefix="registry") as aside:
+        # reading a large registry hardly needs the interpreter, which imports meanwhile
+        loading = aside.submit(load_registry, workspace.registry)
+        from flows.context import Context
+        from flows.eyes import Eyes
+        from transforms.policy import load_policy
+
+        if reads_dumps:
+            importlib.import_module("flows.cycle")
+        registry = loading.result()
     return Context(
         workspace=workspace,
-        registry=load_registry(workspace.registry),
+        registry=registry,
         policy=load_policy(workspace.registry / "policy.toml"),
         workers=workers_meant,
         version=version(),
