@@ -257,7 +257,7 @@ def zones(error: list[float], expanded: list[float], n: list[int]) -> Zones:
     shape = (3, 1)
     e, u, count = (np.array(values).reshape(shape) for values in (error, expanded, n))
     none = np.zeros(shape, dtype=bool)
-    return Zones(count, count.astype(float), e, u / 2, u, none, none, none, np.ones(shape))
+    return Zones(count, count.astype(float), e, u / 2, u, none, none, none, np.full(shape, -np.inf))
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_two_pairs_are_no_evidence() -> None:
     q = np.array([[400.0] * 8 + [2600.0] * 2])
     zones = _judged(q, np.rint(q * np.where(q > 2500, 1.4, 1.0))).found.zones
     assert not (zones.outside | zones.inside | zones.open)[2, 0]
-    assert zones.p_within[2, 0] == 1.0
+    assert zones.excess[2, 0] == -np.inf
 
 
 def test_an_error_that_cancels_over_a_zone_is_seen_in_its_bins() -> None:

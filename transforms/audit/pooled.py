@@ -21,7 +21,17 @@ from transforms.fit import Choice, centre
 from transforms.fit.choose import GAIN, LINE, OFFSET
 from transforms.fit.lines import Centred, Lines, fit_gain, fit_line, fit_offset
 from transforms.judge.estimate import standard_errors, with_common
-from transforms.judge.evidence import FLOWING, ZONES, Model, Reference, Rules, Zones, expected_variance, zone_errors
+from transforms.judge.evidence import (
+    FLOWING,
+    ZONES,
+    Model,
+    Reference,
+    Rules,
+    Zones,
+    expected_variance,
+    zone_errors,
+    zone_sums,
+)
 from transforms.judge.findings import numbers_of
 from transforms.judge.prechecks import lack_of_fit_test
 from transforms.policy import Policy
@@ -157,7 +167,8 @@ def relate(pooled: Pooled, policy: Policy, tolerance: float | None = None) -> Re
     choice = _choose(pooled, inverse, judge.significance)
     fit = lack_of_fit_test(sums, weights[FLOWING], choice.lines, judge.form_significance, judge.prior_pairs)
     rules = Rules(policy.evidence.min_zone_pairs, judge.coverage_factor, tolerance or policy.tolerance)
-    zones = zone_errors(pooled.moments, pooled.model, pooled.reference, weights, fit.scatter, fit.dof, rules)
+    of_zones = zone_sums(pooled.moments, weights)
+    zones = zone_errors(of_zones, pooled.moments, pooled.model, pooled.reference, fit.scatter, fit.dof, rules)
     sure = standard_errors(choice, sums, weights[FLOWING], fit.scatter, pooled.model, pooled.reference)
     total = sums["sx"].sum(axis=0).astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):

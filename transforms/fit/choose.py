@@ -7,12 +7,30 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from transforms.fit.lines import Centred, Floats, Lines, fit_gain, fit_line, fit_offset, scatter
+from transforms.compiled import compiled
+from transforms.fit.lines import (
+    BOTH,
+    GAIN,
+    OFFSET,
+    Centred,
+    Floats,
+    Ints,
+    Lines,
+    Nine,
+    Seven,
+    gain_own,
+    line_own,
+    nine_of,
+    offset_own,
+    put_line,
+    scatter_own,
+    stacked,
+)
 from transforms.statistics import f_limit
 
 #: index of a choice -> form as written in a verdict; a pure gain is a linear form whose a2 is zero
 FORMS = ("offset", "linear", "linear")
-OFFSET, GAIN, LINE = 0, 1, 2
+LINE = BOTH
 
 
 @dataclass(frozen=True)
@@ -38,25 +56,41 @@ def choose_form(sums: Centred, significance: float) -> Choice:
     significance : float
         Level at which a form with one parameter is refused.
     """
-    offset, gain, line = fit_offset(sums), fit_gain(sums), fit_line(sums)
-    possible = (line.dof > 0) & np.isfinite(line.a1) & (line.a1 > 0)
-    refused = {
-        form: possible & _refused(sums, simple, line, significance) for form, simple in ((OFFSET, offset), (GAIN, gain))
-    }
-    index = np.where(~refused[GAIN], GAIN, np.where(~refused[OFFSET], OFFSET, LINE))
-    picked = {
-        name: np.choose(index, [getattr(form, name) for form in (offset, gain, line)])
-        for name in ("a1", "a1_se", "a2", "a2_se", "correlation", "chi2", "dof")
-    }
-    lines = Lines(**{name: np.asarray(value, dtype=np.float64) for name, value in picked.items()})
-    return Choice(index, lines, line)
+    limit = needed_limit(sums.n, sums.prior_dof, significance)
+    index, lines = _choose(stacked(sums), np.ascontiguousarray(sums.prior), sums.prior_dof, limit)
+    return Choice(index, Lines(*lines[0]), Lines(*lines[1]))
 
 
-def _refused(sums: Centred, simple: Lines, line: Lines, significance: float) -> npt.NDArray[np.bool_]:
-    """Partial F test: whether the line's second parameter is needed."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        f = (simple.chi2 - line.chi2) / scatter(sums, line.chi2, line.dof)
-        return np.asarray(f > f_limit(1.0, line.dof + sums.prior_dof, significance))
+def needed_limit(n: Floats, prior_dof: float, significance: float) -> Floats:
+    """What the partial F test of a line's second parameter must exceed, of meters with so many pairs."""
+    return f_limit(1.0, n - 2 + prior_dof, significance)
+
+
+@compiled
+def _choose(sums: Floats, prior: Floats, prior_dof: float, limit: Floats) -> tuple[Ints, Floats]:
+    meters = sums.shape[1]
+    index, found = np.empty(meters, np.int64), np.empty((2, 7, meters))
+    for row in range(meters):
+        index[row], line, full = choose_own(nine_of(sums, row), prior[row], prior_dof, limit[row])
+        put_line(line, found[0], row)
+        put_line(full, found[1], row)
+    return index, found
+
+
+@compiled
+def choose_own(about: Nine, prior: float, prior_dof: float, limit: float) -> tuple[int, Seven, Seven]:
+    """The same for the numbers of one meter: index of the form, the line of that form, and the full line."""
+    gain, full = gain_own(about, prior, prior_dof), line_own(about, prior, prior_dof)
+    a1, chi2, dof = full[0], full[5], full[6]
+    if not (dof > 0 and np.isfinite(a1) and a1 > 0):
+        return GAIN, gain, full
+    scale = scatter_own(prior, prior_dof, chi2, dof)
+    if not (gain[5] - chi2) / scale > limit:
+        return GAIN, gain, full
+    offset = offset_own(about, prior, prior_dof)
+    if (offset[5] - chi2) / scale > limit:
+        return BOTH, full, full
+    return OFFSET, offset, full
 
 
 __all__ = ["FORMS", "GAIN", "LINE", "OFFSET", "Choice", "Floats", "choose_form"]

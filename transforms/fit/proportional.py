@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from transforms.compiled import compiled
 from transforms.fit.lines import Floats, Ints, Lines
 from transforms.fit.york import Bins, bins_of
 
@@ -46,31 +47,53 @@ def proportional_errors(
         Scale by chi2 over what v lets expect of it.
     """
     b = sums if isinstance(sums, Bins) else bins_of(sums)
+    of_all = (np.broadcast_to(np.asarray(part, dtype=np.float64), b.n.shape[1:]) for part in (relative, constant))
+    known = (np.ascontiguousarray(part) for part in (b.n, b.x, b.xx, weights, *of_all))
+    slope, variance, covariance, expected = _variances(*known)
     with np.errstate(divide="ignore", invalid="ignore"):
-        total = b.n * weights
-        w = total.sum(axis=0)
-        level = (total * b.x).sum(axis=0) / w
-        m, u = b.x, b.x - level
-        s = np.where(b.n > 0, b.xx / b.n, 0.0)
-        spread = (total * (u**2 + s)).sum(axis=0)
-        # Means of v, v U and v U^2 within a bin, U = u + d, q = m + d
-        v = relative * (m**2 + s) + constant
-        vu = relative * (m**2 * u + s * u + 2 * m * s) + constant * u
-        vuu = relative * ((m * u) ** 2 + ((m + u) ** 2 + 2 * m * u) * s + _KURTOSIS * s**2) + constant * (u**2 + s)
-        square = b.n * weights**2
-        g11, g12, g22 = ((square * part).sum(axis=0) for part in (v, vu, vuu))
-        height, slope, cross = g11 / w**2, g22 / spread**2, g12 / (w * spread)
         scale: Floats | float = 1.0
         if observed:
-            expected = (total * v).sum(axis=0) - g11 / w - g22 / spread
             scale = np.where(lines.dof > 0, lines.chi2 / expected, np.nan)
         ok = np.isfinite(lines.a1)
-        variance = np.maximum(height + level**2 * slope - 2 * level * cross, 0.0)
         a1_se, a2_se = np.sqrt(scale * slope), np.sqrt(scale * variance)
-        correlation = (cross - level * slope) / np.sqrt(slope * variance)
+        correlation = covariance / np.sqrt(slope * variance)
     return replace(
         lines,
         a1_se=np.where(ok, a1_se, np.nan),
         a2_se=np.where(ok, a2_se, np.nan),
         correlation=np.where(ok, correlation, np.nan),
     )
+
+
+@compiled
+def _variances(n: Floats, x: Floats, xx: Floats, weights: Floats, relative: Floats, constant: Floats) -> Floats:
+    """Variances of a1 and a2, their covariance, and the chi2 to expect, (4, meters)."""
+    bins, meters = n.shape
+    found = np.empty((4, meters))
+    for row in range(meters):
+        w, moment, spread, of_v, g11, g12, g22 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        for k in range(bins):
+            total = n[k, row] * weights[k, row]
+            w += total
+            moment += total * x[k, row]
+        level = moment / w
+        for k in range(bins):
+            total, square = n[k, row] * weights[k, row], n[k, row] * weights[k, row] ** 2
+            m, u, s = x[k, row], x[k, row] - level, 0.0
+            if n[k, row] > 0:
+                s = xx[k, row] / n[k, row]
+            spread += total * (u**2 + s)
+            # Means of v, v U and v U^2 within a bin, U = u + d, q = m + d
+            v = relative[row] * (m**2 + s) + constant[row]
+            vu = relative[row] * (m**2 * u + s * u + 2 * m * s) + constant[row] * u
+            vuu = relative[row] * ((m * u) ** 2 + ((m + u) ** 2 + 2 * m * u) * s + _KURTOSIS * s**2)
+            vuu += constant[row] * (u**2 + s)
+            of_v += total * v
+            g11 += square * v
+            g12 += square * vu
+            g22 += square * vuu
+        height, slope, cross = g11 / w**2, g22 / spread**2, g12 / (w * spread)
+        variance = height + level**2 * slope - 2 * level * cross
+        found[0, row], found[1, row] = slope, 0.0 if variance < 0 else variance
+        found[2, row], found[3, row] = cross - level * slope, of_v - g11 / w - g22 / spread
+    return found

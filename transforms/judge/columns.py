@@ -41,6 +41,9 @@ EXTRAS: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 JUDGED = {**VERDICTS, **EXTRAS}
 
+#: columns in L/h of meters that are off
+_FLOWS = ("a2", "a2_se", "residual_std_lph")
+
 #: stands for a whole number that there is none of
 MISSING = -(2**63)
 
@@ -137,8 +140,17 @@ def _points(wide: Floats) -> pl.Series:
 
 def measured(moments: Moments, found: Findings, model: Model, verdict: Numbers, policy: Policy) -> Columns:
     """The columns that the moments give."""
-    off = (verdict == STEADY) | (verdict == UNSTEADY)
+    off = np.flatnonzero((verdict == STEADY) | (verdict == UNSTEADY))
     lines, unit = found.published, model.unit_lph
+    of_off = {
+        "a1": lines.a1,
+        "a1_se": lines.a1_se,
+        "a2": lines.a2,
+        "a2_se": lines.a2_se,
+        "r2": found.r2,
+        "residual_std_lph": found.residual,
+        "correlation": lines.correlation,
+    }
     sx, sy = (moments.total(name, FLOWING).astype(np.float64) for name in ("sx", "sy"))
     lowest, highest = (moments.total(name, FLOWING).astype(np.float64) for name in ("x_min", "x_max"))
     some = found.flowing > 0
@@ -152,14 +164,10 @@ def measured(moments: Moments, found: Findings, model: Model, verdict: Numbers, 
             "q_max_lph": _known(highest * unit, some),
             "drift_spread": _known(found.spread, some),
             "scatter_ratio": _known(found.scatter_ratio, some),
-            "a1": _known(lines.a1, off),
-            "a1_se": _known(lines.a1_se, off),
-            "a2": _known(lines.a2 * unit, off),
-            "a2_se": _known(lines.a2_se * unit, off),
-            "r2": _known(found.r2, off),
-            "residual_std_lph": _known(found.residual * unit, off),
-            "correlation": _known(lines.correlation, off),
         }
+    for name, values in of_off.items():
+        columns[name] = np.full(len(unit), np.nan)
+        columns[name][off] = values[off] * unit[off] if name in _FLOWS else values[off]
     for z, zone in enumerate(ZONE_NAMES):
         enough = found.zones.n[z] >= policy.evidence.min_zone_pairs
         columns[f"error_{zone}"] = _known(found.zones.error[z], enough)

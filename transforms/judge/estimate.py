@@ -59,6 +59,8 @@ def with_robust(published: Lines, robust: Mapping[str, Floats], index: Ints, ref
         Form of each meter.
     """
     usable = (index == LINE) & np.isfinite(robust["a1"]) & (robust["a1"] > 0)
+    if not usable.any():
+        return published
     chosen = replace(published, **{name: np.where(usable, robust[name], getattr(published, name)) for name in robust})
     told = with_common(chosen, np.zeros_like(chosen.a1), reference)
     return replace(

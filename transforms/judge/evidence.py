@@ -10,7 +10,7 @@ import numpy.typing as npt
 from transforms.compiled import compiled
 from transforms.fit.lines import Floats, Ints
 from transforms.statistics import student_quantile, student_survival
-from transforms.summarise.moments import BINS, Moments
+from transforms.summarise.moments import BINS, Moments, add_parts
 
 Bools = npt.NDArray[np.bool_]
 
@@ -65,8 +65,8 @@ class Zones:
 
     ``error`` is relative, ``standard`` its standard uncertainty from the pairs alone, ``expanded`` the uncertainty at the
     policy's coverage factor with the reference's common uncertainty included. ``inside``, ``outside`` and ``open``
-    (evidence that allows neither) exclude each other; where all three are false there is no evidence. ``p_within`` is
-    the one-sided P value of an error outside if the true one were just at the limit, 1 for the others.
+    (evidence that allows neither) exclude each other; where all three are false there is no evidence. ``excess`` is by
+    how many standard uncertainties an error outside is beyond the limit, minus infinity for the others.
     """
 
     n: Ints
@@ -77,40 +77,55 @@ class Zones:
     inside: Bools
     outside: Bools
     open: Bools
-    p_within: Floats
-
-
-def scatter_expected(moments: Moments, model: Model, reference: Reference) -> Floats:
-    """Variance of a single difference that repeatability and resolution explain, shape (bins, meters).
-
-    A reading rounded to the resolution r carries r^2/12; one from a register, the difference of two roundings, twice
-    that, which is taken for all.
-    """
-    relative = model.repeatability**2 + reference.repeatability**2
-    n, sxx = (np.ascontiguousarray(moments.by_bin(name)) for name in ("n", "sxx"))
-    return _scatter_expected(n, sxx, relative, model.resolution**2 / 6)
-
-
-@compiled
-def _scatter_expected(n: Ints, sxx: Ints, relative: Floats, constant: Floats) -> Floats:
-    bins, meters = n.shape
-    expected = np.empty((bins, meters))
-    for k in range(bins):
-        for row in range(meters):
-            expected[k, row] = relative[row] * (sxx[k, row] / max(n[k, row], 1)) + constant[row]
-    return expected
+    excess: Floats
 
 
 def expected_variance(square: Floats, model: Model, reference: Reference) -> Floats:
-    """The same for squares of flows whose last axis is the meters."""
+    """Variance of a single difference that repeatability and resolution explain, for squares of flows whose last axis is the
+    meters; see `transforms.judge.relation`."""
     return np.asarray((model.repeatability**2 + reference.repeatability**2) * square + model.resolution**2 / 6)
 
 
+def zone_sums(moments: Moments, weights: Floats) -> Floats:
+    """What `zone_errors` rests on, of shape (4, 3, meters): count and volume of each zone, and its sums of squares and products
+    with ``weights``, of shape (bins, meters)."""
+    cells = moments.cells
+    return _zone_sums(cells.first, cells.cell, cells.sums, np.ascontiguousarray(weights))
+
+
+@compiled
+def _zone_sums(first: Ints, cell: Ints, sums: Ints, weights: Floats) -> Floats:
+    bins, meters = weights.shape
+    found, own, of_own = np.empty((4, 3, meters)), np.empty((bins, 6), np.int64), np.empty(bins)
+    for row in range(meters):
+        add_parts(first, cell, sums, row, own)
+        for k in range(bins):
+            of_own[k] = weights[k, row]
+        zones_own(own, of_own, row, found)
+    return found
+
+
+@compiled
+def zones_own(own: Ints, weights: Floats, row: int, found: Floats) -> None:
+    """The same of one meter, ``row``, with sums and weights by bin."""
+    begin = 1
+    for zone in range(3):
+        end = 2 if zone == 0 else (6 if zone == 1 else BINS)
+        n, volume, xx, xy = np.int64(0), np.int64(0), 0.0, 0.0
+        for k in range(begin, end):
+            n += own[k, 0]
+            volume += own[k, 1]
+            xx += weights[k] * own[k, 3]
+            xy += weights[k] * own[k, 4]
+        found[0, zone, row], found[1, zone, row], found[2, zone, row], found[3, zone, row] = n, volume, xx, xy
+        begin = end
+
+
 def zone_errors(
+    sums: Floats,
     moments: Moments,
     model: Model,
     reference: Reference,
-    weights: Floats,
     scatter: Floats,
     dof: Floats,
     rules: Rules,
@@ -127,55 +142,80 @@ def zone_errors(
 
     Parameters
     ----------
-    weights : ndarray
-        Inverse of the variance expected, shape (bins, meters).
+    sums : ndarray
+        `zone_sums`, with the inverse of the variance expected as weights.
     scatter, dof : ndarray
         Weighted variance of a pair about the meter's relation and its degrees of freedom, shape (meters,).
     """
-    n, sx, sxx, sxy = (np.ascontiguousarray(moments.by_bin(name)) for name in ("n", "sx", "sxx", "sxy"))
-    count, volume, xx, xy = _by_zone(n, sx, sxx, sxy, np.ascontiguousarray(weights))
-    same = np.stack([moments.total("y_min", bins) == moments.total("y_max", bins) for bins in ZONES])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        error = xy / xx - 1
-        rounding = np.where(same, model.resolution**2 / 12 * (count / volume) ** 2, 0.0)
-        standard = np.sqrt(np.maximum(scatter / xx, rounding))
-    common = reference.uncertainty / 2
-    limit = model.mpe * rules.tolerance
-    with np.errstate(divide="ignore", invalid="ignore"):
-        expanded = np.sqrt((student_quantile(rules.factor, dof) * standard) ** 2 + (rules.factor * common) ** 2)
-        enough = count >= rules.min_pairs
-        outside = enough & (np.abs(error) - expanded > limit)
-        capable = enough & (expanded <= limit)
-        inside = capable & (np.abs(error) + expanded <= limit)
-        excess = (np.abs(error) - limit) / np.sqrt(standard**2 + common**2)
-        p_within = _p_of(excess, dof, outside)
+    y_min, y_max = (np.ascontiguousarray(moments.by_bin(name)) for name in ("y_min", "y_max"))
+    known = (scatter, student_quantile(rules.factor, dof), *_numbers(model, reference), *_counting(rules))
+    count, (error, standard, expanded, excess), (inside, outside, is_open) = _zone_errors(sums, y_min, y_max, *known)
     return Zones(
-        n=count.astype(np.int64),
-        volume=volume,
+        n=count,
+        volume=sums[1],
         error=error,
         standard=standard,
         expanded=expanded,
         inside=inside,
         outside=outside,
-        open=capable & ~inside & ~outside,
-        p_within=p_within,
+        open=is_open,
+        excess=excess,
     )
 
 
+def _numbers(model: Model, reference: Reference) -> tuple[Floats, Floats, Floats]:
+    return np.ascontiguousarray(model.mpe), model.resolution**2 / 12, reference.uncertainty / 2
+
+
+def _counting(rules: Rules) -> tuple[int, float, float]:
+    return int(rules.min_pairs), float(rules.factor), float(rules.tolerance)
+
+
 @compiled
-def _by_zone(n: Ints, sx: Ints, sxx: Ints, sxy: Ints, weights: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """Counts, volumes and weighted sums of squares and products of the three `ZONES`, each of shape (3, meters)."""
-    bins, meters = n.shape
-    count, volume, xx, xy = (np.zeros((3, meters)), np.zeros((3, meters)), np.zeros((3, meters)), np.zeros((3, meters)))
+def _zone_errors(
+    sums: Floats,
+    y_min: Ints,
+    y_max: Ints,
+    scatter: Floats,
+    quantile: Floats,
+    mpe: Floats,
+    rounded: Floats,
+    common: Floats,
+    min_pairs: int,
+    factor: float,
+    tolerance: float,
+) -> tuple[Ints, Floats, Bools]:
+    """Counts; errors, their standard and expanded uncertainties, and the excess, (4, 3, meters); and whether a zone is inside,
+    outside or open, (3, 3, meters)."""
+    bins, meters = y_min.shape
+    count, found, told = np.empty((3, meters), np.int64), np.empty((4, 3, meters)), np.empty((3, 3, meters), np.bool_)
     for row in range(meters):
-        for k in range(1, bins):
-            if n[k, row]:
-                zone = 0 if k < 2 else (1 if k < 6 else 2)
-                count[zone, row] += n[k, row]
-                volume[zone, row] += sx[k, row]
-                xx[zone, row] += weights[k, row] * sxx[k, row]
-                xy[zone, row] += weights[k, row] * sxy[k, row]
-    return count, volume, xx, xy
+        shared, begin = (factor * common[row]) ** 2, 1
+        for zone in range(3):
+            end = 2 if zone == 0 else (6 if zone == 1 else bins)
+            low, high = y_min[begin, row], y_max[begin, row]
+            for k in range(begin + 1, end):
+                low, high = min(low, y_min[k, row]), max(high, y_max[k, row])
+            begin = end
+            n, xx = sums[0, zone, row], sums[2, zone, row]
+            error = sums[3, zone, row] / xx - 1
+            variance = scatter[row] / xx
+            if low == high:
+                rounding = rounded[row] * (n / sums[1, zone, row]) ** 2
+                # what is not a number stays so, on either side
+                variance = variance if variance >= rounding or np.isnan(variance) else rounding
+            standard = np.sqrt(variance)
+            expanded = np.sqrt((quantile[row] * standard) ** 2 + shared)
+            count[zone, row] = np.int64(n)
+            found[0, zone, row], found[1, zone, row], found[2, zone, row] = error, standard, expanded
+            limit, size = mpe[zone, row] * tolerance, abs(error)
+            capable = (n >= min_pairs) & (expanded <= limit)
+            inside = capable & (size + expanded <= limit)
+            outside = (n >= min_pairs) & (size - expanded > limit)
+            told[0, zone, row], told[1, zone, row] = inside, outside
+            told[2, zone, row] = capable & (not inside) & (not outside)
+            found[3, zone, row] = (size - limit) / np.sqrt(standard**2 + common[row] ** 2) if outside else -np.inf
+    return count, found, told
 
 
 def bins_outside(
@@ -186,30 +226,61 @@ def bins_outside(
     scatter: Floats,
     dof: Floats,
     rules: Rules,
-) -> tuple[Bools, Floats]:
-    """Whether any single flow bin is outside the permissible error of its zone, and the P value of that.
+    rows: Ints,
+) -> Floats:
+    """By how many standard uncertainties that flow bin of some meters which is so most is beyond the permissible error of its
+    zone, uncertainty counted; minus infinity where none is, (rows,).
 
     For relations whose error changes with the flow: over a zone as wide as Q2 to Q3 they may read high here and low there
     and yet be right on average.
-    The parameters are those of `zone_errors`. Both results are of shape (meters,); the P value is one-sided, as in
-    `Zones`, with Bonferroni's correction for the bins.
+
+    Parameters
+    ----------
+    weights : ndarray
+        Inverse of the variance expected, shape (bins, meters).
+    scatter, dof : ndarray
+        As for `zone_errors`.
+    rows : ndarray
+        The meters asked.
     """
-    limit = np.concatenate([np.repeat(model.mpe[z : z + 1], b.stop - b.start, axis=0) for z, b in enumerate(ZONES)])
-    n, xx, xy = (moments.by_bin(name, FLOWING).astype(np.float64) for name in ("n", "sxx", "sxy"))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.abs(xy / xx - 1)
-        standard = np.sqrt(scatter / (weights[FLOWING] * xx))
-        common = reference.uncertainty / 2
-        expanded = np.hypot(student_quantile(rules.factor, dof) * standard, rules.factor * common)
-        enough = n >= rules.min_pairs
-        beyond = enough & (error - expanded > limit * rules.tolerance)
-        excess = (error - limit * rules.tolerance) / np.hypot(standard, common)
-        p = _p_of(excess, dof, beyond).min(axis=0) * len(n)
-    return np.asarray(beyond.any(axis=0)), np.minimum(p, 1.0)
+    cells, (mpe, _, common) = moments.cells, _numbers(model, reference)
+    known = (np.ascontiguousarray(weights), scatter, student_quantile(rules.factor, dof[rows]), mpe, common)
+    return _bins_outside(cells.first, cells.cell, cells.sums, rows, *known, *_counting(rules))
 
 
-def _p_of(excess: Floats, dof: Floats, where: Bools) -> Floats:
-    """One-sided P values of Student's t where asked for, 1 elsewhere."""
-    p = np.ones(excess.shape)
+@compiled
+def _bins_outside(
+    first: Ints,
+    cell: Ints,
+    sums: Ints,
+    rows: Ints,
+    weights: Floats,
+    scatter: Floats,
+    quantile: Floats,
+    mpe: Floats,
+    common: Floats,
+    min_pairs: int,
+    factor: float,
+    tolerance: float,
+) -> Floats:
+    bins = len(weights)
+    found, own = np.full(len(rows), -np.inf), np.empty((bins, 6), np.int64)
+    for at in range(len(rows)):
+        row = rows[at]
+        add_parts(first, cell, sums, row, own)
+        for k in range(1, bins):
+            if own[k, 0] < min_pairs or own[k, 0] == 0:
+                continue
+            limit = mpe[0 if k < 2 else (1 if k < 6 else 2), row] * tolerance
+            size = abs(own[k, 4] / own[k, 3] - 1)
+            standard = np.sqrt(scatter[row] / (weights[k, row] * own[k, 3]))
+            if size - np.hypot(quantile[at] * standard, factor * common[row]) > limit:
+                found[at] = max(found[at], (size - limit) / np.hypot(standard, common[row]))
+    return found
+
+
+def p_of_excess(excess: Floats, dof: Floats) -> Floats:
+    """How likely a meter just at its limit would look so far off: one-sided P values of Student's t, 1 for minus infinity."""
+    p, where = np.ones(excess.shape), excess > -np.inf
     p[where] = student_survival(excess[where], np.broadcast_to(dof, excess.shape)[where])
     return p

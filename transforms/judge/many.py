@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from transforms.fit.lines import Floats, Ints
 from transforms.judge.columns import JUDGED, MISSING, Columns, columns_of, extras_of, nothing
-from transforms.judge.evidence import FLOWING
+from transforms.judge.evidence import FLOWING, Bools
 from transforms.judge.ladder import blocked_by
 from transforms.judge.second_look import Look, SecondLook
 from transforms.judge.words import INCONCLUSIVE, NONE, REASON
@@ -29,6 +31,8 @@ _ASIDE = ("feature_code", "flowmeter_id", "model", "window_start", "window_end")
 _MODELS = ("model", "per_lph", "q1_u", "q2_u", "band_low_u", "band_high_u", "mpe_low", "mpe_high", "proportion",
            "repeatability", "resolution_lph")  # fmt: skip
 _HOUR_US = 3.6e9
+#: days that are told apart, and the number of none
+_SPAN, _NO_DAY = np.int64(1) << 32, -(2**31)
 
 
 @dataclass(frozen=True)
@@ -60,13 +64,14 @@ class Calibrations:
             uncertainty=table["uncertainty"].fill_null(policy.reference.uncertainty).to_numpy(),
         )
 
+    @cached_property
+    def _key(self) -> np.ndarray:
+        """Flowmeter and day of each calibration as one number, rising."""
+        return np.asarray(np.repeat(np.arange(len(self.ids)) * _SPAN, np.diff(self.first)) + self.day)
+
     def newest(self, last_day: int) -> tuple[np.ndarray, np.ndarray]:
         """For each flowmeter its newest calibration up to a day: place in ``day``, and whether there is one."""
-        span = np.int64(1) << 32
-        owner = np.repeat(np.arange(len(self.first) - 1), np.diff(self.first))
-        at = (
-            np.searchsorted(owner * span + self.day, np.arange(len(self.first) - 1) * span + last_day, side="right") - 1
-        )
+        at = np.searchsorted(self._key, np.arange(len(self.ids)) * _SPAN + last_day, side="right") - 1
         return at, at >= self.first[:-1]
 
 
@@ -75,34 +80,44 @@ def with_references(
 ) -> pl.DataFrame:
     """What is known of the rows' references at the end of their window, as `verdict.with_references` has it."""
     if calibrations is None:
-        return pl.select(
-            reference_valid=pl.repeat(True, listed.height),
-            reference_known=pl.repeat(True, listed.height),
-            reference_uncertainty=pl.repeat(policy.reference.uncertainty, listed.height),
-            calibrated_on=pl.repeat(None, listed.height, dtype=pl.Date),
+        whole = np.ones(listed.height, dtype=bool)
+        told = whole, whole, np.full(listed.height, policy.reference.uncertainty), np.full(listed.height, _NO_DAY)
+    else:
+        last_days = np.array([int((window.end.timestamp() - 1e-6) // 86400) for window in windows])
+        days, which = np.unique(last_days, return_inverse=True)
+        of_days = [_until(calibrations, day, policy) for day in days.tolist()]
+        flowmeter = places(listed["flowmeter_id"], calibrations.ids)
+        # the last of each day stands for those that are not known
+        at = (which * (len(calibrations.ids) + 1))[listed["window"].to_numpy()] + flowmeter % (
+            len(calibrations.ids) + 1
         )
-    flowmeter = places(listed["flowmeter_id"], calibrations.ids)
-    number = listed["window"].to_numpy()
-    known, has = flowmeter >= 0, np.zeros(len(flowmeter), dtype=bool)
-    day, age = np.zeros(len(flowmeter), dtype=np.int64), np.zeros(len(flowmeter), dtype=np.int64)
-    uncertainty = np.full(len(flowmeter), policy.reference.uncertainty)
-    last_days = np.array([int((window.end.timestamp() - 1e-6) // 86400) for window in windows])
-    for last_day in np.unique(last_days).tolist():
-        here = np.flatnonzero((last_days[number] == last_day) & known)
-        at, there = calibrations.newest(last_day)
-        some = here[there[flowmeter[here]]]
-        has[some] = True
-        newest = at[flowmeter[some]]
-        day[some], age[some] = calibrations.day[newest], last_day - calibrations.day[newest]
-        uncertainty[some] = calibrations.uncertainty[newest]
-    return pl.select(
-        reference_known=pl.Series(known),
-        reference_valid=pl.Series(known & has & (age <= policy.reference_max_age_days)),
-        reference_uncertainty=pl.Series(uncertainty),
-        calibrated_on=pl.select(
-            pl.when(pl.Series(has)).then(pl.Series(day.astype(np.int32)).cast(pl.Date))
-        ).to_series(),
+        told = flowmeter >= 0, *(np.concatenate(some)[at] for some in zip(*of_days, strict=True))
+    known, valid, uncertainty, day = told
+    return pl.DataFrame(
+        {
+            "reference_known": known,
+            "reference_valid": valid,
+            "reference_uncertainty": uncertainty,
+            "calibrated_on": _dates(day),
+        }
     )
+
+
+def _until(calibrations: Calibrations, last_day: int, policy: Policy) -> tuple[Bools, Floats, Ints]:
+    """Whether each flowmeter counts as calibrated at the end of some day, its uncertainty and when that was; and of one that is
+    not known."""
+    at, there = calibrations.newest(last_day)
+    some, many = np.flatnonzero(there), len(there) + 1
+    valid, uncertainty = np.zeros(many, dtype=bool), np.full(many, policy.reference.uncertainty)
+    day = np.full(many, _NO_DAY)
+    day[some], uncertainty[some] = calibrations.day[at[some]], calibrations.uncertainty[at[some]]
+    valid[some] = last_day - day[some] <= policy.reference_max_age_days
+    return valid, uncertainty, day
+
+
+def _dates(day: npt.NDArray[np.int64]) -> pl.Series:
+    told = pl.Series(day.astype(np.int32))
+    return (told.set(told == _NO_DAY, None) if (day == _NO_DAY).any() else told).cast(pl.Date)
 
 
 @dataclass(frozen=True)
@@ -146,13 +161,9 @@ def judge_windows(
     """
     reference = with_references(rows, calibrations, policy, windows)
     listed = with_models(rows, fleet).with_columns(reference.get_columns())
-    paired = listed.filter(pl.col("meter_no").is_not_null())
-    whole = paired.height == listed.height
-    columns, second = nothing_said(0 if whole else listed.height), SecondLook.none(0)
-    if not whole:
-        # rows without a single pair, and why
-        blocked = listed.select(blocked_by()).to_series().to_numpy()
-        columns["reason"][:] = np.where(blocked == NONE, REASON["too_few_pairs"], blocked)
+    whole = bool(listed.height) and listed["meter_no"].null_count() == 0
+    paired = listed if whole else listed.filter(pl.col("meter_no").is_not_null())
+    columns, second = {} if whole else _unpaired(listed), SecondLook.none(0)
     if paired.height:
         number = paired["window"].to_numpy().astype(np.int64)
         begins = np.array([int(window.start.timestamp()) * 1_000_000 for window in windows])
@@ -169,6 +180,13 @@ def judge_windows(
     return JudgedRows(columns, second)
 
 
+def _unpaired(listed: pl.DataFrame) -> Columns:
+    """The columns of rows without a single pair, and why."""
+    columns, blocked = nothing_said(listed.height), listed.select(blocked_by()).to_series().to_numpy()
+    columns["reason"][:] = np.where(blocked == NONE, REASON["too_few_pairs"], blocked)
+    return columns
+
+
 def with_models(rows: pl.DataFrame, fleet: pl.DataFrame) -> pl.DataFrame:
     """Rows with what the judge asks of the fleet table, null for meters that are not registered."""
     number = pl.Series(places(rows["feature_code"], fleet["feature_code"]))
@@ -179,10 +197,14 @@ def with_models(rows: pl.DataFrame, fleet: pl.DataFrame) -> pl.DataFrame:
 def places(names: pl.Series, known: pl.Series) -> npt.NDArray[np.int64]:
     """The place of each name among those known, -1 where it is not; names that repeat follow each other and are looked for
     once."""
-    runs = names.rle().struct.unnest()
+    runs = names.rle().struct
+    value, length = runs.field("value"), runs.field("len").to_numpy()
+    if value.equals(known):
+        # all of them one after the other, as in most windows of an audit
+        return np.repeat(np.arange(len(known)), length)
     numbered = pl.DataFrame({"value": known, "place": np.arange(len(known))})
-    found = runs.join(numbered, on="value", how="left", maintain_order="left")["place"].fill_null(-1).to_numpy()
-    return np.repeat(found, runs["len"].to_numpy())
+    found = value.to_frame("value").join(numbered, on="value", how="left", maintain_order="left")["place"]
+    return np.repeat(found.fill_null(-1).to_numpy(), length)
 
 
 def _days(paired: pl.DataFrame) -> npt.NDArray[np.int64]:
@@ -208,8 +230,7 @@ def _weighted(moments: Moments, worked: Worked, paired: pl.DataFrame) -> Columns
     """
     hours = paired["interval_us"].fill_null(0).to_numpy() / _HOUR_US
     unit = worked.model.unit_lph
-    weights = worked.found.weights[FLOWING]
-    xx, xy = ((weights * moments.by_bin(name, FLOWING)).sum(axis=0) for name in ("sxx", "sxy"))
+    xx, xy = worked.found.squares
     n, sx = (moments.total(name, FLOWING).astype(np.float64) for name in ("n", "sx"))
     same = moments.total("y_min", FLOWING) == moments.total("y_max", FLOWING)
     with np.errstate(divide="ignore", invalid="ignore"):

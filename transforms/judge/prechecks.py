@@ -10,7 +10,7 @@ import numpy as np
 from transforms.compiled import compiled
 from transforms.fit.lines import Floats, Ints, Lines
 from transforms.judge.evidence import FLOWING, Bools, Model
-from transforms.statistics import chi_square_limit, f_survival
+from transforms.statistics import chi_square_limit, f_exceeds, f_survival
 from transforms.summarise.moments import BINS, Moments
 
 
@@ -65,25 +65,17 @@ def mapping_test(lines: Lines, significance: float) -> tuple[Bools, Bools]:
     return np.asarray(passed), np.asarray(excessive)
 
 
-#: by how much more easily a curve is tried than a line is refused
-PERHAPS = 10.0
-
-
 @dataclass(frozen=True)
 class LackOfFit:
     """Whether a line misses the means of the flow bins, and the scatter left about the meter's own relation.
 
-    ``perhaps`` is the same at `PERHAPS` times the significance: worth trying a curve on the samples.
     ``scatter`` is the weighted variance of a pair, about the line or, where that is refused, about the bins' means,
-    pooled with the one expected; ``dof`` its degrees of freedom. ``p`` is the P value of the F test, NaN where the flows
-    fill too few bins to ask.
+    pooled with the one expected; ``dof`` its degrees of freedom.
     """
 
     curved: Bools
-    perhaps: Bools
     scatter: Floats
     dof: Floats
-    p: Floats
 
 
 def lack_of_fit_test(
@@ -102,102 +94,166 @@ def lack_of_fit_test(
         Shape (bins, meters).
     """
     n, sx, sy = (np.ascontiguousarray(sums[name], dtype=np.int64) for name in ("n", "sx", "sy"))
-    between, used = _between_bins(n, sx, sy, np.ascontiguousarray(weights), lines.a1, lines.a2)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        fitted = np.where(lines.a1_se > 0, 1.0, 0.0) + np.where(lines.a2_se > 0, 1.0, 0.0)
-        more = used - fitted
-        within = np.maximum(lines.chi2 - between, 0.0)
-        rest = np.maximum(lines.dof - more, 0.0)
-        f = (between / more) / ((prior_dof + within) / (prior_dof + rest))
-        asked = (more >= 1) & (rest + prior_dof >= 1)
-        p = np.full(len(f), np.nan)
-        p[asked] = f_survival(f[asked], more[asked], prior_dof + rest[asked])
-        curved = asked & (p < significance)
-        about_line = (prior_dof + lines.chi2) / (prior_dof + np.maximum(lines.dof, 0.0))
-        scatter = np.where(curved, (prior_dof + within) / (prior_dof + rest), about_line)
-        perhaps = asked & (p < PERHAPS * significance)
-    dof = prior_dof + np.where(curved, rest, np.maximum(lines.dof, 0.0))
-    return LackOfFit(np.asarray(curved), np.asarray(perhaps), scatter, dof, p)
+    fitted = (lines.a1_se > 0).astype(np.int64) + (lines.a2_se > 0)
+    known = (lines.a1, lines.a2, fitted, lines.chi2, lines.dof, prior_dof)
+    lack = _lack_of_fit(n, sx, sy, np.ascontiguousarray(weights), *known)
+    return told_lack(lack, lines.chi2, lines.dof, significance, prior_dof)
 
 
 @compiled
-def _between_bins(n: Ints, sx: Ints, sy: Ints, weights: Floats, a1: Floats, a2: Floats) -> tuple[Floats, Ints]:
-    """Weighted sum of squares of the bins' means about a line, and how many bins hold pairs."""
+def _lack_of_fit(
+    n: Ints,
+    sx: Ints,
+    sy: Ints,
+    weights: Floats,
+    a1: Floats,
+    a2: Floats,
+    fitted: Ints,
+    chi2: Floats,
+    dof: Floats,
+    prior_dof: float,
+) -> Floats:
     bins, meters = n.shape
-    between, used = np.zeros(meters), np.zeros(meters, np.int64)
+    found, own, of_own = np.empty((4, meters)), np.empty((bins, 3), np.int64), np.empty(bins)
     for row in range(meters):
         for k in range(bins):
-            if n[k, row] > 0:
-                residual = sy[k, row] - a1[row] * sx[k, row] - a2[row] * n[k, row]
-                between[row] += weights[k, row] * residual**2 / n[k, row]
-                used[row] += 1
-    return between, used
+            own[k, 0], own[k, 1], own[k, 2], of_own[k] = n[k, row], sx[k, row], sy[k, row], weights[k, row]
+        found[0, row], found[1, row], found[2, row], found[3, row] = lack_own(
+            own, of_own, 0, a1[row], a2[row], fitted[row], chi2[row], dof[row], prior_dof
+        )
+    return found
 
 
-def drift_test(moments: Moments, weights: Floats, lines: Lines) -> Floats:
+@compiled
+def lack_own(
+    own: Ints, weights: Floats, begin: int, a1: float, a2: float, fitted: int, chi2: float, dof: float, prior_dof: float
+) -> tuple[float, float, float, float]:
+    """F for lack of fit of one meter with its degrees of freedom between bins; the sum of squares within bins and its
+    degrees of freedom.
+
+    ``own`` are the meter's sums by bin, of which those from ``begin`` on count, ``fitted`` counts the line's free parameters,
+    ``chi2`` and ``dof`` are what it leaves.
+    """
+    between, used = 0.0, 0
+    for k in range(begin, len(own)):
+        residual = own[k, 2] - a1 * own[k, 1] - a2 * own[k, 0]
+        between += weights[k] * residual**2 / max(own[k, 0], 1)
+        used += own[k, 0] > 0
+    more = float(used - fitted)
+    within, rest = chi2 - between, dof - more
+    within, rest = 0.0 if within < 0 else within, 0.0 if rest < 0 else rest
+    return (between / more) / ((prior_dof + within) / (prior_dof + rest)), more, within, rest
+
+
+def told_lack(lack: Floats, chi2: Floats, dof: Floats, significance: float, prior_dof: float) -> LackOfFit:
+    """What the numbers of `lack_own` say, (4, meters)."""
+    f, more, within, rest = lack
+    asked = np.flatnonzero((more >= 1) & (rest + prior_dof >= 1))
+    curved = np.zeros(len(f), dtype=bool)
+    curved[asked] = f_exceeds(f[asked], more[asked], prior_dof + rest[asked], significance)
+    dof = prior_dof + np.where(curved, rest, np.maximum(dof, 0.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scatter = (prior_dof + np.where(curved, within, chi2)) / dof
+    return LackOfFit(curved, scatter, dof)
+
+
+def lack_of_fit_p(lack: Floats, prior_dof: float) -> Floats:
+    """The P values of the same, NaN where the flows fill too few bins to ask."""
+    f, more, _, rest = lack
+    asked = (more >= 1) & (rest + prior_dof >= 1)
+    p = np.full(len(f), np.nan)
+    p[asked] = f_survival(f[asked], more[asked], prior_dof + rest[asked])
+    return p
+
+
+def drift_p(drift: Floats, chi2: Floats, dof: Floats) -> Floats:
     """Does the relation change from one part of the window to the next?
 
     One-way analysis of variance of the residuals about the fitted line over the parts of the window, once for parts
     that differ by an amount and once for parts that differ by a factor.
 
+    Parameters
+    ----------
+    drift : ndarray
+        The numbers of `drift_own`, (3, meters).
+    chi2, dof : ndarray
+        Weighted sum of squares about the line and its degrees of freedom, (meters,).
+
     Returns
     -------
     ndarray
-        The smaller of the two P values; to be compared with half the significance (Bonferroni).
+        The smaller of the two P values, 1 where it cannot be told; to be compared with half the significance (Bonferroni).
     """
-    w = weights[FLOWING]
-    n, sx, sy, sxx, sxy = (
-        moments.values[name][:, FLOWING].astype(np.float64) for name in ("n", "sx", "sy", "sxx", "sxy")
-    )
-    residual = sy - lines.a1 * sx - lines.a2 * n
-    used = moments.by_part("n", FLOWING) >= 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        amount = _analysis_of_variance((w * n).sum(axis=1), (w * residual).sum(axis=1), used, lines)
-        moment = (w * (sxy - lines.a1 * sxx - lines.a2 * sx)).sum(axis=1)
-        factor = _analysis_of_variance((w * sxx).sum(axis=1), moment, used, lines)
-    return np.minimum(amount, factor)
-
-
-def parts_spread(moments: Moments, lines: Lines) -> Floats:
-    """By how much the errors of the window's parts differ, after the line is taken out: the largest less the smallest,
-    relative."""
-    cells = moments.cells
-    return _parts_spread(cells.first, cells.cell, cells.sums, moments.parts, lines.a1, lines.a2)
+    more = drift[2] - 1.0
+    rest = dof - more
+    asked, p = np.flatnonzero((more >= 1) & (rest >= 1)), np.ones(len(more))
+    more, rest, chi2 = more[asked], rest[asked], chi2[asked]
+    for between in drift[:2, asked]:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            f = (between / more) / (np.maximum(chi2 - between, 0.0) / rest)
+        found = f_survival(f, more, rest)
+        p[asked] = np.minimum(p[asked], np.where(np.isfinite(found), found, 1.0))
+    return p
 
 
 @compiled
-def _parts_spread(first: Ints, cell: Ints, sums: Ints, parts: int, a1: Floats, a2: Floats) -> Floats:
-    spread = np.zeros(len(a1))
-    for row in range(len(a1)):
-        used, largest, smallest, at = 0, -np.inf, np.inf, first[row]
-        for part in range(parts):
-            count, flow, residual = np.int64(0), np.int64(0), 0.0
-            while at < first[row + 1] and cell[at] < (part + 1) * BINS:
-                if cell[at] % BINS:
-                    count += sums[at, 0]
-                    flow += sums[at, 1]
-                    residual += sums[at, 2] - a1[row] * sums[at, 1] - a2[row] * sums[at, 0]
-                at += 1
-            if count >= 2:
-                used += 1
-                error = residual / flow
-                largest = error if error > largest or np.isnan(error) else largest
-                smallest = error if error < smallest or np.isnan(error) else smallest
-        if used >= 2:
-            spread[row] = largest - smallest
-    return spread
+def drift_own(
+    begin: int, end: int, cell: Ints, sums: Ints, parts: int, weights: Floats, a1: float, a2: float
+) -> tuple[float, float, float]:
+    """Weighted sums of squares between the parts of one meter's window, of amounts and of factors, and how many parts have two
+    flowing pairs.
+
+    Its cells are those from ``begin`` to ``end``, ``weights`` those of its flow bins.
+    """
+    between, amounts, of_amounts, factors, of_factors, used, at = 0.0, 0.0, 0.0, 0.0, 0.0, 0, begin
+    by_factor = 0.0
+    for part in range(parts):
+        count, weight, residual, square, moment = np.int64(0), 0.0, 0.0, 0.0, 0.0
+        while at < end and cell[at] < (part + 1) * BINS:
+            of_bin = cell[at] - part * BINS
+            if of_bin > 0:
+                w, n, x, y, xx, xy = weights[of_bin], sums[at, 0], sums[at, 1], sums[at, 2], sums[at, 3], sums[at, 4]
+                count += n
+                weight += w * n
+                residual += w * (y - a1 * x - a2 * n)
+                square += w * xx
+                moment += w * (xy - a1 * xx - a2 * x)
+            at += 1
+        if count >= 2:
+            used += 1
+            between += residual**2 / weight
+            amounts += residual
+            of_amounts += weight
+            by_factor += moment**2 / square
+            factors += moment
+            of_factors += square
+    return between - amounts**2 / of_amounts, by_factor - factors**2 / of_factors, float(used)
 
 
-def _analysis_of_variance(weight: Floats, total: Floats, used: Bools, lines: Lines) -> Floats:
-    """P value that parts with these weighted sums (shape (parts, meters)) scatter by chance; 1 where it cannot be told."""
-    weight, total = np.where(used, weight, 0.0), np.where(used, total, 0.0)
-    between = np.where(used, total**2 / weight, 0.0).sum(axis=0) - total.sum(axis=0) ** 2 / weight.sum(axis=0)
-    more = used.sum(axis=0) - 1.0
-    rest = lines.dof - more
-    within = np.maximum(lines.chi2 - between, 0.0)
-    f = (between / more) / (within / rest)
-    p = f_survival(f, more, rest)
-    return np.asarray(np.where((more >= 1) & (rest >= 1) & np.isfinite(p), p, 1.0))
+@compiled
+def parts_own(begin: int, end: int, cell: Ints, sums: Ints, a1: float, a2: float, of_parts: Floats) -> float:
+    """By how much the errors of the parts of one meter's window differ, after its line is taken out: the largest less the
+    smallest, relative.
+
+    Its cells are those from ``begin`` to ``end``; ``of_parts``, of shape (3, parts), is overwritten.
+    """
+    parts = of_parts.shape[1]
+    for part in range(parts):
+        of_parts[0, part], of_parts[1, part], of_parts[2, part] = 0.0, 0.0, 0.0
+    for at in range(begin, end):
+        part = cell[at] // BINS
+        if cell[at] > part * BINS:
+            of_parts[0, part] += sums[at, 0]
+            of_parts[1, part] += sums[at, 1]
+            of_parts[2, part] += sums[at, 2] - a1 * sums[at, 1] - a2 * sums[at, 0]
+    used, largest, smallest = 0, -np.inf, np.inf
+    for part in range(parts):
+        error = of_parts[2, part] / of_parts[1, part]
+        enough = of_parts[0, part] >= 2
+        used += enough
+        largest = error if enough & ((error > largest) | np.isnan(error)) else largest
+        smallest = error if enough & ((error < smallest) | np.isnan(error)) else smallest
+    return largest - smallest if used >= 2 else 0.0
 
 
 def stuck_test(moments: Moments, model: Model) -> Bools:

@@ -8,7 +8,7 @@ from transforms.compiled import compiled
 from transforms.fit.lines import Floats, Ints
 from transforms.fleet import SCALE
 from transforms.judge.curved import BEYOND
-from transforms.judge.evidence import FLOWING, Bools, Model, Reference, Zones
+from transforms.judge.evidence import FLOWING, ZONES, Bools, Model, Reference, Zones, p_of_excess
 from transforms.judge.findings import Findings
 from transforms.judge.ladder import Standing
 from transforms.judge.second_look import SecondLook
@@ -124,14 +124,22 @@ def marginal(found: Findings, policy: Policy) -> Bools:
     At the default of 1e-4 a million meters that stand exactly at their limit get at most a hundred commands a run; of
     meters further inside, whose deviation the test would need to overrate by several standard deviations, none.
     """
-    return np.asarray(found.p_within > policy.judge.command_significance)
+    return np.asarray(p_within(found) > policy.judge.command_significance)
 
 
-def keep_open(zones: Zones) -> Bools:
-    """The zones that keep a question open, shape (3, meters): those that allow neither answer, and the one with the most
-    volume if it is too unsure to be evidence."""
-    main = np.arange(len(zones.n))[:, None] == np.argmax(zones.volume, axis=0)
-    return np.asarray(zones.open | (main & ~zones.inside & ~zones.outside))
+def p_within(found: Findings) -> Floats:
+    """How likely a meter just at its limit would look so far off, corrected for the zones and bins looked at."""
+    of_zones = p_of_excess(found.zones.excess, found.dof).min(axis=0) * len(ZONES)
+    of_bins = p_of_excess(found.excess, found.dof) * (BINS - FLOWING.start)
+    return np.asarray(np.minimum(of_zones, np.minimum(of_bins, 1.0)))
+
+
+def keep_open(zones: Zones, rows: Ints | slice = slice(None)) -> Bools:
+    """The zones that keep a question open, shape (3, meters), of all meters or of some: those that allow neither answer, and the
+    one with the most volume if it is too unsure to be evidence."""
+    volume = zones.volume[:, rows]
+    main = np.arange(len(volume))[:, None] == np.argmax(volume, axis=0)
+    return np.asarray(zones.open[:, rows] | (main & ~zones.inside[:, rows] & ~zones.outside[:, rows]))
 
 
 def pairs_needed(
@@ -144,16 +152,44 @@ def pairs_needed(
     that keeps the question open (`keep_open`) is smaller than the distance from its error to the limit. With an error nearer to
     the limit than the reference itself is known, no amount of flow is enough.
     """
-    zones, factor = found.zones, policy.judge.coverage_factor
-    limit = model.mpe * policy.tolerance
-    blocking = keep_open(zones)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        single = zones.standard**2 * zones.n
-        room = (limit - np.abs(zones.error)) ** 2 - (factor * reference.uncertainty / 2) ** 2
-        wanted = factor**2 * single / room * (found.flowing / zones.n)
-    possible = (zones.n >= policy.evidence.min_zone_pairs) & (room > 0) & (wanted < 1e6)
-    most = np.where(blocking & possible, wanted, 0.0).max(axis=0)
-    settled = (reason == REASON["undecided"]) & blocking.any(axis=0) & ~(blocking & ~possible).any(axis=0)
-    found_pairs = np.where(settled, np.maximum(np.ceil(most), found.flowing + 1), 0.0)
-    least = np.where(reason == REASON["no_flow"], policy.evidence.min_flowing, 0)
-    return np.where(standing.dry, least, found_pairs).astype(np.int64)
+    zones, rows = found.zones, np.flatnonzero((reason == REASON["undecided"]) & ~standing.dry)
+    needed = np.zeros(len(reason), dtype=np.int64)
+    if len(rows):
+        least, factor = policy.evidence.min_zone_pairs, policy.judge.coverage_factor
+        known = (zones.n, zones.error, zones.standard, keep_open(zones, rows), found.flowing)
+        limit, unsure = np.ascontiguousarray(model.mpe * policy.tolerance), reference.uncertainty
+        needed[rows] = _settling(rows, *known, limit, factor * unsure / 2, int(least), float(factor))
+    needed[standing.dry & (reason == REASON["no_flow"])] = policy.evidence.min_flowing
+    return needed
+
+
+@compiled
+def _settling(
+    rows: Ints,
+    n: Ints,
+    error: Floats,
+    standard: Floats,
+    blocking: Bools,
+    flowing: Ints,
+    limit: Floats,
+    common: Floats,
+    least: int,
+    factor: float,
+) -> Ints:
+    """The same for rows that are undecided, with those zones of theirs that keep the question open, (3, rows)."""
+    found = np.zeros(len(rows), np.int64)
+    for k in range(len(rows)):
+        row, most, settled = rows[k], 0.0, False
+        for zone in range(3):
+            if not blocking[zone, k]:
+                continue
+            single = standard[zone, row] ** 2 * n[zone, row]
+            room = (limit[zone, row] - abs(error[zone, row])) ** 2 - common[row] ** 2
+            wanted = factor**2 * single / room * (flowing[row] / n[zone, row])
+            settled = n[zone, row] >= least and room > 0 and wanted < 1e6
+            if not settled:
+                break
+            most = max(most, wanted)
+        if settled:
+            found[k] = max(np.int64(np.ceil(most)), flowing[row] + 1)
+    return found

@@ -21,6 +21,8 @@ SUMMED = ("n", "sx", "sy", "sxx", "sxy", "syy")
 SUMS = (*SUMMED, "n_above", "n_below", "n_band_above", "n_band_below")
 _LOWEST = ("x_min", "y_min")
 _HIGHEST = ("x_max", "y_max")
+#: bins that are added up most often: all, and those that flow
+_SPANS = ((None, None), (1, BINS))
 
 FRAME: dict[str, pl.DataType | type[pl.DataType]] = {
     "meter_no": pl.Int32,
@@ -81,8 +83,7 @@ class Moments:
         """The sums by part and bin, of the cells that hold pairs."""
         if self._cells is None:
             dense = np.stack([self._values[name] for name in SUMMED]).reshape(len(SUMMED), self.parts * BINS, -1)
-            cell, meter = np.nonzero(dense[0])
-            self._cells = Cells(*_in_order(meter, cell, dense[:, cell, meter].T.copy(), dense.shape[2]))
+            self._cells = Cells(*_filled(dense.astype(np.int64, copy=False)))
         return self._cells
 
     @staticmethod
@@ -131,7 +132,12 @@ class Moments:
         """One quantity over some bins and the whole window, shape (meters,); the same array at each call."""
         key = name, bins.start, bins.stop
         if key not in self._totals:
-            self._totals[key] = _reduced(name, self.by_bin(name, bins), 0)
+            if name in SUMMED and self._cells is not None and key[1:] in _SPANS:
+                found = _totals(self._cells.first, self._cells.cell, self._cells.sums)
+                for some, of_span in zip(_SPANS, found, strict=True):
+                    self._totals |= {(one, *some): row for one, row in zip(SUMMED, of_span, strict=True)}
+            else:
+                self._totals[key] = _reduced(name, self.by_bin(name, bins), 0)
         return self._totals[key]
 
 
@@ -172,6 +178,58 @@ def _in_order(meter: Ints, cell: Ints, sums: Ints, meters: int) -> tuple[Ints, I
         order[at] = k
         filled[row] += 1
     return first, cell[order], sums[order]
+
+
+@compiled
+def _filled(dense: Ints) -> tuple[Ints, Ints, Ints]:
+    """The cells that hold pairs, of arrays of all cells, (6, cells, meters)."""
+    many, cells, meters = dense.shape
+    first = np.zeros(meters + 1, np.int64)
+    for k in range(cells):
+        for row in range(meters):
+            first[row + 1] += dense[0, k, row] != 0
+    for row in range(meters):
+        first[row + 1] += first[row]
+    at = first[:-1].copy()
+    cell, sums = np.empty(first[-1], np.int64), np.empty((first[-1], many), np.int64)
+    for k in range(cells):
+        for row in range(meters):
+            if dense[0, k, row] != 0:
+                cell[at[row]] = k
+                for what in range(many):
+                    sums[at[row], what] = dense[what, k, row]
+                at[row] += 1
+    return first, cell, sums
+
+
+@compiled
+def add_parts(first: Ints, cell: Ints, sums: Ints, row: int, own: Ints) -> None:
+    """The sums of one row over all parts, into an array of shape (BINS, 6)."""
+    own[:] = 0
+    for at in range(first[row], first[row + 1]):
+        of_bin = cell[at] % BINS
+        for what in range(6):
+            own[of_bin, what] += sums[at, what]
+
+
+@compiled
+def _totals(first: Ints, cell: Ints, sums: Ints) -> Ints:
+    """Sums over all bins, and over those that flow, of shape (2, 6, rows)."""
+    rows = len(first) - 1
+    found = np.empty((2, 6, rows), np.int64)
+    flowing, still = np.empty(6, np.int64), np.empty(6, np.int64)
+    for row in range(rows):
+        flowing[:], still[:] = 0, 0
+        for at in range(first[row], first[row + 1]):
+            if cell[at] % BINS:
+                for what in range(6):
+                    flowing[what] += sums[at, what]
+            else:
+                for what in range(6):
+                    still[what] += sums[at, what]
+        for what in range(6):
+            found[0, what, row], found[1, what, row] = flowing[what] + still[what], flowing[what]
+    return found
 
 
 @compiled

@@ -7,6 +7,7 @@ import numpy as np
 from transforms.fit.choose import GAIN, OFFSET
 from transforms.judge.dossier.check import Check, Question, chance, minus, percent, plain, times
 from transforms.judge.evidence import FLOWING, change_that_matters
+from transforms.judge.second_look import PERHAPS
 from transforms.judge.worked import Worked
 from transforms.policy import Policy
 from transforms.statistics import chi_square_limit
@@ -144,7 +145,7 @@ def _curve(worked: Worked, not_looked: str, policy: Policy) -> Check:
         return CURVE.not_evaluated(not_looked)
     if second.stuck[0] or second.dropout[0] or second.skewed[0]:
         return CURVE.not_evaluated("not asked: what the readings look like otherwise makes a curve meaningless")
-    if worked.found.mapping[0] and not worked.found.perhaps_curved[0]:
+    if worked.found.mapping[0] and not worked.found.curved_p[0] < PERHAPS * level:
         return CURVE.not_evaluated("not asked: a straight line leaves nothing for a curve to explain")
     p = float(second.curve_p[0])
     numbers: dict[str, float | str | None] = {"value": p, "limit": level}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from transforms.judge.dossier.check import Check, Question, percent, times
-from transforms.judge.precision import expanded_after, halves_uncertainty, precision_wanted, reach
+from transforms.judge.precision import expanded_after, halves_uncertainty, p_within, precision_wanted, reach
 from transforms.judge.worked import Worked
 from transforms.policy import Policy
 from transforms.summarise.moments import Moments
@@ -44,7 +44,7 @@ def sure_enough(worked: Worked | None, moments: Moments | None, row: Mapping[str
         limit=100 * limit,
         unit="%",
     )
-    p, level = float(worked.found.p_within[0]), policy.judge.command_significance
+    p, level = float(p_within(worked.found)[0]), policy.judge.command_significance
     second = MARGINAL.told(
         not row["marginal"],
         f"a meter at the limit shows this with a chance of {p:.2g}; a command needs less than {level:g}",
