@@ -45,7 +45,8 @@ class _Compiled:
                 self._begun = numba.njit(nogil=True, error_model="numpy")(self.py_func)
             # what it calls by name must be known to the compiler, too
             names = self.py_func.__globals__
-            for name, value in list(names.items()):
+            for name in self.py_func.__code__.co_names:
+                value = names.get(name)
                 if isinstance(value, _Compiled):
                     names[name] = value._make()
             self._made = self._begun

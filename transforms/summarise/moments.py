@@ -24,11 +24,14 @@ _HIGHEST = ("x_max", "y_max")
 #: bins that are added up most often: all, and those that flow
 _SPANS = ((None, None), (1, BINS))
 
+#: all that is told of a cell
+TOLD = (*SUMS, *_LOWEST, *_HIGHEST)
+
 FRAME: dict[str, pl.DataType | type[pl.DataType]] = {
     "meter_no": pl.Int32,
     "part": pl.Int8,
     "bin": pl.Int8,
-    **dict.fromkeys((*SUMS, *_LOWEST, *_HIGHEST), pl.Int64),
+    **dict.fromkeys(TOLD, pl.Int64),
 }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from transforms.schemas import MOMENTS
-from transforms.summarise.moments import BINS, Moments
+from transforms.summarise.moments import BINS, TOLD, Moments
 
 #: what of the fleet table says in which units, and between which borders of the bins, the sums were taken
 BORDERS = ("q1_lph", "q2_lph", "q3_lph")
@@ -41,6 +41,6 @@ def recorded(meters: pl.DataFrame, moments: Moments, fleet: pl.DataFrame) -> pl.
     )
     flowing = slice(1, BINS)
     row, at = np.nonzero(moments.by_bin("n", flowing).T)
-    columns = {name: pl.Series(moments.by_bin(name, flowing)[at, row]) for name in MOMENTS if name in moments.values}
+    columns = {name: pl.Series(moments.by_bin(name, flowing)[at, row]) for name in MOMENTS if name in TOLD}
     told = known[row].with_columns(pl.Series("bin", at + 1), **columns)
     return told.select(pl.col(name).cast(kind) for name, kind in MOMENTS.items()).sort("feature_code", "bin")
