@@ -7,12 +7,16 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
+from transforms.audit import LISTED, SUMS, Told
 from transforms.audit.listed import listed
 from transforms.audit.regimes import find_regimes
-from transforms.audit.series import Floats, Series
+from transforms.audit.series import Floats, Ints, Series
 from transforms.fleet import fleet_table
+from transforms.judge.columns import MISSING
+from transforms.judge.words import NONE, WORDS
 from transforms.policy import Policy
 from transforms.registry import Registry
 from transforms.registry.models import Model
@@ -93,9 +97,38 @@ def moments_of(windows: pl.DataFrame, cells: Mapping[int, tuple[Sequence[float],
     )
 
 
+def told_of(windows: pl.DataFrame, moments: pl.DataFrame) -> Told:
+    """Frames of `AUDIT_WINDOWS` and `AUDIT_MOMENTS`, in any order, by number."""
+    windows = windows.sort("feature_code", "window_start")
+    codes = windows["feature_code"].unique().sort()
+    flowmeters = windows["flowmeter_id"].drop_nulls().unique().sort()
+    words = {**{name: pl.Series(some) for name, some in WORDS.items()}, "flowmeter_id": flowmeters}
+    moments = moments.filter(pl.col("feature_code").is_in(codes.implode())).sort("feature_code", "window_start", "bin")
+
+    def numbers(column: pl.Series, names: pl.Series) -> Ints:
+        return column.replace_strict(names, np.arange(len(names)), default=NONE, return_dtype=pl.Int64).to_numpy()
+
+    def plain(column: pl.Series) -> npt.NDArray[Any]:
+        if column.dtype == pl.String:
+            return numbers(column, words[column.name])
+        if column.dtype == pl.Float64:
+            return column.fill_null(np.nan).to_numpy()
+        return column.to_physical().cast(pl.Int64).fill_null(MISSING).to_numpy()
+
+    names = ("window_start", "bin", "interval_s")
+    return Told(
+        codes=codes,
+        meter=numbers(windows["feature_code"], codes),
+        windows={name: plain(windows[name]) for name in LISTED},
+        flowmeters=flowmeters,
+        moments={name: plain(moments[name]) for name in names}
+        | {"meter": numbers(moments["feature_code"], codes), "sums": moments.select(SUMS).to_numpy().T.copy()},
+    )
+
+
 def regimes_in(windows: pl.DataFrame, moments: pl.DataFrame, fleet: pl.DataFrame) -> pl.DataFrame:
     """The regimes of meters by the default policy."""
-    return find_regimes(listed(windows, moments, fleet, Policy()), Policy(), LENGTH).table
+    return find_regimes(listed(told_of(windows, moments), fleet, Policy()), Policy(), LENGTH).table
 
 
 def series_of(

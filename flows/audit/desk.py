@@ -218,15 +218,15 @@ class Desk:
     def told(self, layout: Layout, block: Block, bucket: int, names: Sequence[str]) -> pl.DataFrame:
         """Columns of a block as a frame, those included that follow from the meter and the window."""
         kinds = {**AUDIT_MOMENTS, **JUDGED_WINDOWS}
-        columns = self._with_following(layout, block, bucket, names)
+        columns = self.columns(layout, block, bucket, names)
         return pl.DataFrame([series_of(name, kinds[name], *columns[name]) for name in names])
 
     def table(self, block: Block, bucket: int) -> pa.Table:
         """`AUDIT_WINDOWS` of a block of judged windows."""
-        columns = self._with_following(self.windows, block, bucket, list(AUDIT_WINDOWS))
+        columns = self.columns(self.windows, block, bucket, list(AUDIT_WINDOWS))
         return pa.table({name: arrow_of(kind, *columns[name]) for name, kind in AUDIT_WINDOWS.items()})
 
-    def _with_following(
+    def columns(
         self, layout: Layout, block: Block, bucket: int, names: Sequence[str]
     ) -> dict[str, tuple[npt.NDArray[Any], pl.Series | None]]:
         """Columns of a block with their words, those included that follow from the meter and the window."""

@@ -65,8 +65,7 @@ def _part(desk: Desk, job: tuple[Group, list[Chunk]]) -> Part:
     found = gather(desk, chunks, group)
     put_aside(found.table, aside(setting, group))
     said = statistics(
-        found.windows,
-        found.moments,
+        found.told,
         desk.fleet,
         desk.registry,
         setting.policy,

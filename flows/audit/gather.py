@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from flows.audit.desk import BINNED, NOWHERE, OTHER, WINDOWS, Desk, folder_of
 from flows.audit.judged import Block, Layout
-from transforms.audit import COMPARED, LISTED
+from transforms.audit import COMPARED, LISTED, SUMS, Told
 from transforms.match.span import Chunk
-from transforms.schemas import AUDIT_MOMENTS
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,12 @@ class Group:
 class Gathered:
     """All windows of a group, sorted by feature code and time.
 
-    ``table`` holds all of `AUDIT_WINDOWS`, ``windows`` the columns that the statistics ask for, ``moments`` those of
-    `AUDIT_MOMENTS`; ``both`` has the windows as two policies judge them, in the columns that are compared, or is None.
+    ``table`` holds all of `AUDIT_WINDOWS`, ``told`` what the statistics ask for; ``both`` has the windows as two policies judge
+    them, in the columns that are compared, or is None.
     """
 
     table: pa.Table
-    windows: pl.DataFrame
-    moments: pl.DataFrame
+    told: Told
     both: tuple[pl.DataFrame, pl.DataFrame] | None
 
 
@@ -46,23 +45,39 @@ def groups_of(desk: Desk) -> list[Group]:
 def gather(desk: Desk, chunks: Sequence[Chunk], group: Group) -> Gathered:
     """Put together the windows of one group of meters."""
     mine = [chunk for chunk in chunks if chunk.bucket == group.bucket]
-    moments, windows = pl.DataFrame(schema=AUDIT_MOMENTS), desk.windows
     if group.bucket == NOWHERE:
         block = other = desk.silent(group.number)
+        sums = desk.binned.block({}, 0)
     else:
-        block = other = _by_meter(desk, mine, group, WINDOWS, windows)
+        block = other = _by_meter(desk, mine, group, WINDOWS, desk.windows)
         sums = _by_meter(desk, mine, group, BINNED, desk.binned)
-        moments = desk.told(desk.binned, sums, group.bucket, list(AUDIT_MOMENTS))
         if desk.setting.what_if is not None:
-            other = _by_meter(desk, mine, group, OTHER, windows)
+            other = _by_meter(desk, mine, group, OTHER, desk.windows)
     both = None
     if desk.setting.what_if is not None:
-        one, two = (desk.told(windows, some, group.bucket, COMPARED) for some in (block, other))
+        one, two = (desk.told(desk.windows, some, group.bucket, COMPARED) for some in (block, other))
         both = one, two
-    told = desk.told(windows, block, group.bucket, LISTED)
-    return Gathered(desk.table(block, group.bucket), told, moments, both)
+    return Gathered(desk.table(block, group.bucket), _told(desk, block, sums, group.bucket), both)
 
 
 def _by_meter(desk: Desk, chunks: Sequence[Chunk], group: Group, name: str, layout: Layout) -> Block:
     """The group's rows of chunks that follow each other in time, each by meter and time, by meter and time."""
-    return layout.by_meter([layout.read(f"{folder_of(desk.setting, chunk)}/{name}", group.number) for chunk in chunks])
+    return layout.together([f"{folder_of(desk.setting, chunk)}/{name}" for chunk in chunks], group.number)
+
+
+def _told(desk: Desk, block: Block, sums: Block, bucket: int) -> Told:
+    """Windows and moments by flow bin as the statistics take them, meters numbered without gaps."""
+    code = desk.windows.of(block, "code")
+    codes = code[np.append(True, code[1:] != code[:-1])[: len(code)]]
+    number = np.zeros(int(codes.max(initial=-1)) + 1, dtype=np.int64)
+    number[codes] = np.arange(len(codes))
+    windows = desk.columns(desk.windows, block, bucket, LISTED)
+    moments = desk.columns(desk.binned, sums, bucket, ("window_start", "bin", "interval_s"))
+    return Told(
+        codes=desk.home(bucket).codes.gather(codes),
+        meter=number[code],
+        windows={name: values for name, (values, _) in windows.items()},
+        flowmeters=desk.windows.words["flowmeter_id"],
+        moments={name: values for name, (values, _) in moments.items()}
+        | {"meter": number[desk.binned.of(sums, "code")], "sums": desk.binned.rows(sums, SUMS)},
+    )

@@ -38,15 +38,13 @@ class Layout:
         self.columns = {name: kind() if isinstance(kind, type) else kind for name, kind in columns.items()}
         self.words = {name: pl.Series(name, words[name], dtype=pl.String) for name in columns if name in words}
         self._rows: dict[str, slice] = {}
+        #: words of a row of the table
+        self.height = 0
         for name, kind in self.columns.items():
             begin = self.height
-            self._rows[name] = slice(begin, begin + (MOST_POINTS if kind == pl.List(pl.Float64) else 1))
-        self._edges: dict[str, Ints] = {}
-
-    @property
-    def height(self) -> int:
-        """Words of a row of the table."""
-        return max((some.stop for some in self._rows.values()), default=0)
+            self.height += MOST_POINTS if kind == pl.List(pl.Float64) else 1
+            self._rows[name] = slice(begin, self.height)
+        self._edges: dict[str, list[int]] = {}
 
     def block(self, columns: Mapping[str, npt.NDArray[Any]], rows: int) -> Block:
         """Columns (`transforms.judge.columns`) as a block; in those that are not given nothing is known."""
@@ -66,35 +64,80 @@ class Layout:
             for first, last in pairwise(edges.tolist()):
                 sink.write(np.ascontiguousarray(block[:, first:last]).data)
 
-    def read(self, file: str, group: int | None = None) -> Block:
-        """The block of one group, or of all."""
+    def read(self, file: str) -> Block:
+        """The block of a whole file."""
+        edges = self._edges_of(file)
+        return np.concatenate(
+            [self._part(file, *edge, np.empty(self.height * (edge[1] - edge[0]), np.int64)) for edge in pairwise(edges)],
+            axis=1,
+        )
+
+    def together(self, files: Sequence[str], group: int) -> Block:
+        """One group of files that follow each other in time, each by meter and time, in the order of meter and time."""
+        edges = [self._edges_of(file)[group : group + 2] for file in files]
+        rows = np.array([last - first for first, last in edges], dtype=np.int64)
+        code = np.empty(int(rows.sum()), dtype=np.int64)
+        row_of_code, end = self._rows["code"].start, 0
+        for file, (first, last) in zip(files, edges, strict=True):
+            begin, end = end, end + last - first
+            self._fill(file, self.height * first + row_of_code * (last - first), code[begin:end])
+        place, begin = _places(code), 0
+        found = np.empty((self.height, len(code)), dtype=np.int64)
+        # a part is small enough for a processor's cache: it is read there, and put where it belongs
+        room = np.empty(self.height * int(rows.max(initial=0)), dtype=np.int64)
+        for file, (first, last) in zip(files, edges, strict=True):
+            part = self._part(file, first, last, room[: self.height * (last - first)])
+            _put(part, place[begin : begin + last - first], found)
+            begin += last - first
+        return found
+
+    def _edges_of(self, file: str) -> list[int]:
+        """The rows with which the groups of a file begin, and one more."""
         if file not in self._edges:
             (groups,) = np.fromfile(file, np.int64, 1)
-            self._edges[file] = np.fromfile(file, np.int64, int(groups) + 1, offset=8)
-        edges = self._edges[file]
-        if group is None:
-            return np.concatenate([self.read(file, number) for number in range(len(edges) - 1)], axis=1)
-        first, last = (int(edge) for edge in edges[group : group + 2])
-        offset = 8 * (1 + len(edges) + first * self.height)
-        return np.fromfile(file, np.int64, (last - first) * self.height, offset=offset).reshape(self.height, -1)
+            self._edges[file] = np.fromfile(file, np.int64, int(groups) + 1, offset=8).tolist()
+        return self._edges[file]
 
-    def by_meter(self, parts: Sequence[Block]) -> Block:
-        """Blocks that follow each other in time, each by meter and time, as one in the order of meter and time."""
-        code = np.concatenate([self.of(part, "code") for part in parts])
-        place, begin = np.empty(len(code), dtype=np.int64), 0
-        place[np.argsort(code, kind="stable")] = np.arange(len(code))
-        found = np.empty((self.height, len(code)), dtype=np.int64)
-        # a part is small enough for a processor's cache: it is read once, and put where it belongs
-        for part in parts:
-            _put(part, place[begin : begin + part.shape[1]], found)
-            begin += part.shape[1]
-        return found
+    def _part(self, file: str, first: int, last: int, room: Ints) -> Block:
+        """The rows [first, last) of a file, read into some room that has their size."""
+        self._fill(file, self.height * first, room)
+        return room.reshape(self.height, last - first)
+
+    def _fill(self, file: str, begin: int, room: Ints) -> None:
+        """Read words of a file from the given one on, those before the first row not counted."""
+        with Path(file).open("rb", buffering=0) as source:
+            source.seek(8 * (1 + len(self._edges_of(file)) + begin))
+            if len(room) and source.readinto(room.data) != room.nbytes:  # type: ignore[attr-defined]
+                raise OSError(f"{file}: ends early")
 
     def of(self, block: Block, name: str) -> npt.NDArray[Any]:
         """A column of a block; a curve's is of shape (rows, points)."""
         kind, place = self.columns[name], self._rows[name]
         values = block[place].view(np.float64) if kind in (pl.Float64, pl.List(pl.Float64)) else block[place]
         return values.T if kind == pl.List(pl.Float64) else values[0]
+
+
+    def rows(self, block: Block, names: Sequence[str]) -> Block:
+        """Columns of whole numbers that stand below each other in a block."""
+        return block[self._rows[names[0]].start : self._rows[names[-1]].stop]
+
+
+@compiled
+def _places(code: Ints) -> Ints:
+    """The place of each row once rows stand in the order of their codes, which are small numbers; equals keep their order."""
+    lowest, highest = 0, -1
+    if len(code):
+        lowest, highest = code.min(), code.max()
+    free = np.zeros(highest - lowest + 2, np.int64)
+    for row in range(len(code)):
+        free[code[row] - lowest + 1] += 1
+    for k in range(1, len(free)):
+        free[k] += free[k - 1]
+    place = np.empty(len(code), np.int64)
+    for row in range(len(code)):
+        place[row] = free[code[row] - lowest]
+        free[code[row] - lowest] += 1
+    return place
 
 
 @compiled

@@ -17,25 +17,29 @@ from transforms.schemas import AUDIT_WINDOWS, UTC_US
 
 #: its name in the audit's folder
 WINDOWS_FILE = "windows.parquet"
+_ARROW = {
+    pl.Float64: pa.float64(),
+    pl.Int64: pa.int64(),
+    pl.Date: pa.date32(),
+    UTC_US: pa.timestamp("us", "UTC"),
+}
 #: columns by which a reader may skip groups of rows
 _SOUGHT_BY = ["feature_code", "window_start"]
 
 
 def arrow_of(kind: Any, values: npt.NDArray[Any], words: pl.Series | None) -> pa.Array:
     """A column of windows (`transforms.judge.columns`), null where nothing is known; strings as a dictionary of ``words``."""
-    # through Polars, because PyArrow would import pandas first
-    if kind == pl.Float64:
-        return pl.Series(values).fill_nan(None).to_arrow()
-    gone = values == missing_of(kind)
+    gone = np.isnan(values) if kind == pl.Float64 else values == missing_of(kind)
+    missing = int(np.count_nonzero(gone))
     if words is not None or kind == pl.Date:
         values = np.where(gone, 0, values).astype(np.int32)
-    known = pl.Series(values)
-    whole = (known.set(pl.Series(gone), None) if gone.any() else known).to_arrow()
+    # numbers stay where they are; PyArrow's own way from arrays would import pandas first
+    known = pa.py_buffer(np.packbits(~gone, bitorder="little")) if missing else None
+    buffers = [known, pa.py_buffer(np.ascontiguousarray(values))]
     if words is not None:
-        return pa.DictionaryArray.from_arrays(whole, words.to_arrow().cast(pa.string()))
-    if kind == pl.Date:
-        return whole.view(pa.date32())
-    return whole.view(pa.timestamp("us", "UTC")) if kind == UTC_US else whole
+        indices = pa.Array.from_buffers(pa.int32(), len(values), buffers, missing)
+        return pa.DictionaryArray.from_arrays(indices, words.to_arrow().cast(pa.string()))
+    return pa.Array.from_buffers(_ARROW[kind], len(values), buffers, missing)
 
 
 def put_aside(windows: pa.Table, file: Path) -> None:

@@ -109,12 +109,13 @@ def _crossed(part: Drawn, days: float) -> pl.DataFrame:
     """What an audit says of each meter's drift and crossing, beside the truth."""
     import polars as pl
 
+    from tests.auditing import told_of
     from tests.bench.histories import BEGIN, LENGTH
     from transforms.audit import statistics
     from transforms.policy import Policy
 
     end = BEGIN + timedelta(days=days)
-    said = statistics(part.windows, part.moments, part.fleet, part.registry, Policy(), LENGTH, end).meters
+    said = statistics(told_of(part.windows, part.moments), part.fleet, part.registry, Policy(), LENGTH, end).meters
     # a day beyond what a date can hold is as good as any that is far away
     true = [None if isnan(day) else (BEGIN + timedelta(days=min(float(day), 1e5))).date() for day in part.crossing()]
     truth = pl.DataFrame(

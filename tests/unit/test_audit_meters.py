@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from tests.auditing import BEGIN, LENGTH, fleet_of, moments_of, registry_of, windows_of
+from tests.auditing import BEGIN, LENGTH, fleet_of, moments_of, registry_of, told_of, windows_of
 from transforms.audit import (
     Statistics,
     compare,
@@ -40,7 +40,7 @@ END = BEGIN + timedelta(days=100)
 
 
 def statistics_of(windows: pl.DataFrame, moments: pl.DataFrame, registry: Registry, end: datetime = END) -> Statistics:
-    return statistics(windows, moments, fleet_table(registry), registry, Policy(), LENGTH, end)
+    return statistics(told_of(windows, moments), fleet_table(registry), registry, Policy(), LENGTH, end)
 
 
 def test_the_intervals_of_volumes_carry_the_calibrations_by_hand() -> None:
@@ -52,7 +52,7 @@ def test_the_intervals_of_volumes_carry_the_calibrations_by_hand() -> None:
         reference_uncertainty=0.0025,
         calibrated_on=[date(2026, 1, 1)] * 3 + [date(2026, 2, 1)],
     )
-    known = replace(listed(windows, NO_MOMENTS, fleet_of(["WM-1"]), Policy()), random_l2=np.full(4, 4.0))
+    known = replace(listed(told_of(windows, NO_MOMENTS), fleet_of(["WM-1"]), Policy()), random_l2=np.full(4, 4.0))
     found = mis_registered(known, known.meter, 1)
     assert found.volume.tolist() == [5000]
     assert found.misregistered.tolist() == pytest.approx([40])
@@ -70,7 +70,7 @@ def test_a_reference_that_comes_back_is_still_the_same_reference() -> None:
         meter_volume_l=1000.0,
         reference_uncertainty=0.003,
     )
-    known = listed(windows, NO_MOMENTS, fleet_of(["WM-1"]), Policy())
+    known = listed(told_of(windows, NO_MOMENTS), fleet_of(["WM-1"]), Policy())
     found = mis_registered(known, known.meter, 1)
     assert found.half.tolist() == pytest.approx([Z * np.hypot(2 * 3.0, 3.0)])
     # all on one day of calibration: one batch
@@ -81,7 +81,7 @@ def test_a_reference_that_comes_back_is_still_the_same_reference() -> None:
 def test_the_scatter_of_the_references_readings_is_random_and_no_flow_has_none() -> None:
     windows = windows_of([0.0, 0.0])
     moments = moments_of(windows, {0: ([0.0] * 40, [0.0] * 40), 3: ([100.0, 200.0], [100.0, 200.0])})
-    found = listed(windows, moments, fleet_of(["WM-1"]), Policy()).random_l2
+    found = listed(told_of(windows, moments), fleet_of(["WM-1"]), Policy()).random_l2
     # a quarter of an hour of 0.5 % of the flow; what the meter scatters by it did count
     by_hand = (0.25 * 0.005) ** 2 * (100**2 + 200**2)
     assert found.tolist() == pytest.approx([by_hand] * 2)

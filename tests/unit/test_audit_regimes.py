@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.auditing import BEGIN, LENGTH, fleet_of, moments_of, regimes_in, windows_of
+from tests.auditing import BEGIN, LENGTH, fleet_of, moments_of, regimes_in, told_of, windows_of
 from transforms.audit.listed import listed
 from transforms.audit.regimes import find_regimes
 from transforms.fleet import fleet_table
@@ -212,7 +212,7 @@ def test_what_falls_with_the_flow_is_no_curve() -> None:
 
 def altered_in(windows: pl.DataFrame, since: list[datetime]) -> pl.DataFrame:
     changes = pl.DataFrame({"feature_code": ["WM-1"] * len(since), "since": since}, schema_overrides={"since": UTC_US})
-    known = listed(windows, NO_MOMENTS, fleet_of(["WM-1"]), Policy(), changes)
+    known = listed(told_of(windows, NO_MOMENTS), fleet_of(["WM-1"]), Policy(), changes)
     return find_regimes(known, Policy(), LENGTH).table
 
 

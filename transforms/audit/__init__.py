@@ -4,17 +4,21 @@ Pure functions on the windows and moments of some meters at a time, whole histor
 audit once `fleet_groups` and `summary`; `compare` sets two policies side by side.
 """
 
+from transforms.audit.cells import SUMS
 from transforms.audit.compare import COMPARED, Comparison, compare, comparison_summary, joined
 from transforms.audit.fleet import fleet_groups
 from transforms.audit.listed import COLUMNS as LISTED
+from transforms.audit.listed import Told
 from transforms.audit.statistics import Statistics, statistics
 from transforms.audit.summary import summary
 
 __all__ = [
     "COMPARED",
     "LISTED",
+    "SUMS",
     "Comparison",
     "Statistics",
+    "Told",
     "compare",
     "comparison_summary",
     "fleet_groups",

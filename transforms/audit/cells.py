@@ -13,6 +13,7 @@ import polars as pl
 
 from transforms.audit.series import Floats, Ints
 from transforms.compiled import compiled
+from transforms.judge.columns import Columns
 from transforms.summarise.moments import BINS
 
 #: sums of a cell, in the order of `Cells.sums`
@@ -56,58 +57,37 @@ class Scores:
     weight: Floats
 
 
-def located(moments: pl.DataFrame, codes: pl.Series, first: Ints, start: Ints) -> Cells:
-    """Find the window of each row of moments; rows of other meters or windows are left out.
+def located(moments: Columns, meter: Ints, start: Ints) -> Cells:
+    """Find the window of each row of moments; rows of windows that are not there are left out.
 
     Parameters
     ----------
-    moments : DataFrame
-        `AUDIT_MOMENTS`, in any order.
-    codes, first, start
-        Feature codes of the meters, where the windows of each begin (and one more), and when windows begin [us since 1970].
+    moments : dict
+        See `transforms.audit.listed.Told`.
+    meter, start
+        The meter of each window, and when it begins, in the order of both.
     """
-    runs = moments["feature_code"].rle().struct.unnest()
-    numbers = codes.to_frame("value").with_row_index("meter")
-    meter = runs.join(numbers, on="value", how="left", maintain_order="left")["meter"].cast(pl.Int64).fill_null(-1)
-    moment = moments["window_start"].dt.epoch("us").to_numpy()
-    of_bin = moments["bin"].to_numpy().astype(np.int64)
-    window, ordered = _windows_of(
-        meter.to_numpy(), runs["len"].cast(pl.Int64).to_numpy(), moment, of_bin, first, start
-    )  # fmt: skip
-    if not ordered:
-        return located(moments.sort("feature_code", "window_start", "bin"), codes, first, start)
-    sums = np.stack([moments[name].to_numpy() for name in SUMS])
-    interval = moments["interval_s"].to_numpy()
+    window = _windows_of(moments["meter"], moments["window_start"], meter, start)
+    of_bin, sums, interval = moments["bin"], moments["sums"], moments["interval_s"]
     there = window >= 0
     if not there.all():
         window, of_bin, sums, interval = window[there], of_bin[there], sums[:, there], interval[there]
-    return Cells(window, of_bin, np.ascontiguousarray(sums), np.array(interval))
+    return Cells(window, of_bin, np.ascontiguousarray(sums), interval)
 
 
 @compiled
-def _windows_of(
-    meter: Ints, length: Ints, moment: Ints, of_bin: Ints, first: Ints, start: Ints
-) -> tuple[Ints, bool]:  # fmt: skip
-    """The window of each row, -1 for none, and whether rows came in the order of meter, time and bin."""
-    found = np.full(len(moment), -1, dtype=np.int64)
-    begin, latest = 0, -1
-    for run in range(len(meter)):
-        end, m = begin + length[run], meter[run]
-        if m >= 0:
-            if m <= latest:
-                return found, False
-            latest, k = m, first[m]
-            for row in range(begin, end):
-                if row > begin and (
-                    moment[row] < moment[row - 1] or (moment[row] == moment[row - 1] and of_bin[row] < of_bin[row - 1])
-                ):
-                    return found, False
-                while k < first[m + 1] and start[k] < moment[row]:
-                    k += 1
-                if k < first[m + 1] and start[k] == moment[row]:
-                    found[row] = k
-        begin = end
-    return found, True
+def _windows_of(cell_meter: Ints, cell_start: Ints, meter: Ints, start: Ints) -> Ints:
+    """The window of each row, -1 for none; rows and windows stand in the order of meter and time."""
+    found = np.full(len(cell_meter), -1, dtype=np.int64)
+    k = 0
+    for row in range(len(cell_meter)):
+        while k < len(meter) and (
+            meter[k] < cell_meter[row] or (meter[k] == cell_meter[row] and start[k] < cell_start[row])
+        ):
+            k += 1
+        if k < len(meter) and meter[k] == cell_meter[row] and start[k] == cell_start[row]:
+            found[row] = k
+    return found
 
 
 def random_variance(cells: Cells, meter: Ints, meters: pl.DataFrame, repeatability: float) -> Floats:

@@ -1,4 +1,4 @@
-"""Listed: the windows of some meters and their moments as arrays in the order of meter and time, text left behind."""
+"""Listed: the windows of some meters and their moments as the statistics ask for them, in the order of meter and time."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import polars as pl
 
 from transforms.audit.cells import Cells, located, random_variance
 from transforms.audit.series import Bools, Floats, Ints
+from transforms.judge.columns import MISSING, Columns
+from transforms.judge.words import CURVE, INCONCLUSIVE, NONE, REASON, UNSTEADY, in_words
+from transforms.judge.words import VERDICT_NAMES as VERDICTS
 from transforms.policy import Policy
 from transforms.schemas import UTC_US
 
@@ -25,19 +28,42 @@ UNTRUSTED = (
 )
 #: reasons for which a window tells no volume: many references show amounts only, not which way water ran
 UNMEASURED = ("reverse_flow",)
-#: verdicts by their number
-VERDICTS = ("healthy", "steady", "unsteady", "inconclusive")
 #: flowing pairs below which a window's error is not used
 LEAST_FLOWING = 3
 #: stands for an instant, or a day, that there is none of
-NEVER = np.iinfo(np.int64).min
+NEVER = MISSING
 _US_PER_DAY = 86_400e6
-_TIMES = ("window_start", "window_end", "changed_at")
-_NUMBERS = ("error", "error_se", "reference_uncertainty", "volume_l", "meter_volume_l")
 #: columns of the windows that the statistics ask for
 COLUMNS = (
-    "feature_code", *_TIMES, "verdict", "form", "reason", "n_flowing", "flowmeter_id", "calibrated_on", *_NUMBERS
+    "window_start", "window_end", "changed_at", "verdict", "form", "reason", "n_flowing", "flowmeter_id", "calibrated_on",
+    "error", "error_se", "reference_uncertainty", "volume_l", "meter_volume_l",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Told:
+    """What was judged of some meters, all their windows.
+
+    Attributes
+    ----------
+    codes
+        Feature codes, one a meter, sorted.
+    meter
+        Number of each window's meter. Windows stand in the order of meter and time.
+    windows
+        `COLUMNS` of the windows by number (`transforms.judge.columns`).
+    flowmeters
+        The words of ``flowmeter_id``.
+    moments
+        Moments by flow bin in the order of meter, time and bin: ``meter``, ``window_start``, ``bin``, ``interval_s``, and
+        ``sums`` (`transforms.audit.cells.SUMS`), shape (6, rows). Those of windows that are not there are left out.
+    """
+
+    codes: pl.Series
+    meter: Ints
+    windows: Columns
+    flowmeters: pl.Series
+    moments: Columns
 
 
 @dataclass(frozen=True)
@@ -57,7 +83,7 @@ class Listed:
     verdict
         Its number in `VERDICTS`; where none was given, ``inconclusive``.
     reason, curved
-        Of the verdict; whether its form is a curve.
+        Of the verdict, by number (`transforms.judge.words`), -1 for none; whether its form is a curve.
     trusted, measured, usable, unsteady
         Whether the reference counts and it is known whose the window is; whether besides its litres tell what passed;
         whether its error tells something; whether the verdict is unsteady (1), another (0), or none (-1).
@@ -80,7 +106,7 @@ class Listed:
     changed: Ints
     altered: Ints
     verdict: Ints
-    reason: pl.Series
+    reason: Ints
     curved: Bools
     trusted: Bools
     measured: Bools
@@ -102,61 +128,48 @@ class Listed:
         return np.asarray((self.start + self.end) / 2 / _US_PER_DAY)
 
 
-def listed(
-    windows: pl.DataFrame,
-    moments: pl.DataFrame,
-    fleet: pl.DataFrame,
-    policy: Policy,
-    changes: pl.DataFrame | None = None,
-) -> Listed:
+def listed(told: Told, fleet: pl.DataFrame, policy: Policy, changes: pl.DataFrame | None = None) -> Listed:
     """List windows and moments.
 
     Parameters
     ----------
-    windows, moments : DataFrame
-        `AUDIT_WINDOWS` and `AUDIT_MOMENTS` of some meters, all their windows, in any order. Moments of windows that are
-        not there are left out.
     fleet : DataFrame
         The fleet table.
     changes : DataFrame, optional
         ``feature_code``, ``since`` of changes of meters or their parameters that are on record.
     """
-    frame, codes, meter = _in_order(windows.select(COLUMNS))
-    verdict = pl.col("verdict").fill_null("inconclusive").cast(pl.Enum(VERDICTS)).to_physical().cast(pl.Int64)
-    told = frame.select(
-        *(pl.col(name).dt.epoch("us").fill_null(NEVER) for name in _TIMES),
-        *(pl.col(name).fill_null(np.nan) for name in _NUMBERS),
-        verdict=verdict,
-        trusted=~pl.col("reason").fill_null("").is_in(UNTRUSTED),
-        curved=pl.col("form").eq_missing(pl.lit("curve")),
-        one_way=~pl.col("reason").fill_null("").is_in(UNMEASURED),
-        flowing=(pl.col("n_flowing") >= LEAST_FLOWING).fill_null(False),
-    )
-    start, end, changed, error, error_se, common, volume, meter_volume, verdicts, trusted, curved, one_way, flowing = (
-        np.ascontiguousarray(column.to_numpy()) for column in told.iter_columns()
-    )
-    calibration, calibrated_on, flowmeters = _calibrations(frame, meter)
-    meters = codes.to_frame().join(flowmeters, on="feature_code", how="left", maintain_order="left")
+    windows, meter = told.windows, told.meter
+    start, end, reason = windows["window_start"], windows["window_end"], windows["reason"]
+    verdict = np.where(windows["verdict"] == NONE, INCONCLUSIVE, windows["verdict"])
+    trusted = ~_any_of(reason, UNTRUSTED)
+    error, error_se, volume, meter_volume = (
+        windows[name] for name in ("error", "error_se", "volume_l", "meter_volume_l")
+    )  # fmt: skip
+    calibration, calibrated_on, flowmeter = _calibrations(windows["flowmeter_id"], windows["calibrated_on"], told)
+    meters = pl.DataFrame({"feature_code": told.codes, "flowmeter_id": flowmeter})
     meters = meters.join(fleet, on="feature_code", how="left", maintain_order="left")
-    first = np.searchsorted(meter, np.arange(len(codes) + 1))
-    cells = located(moments, codes, first, start)
+    cells = located(told.moments, meter, start)
     return Listed(
         meters=meters,
         meter=meter,
         start=start,
         end=end,
-        changed=changed,
-        altered=_altered(meter, end, codes, changes),
-        verdict=verdicts,
-        reason=frame["reason"],
-        curved=curved,
+        changed=windows["changed_at"],
+        altered=_altered(meter, end, told.codes, changes),
+        verdict=verdict,
+        reason=reason,
+        curved=windows["form"] == CURVE,
         trusted=trusted,
-        measured=trusted & one_way & np.isfinite(volume) & np.isfinite(meter_volume),
-        usable=trusted & flowing & np.isfinite(error) & np.isfinite(error_se) & (error_se > 0),
-        unsteady=np.where(verdicts == VERDICTS.index("inconclusive"), -1, verdicts == VERDICTS.index("unsteady")),
+        measured=trusted & ~_any_of(reason, UNMEASURED) & np.isfinite(volume) & np.isfinite(meter_volume),
+        usable=trusted
+        & (windows["n_flowing"] >= LEAST_FLOWING)
+        & np.isfinite(error)
+        & np.isfinite(error_se)
+        & (error_se > 0),
+        unsteady=np.where(verdict == INCONCLUSIVE, -1, verdict == UNSTEADY),
         error=error,
         error_se=error_se,
-        common=common,
+        common=windows["reference_uncertainty"],
         volume_l=volume,
         meter_volume_l=meter_volume,
         random_l2=random_variance(cells, meter, meters, policy.reference.repeatability),
@@ -166,16 +179,12 @@ def listed(
     )
 
 
-def _in_order(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series, Ints]:
-    """The windows in the order of meter and time, the meters' feature codes, and the number of each window's meter."""
-    runs = frame["feature_code"].rle().struct.unnest()
-    codes = runs["value"].alias("feature_code")
-    meter = np.repeat(np.arange(len(codes)), runs["len"].to_numpy())
-    start = frame["window_start"].dt.epoch("us").to_numpy()
-    rising = (np.diff(meter) > 0) | (np.diff(start) >= 0)
-    if codes.is_sorted() and not codes.is_duplicated().any() and rising.all():
-        return frame, codes, meter
-    return _in_order(frame.sort("feature_code", "window_start"))
+def _any_of(reason: Ints, reasons: tuple[str, ...]) -> Bools:
+    """Whether a window has one of some reasons; false where it has none."""
+    # the last place stands for no reason
+    named = np.zeros(len(REASON) + 1, dtype=np.bool_)
+    named[[REASON[name] for name in reasons]] = True
+    return np.asarray(named[reason])
 
 
 def _altered(meter: Ints, end: Ints, codes: pl.Series, changes: pl.DataFrame | None) -> Ints:
@@ -192,21 +201,22 @@ def _altered(meter: Ints, end: Ints, codes: pl.Series, changes: pl.DataFrame | N
     return found
 
 
-def _calibrations(frame: pl.DataFrame, meter: Ints) -> tuple[Ints, Ints, pl.DataFrame]:
+def _calibrations(flowmeter: Ints, calibrated_on: Ints, told: Told) -> tuple[Ints, Ints, pl.Series]:
     """The number of each window's calibration, the day of each, and the last known flowmeter of each meter."""
-    if frame.is_empty():
-        none = np.zeros(0, dtype=np.int64)
-        return none, none, frame.select("feature_code", "flowmeter_id")
-    ids = frame.select(pl.col("flowmeter_id").rle_id(), pl.col("calibrated_on").rle_id()).to_numpy()
-    new = np.append(True, (np.diff(ids, axis=0) != 0).any(axis=1) | (np.diff(meter) != 0))
+    meter, last = told.meter, np.full(len(told.codes), NONE)
+    if not len(meter):
+        return meter, meter, in_words(last, told.flowmeters)
+    new = np.append(
+        True,
+        (meter[1:] != meter[:-1]) | (flowmeter[1:] != flowmeter[:-1]) | (calibrated_on[1:] != calibrated_on[:-1]),
+    )
     # of each run of windows on one calibration the first stands for all
-    heads = frame.select("feature_code", "flowmeter_id", "calibrated_on").filter(pl.Series(new))
-    heads = heads.with_columns(number=pl.struct("flowmeter_id", "calibrated_on").rank("dense").cast(pl.Int64) - 1)
-    number = heads["number"].to_numpy()
-    day_of = np.zeros(int(number.max()) + 1, dtype=np.int64)
-    day_of[number] = heads["calibrated_on"].cast(pl.Int32).cast(pl.Int64).fill_null(NEVER).to_numpy()
-    flowmeters = heads.filter(pl.col("flowmeter_id").is_not_null()).group_by("feature_code", maintain_order=True)
-    return number[np.cumsum(new) - 1], day_of, flowmeters.agg(pl.col("flowmeter_id").last())
+    head = np.flatnonzero(new)
+    pairs, number = np.unique(np.stack([flowmeter[head], calibrated_on[head]]), axis=1, return_inverse=True)
+    some = head[flowmeter[head] != NONE]
+    newest = some[np.append(meter[some][1:] != meter[some][:-1], True)[: len(some)]]
+    last[meter[newest]] = flowmeter[newest]
+    return number[np.cumsum(new) - 1], pairs[1], in_words(last, told.flowmeters)
 
 
-__all__ = ["COLUMNS", "LEAST_FLOWING", "NEVER", "UNTRUSTED", "VERDICTS", "Listed", "listed"]
+__all__ = ["COLUMNS", "LEAST_FLOWING", "NEVER", "UNTRUSTED", "VERDICTS", "Listed", "Told", "listed"]

@@ -21,6 +21,7 @@ from transforms.audit.regimes import Found, known, only, shared
 from transforms.audit.series import Bools, Floats, Ints, Series
 from transforms.audit.volume import mis_registered
 from transforms.judge.evidence import FLOWING, ZONE_NAMES, Zones
+from transforms.judge.words import REASON_NAMES, in_words
 from transforms.policy import Policy
 from transforms.registry import Registry
 from transforms.schemas import AUDIT_METERS
@@ -275,7 +276,7 @@ def _unsteady_reasons(windows: Listed, found: Found, newest: Ints) -> pl.Series:
     loud = newest[found.unsteady[newest]]
     chosen = np.flatnonzero(windows.trusted & (windows.unsteady == 1) & np.isin(found.regime_of, loud))
     reasons = (
-        pl.DataFrame({"regime": found.regime_of[chosen], "reason": windows.reason.gather(chosen)})
+        pl.DataFrame({"regime": found.regime_of[chosen], "reason": in_words(windows.reason[chosen], REASON_NAMES)})
         .group_by("regime", "reason")
         .agg(count=pl.len())
         .sort(["regime", "count", "reason"], descending=[False, True, False])

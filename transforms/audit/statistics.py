@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from transforms.audit.listed import listed
+from transforms.audit.listed import Told, listed
 from transforms.audit.meters import sum_up
 from transforms.audit.regimes import find_regimes
 from transforms.audit.volume import calibration_volumes
@@ -25,8 +25,7 @@ class Statistics:
 
 
 def statistics(
-    windows: pl.DataFrame,
-    moments: pl.DataFrame,
+    told: Told,
     fleet: pl.DataFrame,
     registry: Registry,
     policy: Policy,
@@ -38,8 +37,8 @@ def statistics(
 
     Parameters
     ----------
-    windows, moments : DataFrame
-        `AUDIT_WINDOWS` and `AUDIT_MOMENTS` of the meters, all their windows, in any order.
+    told : Told
+        What was judged of them.
     fleet : DataFrame
         The fleet table.
     registry : Registry
@@ -53,6 +52,6 @@ def statistics(
     changes : DataFrame, optional
         ``feature_code``, ``since`` of each time that a meter's parameters were changed, or the meter itself.
     """
-    known = listed(windows, moments, fleet, policy, changes)
+    known = listed(told, fleet, policy, changes)
     found = find_regimes(known, policy, length)
     return Statistics(sum_up(known, found, registry, policy, span_end), found.table, calibration_volumes(known))
