@@ -127,6 +127,7 @@ def tell(known: Read, common: float, uncertainty: float, stated: float, seed: in
     import numpy as np
     import polars as pl
 
+    from tests.auditing import told_of
     from transforms.audit.listed import listed
     from transforms.audit.volume import calibration_volumes, mis_registered, total_half_width
     from transforms.policy import Policy
@@ -162,12 +163,11 @@ def tell(known: Read, common: float, uncertainty: float, stated: float, seed: in
     moments = known.sums.with_columns(
         feature_code=code, window_start=columns["window_start"], bin=pl.lit(3), interval_s=pl.lit(3600 * HOURS)
     )
-    found = listed(
+    told = told_of(
         windows.select(pl.col(name).cast(kind) for name, kind in AUDIT_WINDOWS.items()),
         moments.select(pl.col(name).cast(kind) for name, kind in AUDIT_MOMENTS.items()),
-        known.fleet,
-        Policy(),
     )
+    found = listed(told, known.fleet, Policy())
     said = mis_registered(found, np.where(found.measured, found.meter, -1), found.meters.height)
     passed, missed = known.sums["passed_l"].to_numpy(), known.sums["missed_l"].to_numpy()
     # meters come in the order of their codes; what counts of each is what was measured of it

@@ -32,7 +32,6 @@ UNMEASURED = ("reverse_flow",)
 LEAST_FLOWING = 3
 #: stands for an instant, or a day, that there is none of
 NEVER = MISSING
-_US_PER_DAY = 86_400e6
 #: columns of the windows that the statistics ask for
 COLUMNS = (
     "window_start", "window_end", "changed_at", "verdict", "form", "reason", "n_flowing", "flowmeter_id", "calibrated_on",
@@ -121,11 +120,6 @@ class Listed:
     calibration: Ints
     calibrated_on: Ints
     cells: Cells
-
-    @property
-    def day(self) -> Floats:
-        """Middle of each window [days since 1970]."""
-        return np.asarray((self.start + self.end) / 2 / _US_PER_DAY)
 
 
 def listed(told: Told, fleet: pl.DataFrame, policy: Policy, changes: pl.DataFrame | None = None) -> Listed:

@@ -8,7 +8,7 @@ those few do not move (Rousseeuw and Croux 1993; for correlated noise with chang
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -133,9 +133,42 @@ def _median(values: Floats) -> float:
     count = len(values)
     if count == 0:
         return 0.0
-    ordered = np.sort(values)
-    middle: float = (ordered[count // 2] + ordered[(count - 1) // 2]) / 2
-    return middle
+    kept, middle = values.copy(), count // 2
+    _put_in_place(kept, middle)
+    below = kept[middle]
+    if count % 2 == 0:
+        below = kept[0]
+        for k in range(1, middle):
+            below = max(below, kept[k])
+    median: float = (kept[middle] + below) / 2
+    return median
+
+
+@compiled
+def _put_in_place(values: Floats, place: int) -> None:
+    """Swap values until the one that belongs to a place in rising order is there, none larger before it, none smaller behind.
+
+    Half of the values are sorted out at each turn (Hoare, Comm. ACM 4, 1961); to sort all of them takes several times as long.
+    """
+    low, high = 0, len(values) - 1
+    while low < high:
+        pivot = values[(low + high) // 2]
+        left, right = low, high
+        while left <= right:
+            while values[left] < pivot:
+                left += 1
+            while values[right] > pivot:
+                right -= 1
+            if left <= right:
+                values[left], values[right] = values[right], values[left]
+                left += 1
+                right -= 1
+        if place <= right:
+            high = right
+        elif place >= left:
+            low = left
+        else:
+            return
 
 
 def running_median(series: Series) -> Floats:
@@ -181,10 +214,14 @@ def outliers(series: Series, noise: Noise) -> Bools:
 
 def drawn_in(series: Series, noise: Noise) -> Series:
     """The same series with outlying windows drawn in to three standard deviations from their neighbours' median."""
-    median = running_median(series)
-    reach = OUTLYING * np.sqrt(np.where(series.present, series.variance, 0.0) + noise.between[:, None])
-    error = np.clip(series.error, median - reach, median + reach)
-    return Series(
-        **{name: getattr(series, name) for name in series.__dataclass_fields__ if name != "error"},
-        error=np.where(series.present, error, 0.0),
-    )
+    return replace(series, error=_drawn_in(series.error, series.variance, running_median(series), noise.between, series.n))
+
+
+@compiled
+def _drawn_in(error: Floats, variance: Floats, median: Floats, between: Floats, n: Ints) -> Floats:
+    found = np.zeros(error.shape)
+    for row in range(len(n)):
+        for k in range(n[row]):
+            reach = OUTLYING * np.sqrt(variance[row, k] + between[row])
+            found[row, k] = min(max(error[row, k], median[row, k] - reach), median[row, k] + reach)
+    return found

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+from transforms.compiled import compiled
 
 if TYPE_CHECKING:
     from transforms.audit.listed import Listed
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-Number = TypeVar("Number", np.float64, np.int64)
+_US_PER_DAY = 86_400e6
 
 
 @dataclass(frozen=True)
@@ -66,22 +68,30 @@ class Series:
             The row of the series that each belongs to: 0, 1, … without gaps, rising.
         """
         n = np.bincount(row).astype(np.int64)
-        present = np.arange(int(n.max(initial=0)))[None, :] < n[:, None]
+        known = windows.error, windows.error_se, windows.start, windows.end, windows.calibration, windows.common
+        return Series(n, *_packed(n, chosen, *known))
 
-        def spread(values: npt.NDArray[Number], empty: float) -> npt.NDArray[Number]:
-            dense = np.full(present.shape, empty, dtype=values.dtype)
-            dense[present] = values[chosen]
-            return dense
 
-        return Series(
-            n=n,
-            error=spread(windows.error, 0.0),
-            variance=spread(windows.error_se**2, np.inf),
-            day=spread(windows.day, 0.0),
-            calibration=spread(windows.calibration, -1),
-            common=spread(np.nan_to_num(windows.common), 0.0),
-            place=spread(np.arange(len(windows.meter)), -1),
-        )
+@compiled
+def _packed(
+    n: Ints, chosen: Ints, error: Floats, error_se: Floats, start: Ints, end: Ints, calibration: Ints, common: Floats
+) -> tuple[Floats, Floats, Floats, Ints, Floats, Ints]:
+    rows, width = len(n), 0
+    for row in range(rows):
+        width = max(width, n[row])
+    of_error, of_variance, of_day = np.zeros((rows, width)), np.full((rows, width), np.inf), np.zeros((rows, width))
+    of_calibration, of_common = np.full((rows, width), -1), np.zeros((rows, width))
+    place, at = np.full((rows, width), -1), 0
+    for row in range(rows):
+        for k in range(n[row]):
+            window = chosen[at]
+            of_error[row, k], of_variance[row, k] = error[window], error_se[window] ** 2
+            of_day[row, k] = (start[window] + end[window]) / 2 / _US_PER_DAY
+            of_calibration[row, k], place[row, k] = calibration[window], window
+            if not np.isnan(common[window]):
+                of_common[row, k] = common[window]
+            at += 1
+    return of_error, of_variance, of_day, of_calibration, of_common, place
 
 
 def numbered(values: Ints | Bools) -> Ints:
