@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from flows.audit.changes import changes_of, within
 from flows.audit.home import Home, set_changed_aside
-from flows.audit.judged import Block, Layout, binned
+from flows.audit.judged import Block, Layout, Room, binned
 from flows.audit.keys import Keys
 from flows.audit.plan import GROUP, Setting
 from flows.audit.store import Store
@@ -63,6 +63,7 @@ class Desk:
         self._codes: dict[int, list[str]] = {}
         self._calibrations: dict[str, Calibrations | None] = {}
         self._homes: dict[int, Home] = {}
+        self.rooms = {name: Room() for name in (WINDOWS, OTHER, BINNED)}
         self.store = Store(setting.workspace.cache / "audit" / "summaries")
         self.keys = Keys(self.lake, self.registry.flowmeters, setting.policy)
 

@@ -27,7 +27,7 @@ class Group:
 class Gathered:
     """All windows of a group, sorted by feature code and time.
 
-    ``table`` holds all of `AUDIT_WINDOWS`, ``told`` what the statistics ask for; ``both`` has the windows as two policies judge
+    What it holds is there until another group is gathered. ``table`` holds all of `AUDIT_WINDOWS`, ``told`` what the statistics ask for; ``both`` has the windows as two policies judge
     them, in the columns that are compared, or is None.
     """
 
@@ -62,7 +62,8 @@ def gather(desk: Desk, chunks: Sequence[Chunk], group: Group) -> Gathered:
 
 def _by_meter(desk: Desk, chunks: Sequence[Chunk], group: Group, name: str, layout: Layout) -> Block:
     """The group's rows of chunks that follow each other in time, each by meter and time, by meter and time."""
-    return layout.together([f"{folder_of(desk.setting, chunk)}/{name}" for chunk in chunks], group.number)
+    files = [f"{folder_of(desk.setting, chunk)}/{name}" for chunk in chunks]
+    return layout.together(files, group.number, desk.rooms[name])
 
 
 def _told(desk: Desk, block: Block, sums: Block, bucket: int) -> Told:

@@ -23,6 +23,19 @@ from transforms.judge.columns import nothing
 Block = Ints
 
 
+class Room:
+    """Memory for block after block: fresh memory for each costs as much time as to read what goes into it."""
+
+    def __init__(self) -> None:
+        self._words = np.empty(0, dtype=np.int64)
+
+    def words(self, count: int) -> Ints:
+        """So many words, which hold anything."""
+        if len(self._words) < count:
+            self._words = np.empty(count, dtype=np.int64)
+        return self._words[:count]
+
+
 class Layout:
     """How the columns of a table stand in blocks, and back. Strings are told by their place in a vocabulary."""
 
@@ -72,8 +85,11 @@ class Layout:
             axis=1,
         )
 
-    def together(self, files: Sequence[str], group: int) -> Block:
-        """One group of files that follow each other in time, each by meter and time, in the order of meter and time."""
+    def together(self, files: Sequence[str], group: int, room: Room) -> Block:
+        """One group of files that follow each other in time, each by meter and time, in the order of meter and time.
+
+        It stands in ``room``, until that is used for another.
+        """
         edges = [self._edges_of(file)[group : group + 2] for file in files]
         rows = np.array([last - first for first, last in edges], dtype=np.int64)
         code = np.empty(int(rows.sum()), dtype=np.int64)
@@ -82,11 +98,11 @@ class Layout:
             begin, end = end, end + last - first
             self._fill(file, self.height * first + row_of_code * (last - first), code[begin:end])
         place, begin = _places(code), 0
-        found = np.empty((self.height, len(code)), dtype=np.int64)
+        found = room.words(self.height * len(code)).reshape(self.height, -1)
         # a part is small enough for a processor's cache: it is read there, and put where it belongs
-        room = np.empty(self.height * int(rows.max(initial=0)), dtype=np.int64)
+        read = np.empty(self.height * int(rows.max(initial=0)), dtype=np.int64)
         for file, (first, last) in zip(files, edges, strict=True):
-            part = self._part(file, first, last, room[: self.height * (last - first)])
+            part = self._part(file, first, last, read[: self.height * (last - first)])
             _put(part, place[begin : begin + last - first], found)
             begin += last - first
         return found

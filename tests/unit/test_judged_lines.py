@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from flows.audit.judged import Block, Layout
+from flows.audit.judged import Block, Layout, Room
 from flows.audit.tables import arrow_of
 from transforms.fit.points import MOST_POINTS
 from transforms.judge.columns import MISSING, series_of
@@ -65,7 +65,7 @@ def test_files_say_what_the_arrays_said(tmp_path: Path) -> None:
     layout.write(layout.block(ARRAYS, 4), 4, 1, file)
     assert_frame_equal(_frame(layout, layout.read(file)), FRAME)
     for group, rows in enumerate([FRAME[:2], FRAME[:0], FRAME[2:], FRAME[:0]]):
-        assert_frame_equal(_frame(layout, layout.together([file], group)), rows)
+        assert_frame_equal(_frame(layout, layout.together([file], group, Room())), rows)
 
 
 def test_a_table_says_it_as_well() -> None:
@@ -91,7 +91,7 @@ def test_parts_in_order_of_time_become_meters_in_order_of_time(tmp_path: Path) -
     files = [str(tmp_path / name) for name in ("first", "second")]
     for file, arrays in zip(files, (ARRAYS, later), strict=True):
         layout.write(layout.block(arrays, 4), 1, 3, file)
-    block = layout.together(files, 0)
+    block = layout.together(files, 0, Room())
     assert layout.of(block, "code").tolist() == [0] * 4 + [2] * 4
     assert layout.of(block, "window").tolist() == [0, 1, 2, 3] * 2
     assert _frame(layout, block)["n_pairs"].to_list() == [48, None, 48, None, 0, -1, 0, -1]
@@ -103,4 +103,4 @@ def test_a_file_that_ends_early_says_so(tmp_path: Path) -> None:
     layout.write(layout.block(ARRAYS, 4), 1, 4, str(file))
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(OSError, match="windows: ends early"):
-        layout.together([str(file)], 0)
+        layout.together([str(file)], 0, Room())
