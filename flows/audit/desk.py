@@ -231,21 +231,24 @@ class Desk:
         self, layout: Layout, block: Block, bucket: int, names: Sequence[str]
     ) -> dict[str, tuple[npt.NDArray[Any], pl.Series | None]]:
         """Columns of a block with their words, those included that follow from the meter and the window."""
+        known = {name: (layout.of(block, name), layout.words.get(name)) for name in names if name not in FOLLOWING}
+        return {name: known.get(name) or self._following(layout, block, bucket, name) for name in names}
+
+    def _following(
+        self, layout: Layout, block: Block, bucket: int, name: str
+    ) -> tuple[npt.NDArray[Any], pl.Series | None]:
+        """A column that follows from the meter and the window, with its words."""
+        if name in ("window_start", "window_end"):
+            length_us = int(self.setting.length.total_seconds()) * 1_000_000
+            begin_us = int(self.setting.begin.timestamp()) * 1_000_000 + (length_us if name == "window_end" else 0)
+            return begin_us + layout.of(block, "window") * length_us, None
         home, code = self.home(bucket), layout.of(block, "code")
-        length_us = int(self.setting.length.total_seconds()) * 1_000_000
-        starts = int(self.setting.begin.timestamp()) * 1_000_000 + layout.of(block, "window") * length_us
         # of the words for the meters only those that are wanted: each file of a group keeps them all
         first, last = (int(code.min()), int(code.max()) + 1) if len(code) else (0, 0)
+        if name == "feature_code":
+            return code - first, home.codes[first:last]
         models = home.models[first:last].unique(maintain_order=True).drop_nulls()
-        found: dict[str, tuple[npt.NDArray[Any], pl.Series | None]] = {
-            "feature_code": (code - first, home.codes[first:last]),
-            "model": (places(home.models[first:last], models)[code - first], models),
-            "window_start": (starts, None),
-            "window_end": (starts + length_us, None),
-        }
-        return {
-            name: found[name] if name in found else (layout.of(block, name), layout.words.get(name)) for name in names
-        }
+        return places(home.models[first:last], models)[code - first], models
 
 
 @lru_cache(maxsize=100_000)

@@ -5,6 +5,7 @@ Files are read, not mapped into memory: pages of mapped files would count as thi
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -121,10 +122,12 @@ class Layout:
 
     def _fill(self, file: str, begin: int, room: Ints) -> None:
         """Read words of a file from the given one on, those before the first row not counted."""
-        with Path(file).open("rb", buffering=0) as source:
-            source.seek(8 * (1 + len(self._edges_of(file)) + begin))
-            if len(room) and source.readinto(room.data) != room.nbytes:  # type: ignore[attr-defined]
-                raise OSError(f"{file}: ends early")
+        source = os.open(file, os.O_RDONLY)
+        try:
+            if os.preadv(source, [room.data], 8 * (1 + len(self._edges_of(file)) + begin)) != room.nbytes:
+                raise OSError(f"{file} ends early: remove {Path(file).parent}, which is made anew")
+        finally:
+            os.close(source)
 
     def of(self, block: Block, name: str) -> npt.NDArray[Any]:
         """A column of a block; a curve's is of shape (rows, points)."""

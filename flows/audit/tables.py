@@ -28,10 +28,19 @@ _SOUGHT_BY = ["feature_code", "window_start"]
 
 
 def arrow_of(kind: Any, values: npt.NDArray[Any], words: pl.Series | None) -> pa.Array:
-    """A column of windows (`transforms.judge.columns`), null where nothing is known; strings as a dictionary of ``words``."""
+    """A column of windows (`transforms.judge.columns`), null where nothing is known; strings as a dictionary of those ``words``
+    that occur."""
     gone = np.isnan(values) if kind == pl.Float64 else values == missing_of(kind)
     missing = int(np.count_nonzero(gone))
-    if words is not None or kind == pl.Date:
+    if words is not None:
+        # the last place stands for nothing
+        occurs = np.zeros(len(words) + 1, dtype=np.bool_)
+        occurs[values] = True
+        occurs[-1] = False
+        number = np.cumsum(occurs, dtype=np.int32) - np.int32(1)
+        number[-1] = 0
+        values, words = number[values], words.filter(pl.Series(occurs[:-1]))
+    elif kind == pl.Date:
         values = np.where(gone, 0, values).astype(np.int32)
     # numbers stay where they are; PyArrow's own way from arrays would import pandas first
     known = pa.py_buffer(np.packbits(~gone, bitorder="little")) if missing else None

@@ -33,9 +33,10 @@ def test_the_nile_changed_once_after_1898() -> None:
     assert 0.09 < np.sqrt(noise.between[0] * noise.persistence[0]) < 0.18
     price = prices(series.n, noise.dof)
     calm = drawn_in(series, noise)
-    stretches = segment(calm, noise.total(series), price)
-    stretches, variance = settle(stretches, calm, noise.total(series), price, np.array([0.05]))
-    dated = date_changes(stretches, calm, variance)
+    variance = noise.total(series)
+    sums = prefix_sums(calm, variance)
+    stretches, sums = settle(segment(calm, sums, price), calm, variance, sums, price, np.array([0.05]))
+    dated = date_changes(stretches, calm, sums)
     assert stretches.first.tolist() == [0, 28]
     assert not stretches.drifts.any()
     assert years[dated.place].tolist() == [1899]

@@ -102,5 +102,5 @@ def test_a_file_that_ends_early_says_so(tmp_path: Path) -> None:
     file = tmp_path / "windows"
     layout.write(layout.block(ARRAYS, 4), 1, 4, str(file))
     file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(OSError, match="windows: ends early"):
+    with pytest.raises(OSError, match="windows ends early"):
         layout.together([str(file)], 0, Room())

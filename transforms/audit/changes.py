@@ -30,15 +30,15 @@ def inner_edges(stretches: Stretches) -> Ints:
 
 
 def settle(
-    stretches: Stretches, series: Series, variance: Floats, price: Prices, least_shift: Floats
-) -> tuple[Stretches, Floats]:
+    stretches: Stretches, series: Series, variance: Floats, sums: PrefixSums, price: Prices, least_shift: Floats
+) -> tuple[Stretches, PrefixSums]:
     """Put each change to its window and drop those that do not matter.
 
     Parameters
     ----------
     stretches : Stretches
         From `segment`.
-    series, variance, price
+    series, variance, sums, price
         What they were found with.
     least_shift : ndarray
         By how much a change must move the error [relative], one entry per row.
@@ -46,11 +46,13 @@ def settle(
     Returns
     -------
     Stretches
-    variance : ndarray
-        The variances, immense for windows within which a change came.
+    sums : PrefixSums
+        With variances that are immense for windows within which a change came.
     """
-    variance = np.where(_mixed(stretches, series, variance), _SAYS_NOTHING * variance, variance)
-    sums = prefix_sums(series, variance)
+    mixed = _mixed(stretches, series, variance)
+    if mixed.any():
+        variance = np.where(mixed, _SAYS_NOTHING * variance, variance)
+        sums = prefix_sums(series, variance)
     while len(inner := inner_edges(stretches)):
         stretches = _refined(stretches, series, variance, sums, price)
         excess = _excess(stretches, series, sums, price, least_shift, inner)
@@ -62,7 +64,7 @@ def settle(
         if not len(drop):
             break
         stretches = _with_drifts(_merged(stretches, drop), series, variance, sums, price)
-    return _with_drifts(stretches, series, variance, sums, price), variance
+    return _with_drifts(stretches, series, variance, sums, price), sums
 
 
 def _with_drifts(stretches: Stretches, series: Series, variance: Floats, sums: PrefixSums, price: Prices) -> Stretches:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from transforms.audit.changes import settle
+from transforms.audit.costs import prefix_sums
 from transforms.audit.listed import Listed
 from transforms.audit.noise import Noise, drawn_in, estimate_noise
 from transforms.audit.onset import Onsets, date_changes, most_probable, with_bends
@@ -106,9 +107,10 @@ def _steady(
     variance = of_piece.total(parts)
     price = prices(whole.n[meter], of_piece.dof)
     least = SHARE_OF_MPE * policy.tolerance * mpe[windows.meter[chosen[head]]]
-    stretches = segment(calm_series, variance, price)
-    stretches, variance = settle(stretches, calm_series, variance, price, least)
-    onsets = date_changes(stretches, calm_series, variance)
+    sums = prefix_sums(calm_series, variance)
+    stretches = segment(calm_series, sums, price)
+    stretches, sums = settle(stretches, calm_series, variance, sums, price, least)
+    onsets = date_changes(stretches, calm_series, sums)
     return _Steady(piece[head], with_bends(stretches, onsets), onsets)
 
 

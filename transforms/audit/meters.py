@@ -20,6 +20,7 @@ from transforms.audit.pooled import pool, relate
 from transforms.audit.regimes import Found, known, only, shared
 from transforms.audit.series import Bools, Floats, Ints, Series
 from transforms.audit.volume import mis_registered
+from transforms.compiled import compiled
 from transforms.judge.evidence import FLOWING, ZONE_NAMES, Zones
 from transforms.judge.words import REASON_NAMES, in_words
 from transforms.policy import Policy
@@ -93,40 +94,49 @@ def _who(windows: Listed, registry: Registry) -> pl.DataFrame:
 def _volumes(windows: Listed, summed: Sums, tariffs: pl.DataFrame | None, who: pl.DataFrame) -> list[pl.Series]:
     """Litres and money over the whole span."""
     many = windows.meters.height
-    trusted = np.where(windows.trusted, windows.meter, -1)
-    litres = mis_registered(windows, trusted, many)
-    both = np.flatnonzero(windows.measured)
-    meter = windows.meter[both]
-    difference = windows.meter_volume_l[both] - windows.volume_l[both]
-    under, over = np.maximum(-difference, 0.0), np.maximum(difference, 0.0)
-
-    def by_meter(values: Floats) -> Floats:
-        return np.bincount(meter, weights=values, minlength=many).astype(np.float64)
-
+    chosen = np.flatnonzero(windows.trusted)
+    litres = mis_registered(windows, np.where(windows.trusted, windows.meter, -1), many)
     sums = summed.sums[:, FLOWING].sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         error = sums[2] / sums[1] - 1
+    day = windows.start[chosen] // int(_DAY_US)
+    tariff = tariff_of(windows.meter[chosen], day, who.select("site", "model"), tariffs)
+    has = np.bincount(windows.meter[chosen], weights=np.isfinite(tariff.price_per_m3), minlength=many) > 0
+    price_per_l = np.full(len(windows.meter), np.nan)
+    price_per_l[chosen] = tariff.price_per_m3 / 1000
+    under, over, under_billed, over_billed = _apart(
+        windows.meter, windows.measured, windows.volume_l, windows.meter_volume_l, price_per_l, many
+    )
     columns = {
         "volume_l": litres.volume,
         "misregistered_l": litres.misregistered,
         "misregistered_low_l": litres.misregistered - litres.half,
         "misregistered_high_l": litres.misregistered + litres.half,
-        "under_l": by_meter(under),
-        "over_l": by_meter(over),
+        "under_l": under,
+        "over_l": over,
         "volume_error": known(error),
-    }
-    chosen = np.flatnonzero(windows.trusted)
-    day = windows.start[chosen] // int(_DAY_US)
-    tariff = tariff_of(windows.meter[chosen], day, who.select("site", "model"), tariffs)
-    has = np.bincount(windows.meter[chosen], weights=np.isfinite(tariff.price_per_m3), minlength=many) > 0
-    cost = np.full(len(windows.meter), np.nan)
-    cost[chosen] = tariff.price_per_m3 / 1000
-    columns |= {
-        name: known(by_meter(np.nan_to_num(values * cost[both])), has)
-        for name, values in (("under_billed", under), ("over_billed", over))
+        "under_billed": known(under_billed, has),
+        "over_billed": known(over_billed, has),
     }
     named = [pl.Series(name, values) for name, values in columns.items()]
     return [*named, tariff.currency.alias("currency")]
+
+
+@compiled
+def _apart(
+    meter: Ints, measured: Bools, volume_l: Floats, meter_volume_l: Floats, price_per_l: Floats, many: int
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Litres that each meter registered too little and too much, by window, and what they were worth where that is known."""
+    under, over, under_billed, over_billed = np.zeros(many), np.zeros(many), np.zeros(many), np.zeros(many)
+    for k in range(len(meter)):
+        if measured[k]:
+            owner, litres = meter[k], meter_volume_l[k] - volume_l[k]
+            under[owner] += max(-litres, 0.0)
+            over[owner] += max(litres, 0.0)
+            if not np.isnan(price_per_l[k]):
+                under_billed[owner] += max(-litres, 0.0) * price_per_l[k]
+                over_billed[owner] += max(litres, 0.0) * price_per_l[k]
+    return under, over, under_billed, over_billed
 
 
 def _relations(windows: Listed, found: Found, profile: Floats, policy: Policy, span_end: datetime) -> pl.DataFrame:

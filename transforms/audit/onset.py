@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from transforms.audit.changes import inner_edges
-from transforms.audit.costs import prefix_sums
+from transforms.audit.costs import PrefixSums
 from transforms.audit.gls import bend_fit, every_place, jump_fit, parts_of
 from transforms.audit.segment import LEAST, Stretches
 from transforms.audit.series import Bools, Floats, Ints, Series
@@ -38,17 +38,16 @@ class Onsets:
     bends: Ints
 
 
-def date_changes(stretches: Stretches, series: Series, variance: Floats) -> Onsets:
+def date_changes(stretches: Stretches, series: Series, sums: PrefixSums) -> Onsets:
     """Date each change between two stretches of a row.
 
     Parameters
     ----------
-    stretches, variance
+    stretches, sums
         From `settle`.
     series : Series
         Errors with outliers drawn in.
     """
-    sums = prefix_sums(series, variance)
     left = inner_edges(stretches)
     place, low, high = (np.zeros(len(left), dtype=np.int64) for _ in range(3))
     bends = np.zeros(len(left), dtype=np.int64)

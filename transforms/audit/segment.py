@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transforms.audit.costs import PrefixSums, prefix_sums
+from transforms.audit.costs import PrefixSums
 from transforms.audit.series import Bools, Floats, Ints, Series
 from transforms.compiled import compiled
 from transforms.statistics import load
@@ -61,19 +61,18 @@ def prices(n: Ints, dof: Floats) -> Prices:
     return Prices(np.asarray(change), np.asarray(slope))
 
 
-def segment(series: Series, variance: Floats, price: Prices) -> Stretches:
+def segment(series: Series, sums: PrefixSums, price: Prices) -> Stretches:
     """Partition each row.
 
     Parameters
     ----------
     series : Series
         Errors with outliers drawn in.
-    variance : ndarray
-        Variance of each window about its regime, shape (rows, windows).
+    sums : PrefixSums
+        With the variance of each window about its regime.
     price : Prices
         What a change and a slope must save.
     """
-    sums = prefix_sums(series, variance)
     none = np.zeros(0, dtype=np.int64)
     maybe = np.flatnonzero(_might_change(series, sums, price))
     edges = [np.array([0, count]) for count in series.n]

@@ -38,14 +38,11 @@ def mis_registered(windows: Listed, group_of: Ints, groups: int) -> Litres:
     group_of : ndarray
         Group of each window, all of one meter; -1 leaves it out. Windows that are not ``measured`` never count.
     """
-    known = np.flatnonzero((group_of >= 0) & windows.measured)
-    volume, group = windows.volume_l[known], group_of[known]
-    cell, owner, _ = by_calibration(group, windows.calibration[known])
-    common = _summed(cell, volume * np.nan_to_num(windows.common[known]), len(owner))
+    found = _sums(windows, np.where(windows.measured, group_of, -1), windows.calibration, groups)
     return Litres(
-        volume=_summed(group, volume, groups),
-        misregistered=_summed(group, windows.meter_volume_l[known] - volume, groups),
-        half=Z95 * np.sqrt(_summed(owner, common**2, groups) + _summed(group, windows.random_l2[known], groups)),
+        volume=found.volume,
+        misregistered=found.difference,
+        half=Z95 * np.sqrt(found.of_groups(found.common**2) + found.scatter),
     )
 
 
@@ -54,15 +51,10 @@ def shared_uncertainty(windows: Listed, group_of: Ints, groups: int) -> Floats:
 
     That of one calibration where a group rests on one, less where it rests on several; NaN where none is known.
     """
-    chosen = np.flatnonzero(group_of >= 0)
-    group, uncertainty = group_of[chosen], windows.common[chosen]
-    volume = np.nan_to_num(windows.volume_l[chosen])
-    cell, owner, _ = by_calibration(group, windows.calibration[chosen])
-    common = _summed(cell, volume * np.nan_to_num(uncertainty), len(owner))
-    total, most = _summed(group, volume, groups), np.full(groups, np.nan)
-    np.fmax.at(most, group, uncertainty)
+    found = _sums(windows, group_of, windows.calibration, groups)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(total > 0, np.sqrt(_summed(owner, common**2, groups)) / total, most)
+        mean = np.sqrt(found.of_groups(found.common**2)) / found.volume
+    return np.where(found.volume > 0, mean, found.largest)
 
 
 def calibration_volumes(windows: Listed) -> pl.DataFrame:
@@ -74,19 +66,17 @@ def calibration_volumes(windows: Listed) -> pl.DataFrame:
         ``feature_code, calibrated_on, volume_l, common_l`` (the reference's standard uncertainty in litres),
         ``random_l2`` (variance of the random part).
     """
-    known = np.flatnonzero(windows.measured)
-    volume = windows.volume_l[known]
-    cell, meter, day = by_calibration(windows.meter[known], windows.calibrated_on[windows.calibration[known]])
-    summed = {
-        "volume_l": volume,
-        "common_l": volume * np.nan_to_num(windows.common[known]),
-        "random_l2": windows.random_l2[known],
-    }
+    many = windows.meters.height
+    days = windows.calibrated_on[windows.calibration]
+    found = _sums(windows, np.where(windows.measured, windows.meter, -1), days, many)
+    day = found.which
     return pl.DataFrame(
         {
-            "feature_code": windows.meters["feature_code"].gather(meter),
+            "feature_code": windows.meters["feature_code"].gather(found.owner),
             "calibrated_on": pl.Series(np.where(day == NEVER, 0, day)).cast(pl.Int32).cast(pl.Date),
-            **{name: _summed(cell, values, len(meter)) for name, values in summed.items()},
+            "volume_l": found.passed,
+            "common_l": found.common,
+            "random_l2": found.random,
             "known": day != NEVER,
         }
     ).select(
@@ -98,8 +88,69 @@ def calibration_volumes(windows: Listed) -> pl.DataFrame:
     )
 
 
-def _summed(group: Ints, values: Floats, groups: int) -> Floats:
-    return np.bincount(group, weights=values, minlength=groups).astype(np.float64)
+@dataclass(frozen=True)
+class _Sums:
+    """Windows added up by group and calibration, and by group.
+
+    Of each group and calibration: ``owner`` and ``which`` it is, the litres that ``passed``, the reference's standard uncertainty
+    in them that is ``common``, and the variance of the ``random`` part. Of each group: ``volume``, what the meter registered
+    beyond it (``difference``), the variance of the random part (``scatter``), and the ``largest`` relative uncertainty, NaN
+    where none is known.
+    """
+
+    owner: Ints
+    which: Ints
+    passed: Floats
+    common: Floats
+    random: Floats
+    volume: Floats
+    difference: Floats
+    scatter: Floats
+    largest: Floats
+
+    def of_groups(self, values: Floats) -> Floats:
+        """Values of groups and calibrations, added up by group."""
+        return np.bincount(self.owner, weights=values, minlength=len(self.volume)).astype(np.float64)
+
+
+def _sums(windows: Listed, group_of: Ints, calibration: Ints, groups: int) -> _Sums:
+    """Add up the windows of groups, all of one meter; -1 leaves one out. Litres that are not known count as none."""
+    chosen = np.flatnonzero(group_of >= 0)
+    cell, owner, which = by_calibration(group_of[chosen], calibration[chosen])
+    litres = windows.volume_l, windows.meter_volume_l, windows.common, windows.random_l2
+    return _Sums(owner, which, *_added_up(chosen, group_of, cell, len(owner), groups, *litres))
+
+
+@compiled
+def _added_up(
+    chosen: Ints,
+    group_of: Ints,
+    cell: Ints,
+    cells: int,
+    groups: int,
+    volume_l: Floats,
+    meter_volume_l: Floats,
+    uncertainty: Floats,
+    random_l2: Floats,
+) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats, Floats]:
+    passed, common, random = np.zeros(cells), np.zeros(cells), np.zeros(cells)
+    volume, difference, scatter = np.zeros(groups), np.zeros(groups), np.zeros(groups)
+    largest = np.full(groups, np.nan)
+    for at in range(len(chosen)):
+        k, own = chosen[at], cell[at]
+        group, litres = group_of[k], volume_l[k]
+        if np.isnan(litres):
+            litres = 0.0
+        passed[own] += litres
+        random[own] += random_l2[k]
+        volume[group] += litres
+        difference[group] += meter_volume_l[k] - litres
+        scatter[group] += random_l2[k]
+        if not np.isnan(uncertainty[k]):
+            common[own] += litres * uncertainty[k]
+            if not largest[group] >= uncertainty[k]:
+                largest[group] = uncertainty[k]
+    return passed, common, random, volume, difference, scatter, largest
 
 
 @compiled
