@@ -12,7 +12,10 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from transforms.compiled import compiled
+from transforms.fit.lines import Ints
 from transforms.judge.columns import missing_of
+from transforms.judge.evidence import Bools
 from transforms.schemas import AUDIT_WINDOWS, UTC_US
 
 #: its name in the audit's folder
@@ -33,13 +36,8 @@ def arrow_of(kind: Any, values: npt.NDArray[Any], words: pl.Series | None) -> pa
     gone = np.isnan(values) if kind == pl.Float64 else values == missing_of(kind)
     missing = int(np.count_nonzero(gone))
     if words is not None:
-        # the last place stands for nothing
-        occurs = np.zeros(len(words) + 1, dtype=np.bool_)
-        occurs[values] = True
-        occurs[-1] = False
-        number = np.cumsum(occurs, dtype=np.int32) - np.int32(1)
-        number[-1] = 0
-        values, words = number[values], words.filter(pl.Series(occurs[:-1]))
+        values, occurs = _renumbered(values, len(words))
+        words = words.filter(pl.Series(occurs))
     elif kind == pl.Date:
         values = np.where(gone, 0, values).astype(np.int32)
     # numbers stay where they are; PyArrow's own way from arrays would import pandas first
@@ -49,6 +47,24 @@ def arrow_of(kind: Any, values: npt.NDArray[Any], words: pl.Series | None) -> pa
         indices = pa.Array.from_buffers(pa.int32(), len(values), buffers, missing)
         return pa.DictionaryArray.from_arrays(indices, words.to_arrow().cast(pa.string()))
     return pa.Array.from_buffers(_ARROW[kind], len(values), buffers, missing)
+
+
+@compiled
+def _renumbered(values: Ints, words: int) -> tuple[npt.NDArray[np.int32], Bools]:
+    """Numbers among those words that occur, 0 for none, and which do."""
+    occurs, number = np.zeros(words, np.bool_), np.zeros(words, np.int32)
+    for k in range(len(values)):
+        if values[k] >= 0:
+            occurs[values[k]] = True
+    count = 0
+    for word in range(words):
+        number[word] = count
+        count += occurs[word]
+    found = np.zeros(len(values), np.int32)
+    for k in range(len(values)):
+        if values[k] >= 0:
+            found[k] = number[values[k]]
+    return found, occurs
 
 
 def put_aside(windows: pa.Table, file: Path) -> None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transforms.audit.pooled import Combination, Pooled, variances
 from transforms.audit.series import Floats
 from transforms.audit.volume import Z95
 
@@ -28,19 +27,31 @@ class Weighted:
     high: Floats
 
 
-def weighted_error(pooled: Pooled, profile: Floats, least: int) -> Weighted:
+@dataclass(frozen=True)
+class Mix:
+    """How a meter's flow bins are mixed, shape (bins, meters), and the ``error`` that comes of it.
+
+    ``ratio`` is what the meter registered of a litre in each bin, ``per_x`` the share of the bin over the sum of the reference's
+    flows in it, so that ``per_x`` times (sy - ratio sx) of a window is its part of the error.
+    """
+
+    ratio: Floats
+    per_x: Floats
+    error: Floats
+
+
+def mixed(n: Floats, sx: Floats, sy: Floats, profile: Floats, least: int) -> Mix:
     """Weigh the errors of the flow bins.
 
     Parameters
     ----------
-    pooled : Pooled
-        Moments of the stretch whose errors count, one group a meter.
+    n, sx, sy : ndarray
+        Moments of the stretch whose errors count, shape (bins, meters).
     profile : ndarray
-        Volume by flow bin over the whole span, any unit, shape (bins, meters).
+        Volume by flow bin over the whole span, any unit, of the same shape.
     least : int
         Pairs that a bin needs.
     """
-    n, sx, sy = (pooled.moments.by_bin(name).astype(np.float64) for name in ("n", "sx", "sy"))
     used = (n >= least) & (sx > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(used, profile, 0.0)
@@ -48,9 +59,20 @@ def weighted_error(pooled: Pooled, profile: Floats, least: int) -> Weighted:
         share = share / share.sum(axis=0)
         ratio = np.where(used, sy / sx, 0.0)
         error = (share * ratio).sum(axis=0) - 1
-        scores = Combination(n.shape[1], 1)
-        scores.put(0, np.where(used, share / sx, 0.0), sy=1.0, sx=-ratio)
-        variance = variances(*pooled.clustered(scores.scores()), (0,))[0]
-        half = Z95 * np.hypot(np.sqrt(variance), (1 + error) * pooled.reference.uncertainty / 2)
-    known = np.isfinite(error) & (covered >= LEAST_SHARE)
-    return Weighted(*(np.where(known, values, np.nan) for values in (error, error - half, error + half)))
+        return Mix(ratio, np.where(used, share / sx, 0.0), np.where(covered >= LEAST_SHARE, error, np.nan))
+
+
+def weighted_error(mix: Mix, variance: Floats, uncertainty: Floats) -> Weighted:
+    """The weighted error with its interval.
+
+    Parameters
+    ----------
+    variance : ndarray
+        Of the sum of the windows' parts.
+    uncertainty : ndarray
+        The reference's standard uncertainty [relative].
+    """
+    error = np.where(np.isfinite(mix.error), mix.error, np.nan)
+    with np.errstate(invalid="ignore"):
+        half = Z95 * np.hypot(np.sqrt(variance), (1 + error) * uncertainty)
+    return Weighted(error, error - half, error + half)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from transforms.audit.cells import Cells, located, random_variance
+from transforms.audit.cells import Cells, Sums, added_up, located, random_variance
 from transforms.audit.series import Bools, Floats, Ints
 from transforms.judge.columns import MISSING, Columns
 from transforms.judge.words import CURVE, INCONCLUSIVE, NONE, REASON, UNSTEADY, in_words
@@ -96,6 +96,8 @@ class Listed:
         Days since 1970 by number of calibration; `NEVER` where not known.
     cells
         The moments.
+    summed
+        Those of trusted windows, added up by meter.
     """
 
     meters: pl.DataFrame
@@ -120,6 +122,7 @@ class Listed:
     calibration: Ints
     calibrated_on: Ints
     cells: Cells
+    summed: Sums
 
 
 def listed(told: Told, fleet: pl.DataFrame, policy: Policy, changes: pl.DataFrame | None = None) -> Listed:
@@ -170,6 +173,7 @@ def listed(told: Told, fleet: pl.DataFrame, policy: Policy, changes: pl.DataFram
         calibration=calibration,
         calibrated_on=calibrated_on,
         cells=cells,
+        summed=added_up(cells, np.where(trusted, meter, -1), meters.height),
     )
 
 
@@ -206,11 +210,12 @@ def _calibrations(flowmeter: Ints, calibrated_on: Ints, told: Told) -> tuple[Int
     )
     # of each run of windows on one calibration the first stands for all
     head = np.flatnonzero(new)
-    pairs, number = np.unique(np.stack([flowmeter[head], calibrated_on[head]]), axis=1, return_inverse=True)
+    days, day = np.unique(calibrated_on[head], return_inverse=True)
+    pairs, number = np.unique((flowmeter[head] + 1) * len(days) + day, return_inverse=True)
     some = head[flowmeter[head] != NONE]
     newest = some[np.append(meter[some][1:] != meter[some][:-1], True)[: len(some)]]
     last[meter[newest]] = flowmeter[newest]
-    return number[np.cumsum(new) - 1], pairs[1], in_words(last, told.flowmeters)
+    return number[np.cumsum(new) - 1], days[pairs % len(days)], in_words(last, told.flowmeters)
 
 
 __all__ = ["COLUMNS", "LEAST_FLOWING", "NEVER", "UNTRUSTED", "VERDICTS", "Listed", "Told", "listed"]

@@ -10,9 +10,8 @@ import numpy as np
 import polars as pl
 
 from transforms.audit.bends import Paths, paths
-from transforms.audit.cells import Sums, added_up
 from transforms.audit.compliance import against, favours_one_party, in_service_factor, one_sign
-from transforms.audit.consumption import Weighted, weighted_error
+from transforms.audit.consumption import Weighted
 from transforms.audit.flags import with_flags
 from transforms.audit.listed import NEVER, VERDICTS, Listed
 from transforms.audit.money import tariff_of
@@ -59,11 +58,10 @@ def sum_up(windows: Listed, found: Found, registry: Registry, policy: Policy, sp
     DataFrame
         `AUDIT_METERS`, one row per meter, sorted by feature code.
     """
-    summed = added_up(windows.cells, np.where(windows.trusted, windows.meter, -1), windows.meters.height)
     table = _who(windows, registry)
-    table = table.with_columns(_volumes(windows, summed, registry.tariffs, table)).fill_nan(None)
+    table = table.with_columns(_volumes(windows, registry.tariffs, table)).fill_nan(None)
     table = table.join(
-        _relations(windows, found, summed.volume, policy, span_end),
+        _relations(windows, found, policy, span_end),
         on="feature_code",
         how="left",
         maintain_order="left",
@@ -91,12 +89,12 @@ def _who(windows: Listed, registry: Registry) -> pl.DataFrame:
     )
 
 
-def _volumes(windows: Listed, summed: Sums, tariffs: pl.DataFrame | None, who: pl.DataFrame) -> list[pl.Series]:
+def _volumes(windows: Listed, tariffs: pl.DataFrame | None, who: pl.DataFrame) -> list[pl.Series]:
     """Litres and money over the whole span."""
     many = windows.meters.height
     chosen = np.flatnonzero(windows.trusted)
     litres = mis_registered(windows, np.where(windows.trusted, windows.meter, -1), many)
-    sums = summed.sums[:, FLOWING].sum(axis=1)
+    sums = windows.summed.sums[:, FLOWING].sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         error = sums[2] / sums[1] - 1
     day = windows.start[chosen] // int(_DAY_US)
@@ -139,11 +137,11 @@ def _apart(
     return under, over, under_billed, over_billed
 
 
-def _relations(windows: Listed, found: Found, profile: Floats, policy: Policy, span_end: datetime) -> pl.DataFrame:
-    """What each meter with regimes does now, and where it is heading; ``profile`` is its volume by flow bin."""
+def _relations(windows: Listed, found: Found, policy: Policy, span_end: datetime) -> pl.DataFrame:
+    """What each meter with regimes does now, and where it is heading."""
     chosen = _per_meter(found)
     newest, meter = chosen.newest, found.meter[chosen.newest]
-    zones, weighted = _now(windows, found, chosen, profile, policy)
+    zones, weighted = _now(windows, found, chosen, policy)
     least = policy.evidence.min_zone_pairs
     mpe = found.pooled.model.mpe[:, newest]
     path = _heading(windows, found, chosen, mpe[1] * policy.tolerance, span_end)
@@ -201,12 +199,10 @@ def _per_meter(found: Found) -> _Chosen:
     return _Chosen(last, first, since, many, off[last], offs - off[last] > 0)
 
 
-def _now(windows: Listed, found: Found, chosen: _Chosen, profile: Floats, policy: Policy) -> tuple[Zones, Weighted]:
+def _now(windows: Listed, found: Found, chosen: _Chosen, policy: Policy) -> tuple[Zones, Weighted]:
     """The zones and the weighted error of each meter as it is: of its newest regime, its last 30 days where it drifts."""
-    newest, least = chosen.newest, policy.evidence.min_zone_pairs
-    count = len(found.meter)
-    zones, weighted = found.relations.zones, weighted_error(found.pooled, profile[:, found.meter], least)
-    zones, weighted = _picked(zones, newest), _picked(weighted, newest)
+    newest, count = chosen.newest, len(found.meter)
+    zones, weighted = _picked(found.relations.zones, newest), _picked(found.relations.weighted, newest)
     drifting = np.flatnonzero(found.drifts[newest])
     if len(drifting):
         regime = newest[drifting]
@@ -216,8 +212,8 @@ def _now(windows: Listed, found: Found, chosen: _Chosen, profile: Floats, policy
         recent = _recent(windows, group_of, len(regime))
         meter = found.meter[regime]
         pooled = pool(windows, recent, meter, shared(windows, recent, len(regime), policy), policy)
-        zones = _replaced(zones, relate(pooled, policy).zones, drifting)
-        weighted = _replaced(weighted, weighted_error(pooled, profile[:, meter], least), drifting)
+        relations = relate(pooled, policy, windows.summed.volume[:, meter])
+        zones, weighted = _replaced(zones, relations.zones, drifting), _replaced(weighted, relations.weighted, drifting)
     return zones, weighted
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from transforms.audit.cells import SUMS, TERMS, Scores, added_up, clustered
+from transforms.audit.consumption import Weighted, mixed, weighted_error
 from transforms.audit.listed import Listed
 from transforms.audit.series import Floats, Ints
 from transforms.fit import Choice, centre
@@ -140,7 +141,8 @@ def variances(alone: Floats, together: Floats, rows: tuple[int, ...], shown: tup
 
 @dataclass(frozen=True)
 class Relations:
-    """What pooled moments say of each group: its zones' errors, its line, and its error as a ratio of volumes.
+    """What pooled moments say of each group: its zones' errors, its line, and its error as a ratio of volumes and as ``weighted``
+    by how this customer draws water.
 
     ``ratio`` is sum(q') / sum(q) - 1 over flowing pairs, ``ratio_se`` its standard error without the reference's;
     ``lines`` have the reference's uncertainty in them, and flows in the unit of the moments.
@@ -151,43 +153,48 @@ class Relations:
     lines: Lines
     ratio: Floats
     ratio_se: Floats
+    weighted: Weighted
 
 
-def relate(pooled: Pooled, policy: Policy, tolerance: float | None = None) -> Relations:
+def relate(pooled: Pooled, policy: Policy, profile: Floats) -> Relations:
     """Judge each group as `transforms.judge` judges a window, with standard errors of clustered data.
 
     Parameters
     ----------
-    tolerance : float, optional
-        Factor on the maximum permissible errors, the policy's unless given.
+    profile : ndarray
+        Volume by flow bin over the whole span of the meter of each group, any unit, shape (bins, groups).
     """
     judge, weights = policy.judge, pooled.weights
     sums = pooled.sums(FLOWING)
     inverse = centre(sums, weights[FLOWING], 1.0, judge.prior_pairs)
     choice = _choose(pooled, inverse, judge.significance)
     fit = lack_of_fit_test(sums, weights[FLOWING], choice.lines, judge.form_significance, judge.prior_pairs)
-    rules = Rules(policy.evidence.min_zone_pairs, judge.coverage_factor, tolerance or policy.tolerance)
+    rules = Rules(policy.evidence.min_zone_pairs, judge.coverage_factor, policy.tolerance)
     of_zones = zone_sums(pooled.moments, weights)
     zones = zone_errors(of_zones, pooled.moments, pooled.model, pooled.reference, fit.scatter, fit.dof, rules)
     sure = standard_errors(choice, sums, weights[FLOWING], fit.scatter, pooled.model, pooled.reference)
     total = sums["sx"].sum(axis=0).astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = sums["sy"].sum(axis=0) / total
-    # of the line, of each zone and of the ratio, in one pass over the cells
-    put_together = Combination(len(total), 3 + len(ZONES))
+    mix = mixed(*(pooled.moments.by_bin(name).astype(np.float64) for name in ("n", "sx", "sy")), profile, rules.min_pairs)
+    # of the line, of each zone, of the ratio and of the mix of flows, in one pass over the cells
+    put_together = Combination(len(total), 4 + len(ZONES))
     _put_line(put_together, pooled, sure)
     for z, bins in enumerate(ZONES):
         inside = (np.arange(BINS) >= bins.start) & (np.arange(BINS) < bins.stop)
         gain = np.nan_to_num(1 + zones.error[z])
         put_together.put(2 + z, np.where(inside[:, None], weights, 0.0), sxy=1.0, sxx=-gain)
     put_together.put(2 + len(ZONES), np.where(_FLOWS[:, None], np.ones_like(weights), 0.0), sy=1.0, sx=-ratio)
+    put_together.put(3 + len(ZONES), mix.per_x, sy=1.0, sx=-mix.ratio)
     alone, together = pooled.clustered(put_together.scores())
+    of_ratio, of_mix = (variances(alone, together, (k + len(ZONES),))[0] for k in (2, 3))
     zones = judged_zones(zones, _zone_standard(pooled, alone, together), pooled, rules)
     sure = _with_errors(sure, *_line_errors(pooled, choice.index, alone, together))
     level = inverse.x / np.maximum(inverse.w, np.finfo(np.float64).tiny) + inverse.c
     with np.errstate(divide="ignore", invalid="ignore"):
-        spread = np.sqrt(variances(alone, together, (2 + len(ZONES),))[0]) / total
-    return Relations(zones, choice, with_common(sure, level, pooled.reference), ratio - 1, spread)
+        spread = np.sqrt(of_ratio) / total
+    weighted = weighted_error(mix, of_mix, pooled.reference.uncertainty / 2)
+    return Relations(zones, choice, with_common(sure, level, pooled.reference), ratio - 1, spread, weighted)
 
 
 def _zone_standard(pooled: Pooled, alone: Floats, together: Floats) -> Floats:

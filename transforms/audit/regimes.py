@@ -82,7 +82,7 @@ def find_regimes(windows: Listed, policy: Policy, length: timedelta) -> Found:
     count = len(begins)
     uncertainty = shared(windows, group_of, count, policy)
     pooled = pool(windows, group_of, cuts.meter, uncertainty, policy)
-    relations = relate(pooled, policy)
+    relations = relate(pooled, policy, windows.summed.volume[:, cuts.meter])
     lines = slopes(windows, telling, regime_of[telling], count)
     litres = mis_registered(windows, np.where(trusted, regime_of, -1), count)
     form = _forms(relations, cuts.unsteady)
