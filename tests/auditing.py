@@ -15,7 +15,7 @@ from transforms.audit.listed import listed
 from transforms.audit.regimes import find_regimes
 from transforms.audit.series import Floats, Ints, Series
 from transforms.fleet import fleet_table
-from transforms.judge.columns import MISSING
+from transforms.judge.columns import MISSING, Columns
 from transforms.judge.words import NONE, WORDS
 from transforms.policy import Policy
 from transforms.registry import Registry
@@ -115,14 +115,16 @@ def told_of(windows: pl.DataFrame, moments: pl.DataFrame) -> Told:
             return column.fill_null(np.nan).to_numpy()
         return column.to_physical().cast(pl.Int64).fill_null(MISSING).to_numpy()
 
-    names = ("window_start", "bin", "interval_s")
+    def placed(frame: pl.DataFrame, names: Sequence[str]) -> Columns:
+        told = {name: plain(frame[name]) for name in names if name in frame.columns}
+        return told | {"code": numbers(frame["feature_code"], codes), "window": plain(frame["window_start"])}
+
     return Told(
         codes=codes,
         meter=numbers(windows["feature_code"], codes),
-        windows={name: plain(windows[name]) for name in LISTED},
+        windows=placed(windows, LISTED),
         flowmeters=flowmeters,
-        moments={name: plain(moments[name]) for name in names}
-        | {"meter": numbers(moments["feature_code"], codes), "sums": moments.select(SUMS).to_numpy().T.copy()},
+        moments=placed(moments, ("bin", "interval_s")) | {"sums": moments.select(SUMS).to_numpy().T.copy()},
     )
 
 

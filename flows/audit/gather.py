@@ -73,12 +73,11 @@ def _told(desk: Desk, block: Block, sums: Block, bucket: int) -> Told:
     number = np.zeros(int(codes.max(initial=-1)) + 1, dtype=np.int64)
     number[codes] = np.arange(len(codes))
     windows = desk.columns(desk.windows, block, bucket, LISTED)
-    moments = desk.columns(desk.binned, sums, bucket, ("window_start", "bin", "interval_s"))
+    moments = desk.columns(desk.binned, sums, bucket, ("code", "window", "bin", "interval_s"))
     return Told(
         codes=desk.home(bucket).codes.gather(codes),
         meter=number[code],
         windows={name: values for name, (values, _) in windows.items()},
         flowmeters=desk.windows.words["flowmeter_id"],
-        moments={name: values for name, (values, _) in moments.items()}
-        | {"meter": number[desk.binned.of(sums, "code")], "sums": desk.binned.rows(sums, SUMS)},
+        moments={name: values for name, (values, _) in moments.items()} | {"sums": desk.binned.rows(sums, SUMS)},
     )

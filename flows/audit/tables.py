@@ -15,11 +15,16 @@ import pyarrow as pa
 from transforms.compiled import compiled
 from transforms.fit.lines import Ints
 from transforms.judge.columns import missing_of
-from transforms.judge.evidence import Bools
+from transforms.judge.evidence import ZONE_NAMES, Bools
 from transforms.schemas import AUDIT_WINDOWS, UTC_US
 
 #: its name in the audit's folder
 WINDOWS_FILE = "windows.parquet"
+#: what is worked out of many readings hardly repeats: to look for it takes time, and makes a file smaller by 3 % at most
+_DENSE = frozenset(
+    ("volume_error", "error", "error_se", "scatter_ratio", "drift_spread", "residual_std_lph", "r2", "correlation",
+     "a1", "a1_se", "a2", "a2_se", *(f"{name}_{zone}" for name in ("error", "uncertainty") for zone in ZONE_NAMES))
+)  # fmt: skip
 _ARROW = {
     pl.Float64: pa.float64(),
     pl.Int64: pa.int64(),
@@ -90,11 +95,10 @@ class WindowsFile:
         import pyarrow.parquet as pq
 
         if self._out is None:
-            # sums and errors hardly repeat: what makes them smaller takes longer than reading them does
             self._out = pq.ParquetWriter(
                 self.path,
                 table.schema,
-                compression="lz4",
+                compression={name: "none" if name in _DENSE else "lz4" for name in AUDIT_WINDOWS},
                 use_dictionary=_repeated(),
                 write_statistics=_SOUGHT_BY,
                 # a reader is to see strings, whatever they were written from

@@ -57,17 +57,15 @@ class Scores:
     weight: Floats
 
 
-def located(moments: Columns, meter: Ints, start: Ints) -> Cells:
+def located(moments: Columns, windows: Columns) -> Cells:
     """Find the window of each row of moments; rows of windows that are not there are left out.
 
     Parameters
     ----------
-    moments : dict
+    moments, windows
         See `transforms.audit.listed.Told`.
-    meter, start
-        The meter of each window, and when it begins, in the order of both.
     """
-    window = _windows_of(moments["meter"], moments["window_start"], meter, start)
+    window = _windows_of(moments["code"], moments["window"], windows["code"], windows["window"])
     of_bin, sums, interval = moments["bin"], moments["sums"], moments["interval_s"]
     there = window >= 0
     if not there.all():
@@ -76,16 +74,16 @@ def located(moments: Columns, meter: Ints, start: Ints) -> Cells:
 
 
 @compiled
-def _windows_of(cell_meter: Ints, cell_start: Ints, meter: Ints, start: Ints) -> Ints:
-    """The window of each row, -1 for none; rows and windows stand in the order of meter and time."""
-    found = np.full(len(cell_meter), -1, dtype=np.int64)
+def _windows_of(cell_code: Ints, cell_window: Ints, code: Ints, window: Ints) -> Ints:
+    """The window of each row, -1 for none; rows and windows stand in the order of both numbers."""
+    found = np.full(len(cell_code), -1, dtype=np.int64)
     k = 0
-    for row in range(len(cell_meter)):
-        while k < len(meter) and (
-            meter[k] < cell_meter[row] or (meter[k] == cell_meter[row] and start[k] < cell_start[row])
+    for row in range(len(cell_code)):
+        while k < len(code) and (
+            code[k] < cell_code[row] or (code[k] == cell_code[row] and window[k] < cell_window[row])
         ):
             k += 1
-        if k < len(meter) and meter[k] == cell_meter[row] and start[k] == cell_start[row]:
+        if k < len(code) and code[k] == cell_code[row] and window[k] == cell_window[row]:
             found[row] = k
     return found
 

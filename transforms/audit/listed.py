@@ -34,7 +34,7 @@ LEAST_FLOWING = 3
 NEVER = MISSING
 #: columns of the windows that the statistics ask for
 COLUMNS = (
-    "window_start", "window_end", "changed_at", "verdict", "form", "reason", "n_flowing", "flowmeter_id", "calibrated_on",
+    "code", "window", "window_start", "window_end", "changed_at", "verdict", "form", "reason", "n_flowing", "flowmeter_id", "calibrated_on",
     "error", "error_se", "reference_uncertainty", "volume_l", "meter_volume_l",
 )  # fmt: skip
 
@@ -50,12 +50,13 @@ class Told:
     meter
         Number of each window's meter. Windows stand in the order of meter and time.
     windows
-        `COLUMNS` of the windows by number (`transforms.judge.columns`).
+        `COLUMNS` of the windows by number (`transforms.judge.columns`); ``code`` and ``window`` are numbers of the meter and of the
+        window, of any numbering that rises.
     flowmeters
         The words of ``flowmeter_id``.
     moments
-        Moments by flow bin in the order of meter, time and bin: ``meter``, ``window_start``, ``bin``, ``interval_s``, and
-        ``sums`` (`transforms.audit.cells.SUMS`), shape (6, rows). Those of windows that are not there are left out.
+        Moments by flow bin in the order of meter, time and bin: ``code``, ``window``, ``bin``, ``interval_s``, and ``sums``
+        (`transforms.audit.cells.SUMS`), shape (6, rows). Those of windows that are not there are left out.
     """
 
     codes: pl.Series
@@ -145,7 +146,7 @@ def listed(told: Told, fleet: pl.DataFrame, policy: Policy, changes: pl.DataFram
     calibration, calibrated_on, flowmeter = _calibrations(windows["flowmeter_id"], windows["calibrated_on"], told)
     meters = pl.DataFrame({"feature_code": told.codes, "flowmeter_id": flowmeter})
     meters = meters.join(fleet, on="feature_code", how="left", maintain_order="left")
-    cells = located(told.moments, meter, start)
+    cells = located(told.moments, windows)
     return Listed(
         meters=meters,
         meter=meter,
