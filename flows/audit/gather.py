@@ -27,8 +27,8 @@ class Group:
 class Gathered:
     """All windows of a group, sorted by feature code and time.
 
-    What it holds is there until another group is gathered. ``table`` holds all of `AUDIT_WINDOWS`, ``told`` what the statistics ask for; ``both`` has the windows as two policies judge
-    them, in the columns that are compared, or is None.
+    What it holds is there until another group is gathered. ``table`` holds all of `AUDIT_WINDOWS`, ``told`` what the statistics
+    ask for; ``both`` has the windows as two policies judge them, in the columns that are compared, or is None.
     """
 
     table: pa.Table

@@ -82,7 +82,10 @@ class Layout:
         """The block of a whole file."""
         edges = self._edges_of(file)
         return np.concatenate(
-            [self._part(file, *edge, np.empty(self.height * (edge[1] - edge[0]), np.int64)) for edge in pairwise(edges)],
+            [
+                self._part(file, *edge, np.empty(self.height * (edge[1] - edge[0]), np.int64))
+                for edge in pairwise(edges)
+            ],
             axis=1,
         )
 
@@ -134,7 +137,6 @@ class Layout:
         kind, place = self.columns[name], self._rows[name]
         values = block[place].view(np.float64) if kind in (pl.Float64, pl.List(pl.Float64)) else block[place]
         return values.T if kind == pl.List(pl.Float64) else values[0]
-
 
     def rows(self, block: Block, names: Sequence[str]) -> Block:
         """Columns of whole numbers that stand below each other in a block."""

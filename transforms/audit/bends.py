@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transforms.audit.noise import drawn_in, estimate_noise
+from transforms.audit.noise import calm
 from transforms.audit.segment import LEAST
 from transforms.audit.series import Floats, Ints, Series
 from transforms.compiled import compiled
@@ -60,12 +60,12 @@ def paths(series: Series, limit: Floats, day: float) -> Paths:
     day : float
         The day up to which something is known; crossings more than ten years later are none.
     """
-    noise = estimate_noise(series)
-    variance = noise.total(series)
+    known = calm(series)
+    noise, variance = known.noise, known.noise.total(series)
     quantile = student_quantile(_Z95, np.maximum((series.n - 2.0) / noise.persistence, 2.0))
     found = np.full((len(series.n), 6), np.nan)
     _follow(
-        drawn_in(series, noise).error, variance, series.day, series.calibration, series.common, series.n,
+        known.drawn_in.error, variance, series.day, series.calibration, series.common, series.n,
         limit, quantile / _Z95, float(day), found,
     )  # fmt: skip
     slope, slope_low, slope_high, crosses, low, high = found.T

@@ -14,7 +14,7 @@ import numpy as np
 from transforms.audit.bends import MONTH_DAYS
 from transforms.audit.changes import common_variance
 from transforms.audit.listed import Listed
-from transforms.audit.noise import drawn_in, estimate_noise
+from transforms.audit.noise import Calm, calm
 from transforms.audit.series import Floats, Ints, Series, numbered
 from transforms.compiled import compiled
 from transforms.statistics import student_quantile
@@ -50,7 +50,7 @@ class Slopes:
         return self.level + months * self.per_month, self.quantile * np.sqrt(np.maximum(variance, 0.0))
 
 
-def slopes(windows: Listed, telling: Ints, group: Ints, groups: int) -> Slopes:
+def slopes(windows: Listed, telling: Ints, group: Ints, groups: int, before: Calm | None = None) -> Slopes:
     """Fit a line to the errors of each group of windows.
 
     Parameters
@@ -61,22 +61,25 @@ def slopes(windows: Listed, telling: Ints, group: Ints, groups: int) -> Slopes:
         The group of each, rising.
     groups : int
         How many groups there are; those without windows get NaN.
+    before : Calm, optional
+        What is known of some groups already.
     """
     full = {name: np.full(groups, np.nan) for name in Slopes.__dataclass_fields__}
     if len(telling):
         which = group[np.flatnonzero(np.diff(group, prepend=-1))]
-        fitted = fit_slopes(Series.packed(windows, telling, numbered(group)))
+        fitted = fit_slopes(Series.packed(windows, telling, numbered(group)), before)
         for name, values in full.items():
             values[which] = getattr(fitted, name)
     return Slopes(**full)
 
 
-def fit_slopes(series: Series) -> Slopes:
+def fit_slopes(series: Series, before: Calm | None = None) -> Slopes:
     """Fit a line to each row."""
-    noise = estimate_noise(series)
+    known_of = calm(series, before)
+    noise = known_of.noise
     variance = series.variance + noise.between[:, None]
     middle, level, slope, total, spread, chi2, for_level, for_slope = _fitted(
-        drawn_in(series, noise).error, variance, series.day, series.n
+        known_of.drawn_in.error, variance, series.day, series.n
     )
     dof = np.maximum(series.n - 2.0, 1.0)
     scatter = np.maximum(chi2 / dof, 1.0) * noise.persistence

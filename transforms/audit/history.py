@@ -9,7 +9,7 @@ import numpy as np
 from transforms.audit.changes import settle
 from transforms.audit.costs import prefix_sums
 from transforms.audit.listed import Listed
-from transforms.audit.noise import Noise, drawn_in, estimate_noise
+from transforms.audit.noise import Calm, Noise, calm, drawn_in
 from transforms.audit.onset import Onsets, date_changes, most_probable, with_bends
 from transforms.audit.segment import Stretches, prices, segment
 from transforms.audit.series import Bools, Floats, Ints, Series, numbered
@@ -26,7 +26,7 @@ class Cuts:
 
     ``first`` and ``last`` are the first and last usable window of each stretch, ``low`` the last window that may lie wholly
     before the change, ``high`` the first that may lie wholly after it (-1 for a meter's first stretch); ``unsteady`` says
-    whether the meter was, ``drifts`` whether its error does.
+    whether the meter was, ``drifts`` whether its error does. ``calm`` has all steady windows of each meter that has some.
     """
 
     meter: Ints
@@ -36,6 +36,7 @@ class Cuts:
     last: Ints
     unsteady: Bools
     drifts: Bools
+    calm: Calm | None = None
 
 
 def cut(windows: Listed, mpe: Floats, policy: Policy) -> Cuts:
@@ -75,6 +76,7 @@ class _Steady:
     piece: Ints
     stretches: Stretches
     onsets: Onsets
+    calm: Calm | None = None
 
 
 def _pieces(series: Series, state: Bools, altered: Ints) -> _Pieces:
@@ -91,19 +93,20 @@ def _steady(
     windows: Listed, used: Ints, series: Series, state: Bools, pieces: _Pieces, mpe: Floats, policy: Policy
 ) -> _Steady:
     """Segment the steady pieces. A meter's noise is that of all its steady windows."""
-    calm = ~state[series.present]
-    if not calm.any():
+    steady = ~state[series.present]
+    if not steady.any():
         none = np.zeros(0, dtype=np.int64)
         return _Steady(none, Stretches(none, none, none, none.astype(np.bool_)), Onsets(none, none, none, none, none))
-    chosen = used[calm]
-    piece = np.repeat(np.arange(len(pieces.row)), pieces.last - pieces.first)[calm]
+    chosen = used[steady]
+    piece = np.repeat(np.arange(len(pieces.row)), pieces.last - pieces.first)[steady]
     own, own_piece = numbered(windows.meter[chosen]), numbered(piece)
-    whole = series if calm.all() else Series.packed(windows, chosen, own)
+    whole = series if steady.all() else Series.packed(windows, chosen, own)
     parts = whole if own_piece[-1] == own[-1] else Series.packed(windows, chosen, own_piece)
     head = np.flatnonzero(np.diff(own_piece, prepend=-1))
-    meter, noise = own[head], estimate_noise(whole)
+    meter, of_meters = own[head], calm(whole)
+    noise = of_meters.noise
     of_piece = Noise(noise.between[meter], noise.persistence[meter], noise.dof[meter])
-    calm_series = drawn_in(parts, of_piece)
+    calm_series = of_meters.drawn_in if parts is whole else drawn_in(parts, of_piece)
     variance = of_piece.total(parts)
     price = prices(whole.n[meter], of_piece.dof)
     least = SHARE_OF_MPE * policy.tolerance * mpe[windows.meter[chosen[head]]]
@@ -111,7 +114,7 @@ def _steady(
     stretches = segment(calm_series, sums, price)
     stretches, sums = settle(stretches, calm_series, variance, sums, price, least)
     onsets = date_changes(stretches, calm_series, sums)
-    return _Steady(piece[head], with_bends(stretches, onsets), onsets)
+    return _Steady(piece[head], with_bends(stretches, onsets), onsets, of_meters)
 
 
 def _listed(pieces: _Pieces, steady: _Steady, series: Series, verdicts: Ints, windows: Listed) -> Cuts:
@@ -144,7 +147,13 @@ def _listed(pieces: _Pieces, steady: _Steady, series: Series, verdicts: Ints, wi
     placed = {name: series.place[owner, np.maximum(columns[name], 0)] for name in ("first", "low", "high", "last")}
     for name in ("low", "high"):
         placed[name] = np.where(unknown, -1, placed[name])
-    return Cuts(meter=windows.meter[placed["first"]], unsteady=columns["unsteady"], drifts=columns["drifts"], **placed)
+    return Cuts(
+        meter=windows.meter[placed["first"]],
+        unsteady=columns["unsteady"],
+        drifts=columns["drifts"],
+        calm=steady.calm,
+        **placed,
+    )
 
 
 def _turns(pieces: _Pieces, series: Series, verdicts: Ints) -> tuple[Ints, Ints]:

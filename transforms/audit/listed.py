@@ -34,8 +34,8 @@ LEAST_FLOWING = 3
 NEVER = MISSING
 #: columns of the windows that the statistics ask for
 COLUMNS = (
-    "code", "window", "window_start", "window_end", "changed_at", "verdict", "form", "reason", "n_flowing", "flowmeter_id", "calibrated_on",
-    "error", "error_se", "reference_uncertainty", "volume_l", "meter_volume_l",
+    "code", "window", "window_start", "window_end", "changed_at", "verdict", "form", "reason", "n_flowing", "flowmeter_id",
+    "calibrated_on", "error", "error_se", "reference_uncertainty", "volume_l", "meter_volume_l",
 )  # fmt: skip
 
 
@@ -50,8 +50,8 @@ class Told:
     meter
         Number of each window's meter. Windows stand in the order of meter and time.
     windows
-        `COLUMNS` of the windows by number (`transforms.judge.columns`); ``code`` and ``window`` are numbers of the meter and of the
-        window, of any numbering that rises.
+        `COLUMNS` of the windows by number (`transforms.judge.columns`); ``code`` and ``window`` are those of the meter and of
+        the window, in any numbering that rises.
     flowmeters
         The words of ``flowmeter_id``.
     moments

@@ -14,12 +14,11 @@ from transforms.audit.compliance import against, favours_one_party, in_service_f
 from transforms.audit.consumption import Weighted
 from transforms.audit.flags import with_flags
 from transforms.audit.listed import NEVER, VERDICTS, Listed
-from transforms.audit.money import tariff_of
+from transforms.audit.money import apart, tariff_of
 from transforms.audit.pooled import pool, relate
 from transforms.audit.regimes import Found, known, only, shared
 from transforms.audit.series import Bools, Floats, Ints, Series
 from transforms.audit.volume import mis_registered
-from transforms.compiled import compiled
 from transforms.judge.evidence import FLOWING, ZONE_NAMES, Zones
 from transforms.judge.words import REASON_NAMES, in_words
 from transforms.policy import Policy
@@ -102,7 +101,7 @@ def _volumes(windows: Listed, tariffs: pl.DataFrame | None, who: pl.DataFrame) -
     has = np.bincount(windows.meter[chosen], weights=np.isfinite(tariff.price_per_m3), minlength=many) > 0
     price_per_l = np.full(len(windows.meter), np.nan)
     price_per_l[chosen] = tariff.price_per_m3 / 1000
-    under, over, under_billed, over_billed = _apart(
+    under, over, under_billed, over_billed = apart(
         windows.meter, windows.measured, windows.volume_l, windows.meter_volume_l, price_per_l, many
     )
     columns = {
@@ -118,23 +117,6 @@ def _volumes(windows: Listed, tariffs: pl.DataFrame | None, who: pl.DataFrame) -
     }
     named = [pl.Series(name, values) for name, values in columns.items()]
     return [*named, tariff.currency.alias("currency")]
-
-
-@compiled
-def _apart(
-    meter: Ints, measured: Bools, volume_l: Floats, meter_volume_l: Floats, price_per_l: Floats, many: int
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Litres that each meter registered too little and too much, by window, and what they were worth where that is known."""
-    under, over, under_billed, over_billed = np.zeros(many), np.zeros(many), np.zeros(many), np.zeros(many)
-    for k in range(len(meter)):
-        if measured[k]:
-            owner, litres = meter[k], meter_volume_l[k] - volume_l[k]
-            under[owner] += max(-litres, 0.0)
-            over[owner] += max(litres, 0.0)
-            if not np.isnan(price_per_l[k]):
-                under_billed[owner] += max(-litres, 0.0) * price_per_l[k]
-                over_billed[owner] += max(litres, 0.0) * price_per_l[k]
-    return under, over, under_billed, over_billed
 
 
 def _relations(windows: Listed, found: Found, policy: Policy, span_end: datetime) -> pl.DataFrame:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from transforms.audit.series import Floats, Ints
+from transforms.audit.series import Bools, Floats, Ints
+from transforms.compiled import compiled
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,23 @@ def tariff_of(meter: Ints, day: Ints, who: pl.DataFrame, tariffs: pl.DataFrame |
     first[meter[has][::-1]] = place[has][::-1]
     currency = table["currency"].gather(np.maximum(first, 0)) if table.height else pl.Series([None] * who.height)
     return Tariff(price, currency.cast(pl.String).zip_with(pl.Series(first >= 0), pl.Series([None], dtype=pl.String)))
+
+
+@compiled
+def apart(
+    meter: Ints, measured: Bools, volume_l: Floats, meter_volume_l: Floats, price_per_l: Floats, many: int
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Litres that each meter registered too little and too much, by window, and what they were worth where that is known."""
+    under, over, under_billed, over_billed = np.zeros(many), np.zeros(many), np.zeros(many), np.zeros(many)
+    for k in range(len(meter)):
+        if measured[k]:
+            owner, litres = meter[k], meter_volume_l[k] - volume_l[k]
+            under[owner] += max(-litres, 0.0)
+            over[owner] += max(litres, 0.0)
+            if not np.isnan(price_per_l[k]):
+                under_billed[owner] += max(-litres, 0.0) * price_per_l[k]
+                over_billed[owner] += max(litres, 0.0) * price_per_l[k]
+    return under, over, under_billed, over_billed
 
 
 def priced(days: pl.DataFrame, tariffs: pl.DataFrame) -> pl.DataFrame:

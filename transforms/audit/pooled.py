@@ -176,7 +176,8 @@ def relate(pooled: Pooled, policy: Policy, profile: Floats) -> Relations:
     total = sums["sx"].sum(axis=0).astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = sums["sy"].sum(axis=0) / total
-    mix = mixed(*(pooled.moments.by_bin(name).astype(np.float64) for name in ("n", "sx", "sy")), profile, rules.min_pairs)
+    n, sx, sy = (pooled.moments.by_bin(name).astype(np.float64) for name in ("n", "sx", "sy"))
+    mix = mixed(n, sx, sy, profile, rules.min_pairs)
     # of the line, of each zone, of the ratio and of the mix of flows, in one pass over the cells
     put_together = Combination(len(total), 4 + len(ZONES))
     _put_line(put_together, pooled, sure)

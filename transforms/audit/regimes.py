@@ -83,7 +83,7 @@ def find_regimes(windows: Listed, policy: Policy, length: timedelta) -> Found:
     uncertainty = shared(windows, group_of, count, policy)
     pooled = pool(windows, group_of, cuts.meter, uncertainty, policy)
     relations = relate(pooled, policy, windows.summed.volume[:, cuts.meter])
-    lines = slopes(windows, telling, regime_of[telling], count)
+    lines = slopes(windows, telling, regime_of[telling], count, cuts.calm)
     litres = mis_registered(windows, np.where(trusted, regime_of, -1), count)
     form = _forms(relations, cuts.unsteady)
     line = (form == "offset") | (form == "linear")
