@@ -16,7 +16,7 @@ from transforms.audit.changes import common_variance, settle
 from transforms.audit.costs import prefix_sums
 from transforms.audit.drift import fit_slopes
 from transforms.audit.gls import bend_fit, every_place, jump_fit, parts_of, whole_fit
-from transforms.audit.noise import drawn_in, estimate_noise, outliers, running_median
+from transforms.audit.noise import calm, drawn_in, estimate_noise, median, outliers, running_median
 from transforms.audit.onset import date_changes
 from transforms.audit.segment import DRIFTING_DAYS, LEAST, LEAST_DRIFTING, Prices, grid, partition, prices, segment
 from transforms.audit.series import Floats, Series
@@ -32,11 +32,11 @@ def test_the_nile_changed_once_after_1898() -> None:
     # the standard deviation within both stretches is about 128 (Balke 1993)
     assert 0.09 < np.sqrt(noise.between[0] * noise.persistence[0]) < 0.18
     price = prices(series.n, noise.dof)
-    calm = drawn_in(series, noise)
+    drawn = drawn_in(series, noise)
     variance = noise.total(series)
-    sums = prefix_sums(calm, variance)
-    stretches, sums = settle(segment(calm, sums, price), calm, variance, sums, price, np.array([0.05]))
-    dated = date_changes(stretches, calm, sums)
+    sums = prefix_sums(drawn, variance)
+    stretches, sums = settle(segment(drawn, sums, price), drawn, variance, sums, price, np.array([0.05]))
+    dated = date_changes(stretches, drawn, sums)
     assert stretches.first.tolist() == [0, 28]
     assert not stretches.drifts.any()
     assert years[dated.place].tolist() == [1899]
@@ -218,9 +218,40 @@ def test_an_outlying_window_is_drawn_in_and_a_step_is_not() -> None:
     series = series_of(error + 1e-4 * np.sin(np.arange(60)), np.full(60, 1e-6), np.arange(60.0))
     noise = estimate_noise(series)
     assert outliers(series, noise).nonzero()[1].tolist() == [20]
-    calm = drawn_in(series, noise).error[0]
-    assert abs(calm[20]) < 0.01
-    np.testing.assert_allclose(calm[40:], 0.1, atol=2e-4)
+    drawn = drawn_in(series, noise).error[0]
+    assert abs(drawn[20]) < 0.01
+    np.testing.assert_allclose(drawn[40:], 0.1, atol=2e-4)
+
+
+def test_windows_that_were_looked_at_before_say_the_same_again() -> None:
+    rng = np.random.default_rng(3)
+    n, width = np.array([50, 80, 70]), 80
+    place = np.where(np.arange(width) < n[:, None], 100 * np.arange(3)[:, None] + np.arange(width), -1)
+    there = place >= 0
+    known = Series(
+        n=n,
+        error=np.where(there, rng.standard_t(2, (3, width)) * 0.01, 0.0),
+        variance=np.where(there, 1e-5, np.inf),
+        day=np.where(there, np.arange(width) / 2, 0.0),
+        calibration=np.where(there, 0, -1),
+        common=np.zeros((3, width)),
+        place=place,
+    )
+    # the first row as it was, then the second in two parts, and no third
+    parts = known.take(np.array([0, 1, 1]))
+    parts.n[1:], parts.place[2, :40] = 40, known.place[1, 40:]
+    parts.error[2, :40], parts.error[1:, 40:], parts.place[1:, 40:] = known.error[1, 40:], 0.0, -1
+    anew, again = calm(parts), calm(parts, calm(known))
+    assert again.drawn_in.error.tolist() == anew.drawn_in.error.tolist()
+    for name in ("between", "persistence", "dof"):
+        assert getattr(again.noise, name).tolist() == getattr(anew.noise, name).tolist()
+    assert (anew.drawn_in.error != parts.error).any()
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(-1e6, 1e6) | st.sampled_from([0.0, 1.0, 2.0]), max_size=60))
+def test_a_median_is_in_the_middle_of_what_is_sorted(values: list[float]) -> None:
+    assert median(np.array(values)) == (np.median(values) if values else 0.0)
 
 
 @settings(max_examples=20, deadline=None)

@@ -77,6 +77,12 @@ def test_a_table_says_it_as_well() -> None:
             assert told.cast(pl.String).to_list() == FRAME[name].cast(pl.String).to_list()
 
 
+def test_a_table_has_only_words_that_occur() -> None:
+    told = arrow_of(pl.String, np.array([3, NONE, 1, 3]), pl.Series(["a", "b", "c", "d"]))
+    assert told.to_pylist() == ["d", None, "b", "d"]
+    assert told.dictionary.to_pylist() == ["b", "d"]
+
+
 def test_of_columns_that_are_not_given_nothing_is_known() -> None:
     layout = Layout(COLUMNS, {"verdict": ("healthy", "steady")})
     known = {name: ARRAYS[name] for name in ("code", "window")}

@@ -80,7 +80,7 @@ def _between(square: Floats, own: Floats) -> float:
     """The variance between windows at which half of the squared differences of neighbours are below their median."""
     if len(square) < 2 or not _is_above(square, own, 0.0):
         return 0.0
-    low, high = 0.0, max(4 * _median(square), 1e-12)
+    low, high = 0.0, max(4 * median(square), 1e-12)
     for _ in range(_STEPS):
         middle = (low + high) / 2
         if _is_above(square, own, middle):
@@ -123,12 +123,12 @@ def _persistence(error: Floats, variance: Floats, size: int) -> float:
         mean[block] /= weight[block]
     step = (mean[1:] - mean[:-1]) / np.sqrt(1 / weight[1:] + 1 / weight[:-1])
     # a steady drift is no noise: differences are taken about their own median
-    scatter: float = _median(np.abs(step - _median(step))) / _MEDIAN
+    scatter: float = median(np.abs(step - median(step))) / _MEDIAN
     return scatter**2
 
 
 @compiled
-def _median(values: Floats) -> float:
+def median(values: Floats) -> float:
     """The median of some values, 0 of none."""
     count = len(values)
     if count == 0:
@@ -140,8 +140,8 @@ def _median(values: Floats) -> float:
         below = kept[0]
         for k in range(1, middle):
             below = max(below, kept[k])
-    median: float = (kept[middle] + below) / 2
-    return median
+    found: float = (kept[middle] + below) / 2
+    return found
 
 
 @compiled
@@ -184,7 +184,7 @@ def _running(error: Floats, n: Ints) -> Floats:
     for row in range(len(n)):
         count = n[row]
         if count < _NEIGHBOURS:
-            found[row, :count] = _median(error[row, :count])
+            found[row, :count] = median(error[row, :count])
             continue
         ordered[:] = np.sort(error[row, :_NEIGHBOURS])
         found[row, : half + 1] = ordered[half]
@@ -278,10 +278,10 @@ def drawn_in(series: Series, noise: Noise) -> Series:
 
 
 @compiled
-def _drawn_in(error: Floats, variance: Floats, median: Floats, between: Floats, n: Ints) -> Floats:
+def _drawn_in(error: Floats, variance: Floats, medians: Floats, between: Floats, n: Ints) -> Floats:
     found = np.zeros(error.shape)
     for row in range(len(n)):
         for k in range(n[row]):
             reach = OUTLYING * np.sqrt(variance[row, k] + between[row])
-            found[row, k] = min(max(error[row, k], median[row, k] - reach), median[row, k] + reach)
+            found[row, k] = min(max(error[row, k], medians[row, k] - reach), medians[row, k] + reach)
     return found
