@@ -12,12 +12,13 @@ import polars as pl
 from transforms.judge.evidence import Model, Reference
 from transforms.judge.findings import Findings, find, numbers_of
 from transforms.judge.ladder import Standing, climb, stand
-from transforms.judge.samples import Samples, lay_out
+from transforms.judge.samples import Samples
 from transforms.judge.second_look import SecondLook
 from transforms.judge.words import REASON_NAMES, VERDICT_NAMES
 from transforms.metrology import MPE
 from transforms.policy import Policy
 from transforms.summarise.moments import FRAME, Moments
+from transforms.summarise.pairs import Pairs
 
 Floats = npt.NDArray[np.float64]
 SCALE = 1_000_000
@@ -138,22 +139,14 @@ def judge_moments(
 
 
 def samples_of(us: npt.NDArray[np.int64], q: Floats, q_meter: Floats, kind: Kind) -> Samples:
-    """The same pairs as the second look sees them; all meters have as many pairs."""
-    meters, pairs = q.shape
+    """The same pairs as the second look sees them."""
+    meters = len(q)
     model, reference = numbers_of(paired_frame(meters, kind), Policy())
     there = ~(np.isnan(q) | np.isnan(q_meter))
-    frame = pl.DataFrame(
-        {
-            "meter_no": np.repeat(np.arange(meters, dtype=np.int32), pairs),
-            "us": np.broadcast_to(us, q.shape).ravel(),
-            "x": q.ravel() * kind.per_lph,
-            "y": q_meter.ravel() * kind.per_lph,
-        }
-    ).filter(pl.Series(there.ravel()))
-    interval, q1 = np.full(meters, INTERVAL_US), np.full(meters, kind.q1 * kind.per_lph)
-    (samples,) = lay_out(frame, interval, q1, model, reference)
-    order = np.argsort(samples.meter_no)
-    return samples.pick(order)
+    meter_no = np.broadcast_to(np.arange(meters)[:, None], q.shape)
+    when = np.broadcast_to(us, q.shape)
+    pairs = Pairs.of(meter_no[there], when[there], q[there] * kind.per_lph, q_meter[there] * kind.per_lph)
+    return Samples.of(pairs, np.full(meters, INTERVAL_US), np.full(meters, kind.q1 * kind.per_lph), model, reference)
 
 
 def every_quarter_hour(meters: int, pairs: int = 48) -> npt.NDArray[np.int64]:

@@ -43,10 +43,9 @@ def measure_judging(root: Path, repetitions: int) -> Judged:
     from flows.engines.plain import PlainEngine
     from transforms import statistics
     from transforms.judge import calibration_status, judge_bucket
-    from transforms.judge.samples import LOOKED
     from transforms.lake import Lake
     from transforms.sql import session as sql_session
-    from transforms.summarise import look_closer, summarise_bucket
+    from transforms.summarise import Pairs, look_closer, summarise_bucket
     from transforms.windows import newest_complete, parse_time
 
     statistics.load()
@@ -54,7 +53,7 @@ def measure_judging(root: Path, repetitions: int) -> Judged:
     policy = context.policy
     window = newest_complete(parse_time(END), policy.window.length)
     context.workspace.scratch.mkdir(parents=True, exist_ok=True)
-    nothing = pl.DataFrame(schema=LOOKED)
+    nothing = Pairs.none()
     with PlainEngine(WORKERS) as engine:
         engine.run("ingest", lambda e: ingest_dumps(context, e))
         lake = Lake.open(context.workspace)
@@ -68,7 +67,7 @@ def measure_judging(root: Path, repetitions: int) -> Judged:
                     summary = summarise_bucket(con, lake, bucket, window, own[bucket], parts=policy.window.parts)
                     asked: list[Ints] = []
 
-                    def remember(meters: Ints, asked: list[Ints] = asked) -> pl.DataFrame:
+                    def remember(meters: Ints, asked: list[Ints] = asked) -> Pairs:
                         asked.append(meters)
                         return nothing
 
@@ -78,7 +77,7 @@ def measure_judging(root: Path, repetitions: int) -> Judged:
                     fetched = [look_closer(con, window, meters) for meters in asked]
                     fetch_s += time.perf_counter() - begun
                     summaries.append(summary)
-                    samples.append(pl.concat([nothing, *fetched]))
+                    samples.append(fetched[0] if fetched else nothing)
 
         def judge(bucket: int, looking: bool) -> pl.DataFrame:
             given = samples[bucket] if looking else nothing

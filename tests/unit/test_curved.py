@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
+from scipy.optimize import isotonic_regression
 
 from tests.judging import Kind, every_quarter_hour, samples_of
 from transforms.fit.points import MOST_POINTS
-from transforms.judge.curved import Curved, best_curve
+from transforms.judge.curved import LEAST_SLOPE, Curved, best_curve, may_bend
 
 KIND = Kind()
 METERS, PAIRS = 60, 44
@@ -66,5 +68,34 @@ def test_what_falls_has_no_inverse_and_is_no_curve(q: np.ndarray) -> None:
 def test_the_curve_at_the_pairs_leaves_the_noise_over(q: np.ndarray) -> None:
     found = _best(1.4 * q**0.93, q)
     row = int(np.flatnonzero(found.found)[0])
-    rest = found.fitted[row, : q.shape[1]] / (1.4 * q[row] ** 0.93 * KIND.per_lph) - 1
+    rest = found.fitted[row * PAIRS : (row + 1) * PAIRS] / (1.4 * q[row] ** 0.93 * KIND.per_lph) - 1
     assert np.abs(rest).max() < 0.04
+
+
+def test_nobody_is_left_out_whom_a_curve_describes(q: np.ndarray) -> None:
+    rng = np.random.default_rng(7)
+    noise = np.repeat([0.005, 0.02, 0.08, 0.3], METERS // 4)[:, None]
+    shown = np.rint(1.4 * q**0.93 * (1 + noise * rng.standard_normal(q.shape)))
+    samples = samples_of(every_quarter_hour(METERS, PAIRS), q, shown, KIND)
+    some = may_bend(samples, np.arange(METERS), 1e-4)
+    usable = np.flatnonzero(np.isfinite(best_curve(samples, Q2, 1e-4, 0.01).p))
+    assert set(usable) <= set(some)
+    assert len(usable) > METERS // 4 - 5
+    assert not set(some) & set(range(METERS - METERS // 4, METERS))  # what scatters like this is never fitted
+
+
+def test_the_best_rising_relation_is_that_of_isotonic_regression() -> None:
+    rng = np.random.default_rng(8)
+    for seed in range(20):
+        q = np.exp(np.random.default_rng(seed).uniform(np.log(20), np.log(1800), (1, PAIRS)))
+        shown = q * (1 + 0.1 * rng.standard_normal(q.shape))
+        samples = samples_of(every_quarter_hour(1, PAIRS), q, shown, KIND)
+        order, w = np.argsort(samples.x), samples.weights
+        lifted = (samples.y - LEAST_SLOPE * samples.x)[order]
+        best = isotonic_regression(lifted, weights=w[order]).x
+        chi2 = (w[order] * (lifted - best) ** 2).sum()
+        dof = np.array([PAIRS - 2.0])
+        significance = float(stats.chi2.sf(chi2, dof)[0])
+        # just within, and just beyond what the best relation leaves
+        assert len(may_bend(samples, np.arange(1), significance * 0.99)) == 1
+        assert len(may_bend(samples, np.arange(1), significance * 1.01)) == 0

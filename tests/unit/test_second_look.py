@@ -15,6 +15,7 @@ from flows.cycle import Outcome
 from transforms.judge import second_look
 from transforms.judge.second_look import ROBUST, SecondLook, choose_whom, take_second_look
 from transforms.policy import Policy
+from transforms.summarise.pairs import Pairs
 
 
 def _found(error: np.ndarray) -> SimpleNamespace:
@@ -55,7 +56,7 @@ def test_meters_without_any_error_can_be_cut() -> None:
 
 
 def test_nobody_in_doubt_asks_for_no_samples() -> None:
-    def look(_: np.ndarray) -> pl.DataFrame:
+    def look(_: np.ndarray) -> Pairs:
         raise AssertionError("samples were asked for")
 
     paired = pl.DataFrame({"feature_code": ["A", "B"]})

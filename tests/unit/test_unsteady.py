@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from tests.judging import INTERVAL_US, Kind, every_quarter_hour, samples_of
+from transforms.judge.clock import clock_test
 from transforms.judge.moving import change_test
-from transforms.judge.unsteady import Kinds, clock_test, kinds_of, reverse_test, stillness
+from transforms.judge.unsteady import Kinds, kinds_of, reverse_test, stillness
 
 KIND = Kind()
 METERS, PAIRS = 40, 48
@@ -112,7 +114,7 @@ def test_clocks_that_agree_have_no_lag_even_where_the_meter_scatters() -> None:
     rng = np.random.default_rng(6)
     q = _flow(rng)
     samples = samples_of(every_quarter_hour(METERS), q, _read(q, rng, noise=0.2), KIND)
-    lag, skewed = clock_test(samples, SIGNIFICANCE, PRIOR, MAX_LAG)
+    lag, skewed = clock_test(samples, np.arange(METERS), SIGNIFICANCE, PRIOR, MAX_LAG)
     assert not skewed.any()
     assert not lag.any()
 
@@ -158,3 +160,37 @@ def test_a_handful_of_pairs_says_nothing(pairs: int) -> None:
     assert not changed.any()
     assert np.isfinite(change).all()
     assert np.isnan([p_drift, p_step]).all()  # not asked is not the same as passed
+
+
+def _by_brute_force(q: np.ndarray, q_meter: np.ndarray) -> list[int]:
+    """The lag of each meter, 0 for none, as the test is defined: every lag tried, one meter after the other."""
+    lags = []
+    variance = 0.01**2 * q**2 + 0.005**2 * q**2 + 1 / 6
+    for x, y, v in zip(q, q_meter, variance, strict=True):
+        scatter = {}
+        for lag in range(-MAX_LAG, MAX_LAG + 1):
+            of, other = slice(max(-lag, 0), PAIRS - max(lag, 0)), slice(max(lag, 0), PAIRS + min(lag, 0))
+            a, b, w = x[of], y[other], 1 / v[of]
+            gain = (w * a * b).sum() / (w * a * a).sum()
+            dof = PRIOR + len(a) - 1
+            scatter[lag] = (PRIOR + (w * (b - gain * a) ** 2).sum()) / dof if gain > 0 else np.inf, dof
+        best = min(scatter, key=lambda lag: scatter[lag][0])
+        f = scatter[0][0] / scatter[best][0]
+        p = stats.f.sf(f, scatter[0][1], scatter[best][1]) * 2 * MAX_LAG
+        lags.append(best if best and 10 < f < np.inf and p < SIGNIFICANCE else 0)
+    return lags
+
+
+def test_no_lag_is_lost_for_being_looked_at_roughly_first() -> None:
+    rng = np.random.default_rng(10)
+    long = np.concatenate([_flow(rng, 300), _flow(rng, 300)], axis=1)
+    q, lag = long[:, 20 : 20 + PAIRS], rng.integers(-3, 4, 300)
+    follows = np.stack([long[row, 20 - lag[row] : 20 - lag[row] + PAIRS] for row in range(300)])
+    # from hardly any scatter to so much that some lags are believed and others are not
+    q_meter = np.rint(follows * (1 + rng.uniform(0.01, 1.5, (300, 1)) * rng.standard_normal(q.shape)))
+    told, skewed = clock_test(
+        samples_of(every_quarter_hour(300), q, q_meter, KIND), np.arange(300), SIGNIFICANCE, PRIOR, MAX_LAG
+    )
+    expected = _by_brute_force(q, q_meter)
+    assert told.tolist() == expected
+    assert 100 < skewed.sum() < 280

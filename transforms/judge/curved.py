@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from transforms.compiled import compiled
 from transforms.fit import fit_piecewise, fit_power, fit_quadratic, fit_straight, is_monotone, to_points
 from transforms.fit.curves import Curves
-from transforms.fit.lines import Floats
+from transforms.fit.lines import Floats, Ints
 from transforms.fit.points import MOST_POINTS
 from transforms.judge.evidence import Bools
-from transforms.judge.samples import Samples
+from transforms.judge.samples import Laid, Samples, lay_out
 from transforms.statistics import chi_square_limit, f_survival
 
 #: knots of the piecewise line, in millionths of Q3: the half decades below Q3; Q2 comes to them
@@ -39,7 +40,7 @@ class Curved:
         Largest standard uncertainty of the curve on the flows seen and up to `BEYOND` times the largest, relative to the
         flow, of the pairs alone; beyond the flows seen with what the end segment misses of the curve.
     fitted
-        The curve at each pair, (meters, pairs).
+        The curve at each pair, (pairs,).
     p
         P value of the partial F test against the line; NaN where no curve fits and has an inverse.
     """
@@ -51,6 +52,12 @@ class Curved:
     uncertainty: Floats
     fitted: Floats
     p: Floats
+
+    @staticmethod
+    def none(meters: int, pairs: int) -> Curved:
+        """Of meters that no curve describes."""
+        points, numbers = np.full((2, meters, MOST_POINTS), np.nan), np.full((3, meters), np.nan)
+        return Curved(np.zeros(meters, dtype=bool), *points, *numbers[:2], np.full(pairs, np.nan), numbers[2])
 
 
 def best_curve(samples: Samples, q2: Floats, significance: float, form_significance: float) -> Curved:
@@ -64,14 +71,21 @@ def best_curve(samples: Samples, q2: Floats, significance: float, form_significa
     q2
         Transitional flow rate, (meters,), in the units of the samples.
     """
-    w = samples.weights
+    meters = len(samples.meter_no)
+    best = Curved.none(meters, len(samples.x))
+    for laid in lay_out(samples):
+        _fit(laid, best, samples.first, q2[laid.rows], significance, form_significance)
+    return best
+
+
+def _fit(laid: Laid, into: Curved, first: Ints, q2: Floats, significance: float, form_significance: float) -> None:
     # Known weights: the variance expected is not scaled by the scatter, so chi-square itself is compared.
-    line = fit_straight(samples.x, samples.y, w)
+    line = fit_straight(laid.x, laid.y, laid.w)
     knots = np.sort(np.column_stack([q2, *(np.full(len(q2), knot) for knot in KNOTS)]), axis=1)
     candidates = [
-        fit_quadratic(samples.x, samples.y, w),
-        fit_power(samples.x, samples.y, w),
-        fit_piecewise(samples.x, samples.y, w, knots),
+        fit_quadratic(laid.x, laid.y, laid.w),
+        fit_power(laid.x, laid.y, laid.w),
+        fit_piecewise(laid.x, laid.y, laid.w, knots),
     ]
     criterion = np.stack([_criterion(curve, significance) for curve in candidates])
     chosen = np.argmin(criterion, axis=0)
@@ -85,8 +99,12 @@ def best_curve(samples: Samples, q2: Floats, significance: float, form_significa
         f = (line.chi2 - chi2) / np.maximum(more, 1) / np.maximum(chi2 / dof, 1.0)
         p = f_survival(f, np.maximum(more, 1), dof)
         straight = line.chi2 + (line.n - line.dof) * np.log(line.n)
-    found = np.isfinite(best) & (best < straight) & (p < form_significance)
-    return _delivered(candidates, chosen, np.asarray(found), samples, np.where(np.isfinite(best), p, np.nan))
+    found = np.asarray(np.isfinite(best) & (best < straight) & (p < form_significance))
+    into.found[laid.rows], into.p[laid.rows] = found, np.where(np.isfinite(best), p, np.nan)
+    for k, curves in enumerate(candidates):
+        some = np.flatnonzero(found & (chosen == k))
+        if len(some):
+            _deliver(curves.pick(some), laid, some, into, first)
 
 
 def _criterion(curve: Curves, significance: float) -> Floats:
@@ -98,24 +116,68 @@ def _criterion(curve: Curves, significance: float) -> Floats:
     return np.where(usable & np.isfinite(value), value, np.inf)
 
 
-def _delivered(candidates: list[Curves], chosen: np.ndarray, found: Bools, samples: Samples, p: Floats) -> Curved:
-    meters = len(chosen)
-    q, q_meter = (np.full((meters, MOST_POINTS), np.nan) for _ in range(2))
-    error, uncertainty = np.full(meters, np.nan), np.full(meters, np.nan)
-    fitted = np.full(samples.x.shape, np.nan)
-    for k, curves in enumerate(candidates):
-        rows = np.flatnonzero(found & (chosen == k))
-        if not len(rows):
-            continue
-        mine = curves.pick(rows)
-        points = to_points(mine, tolerance=2e-4)
-        width = points.q.shape[1]
-        q[rows, :width], q_meter[rows, :width], error[rows] = points.q, points.value, points.error
-        far = BEYOND * mine.x_range[:, 1:]
-        flows = np.concatenate([points.q, far], axis=1)
-        missed = np.concatenate([np.zeros_like(points.q), points.at(far) - mine.at(far)], axis=1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            relative = np.hypot(mine.standard_uncertainty(flows, observed=False), missed) / flows
-        uncertainty[rows] = np.nanmax(relative, axis=1)
-        fitted[rows] = mine.at(samples.x[rows])
-    return Curved(found, q, q_meter, error, uncertainty, fitted, p)
+def _deliver(curves: Curves, laid: Laid, some: Ints, into: Curved, first: Ints) -> None:
+    rows = laid.rows[some]
+    points = to_points(curves, tolerance=2e-4)
+    width = points.q.shape[1]
+    into.q[rows, :width], into.q_meter[rows, :width], into.error[rows] = points.q, points.value, points.error
+    far = BEYOND * curves.x_range[:, 1:]
+    flows = np.concatenate([points.q, far], axis=1)
+    missed = np.concatenate([np.zeros_like(points.q), points.at(far) - curves.at(far)], axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = np.hypot(curves.standard_uncertainty(flows, observed=False), missed) / flows
+    into.uncertainty[rows] = np.nanmax(relative, axis=1)
+    place = first[rows, None] + np.arange(laid.x.shape[1])
+    there = place < first[rows + 1, None]
+    into.fitted[place[there]] = curves.at(laid.x[some])[there]
+
+
+def may_bend(samples: Samples, rows: Ints, significance: float) -> Ints:
+    """Those of some meters whose samples any rising curve can describe, whatever its form.
+
+    No curve with an inverse leaves less scatter than the relation that rises by `LEAST_SLOPE` and fits best, which isotonic
+    regression finds without trying forms (Barlow et al., Statistical Inference under Order Restrictions, 1972). Where that
+    scatters more than is normal already, `best_curve` finds none.
+    """
+    flowing = samples.first_flowing[rows + 1] - samples.first_flowing[rows]
+    # two parameters at least; and rounding must exclude nobody
+    limit = chi_square_limit(flowing - 2.0, significance) * (1 + 1e-6)
+    some = samples.x, samples.y, samples.flowing, samples.first_flowing, samples.weights
+    return rows[_rises(rows, *some, LEAST_SLOPE, limit)]
+
+
+@compiled
+def _rises(
+    rows: Ints,
+    x: Floats,
+    y: Floats,
+    flowing: Ints,
+    first_flowing: Ints,
+    weights: Floats,
+    least_slope: float,
+    limit: Floats,
+) -> Bools:
+    """Whether the best relation that rises so steeply leaves a chi-square within each row's limit, by pooling adjacent
+    violators: neighbours by flow that fall share their mean."""
+    found = np.ones(len(rows), np.bool_)
+    for i in range(len(rows)):
+        begin, end = first_flowing[rows[i]], first_flowing[rows[i] + 1]
+        places, w = flowing[begin:end], weights[begin:end]
+        level, weight = np.empty(len(w)), np.empty(len(w))
+        blocks, chi2 = 0, 0.0
+        for k in np.argsort(x[places]):
+            flow = x[places[k]]
+            if not flow > 0:
+                continue  # a power law says nothing about it
+            value, mass = y[places[k]] - least_slope * flow, w[k]
+            while blocks > 0 and level[blocks - 1] > value:
+                blocks -= 1
+                both = weight[blocks] + mass
+                chi2 += weight[blocks] * mass / both * (level[blocks] - value) ** 2
+                value, mass = (weight[blocks] * level[blocks] + mass * value) / both, both
+            level[blocks], weight[blocks] = value, mass
+            blocks += 1
+            if chi2 > limit[i]:
+                found[i] = False
+                break
+    return found

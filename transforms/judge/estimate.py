@@ -11,7 +11,7 @@ from transforms.fit import Choice, fit_robust, fit_york, proportional_errors
 from transforms.fit.choose import GAIN, LINE
 from transforms.fit.lines import Floats, Ints, Lines
 from transforms.judge.evidence import Model, Reference
-from transforms.judge.samples import Samples
+from transforms.judge.samples import Samples, lay_out
 
 
 def with_errors_in_both(
@@ -45,7 +45,13 @@ def with_errors_in_both(
 
 def robust_lines(samples: Samples) -> Lines:
     """Full lines by Huber's M-estimator, from the samples of some meters."""
-    return fit_robust(samples.x, samples.y, samples.weights)
+    names = Lines.__dataclass_fields__
+    found = Lines(**{name: np.full(len(samples.meter_no), np.nan) for name in names})
+    for laid in lay_out(samples):
+        lines = fit_robust(laid.x, laid.y, laid.w)
+        for name in names:
+            getattr(found, name)[laid.rows] = getattr(lines, name)
+    return found
 
 
 def with_robust(published: Lines, robust: Mapping[str, Floats], index: Ints, reference: Reference) -> Lines:

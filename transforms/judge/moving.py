@@ -1,7 +1,4 @@
-"""Whether a meter's relation to its reference moves within a window, slowly or at once: a test on samples.
-
-Shapes are (meters, pairs) where nothing else is said.
-"""
+"""Whether a meter's relation to its reference moves within a window, slowly or at once: a test on samples."""
 
 from __future__ import annotations
 
@@ -10,8 +7,10 @@ import numpy as np
 from transforms.compiled import compiled
 from transforms.fit.lines import Floats, Ints
 from transforms.judge.evidence import Bools
-from transforms.judge.samples import Samples, weighted_line
+from transforms.judge.normal import weighted_fit
+from transforms.judge.samples import Samples
 from transforms.statistics import f_survival
+from transforms.sums import pairwise
 
 #: pairs on either side of a step
 SIDE = 3
@@ -39,21 +38,14 @@ def change_test(
     p_drift, p_step : ndarray
         P values, NaN where there are too few pairs to ask.
     """
-    w, x, y = samples.weights, samples.x, samples.y
-    one = np.ones_like(x)
-    span = np.maximum((samples.us * samples.there).max(axis=1, keepdims=True), 1)
-    t = samples.us / span - 0.5
-    n = samples.flowing.sum(axis=1)
-    moving, slow = weighted_line(w, x, one, x * t, t, y=y)
-    whole, before, sudden, moment = _best_split(w, x, y, samples.flowing, samples.us)
+    pairs = samples.first, samples.us, samples.x, samples.y, samples.flowing, samples.first_flowing, samples.weights
+    n, whole, slow, sudden, moved, before, moment = _descriptions(*pairs, samples.widths)
     rest = prior_dof + n - 4.0
     scale = (prior_dof + np.minimum(slow, sudden)) / np.maximum(rest, 1.0)
     tries = np.maximum(n - 2 * SIDE + 1, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         p_slow = f_survival((whole - slow) / 2 / ((prior_dof + slow) / rest), 2.0, rest)
         p_sudden = f_survival((whole - sudden) / 2 / ((prior_dof + sudden) / rest), 2.0, rest) * tries
-        level = (w * x).sum(axis=1) / w.sum(axis=1)
-        moved = moving[:, 2] + moving[:, 3] / level
         # The scatter beyond what is normal, and how much of it the better description takes away.
         beyond = whole - (n - 2)
         explained = (whole - np.minimum(slow, sudden)) / np.maximum(beyond, 1.0)
@@ -68,55 +60,73 @@ def change_test(
 
 
 @compiled
-def _best_split(w: Floats, x: Floats, y: Floats, flowing: Bools, us: Ints) -> tuple[Floats, Floats, Floats, Ints]:
-    """Chi-square about one line; and of two gains with an offset each, before and after the best moment: change of the mean
-    error, chi-square and the moment, half way between the pairs around it [us]."""
-    meters, width = x.shape
-    whole, change, least = np.zeros(meters), np.zeros(meters), np.full(meters, np.inf)
-    moment = np.zeros(meters, np.int64)
-    total, left = np.zeros(6), np.zeros(6)
+def _descriptions(
+    first: Ints, us: Ints, x: Floats, y: Floats, flowing: Ints, first_flowing: Ints, weights: Floats, widths: Ints
+) -> tuple[Ints, Floats, Floats, Floats, Floats, Floats, Ints]:
+    """How many pairs flow; chi-square about one line, about one that moves evenly, and about two with the best moment between
+    them; how far the error moves by the second and by the third; and that moment [us]. Each of shape (meters,)."""
+    meters, most = len(widths), widths.max() if len(widths) else 0
+    n, moment = np.zeros(meters, np.int64), np.zeros(meters, np.int64)
+    whole, slow, sudden = np.zeros(meters), np.zeros(meters), np.zeros(meters)
+    moved, before = np.zeros(meters), np.zeros(meters)
+    of_x, of_y, of_us = np.zeros(most), np.zeros(most), np.zeros(most, np.int64)
+    columns, root, even = np.zeros((most, 4)), np.zeros(most), np.zeros(4)
+    share, flow = np.zeros(most), np.zeros(most)
     for row in range(meters):
-        total[:] = 0.0
-        n = 0
-        for k in range(width):
-            _add_to(total, w[row, k], x[row, k], y[row, k])
-            n += flowing[row, k]
-        whole[row] = _line_chi2(total)
-        left[:] = 0.0
-        count, waits = 0, False
-        for k in range(width):
-            if not flowing[row, k]:
-                continue
-            if waits:
-                moment[row] = (moment[row] + us[row, k]) // 2
-                waits = False
-            _add_to(left, w[row, k], x[row, k], y[row, k])
-            count += 1
-            if count < SIDE or n - count < SIDE:
-                continue
-            right = total - left
-            chi2 = _line_chi2(left) + _line_chi2(right)
-            if chi2 < least[row]:
-                least[row], moment[row], waits = chi2, us[row, k], True
-                one, other = left[4] / left[3], right[4] / right[3]
-                change[row] = other - one if np.isfinite(other - one) else 0.0
+        begin, end = first_flowing[row], first_flowing[row + 1]
+        span = max(us[first[row + 1] - 1], np.int64(1))
+        w, n[row] = weights[begin:end], end - begin
+        share[: widths[row]], flow[: widths[row]] = 0.0, 0.0
+        for i in range(n[row]):
+            k = flowing[begin + i]
+            of_x[i], of_y[i], of_us[i] = x[k], y[k], us[k]
+            share[k - first[row]], flow[k - first[row]] = w[i], w[i] * x[k]
+            root[i], t = np.sqrt(w[i]), us[k] / span - 0.5
+            columns[i, 0], columns[i, 1] = root[i] * x[k], root[i]
+            columns[i, 2], columns[i, 3] = root[i] * (x[k] * t), root[i] * t
+        slow[row] = weighted_fit(columns[: n[row]], root, of_y, even)
+        moved[row] = even[2] + even[3] / (pairwise(flow[: widths[row]]) / pairwise(share[: widths[row]]))
+        whole[row], before[row], sudden[row], moment[row] = _best_split(w, of_x, of_y, of_us)
+    return n, whole, slow, sudden, moved, before, moment
+
+
+@compiled
+def _best_split(w: Floats, x: Floats, y: Floats, us: Ints) -> tuple[float, float, float, int]:
+    """Of one meter's flowing pairs: chi-square about one line; and of two gains with an offset each, before and after the best
+    moment: change of the mean error, chi-square and the moment, half way between the pairs around it [us]."""
+    n = len(w)
+    a_w, a_x, a_y, a_xx, a_xy, a_yy = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for k in range(n):
+        a_w += w[k]
+        a_x += w[k] * x[k]
+        a_y += w[k] * y[k]
+        a_xx += w[k] * x[k] * x[k]
+        a_xy += w[k] * x[k] * y[k]
+        a_yy += w[k] * y[k] * y[k]
+    whole = _line_chi2(a_w, a_x, a_y, a_xx, a_xy, a_yy)
+    b_w, b_x, b_y, b_xx, b_xy, b_yy = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    least, change, moment = np.inf, 0.0, np.int64(0)
+    for k in range(n - SIDE):
+        b_w += w[k]
+        b_x += w[k] * x[k]
+        b_y += w[k] * y[k]
+        b_xx += w[k] * x[k] * x[k]
+        b_xy += w[k] * x[k] * y[k]
+        b_yy += w[k] * y[k] * y[k]
+        if k + 1 < SIDE:
+            continue
+        chi2 = _line_chi2(b_w, b_x, b_y, b_xx, b_xy, b_yy)
+        chi2 += _line_chi2(a_w - b_w, a_x - b_x, a_y - b_y, a_xx - b_xx, a_xy - b_xy, a_yy - b_yy)
+        if chi2 < least:
+            least, moment = chi2, (us[k] + us[k + 1]) // 2
+            step = (a_xy - b_xy) / (a_xx - b_xx) - b_xy / b_xx
+            change = step if np.isfinite(step) else 0.0
     return whole, change, least, moment
 
 
 @compiled
-def _add_to(sums: Floats, w: float, x: float, y: float) -> None:
-    sums[0] += w
-    sums[1] += w * x
-    sums[2] += w * y
-    sums[3] += w * x * x
-    sums[4] += w * x * y
-    sums[5] += w * y * y
-
-
-@compiled
-def _line_chi2(sums: Floats) -> float:
+def _line_chi2(w: float, x: float, y: float, xx: float, xy: float, yy: float) -> float:
     """Weighted residual sum of squares about a line, from sums of w, wx, wy, wxx, wxy, wyy."""
-    w, x, y, xx, xy, yy = sums
     if not w > 0:
         return 0.0
     sxx, sxy, syy = xx - x * x / w, xy - x * y / w, yy - y * y / w

@@ -1,4 +1,7 @@
-"""Samples of the few meters that get a second look, laid out as arrays: one row per meter, columns in order of time."""
+"""Samples: the single pairs of the few meters that get a second look, one meter after the other, each in order of time.
+
+Most of a household's day is still water, so the places of the pairs that flow are found once, for all tests.
+"""
 
 from __future__ import annotations
 
@@ -6,90 +9,159 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 
 from transforms.compiled import compiled
 from transforms.fit.lines import Floats, Ints
-from transforms.judge.evidence import Bools, Model, Reference
+from transforms.judge.evidence import Model, Reference
+from transforms.summarise.pairs import Pairs
 
-#: cells of an array that are worked on at once; what bounds the memory of the second look
+#: cells of an array that are worked on at once; what bounds the memory of the fits
 CELLS = 2_000_000
-
-#: what a look returns: pairs in the units of the moments, sorted by meter and time
-LOOKED: dict[str, pl.DataType | type[pl.DataType]] = {
-    "meter_no": pl.Int32,
-    "us": pl.Int64,
-    "x": pl.Float64,
-    "y": pl.Float64,
-}
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Pairs of some meters, arrays of shape (meters, pairs), in the units of the moments (millionths of Q3).
+    """Pairs of some meters, in the units of the moments (millionths of Q3).
 
     Attributes
     ----------
     meter_no
         Row of each meter among the paired meters of the bucket, (meters,).
+    first
+        Where the pairs of each begin, and where the last ones end, (meters + 1,).
     us
-        Time since the window's start [us].
+        Time since the window's start [us], (pairs,).
     x, y
-        Reference and meter; 0 where there is no pair.
-    there
-        Where there is a pair.
+        Reference and meter, (pairs,).
     flowing
-        Where the reference is at or above Q1.
-    variance
-        Variance expected of the difference.
+        Places of the pairs at which the reference is at or above Q1, (flowing pairs,).
+    first_flowing
+        Where those of each meter begin, (meters + 1,).
+    weights
+        Inverse of the variance expected of the difference, (flowing pairs,).
+    relative, rounding
+        The variance expected is the one times the reference squared, and the other, (meters,).
     interval_us
         Sampling interval, (meters,).
-    q1, resolution
-        Minimum flow rate and resolution, (meters,).
+    resolution
+        Resolution of the meter, (meters,).
     """
 
     meter_no: Ints
+    first: Ints
     us: Ints
     x: Floats
     y: Floats
-    there: Bools
-    flowing: Bools
-    variance: Floats
+    flowing: Ints
+    first_flowing: Ints
+    weights: Floats
+    relative: Floats
+    rounding: Floats
     interval_us: Ints
-    q1: Floats
     resolution: Floats
 
-    @property
-    def weights(self) -> Floats:
-        """Inverse of the variance expected at flowing pairs, 0 elsewhere."""
-        return np.where(self.flowing, 1 / self.variance, 0.0)
+    @staticmethod
+    def of(pairs: Pairs, interval_us: Ints, q1: Floats, model: Model, reference: Reference) -> Samples:
+        """From the pairs that a look gave.
 
-    def pick(self, rows: Ints | Bools) -> Samples:
+        Parameters
+        ----------
+        interval_us, q1, model, reference
+            Of all paired meters of the bucket, by ``meter_no``; ``q1`` is the minimum flow rate.
+        """
+        rows = pairs.meter_no
+        relative = model.repeatability[rows] ** 2 + reference.repeatability**2
+        rounding = model.resolution[rows] ** 2 / 6
+        found = _flowing(pairs.first, pairs.x, q1[rows], relative, rounding)
+        of_meter = relative, rounding, interval_us[rows], model.resolution[rows]
+        return Samples(rows, pairs.first, pairs.us, pairs.x, pairs.y, *found, *of_meter)
+
+    def pick(self, rows: Ints) -> Samples:
         """The same of some of the meters."""
-        return Samples(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
+        first, pairs = _stretches(self.first, rows)
+        first_flowing, some = _stretches(self.first_flowing, rows)
+        moved = np.repeat(first[:-1] - self.first[rows], np.diff(first_flowing))
+        return Samples(
+            meter_no=self.meter_no[rows],
+            first=first,
+            us=self.us[pairs],
+            x=self.x[pairs],
+            y=self.y[pairs],
+            flowing=self.flowing[some] + moved,
+            first_flowing=first_flowing,
+            weights=self.weights[some],
+            relative=self.relative[rows],
+            rounding=self.rounding[rows],
+            interval_us=self.interval_us[rows],
+            resolution=self.resolution[rows],
+        )
+
+    @property
+    def widths(self) -> Ints:
+        """How many columns the pairs of each meter take in `lay_out`, (meters,): multiples of 8, and beyond 64 of an eighth of
+        the next power of two, so that meters with about as many pairs share an array.
+
+        A width follows from the meter's own pairs alone, so that the last digits of its sums do not depend on whom it happens
+        to be looked at with.
+        """
+        pairs = np.diff(self.first)
+        coarse = np.maximum(8, 1 << np.maximum(np.ceil(np.log2(np.maximum(pairs, 1))).astype(np.int64) - 3, 3))
+        return np.asarray(-(-pairs // coarse) * coarse)
 
 
-def lay_out(
-    pairs: pl.DataFrame, interval_us: Ints, q1: Floats, model: Model, reference: Reference
-) -> Iterator[Samples]:
-    """Lay the pairs of some meters out as arrays, a bounded number of meters at a time.
+@compiled
+def _flowing(first: Ints, x: Floats, q1: Floats, relative: Floats, rounding: Floats) -> tuple[Ints, Ints, Floats]:
+    """``flowing`` to ``weights`` of `Samples`."""
+    meters = len(q1)
+    places, weights, begins = np.empty(len(x), np.int64), np.empty(len(x)), np.zeros(meters + 1, np.int64)
+    n = 0
+    for row in range(meters):
+        for k in range(first[row], first[row + 1]):
+            # written first and counted then: a branch would be taken at random
+            places[n] = k
+            n += x[k] >= q1[row]
+        begins[row + 1] = n
+        for i in range(begins[row], n):
+            weights[i] = 1 / (relative[row] * x[places[i]] ** 2 + rounding[row])
+    return places[:n], begins, weights[:n]
 
-    Parameters
+
+@compiled
+def _stretches(first: Ints, rows: Ints) -> tuple[Ints, Ints]:
+    """Where the stretches of some rows begin once they stand one after the other, and the places they are taken from."""
+    begins = np.zeros(len(rows) + 1, np.int64)
+    for i in range(len(rows)):
+        begins[i + 1] = begins[i] + first[rows[i] + 1] - first[rows[i]]
+    places = np.empty(begins[-1], np.int64)
+    for i in range(len(rows)):
+        for k in range(begins[i + 1] - begins[i]):
+            places[begins[i] + k] = first[rows[i]] + k
+    return begins, places
+
+
+@dataclass(frozen=True)
+class Laid:
+    """Samples of some meters laid out as arrays, (meters, width): one row per meter, columns in order of time.
+
+    Attributes
     ----------
-    pairs : DataFrame
-        `LOOKED`.
-    interval_us, q1, model, reference
-        Of all paired meters of the bucket, by ``meter_no``.
+    rows
+        Which of the meters these are, (meters,).
+    x, y
+        Reference and meter; 0 where there is no pair.
+    w
+        Weights; 0 at pairs that do not flow.
     """
-    meter = pairs["meter_no"].to_numpy().astype(np.int64)
-    if not len(meter):
-        return
-    us, x, y = (pairs[name].to_numpy() for name in ("us", "x", "y"))
-    starts = np.flatnonzero(np.diff(meter, prepend=-1))
-    lengths = np.diff(np.append(starts, len(meter)))
-    # Meters with about as many pairs share an array. Its width follows from each meter's own pairs alone, so that the last
-    # digits of its sums do not depend on whom it happens to be looked at with.
-    widths = _widths(lengths)
+
+    rows: Ints
+    x: Floats
+    y: Floats
+    w: Floats
+
+
+def lay_out(samples: Samples) -> Iterator[Laid]:
+    """Lay samples out as arrays, a bounded number of meters at a time."""
+    widths = samples.widths
     order = np.lexsort((np.arange(len(widths)), -widths))
     begin = 0
     while begin < len(order):
@@ -97,99 +169,21 @@ def lay_out(
         alike = begin + int(np.searchsorted(-widths[order[begin:]], -width, side="right"))
         some = order[begin : min(begin + max(1, CELLS // width), alike)]
         begin += len(some)
-        column = np.arange(width)
-        there = column < lengths[some, None]
-        at = np.where(there, starts[some, None] + column, 0)
-        rows = meter[starts[some]]
-        q, q_meter = np.where(there, x[at], 0.0), np.where(there, y[at], 0.0)
-        relative = model.repeatability[rows] ** 2 + reference.repeatability**2
-        yield Samples(
-            meter_no=rows,
-            us=np.where(there, us[at], 0),
-            x=q,
-            y=q_meter,
-            there=there,
-            flowing=there & (q >= q1[rows, None]),
-            variance=relative[:, None] * q**2 + model.resolution[rows, None] ** 2 / 6,
-            interval_us=interval_us[rows],
-            q1=q1[rows],
-            resolution=model.resolution[rows],
-        )
-
-
-def _widths(lengths: Ints) -> Ints:
-    """Widths of arrays that hold so many pairs: multiples of 8, and beyond 64 of an eighth of the next power of two."""
-    coarse = np.maximum(8, 1 << np.maximum(np.ceil(np.log2(np.maximum(lengths, 1))).astype(np.int64) - 3, 3))
-    return np.asarray(-(-lengths // coarse) * coarse)
-
-
-def weighted_line(weights: Floats, *columns: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Weighted least squares of y on some columns, for each row by itself.
-
-    Returns
-    -------
-    coefficients : ndarray
-        Shape (meters, columns); what the data do not determine is as small as can be.
-    chi2 : ndarray
-        Weighted sum of squared residuals, (meters,).
-    """
-    return _weighted_lines(weights, np.stack(columns), y)
+        of_flowing = samples.flowing, samples.first_flowing, samples.weights
+        yield Laid(some, *_lay(some, width, samples.first, samples.x, samples.y, *of_flowing))
 
 
 @compiled
-def _weighted_lines(weights: Floats, columns: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """The normal equations of columns of unit length, with a trace of ridge in place of a pseudo-inverse: columns that
-    depend on each other share the coefficient, and for telling models apart twelve digits are plenty."""
-    many, meters, width = columns.shape
-    coefficients, chi2 = np.zeros((meters, many)), np.zeros(meters)
-    scaled, gram, right, size = np.zeros((many, width)), np.zeros((many, many)), np.zeros(many), np.zeros(many)
-    for row in range(meters):
-        for i in range(many):
-            square = 0.0
-            for k in range(width):
-                scaled[i, k] = np.sqrt(weights[row, k]) * columns[i, row, k]
-                square += scaled[i, k] ** 2
-            size[i] = np.sqrt(square) if square > 0 else 1.0
-            scaled[i] /= size[i]
-        for i in range(many):
-            right[i] = 0.0
-            for k in range(width):
-                right[i] += scaled[i, k] * np.sqrt(weights[row, k]) * y[row, k]
-            for j in range(i + 1):
-                product = 0.0
-                for k in range(width):
-                    product += scaled[i, k] * scaled[j, k]
-                gram[i, j] = gram[j, i] = product
-            gram[i, i] += 1e-12
-        solve_in_place(gram, right)
-        for i in range(many):
-            coefficients[row, i] = right[i] / size[i]
-        for k in range(width):
-            rest = np.sqrt(weights[row, k]) * y[row, k]
-            for i in range(many):
-                rest -= scaled[i, k] * right[i]
-            chi2[row] += rest * rest
-    return coefficients, chi2
-
-
-@compiled
-def solve_in_place(matrix: Floats, right: Floats) -> None:
-    """Gaussian elimination with partial pivoting; the solution replaces the right-hand side."""
-    size = len(right)
-    for i in range(size):
-        pivot = i
-        for j in range(i + 1, size):
-            if abs(matrix[j, i]) > abs(matrix[pivot, i]):
-                pivot = j
-        for k in range(i, size):
-            matrix[i, k], matrix[pivot, k] = matrix[pivot, k], matrix[i, k]
-        right[i], right[pivot] = right[pivot], right[i]
-        for j in range(i + 1, size):
-            share = matrix[j, i] / matrix[i, i]
-            for k in range(i + 1, size):
-                matrix[j, k] -= share * matrix[i, k]
-            right[j] -= share * right[i]
-    for i in range(size - 1, -1, -1):
-        for k in range(i + 1, size):
-            right[i] -= matrix[i, k] * right[k]
-        right[i] /= matrix[i, i]
+def _lay(
+    rows: Ints, width: int, first: Ints, x: Floats, y: Floats, flowing: Ints, first_flowing: Ints, weights: Floats
+) -> tuple[Floats, Floats, Floats]:
+    shape = len(rows), width
+    q, q_meter, w = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    for i in range(len(rows)):
+        row = rows[i]
+        begin = first[row]
+        for k in range(first[row + 1] - begin):
+            q[i, k], q_meter[i, k] = x[begin + k], y[begin + k]
+        for at in range(first_flowing[row], first_flowing[row + 1]):
+            w[i, flowing[at] - begin] = weights[at]
+    return q, q_meter, w

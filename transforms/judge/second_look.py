@@ -15,17 +15,18 @@ import polars as pl
 
 from transforms.fit.lines import Floats, Ints
 from transforms.fit.points import MOST_POINTS
-from transforms.judge.curved import best_curve
+from transforms.judge.curved import best_curve, may_bend
 from transforms.judge.estimate import robust_lines
 from transforms.judge.evidence import Bools, Model, Reference
 from transforms.judge.findings import Findings
 from transforms.judge.moving import change_test
-from transforms.judge.samples import Samples, lay_out
+from transforms.judge.samples import Samples
 from transforms.judge.unsteady import Kinds, kinds_of
 from transforms.policy import Policy
+from transforms.summarise.pairs import Pairs
 
-#: gives the pairs (`transforms.judge.samples.LOOKED`) of some meters, by their numbers
-Look = Callable[[Ints], pl.DataFrame]
+#: gives the pairs of some meters, by their numbers
+Look = Callable[[Ints], Pairs]
 #: by how much more easily a curve is tried on the samples than a line is refused by the moments
 PERHAPS = 10.0
 #: what is kept of a robust line
@@ -133,8 +134,8 @@ def take_second_look(
         return result
     interval = paired["interval_us"].fill_null(0).to_numpy().astype(np.int64)
     q1, q2 = (paired[name].to_numpy().astype(np.float64) for name in ("q1_u", "q2_u"))
-    for samples in lay_out(look(whom), interval, q1, model, reference):
-        _look_at(samples, result, found, q2, policy)
+    samples = Samples.of(look(whom), interval, q1, model, reference)
+    _look_at(samples, result, found, q2, policy)
     return result
 
 
@@ -151,22 +152,23 @@ def _look_at(samples: Samples, result: SecondLook, found: Findings, q2: Floats, 
             result.robust[name][rows] = getattr(lines, name)
     odd = kinds.stuck | kinds.dropout | kinds.skewed
     bent = np.flatnonzero(~odd & ((found.curved_p[rows] < PERHAPS * judge.form_significance) | ~found.mapping[rows]))
+    bent = may_bend(samples, bent, judge.significance)
     if not len(bent):
         return
     some, mine = samples.pick(bent), rows[bent]
     curve = best_curve(some, q2[mine], judge.significance, judge.form_significance)
     result.curved[mine], result.curve_p[mine] = curve.found, curve.p
-    for name in ("q", "q_meter", "error", "uncertainty"):
-        getattr(result, f"curve_{name}")[mine] = getattr(curve, name)
-    # Whether the relation changes is asked anew of what the curve leaves over.
     fitting = np.flatnonzero(curve.found)
-    if len(fitting):
-        left = some.pick(fitting)
-        straightened = replace(left, y=left.y - curve.fitted[fitting] + left.x)
-        drifting, step, changed_us, change, p_drift, p_step = change_test(
-            straightened, judge.significance, judge.prior_pairs
-        )
-        where = mine[fitting]
-        result.drifting[where], result.step[where] = drifting, step
-        result.changed_us[where], result.change[where] = changed_us, change
-        result.p_drift[where], result.p_step[where] = p_drift, p_step
+    if not len(fitting):
+        return
+    where = mine[fitting]
+    for name in ("q", "q_meter", "error", "uncertainty"):
+        getattr(result, f"curve_{name}")[where] = getattr(curve, name)[fitting]
+    # Whether the relation changes is asked anew of what the curve leaves over.
+    straightened = replace(some, y=some.y - curve.fitted + some.x).pick(fitting)
+    drifting, step, changed_us, change, p_drift, p_step = change_test(
+        straightened, judge.significance, judge.prior_pairs
+    )
+    result.drifting[where], result.step[where] = drifting, step
+    result.changed_us[where], result.change[where] = changed_us, change
+    result.p_drift[where], result.p_step[where] = p_drift, p_step

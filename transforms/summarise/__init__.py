@@ -2,6 +2,7 @@
 
 from transforms.summarise.bucket import BucketSummary, list_pairs, look_closer, summarise_bucket
 from transforms.summarise.moments import BINS, Moments
+from transforms.summarise.pairs import Pairs
 from transforms.summarise.record import recorded
 from transforms.summarise.window import summarise_window
 
@@ -9,6 +10,7 @@ __all__ = [
     "BINS",
     "BucketSummary",
     "Moments",
+    "Pairs",
     "list_pairs",
     "look_closer",
     "recorded",

@@ -15,6 +15,7 @@ from transforms.match import Parties, match_bucket
 from transforms.schemas import PAIRS
 from transforms.sql import statement
 from transforms.summarise.moments import FRAME
+from transforms.summarise.pairs import Pairs
 from transforms.windows import Window
 
 
@@ -65,23 +66,17 @@ def list_pairs(
     )
 
 
-def look_closer(con: duckdb.DuckDBPyConnection, window: Window, meters: npt.NDArray[np.int64]) -> pl.DataFrame:
+def look_closer(con: duckdb.DuckDBPyConnection, window: Window, meters: npt.NDArray[np.int64]) -> Pairs:
     """The pairs of some meters of the bucket that `summarise_bucket` has just summed on the same connection.
 
     Parameters
     ----------
     meters : ndarray
         Their ``meter_no``.
-
-    Returns
-    -------
-    DataFrame
-        ``meter_no``, ``us`` (since the window's start), ``x``, ``y`` (in millionths of Q3), sorted by meter and time.
     """
     con.register("looked_at", pl.DataFrame({"meter_no": pl.Series(meters, dtype=pl.Int32)}).to_arrow())
     text = statement("transforms.summarise", "looked.sql").format(start_us=int(window.start.timestamp()) * 1_000_000)
-    found: pl.DataFrame = con.sql(text).pl()
-    return found
+    return Pairs.from_frame(con.sql(text).pl())
 
 
 def _moments(con: duckdb.DuckDBPyConnection, window: Window, parts: int) -> pl.DataFrame:

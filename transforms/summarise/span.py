@@ -16,6 +16,7 @@ from transforms.match.span import Chunk, SpanMatch, match_span
 from transforms.sql import connect
 from transforms.summarise.many import Bools, Floats, Ints, Kinds, Listed, OnGrid, moments_of
 from transforms.summarise.moments import Moments
+from transforms.summarise.pairs import Pairs
 
 #: a chunk's meters: `METERS` with the number of the window; ``meter_no`` counts the rows that have moments
 ROWS: dict[str, pl.DataType | type[pl.DataType]] = {**METERS, "window": pl.Int32}
@@ -57,28 +58,27 @@ class SampleSource:
     kinds: Kinds
     row: Ints
 
-    def look(self, meters: Ints) -> pl.DataFrame:
-        """The pairs of some rows, as `transforms.judge.samples.LOOKED`."""
+    def look(self, meters: Ints) -> Pairs:
+        """The pairs of some rows, by their ``meter_no``, increasing."""
         rows = self.row[meters]
-        parts = [self._from_grid(rows)]
-        if self.few is not None and self.few.pairs.height:
-            parts.append(self._from_list(rows, self.few.pairs))
-        number, us, x, y = (
-            (np.concatenate(column) for column in zip(*parts, strict=True)) if len(parts) > 1 else parts[0]
-        )
-        found = pl.DataFrame({"meter_no": meters[number].astype(np.int32), "us": us, "x": x, "y": y})
-        return found if len(parts) == 1 else found.sort("meter_no", "us")
-
-    def _from_grid(self, rows: Ints) -> tuple[Ints, Ints, Floats, Floats]:
         matched = self.matched
-        if matched.q is None or matched.q_meter is None:
-            return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
-        where = matched.q, matched.q_meter, matched.watched, matched.slots_us, matched.phase
-        return _pairs_of(rows, *where, self.kinds.per_lph, self.kinds.top)
+        found = Pairs.none()
+        if matched.q is not None and matched.q_meter is not None:
+            where = matched.q, matched.q_meter, matched.watched, matched.slots_us, matched.phase
+            first, *pairs = _pairs_of(rows, *where, self.kinds.per_lph, self.kinds.top)
+            some = np.flatnonzero(np.diff(first))
+            found = Pairs(meters[some], np.append(first[some], first[-1]), *pairs)
+        if self.few is None or not self.few.pairs.height:
+            return found
+        number = np.repeat(found.meter_no, np.diff(found.first))
+        parts = (number, *found[2:]), self._from_list(meters, rows, self.few.pairs)
+        number, us, x, y = (np.concatenate(column) for column in zip(*parts, strict=True))
+        order = np.lexsort((us, number))
+        return Pairs.of(number[order], us[order], x[order], y[order])
 
-    def _from_list(self, rows: Ints, pairs: pl.DataFrame) -> tuple[Ints, Ints, Floats, Floats]:
+    def _from_list(self, meters: Ints, rows: Ints, pairs: pl.DataFrame) -> tuple[Ints, Ints, Floats, Floats]:
         number = np.full(len(self.kinds.per_lph), -1, dtype=np.int64)
-        number[rows] = np.arange(len(rows))
+        number[rows] = meters
         per_lph, top = self.kinds.per_lph[self.few_row], self.kinds.top[self.few_row]
         us, q, q_meter = (pairs[name].to_numpy() for name in ("us", "q", "q_meter"))
         x, y = q * per_lph, q_meter * per_lph
@@ -90,22 +90,22 @@ class SampleSource:
 def _pairs_of(
     rows: Ints, q: Floats, q_meter: Floats, watched: Bools, us: Ints, phase: Ints, per_lph: Floats, top: Floats
 ) -> tuple[Ints, Ints, Floats, Floats]:
-    """The pairs of some rows in the units of the moments: place of the row, time, reference and meter."""
+    """The pairs of some rows in the units of the moments: where those of each row begin, time, reference and meter."""
     windows, slots = watched.shape[1], len(us)
     most = len(rows) * slots
-    number, when, x, y = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most), np.empty(most)
+    first, when, x, y = np.zeros(len(rows) + 1, np.int64), np.empty(most, np.int64), np.empty(most), np.empty(most)
     n = 0
     for k in range(len(rows)):
         row = rows[k]
         device, window = row // windows, row % windows
-        if not watched[device, window]:
-            continue
-        for slot in range(slots):
-            a, b = q[device, window, slot] * per_lph[row], q_meter[device, window, slot] * per_lph[row]
-            if abs(a) <= top[row] and abs(b) <= top[row]:
-                number[n], when[n], x[n], y[n] = k, us[slot] + phase[device], a, b
-                n += 1
-    return number[:n], when[:n], x[:n], y[:n]
+        if watched[device, window]:
+            for slot in range(slots):
+                a, b = q[device, window, slot] * per_lph[row], q_meter[device, window, slot] * per_lph[row]
+                if abs(a) <= top[row] and abs(b) <= top[row]:
+                    when[n], x[n], y[n] = us[slot] + phase[device], a, b
+                    n += 1
+        first[k + 1] = n
+    return first, when[:n], x[:n], y[:n]
 
 
 def summarise_chunk(

@@ -21,6 +21,7 @@ from transforms.match.grid import Ints, grid_for
 from transforms.match.span import Chunk
 from transforms.summarise.bucket import look_closer, summarise_bucket
 from transforms.summarise.moments import Moments
+from transforms.summarise.pairs import Pairs
 from transforms.summarise.span import summarise_chunk
 from transforms.windows import Window
 
@@ -45,7 +46,7 @@ class WindowSums:
 
     meters: pl.DataFrame
     moments: Moments
-    look: Callable[[Ints], pl.DataFrame]
+    look: Callable[[Ints], Pairs]
 
 
 def summarise_window(

@@ -1,0 +1,77 @@
+"""Least squares of one meter by the normal equations, for loops over meters that tell descriptions of their pairs apart."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from transforms.compiled import compiled
+from transforms.fit.lines import Floats
+
+
+@compiled
+def weighted_fit(columns: Floats, root: Floats, y: Floats, coefficients: Floats) -> float:
+    """Weighted least squares of one meter's y on some columns: the coefficients, into an array that the caller holds, and
+    chi-square.
+
+    The normal equations of columns of unit length, with a trace of ridge in place of a pseudo-inverse: columns that depend on
+    each other share the coefficient, and for telling models apart twelve digits are plenty.
+
+    Parameters
+    ----------
+    columns : ndarray
+        Shape (pairs, columns), each pair already multiplied by the root of its weight; overwritten.
+    root : ndarray
+        The roots of the weights, of the pairs at least.
+    y : ndarray
+        What is to be explained, not multiplied.
+    """
+    pairs, many = columns.shape
+    gram, right, size = np.zeros((many, many)), np.zeros(many), np.zeros(many)
+    for k in range(pairs):
+        for i in range(many):
+            size[i] += columns[k, i] * columns[k, i]
+    for i in range(many):
+        size[i] = np.sqrt(size[i]) if size[i] > 0 else 1.0
+    for k in range(pairs):
+        for i in range(many):
+            columns[k, i] /= size[i]
+            right[i] += columns[k, i] * root[k] * y[k]
+            for j in range(i + 1):
+                gram[i, j] += columns[k, i] * columns[k, j]
+    for i in range(many):
+        for j in range(i):
+            gram[j, i] = gram[i, j]
+        gram[i, i] += 1e-12
+    solve_in_place(gram, right)
+    chi2 = 0.0
+    for k in range(pairs):
+        rest = root[k] * y[k]
+        for i in range(many):
+            rest -= columns[k, i] * right[i]
+        chi2 += rest * rest
+    for i in range(many):
+        coefficients[i] = right[i] / size[i]
+    return chi2
+
+
+@compiled
+def solve_in_place(matrix: Floats, right: Floats) -> None:
+    """Gaussian elimination with partial pivoting; the solution replaces the right-hand side."""
+    size = len(right)
+    for i in range(size):
+        pivot = i
+        for j in range(i + 1, size):
+            if abs(matrix[j, i]) > abs(matrix[pivot, i]):
+                pivot = j
+        for k in range(i, size):
+            matrix[i, k], matrix[pivot, k] = matrix[pivot, k], matrix[i, k]
+        right[i], right[pivot] = right[pivot], right[i]
+        for j in range(i + 1, size):
+            share = matrix[j, i] / matrix[i, i]
+            for k in range(i + 1, size):
+                matrix[j, k] -= share * matrix[i, k]
+            right[j] -= share * right[i]
+    for i in range(size - 1, -1, -1):
+        for k in range(i + 1, size):
+            right[i] -= matrix[i, k] * right[k]
+        right[i] /= matrix[i, i]
