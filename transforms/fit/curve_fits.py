@@ -14,7 +14,8 @@ import numpy.typing as npt
 from transforms.compiled import compiled
 from transforms.fit.curves import Curves
 from transforms.fit.lines import Floats, Ints
-from transforms.fit.orthogonal import Solution, solve, solve_row
+from transforms.fit.orthogonal import solve_row
+from transforms.sums import pairwise
 
 #: a meter's flows must differ by this share of their level before there is a slope to fit (as in `fit_line`)
 _LEAST_SPREAD = 1e-6
@@ -35,13 +36,9 @@ def fit_quadratic(x: Floats, y: Floats, w: Floats) -> Curves:
 
 
 def _polynomial(form: str, x: Floats, y: Floats, w: Floats, degree: int) -> Curves:
-    x, y, total = _filled(x, y, w)
-    level, centred = _centre(x, w, total)
-    spread = _LEAST_SPREAD * np.abs(level)
-    least = [spread**k * np.sqrt(total) * (k > 0) for k in range(degree + 1)]
-    fit = solve([centred**k for k in range(degree + 1)], y, w, least)
-    back = _shift_back(level, degree)
-    return _linear(form, fit, back, x, y, w, needed=degree + 1)
+    fits = _fit_linear(x, y, w, degree, np.zeros((len(x), 0)), 0)
+    back = _shift_back(fits[0], degree)
+    return _assemble(form, back, *fits[1:], needed=degree + 1)
 
 
 def fit_piecewise(x: Floats, y: Floats, w: Floats, knots: Floats, *, least: int = 3) -> Curves:
@@ -60,26 +57,79 @@ def fit_piecewise(x: Floats, y: Floats, w: Floats, knots: Floats, *, least: int 
     least : int
         Samples that a piece needs.
     """
-    x, y, total = _filled(x, y, w)
+    x = np.asarray(x, dtype=np.float64)
     knots = np.array(np.broadcast_to(knots, (len(x), np.shape(knots)[-1])), dtype=np.float64)
-    seen = w > 0
-    below = np.full(len(x), -np.inf)
-    for k in range(knots.shape[1]):
-        knot = knots[:, k]
-        piece = (seen & (x >= below[:, None]) & (x < knot[:, None])).sum(axis=1)
-        above = (seen & (x >= knot[:, None])).sum(axis=1)
-        keep = (piece >= least) & (above >= least)
-        below = np.where(keep, knot, below)
-        knots[:, k] = np.where(keep, knot, np.inf)
-    level, centred = _centre(x, w, total)
-    hinges = [np.maximum(x - knots[:, k : k + 1], 0.0) for k in range(knots.shape[1])]
-    spread = _LEAST_SPREAD * np.abs(level) * np.sqrt(total)
-    fit = solve([np.ones_like(x), centred, *hinges], y, w, [0.0 * spread, *[spread] * (1 + len(hinges))])
-    back = np.zeros((len(x), 2 + len(hinges), 2 + len(hinges)))
-    back[:, range(2 + len(hinges)), range(2 + len(hinges))] = 1.0
-    back[:, 0, 1] = -level
-    knots = np.where(fit.kept[:, 2:], knots, np.inf)
-    return _linear("piecewise", fit, back, x, y, w, needed=2, knots=knots)
+    fits = _fit_linear(x, y, w, 1, knots, least)
+    columns = 2 + knots.shape[1]
+    back = np.zeros((len(x), columns, columns))
+    back[:, range(columns), range(columns)] = 1.0
+    back[:, 0, 1] = -fits[0]
+    return _assemble("piecewise", back, *fits[1:], needed=2, knots=np.where(fits[3][:, 2:], knots, np.inf))
+
+
+@compiled
+def _fit_linear(
+    x: Floats, y: Floats, w: Floats, degree: int, knots: Floats, least: int
+) -> tuple[Floats, Floats, Floats, npt.NDArray[np.bool_], Floats, Floats, Floats]:
+    """Least squares of y on the powers of x less its weighted mean, and on what x is beyond knots.
+
+    ``knots`` about which there is too little to fit, see `fit_piecewise`, are made infinite.
+
+    Returns
+    -------
+    The mean (M,), coefficients (M, p), the root of their covariance (M, p, p), which columns were kept (M, p), chi2 (M,), the
+    number of samples (M,) and the flows seen (M, 2), infinite where there are none.
+    """
+    meters, width = x.shape
+    p = degree + 1 + knots.shape[1]
+    level, chi2, n = np.zeros(meters), np.zeros(meters), np.zeros(meters)
+    seen = np.zeros((meters, 2))
+    coefficients, root, kept = np.zeros((meters, p)), np.zeros((meters, p, p)), np.zeros((meters, p), np.bool_)
+    scratch, weights, limits = np.zeros((p + 1, width)), np.zeros(width), np.zeros(p)
+    share, flow, square = np.zeros(width), np.zeros(width), np.zeros(width)
+    for row in range(meters):
+        count, low, high = 0, np.inf, -np.inf
+        for k in range(width):
+            used = w[row, k] > 0
+            share[k] = w[row, k] if used else 0.0
+            flow[k] = w[row, k] * x[row, k] if used else 0.0
+            square[k] = w[row, k] * (y[row, k] * y[row, k]) if used else 0.0
+            if used:
+                weights[count], scratch[0, count], scratch[p, count] = w[row, k], x[row, k], y[row, k]
+                low, high = min(low, x[row, k]), max(high, x[row, k])
+                count += 1
+        total = pairwise(share)
+        mean = pairwise(flow) / total if total > 0 else 0.0
+        _keep_knots(scratch[0, :count], knots[row], least)
+        spread = _LEAST_SPREAD * abs(mean)
+        limits[1:] = spread * np.sqrt(total)
+        if degree == 2:
+            limits[2] = spread * spread * np.sqrt(total)
+        for k in range(count):
+            value = scratch[0, k]
+            scratch[0, k], scratch[1, k] = 1.0, value - mean
+            if degree == 2:
+                scratch[2, k] = (value - mean) * (value - mean)
+            for j in range(knots.shape[1]):
+                scratch[degree + 1 + j, k] = max(value - knots[row, j], 0.0)
+        found = solve_row(scratch, weights, count, limits, coefficients[row], root[row], kept[row])
+        level[row], n[row], seen[row, 0], seen[row, 1] = mean, count, low, high
+        chi2[row] = max(found, _ARITHMETIC * pairwise(square))
+    return level, coefficients, root, kept, chi2, n, seen
+
+
+@compiled
+def _keep_knots(x: Floats, knots: Floats, least: int) -> None:
+    below = -np.inf
+    for j in range(len(knots)):
+        piece, above = 0, 0
+        for k in range(len(x)):
+            piece += below <= x[k] and x[k] < knots[j]
+            above += x[k] >= knots[j]
+        if piece >= least and above >= least:
+            below = knots[j]
+        else:
+            knots[j] = np.inf
 
 
 def fit_power(x: Floats, y: Floats, w: Floats) -> Curves:
@@ -89,9 +139,12 @@ def fit_power(x: Floats, y: Floats, w: Floats) -> Curves:
     taken relative to its weighted geometric mean, which all but uncouples c and b.
     """
     w = np.where(np.isnan(x) | (x <= 0), 0.0, w)
-    x, y, total = _filled(x, y, w, neutral=1.0)
+    seen = w > 0
+    x, y, total = np.where(seen, x, 1.0), np.where(seen, y, 1.0), w.sum(axis=1)
     logs = np.log(x)
-    level, logs = _centre(logs, w, total)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        level = np.where(total > 0, (w * logs).sum(axis=1) / total, 0.0)
+    logs = np.where(seen, logs - level[:, None], 0.0)
     theta, root_theta, chi2, ok = _power(logs, y, w)
     with np.errstate(over="ignore", invalid="ignore"):
         b = theta[:, 1]
@@ -99,7 +152,12 @@ def fit_power(x: Floats, y: Floats, w: Floats) -> Curves:
         back = np.zeros((len(x), 2, 2))
         back[:, 0, 0], back[:, 0, 1], back[:, 1, 1] = c, -c * level, 1.0
         root = back @ root_theta
-    return _assemble("power", np.stack([c, b], axis=1), root, chi2, x, y, w, ok, np.full(len(x), 2))
+    n = seen.sum(axis=1).astype(np.float64)
+    low = np.where(seen, x, np.inf).min(axis=1, initial=np.inf)
+    high = np.where(seen, x, -np.inf).max(axis=1, initial=-np.inf)
+    chi2 = np.maximum(chi2, _ARITHMETIC * (w * y**2).sum(axis=1))
+    fitted = np.full(len(x), 2)
+    return _curves("power", np.stack([c, b], axis=1), root, chi2, n, np.stack([low, high], axis=1), ok, fitted)
 
 
 @compiled
@@ -110,6 +168,8 @@ def _power(logs: Floats, y: Floats, w: Floats) -> tuple[Floats, Floats, Floats, 
     settled = np.zeros(meters, np.bool_)
     scratch, least, step, kept = np.zeros((3, width)), np.zeros(2), np.zeros(2), np.zeros(2, np.bool_)
     tried, all_logs, all_y, all_w = np.zeros(2), np.zeros(width), np.zeros(width), np.zeros(width)
+    # the curve at the samples, where the iteration stands and where it might go
+    now, then = np.zeros(width), np.zeros(width)
     for row in range(meters):
         n = 0
         for k in range(width):
@@ -118,24 +178,26 @@ def _power(logs: Floats, y: Floats, w: Floats) -> tuple[Floats, Floats, Floats, 
                 n += 1
         log, of_y, of_w, at = all_logs[:n], all_y[:n], all_w[:n], theta[row]
         _power_start(log, of_y, of_w, at, scratch, kept)
-        best = _power_chi2(at, log, of_y, of_w)
+        best = _power_chi2(at, log, of_y, of_w, now)
         for _ in range(_MOST_STEPS):
             if n < 2:
                 break
-            _power_step(at, log, of_y, of_w, scratch, least, step, root[row], kept)
+            _power_step(now, log, of_y, of_w, scratch, least, step, root[row], kept)
             small = max(abs(step[0]), abs(step[1])) < _SETTLED
-            moved = False
+            moved, part = False, 1.0
             # Half the step, half again, where it would raise chi2; the last ones have nowhere better to go.
-            for halving in range(30):
-                tried[:] = at + step * 0.5**halving
-                value = _power_chi2(tried, log, of_y, of_w)
+            for _halving in range(30):
+                tried[:] = at + step * part
+                value = _power_chi2(tried, log, of_y, of_w, then)
                 if value <= best * (1 + 1e-12):
                     at[:], best, moved = tried, value, True
+                    now, then = then, now
                     break
+                part *= 0.5
             settled[row] |= small
             if small or not moved:
                 break
-        chi2[row] = _power_step(at, log, of_y, of_w, scratch, least, step, root[row], kept)
+        chi2[row] = _power_step(now, log, of_y, of_w, scratch, least, step, root[row], kept)
         settled[row] &= kept.all() and np.isfinite(at).all()
     return theta, root, chi2, settled
 
@@ -161,16 +223,18 @@ def _power_start(
 
 
 @compiled
-def _power_chi2(theta: Floats, log: Floats, y: Floats, w: Floats) -> float:
+def _power_chi2(theta: Floats, log: Floats, y: Floats, w: Floats, values: Floats) -> float:
+    """Chi-square, and the curve at the samples into ``values``."""
     total = 0.0
     for k in range(len(y)):
-        total += w[k] * (y[k] - np.exp(theta[0] + theta[1] * log[k])) ** 2
+        values[k] = np.exp(theta[0] + theta[1] * log[k])
+        total += w[k] * (y[k] - values[k]) ** 2
     return np.inf if np.isnan(total) else total
 
 
 @compiled
 def _power_step(
-    theta: Floats,
+    values: Floats,
     log: Floats,
     y: Floats,
     w: Floats,
@@ -181,20 +245,8 @@ def _power_step(
     kept: npt.NDArray[np.bool_],
 ) -> float:
     for k in range(len(y)):
-        value = np.exp(theta[0] + theta[1] * log[k])
-        scratch[0, k], scratch[1, k], scratch[2, k] = value, value * log[k], y[k] - value
+        scratch[0, k], scratch[1, k], scratch[2, k] = values[k], values[k] * log[k], y[k] - values[k]
     return solve_row(scratch, w, len(y), least, step, root, kept)
-
-
-def _filled(x: Floats, y: Floats, w: Floats, neutral: float = 0.0) -> tuple[Floats, Floats, Floats]:
-    """Padding replaced by a neutral finite value, and the sum of weights per meter."""
-    return np.where(w > 0, x, neutral), np.where(w > 0, y, neutral), np.asarray(w.sum(axis=1))
-
-
-def _centre(x: Floats, w: Floats, total: Floats) -> tuple[Floats, Floats]:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        level = np.where(total > 0, (w * x).sum(axis=1) / total, 0.0)
-    return level, np.where(w > 0, x - level[:, None], 0.0)
 
 
 def _shift_back(level: Floats, degree: int) -> Floats:
@@ -207,37 +259,42 @@ def _shift_back(level: Floats, degree: int) -> Floats:
     return back
 
 
-def _linear(
-    form: str, fit: Solution, back: Floats, x: Floats, y: Floats, w: Floats, needed: int, knots: Floats | None = None
-) -> Curves:
-    parameters = np.einsum("ijk,ik->ij", back, fit.coefficients)
-    ok = np.asarray(fit.kept[:, :needed].all(axis=1))
-    return _assemble(form, parameters, back @ fit.root, fit.chi2, x, y, w, ok, fit.kept.sum(axis=1), knots)
-
-
 def _assemble(
+    form: str,
+    back: Floats,
+    coefficients: Floats,
+    root: Floats,
+    kept: npt.NDArray[np.bool_],
+    chi2: Floats,
+    n: Floats,
+    seen: Floats,
+    needed: int,
+    knots: Floats | None = None,
+) -> Curves:
+    """Curves from what `_fit_linear` found and the matrices that take its coefficients to those of q."""
+    parameters = np.einsum("ijk,ik->ij", back, coefficients)
+    ok = np.asarray(kept[:, :needed].all(axis=1))
+    return _curves(form, parameters, back @ root, chi2, n, seen, ok, kept.sum(axis=1), knots)
+
+
+def _curves(
     form: str,
     parameters: Floats,
     root: Floats,
     chi2: Floats,
-    x: Floats,
-    y: Floats,
-    w: Floats,
+    n: Floats,
+    seen: Floats,
     ok: npt.NDArray[np.bool_],
     fitted: Ints,
     knots: Floats | None = None,
 ) -> Curves:
-    seen = w > 0
-    n = seen.sum(axis=1).astype(np.float64)
-    low = np.where(seen, x, np.inf).min(axis=1, initial=np.inf)
-    high = np.where(seen, x, -np.inf).max(axis=1, initial=-np.inf)
     return Curves(
         form=form,
         parameters=np.where(ok[:, None], parameters, np.nan),
         root=np.where(ok[:, None, None], root, np.nan),
-        chi2=np.where(ok, np.maximum(chi2, _ARITHMETIC * (w * y**2).sum(axis=1)), np.nan),
+        chi2=np.where(ok, chi2, np.nan),
         n=n,
         dof=n - fitted,
-        x_range=np.where(n[:, None] > 0, np.stack([low, high], axis=1), np.nan),
-        knots=np.empty((len(x), 0)) if knots is None else knots,
+        x_range=np.where(n[:, None] > 0, seen, np.nan),
+        knots=np.empty((len(n), 0)) if knots is None else knots,
     )

@@ -20,6 +20,8 @@ MOST_POINTS = 16
 _GRID = 256
 #: checks of the error within a piece, while searching and for the final statement; odd, so that its middle is one
 _CHECKS, _FINAL_CHECKS = 9, 63
+#: checks that are made at once; what bounds the memory
+_CELLS = 200_000
 
 
 @dataclass(frozen=True)
@@ -203,26 +205,26 @@ def _quantiles(grid: Floats, share: Floats, count: int) -> Floats:
 
 def _distance(curves: Curves, rows: npt.NDArray[np.int64], q: Floats, checks: int) -> tuple[Floats, Floats]:
     """Largest distance between the curves of these rows and their points, absolute and relative to q."""
-    some = Curves(
-        form=curves.form,
-        parameters=curves.parameters[rows],
-        root=curves.root[rows],
-        chi2=curves.chi2[rows],
-        n=curves.n[rows],
-        dof=curves.dof[rows],
-        x_range=curves.x_range[rows],
-        knots=curves.knots[rows],
-    )
-    value = some.at(q)
     error, relative = np.zeros(len(rows)), np.zeros(len(rows))
-    low, run, rise = q[:, :-1], np.diff(q, axis=1), np.diff(value, axis=1)
-    shares = [np.full_like(run, t) for t in np.arange(1, checks + 1) / (checks + 1)]
-    # The error over q is largest nearer the lower end; of a parabola, at the geometric mean of the two ends.
-    shares.append(np.maximum((np.sqrt(np.maximum(low, 0.0) * q[:, 1:]) - low) / run, 1e-3))
-    for t in shares:
-        place = low + t * run
-        off = np.abs(some.at(place) - (value[:, :-1] + t * rise))
-        error = np.maximum(error, off.max(axis=1))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            relative = np.maximum(relative, np.where(off > 0, off / np.abs(place), 0.0).max(axis=1))
+    most = max(1, _CELLS // ((q.shape[1] - 1) * (checks + 1)))
+    for begin in range(0, len(rows), most):
+        some = slice(begin, begin + most)
+        error[some], relative[some] = _distance_of(curves.pick(rows[some]), q[some], checks)
     return error, relative
+
+
+def _distance_of(curves: Curves, q: Floats, checks: int) -> tuple[Floats, Floats]:
+    """The same of some curves, all checks of all their pieces at once."""
+    value = curves.at(q)
+    low, run, rise = q[:, :-1], np.diff(q, axis=1), np.diff(value, axis=1)
+    share = np.empty((checks + 1, *run.shape))
+    share[:checks] = (np.arange(1, checks + 1) / (checks + 1))[:, None, None]
+    # The error over q is largest nearer the lower end; of a parabola, at the geometric mean of the two ends.
+    share[checks] = np.maximum((np.sqrt(np.maximum(low, 0.0) * q[:, 1:]) - low) / run, 1e-3)
+    share = share.transpose(1, 0, 2)
+    place = low[:, None] + share * run[:, None]
+    straight = value[:, None, :-1] + share * rise[:, None]
+    off = np.abs(curves.at(place.reshape(len(q), -1)).reshape(place.shape) - straight)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = np.where(off > 0, off / np.abs(place), 0.0)
+    return off.max(axis=(1, 2)), relative.max(axis=(1, 2))

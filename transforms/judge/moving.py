@@ -7,7 +7,7 @@ import numpy as np
 from transforms.compiled import compiled
 from transforms.fit.lines import Floats, Ints
 from transforms.judge.evidence import Bools
-from transforms.judge.normal import weighted_fit
+from transforms.judge.normal import COLUMNS, weighted_fit
 from transforms.judge.samples import Samples
 from transforms.statistics import f_survival
 from transforms.sums import pairwise
@@ -70,7 +70,7 @@ def _descriptions(
     whole, slow, sudden = np.zeros(meters), np.zeros(meters), np.zeros(meters)
     moved, before = np.zeros(meters), np.zeros(meters)
     of_x, of_y, of_us = np.zeros(most), np.zeros(most), np.zeros(most, np.int64)
-    columns, root, even = np.zeros((most, 4)), np.zeros(most), np.zeros(4)
+    columns, root, even = np.zeros((most, COLUMNS)), np.zeros(most), np.zeros(COLUMNS)
     share, flow = np.zeros(most), np.zeros(most)
     for row in range(meters):
         begin, end = first_flowing[row], first_flowing[row + 1]
