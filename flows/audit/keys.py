@@ -12,6 +12,7 @@ from functools import cached_property
 import polars as pl
 
 from transforms.canonical import canonical
+from transforms.judge.kept import VERSION as LOOKED
 from transforms.lake import Lake, LakeFile
 from transforms.match import Parties
 from transforms.match.samples import LOOK_BACK
@@ -104,7 +105,7 @@ class Keys:
         """The key of what the second look found, beyond that of the moments it goes with."""
         digest = hashlib.sha256()
         values = {key: str(written(value)) for key, value, _ in leaves(self._policy) if not key.startswith(_ASIDE)}
-        digest.update(canonical(values).encode())
+        digest.update(canonical({"version": str(LOOKED), **values}).encode())
         digest.update(near.fleet.encode())
         digest.update(near.calibrated.until(chunk.end.date()).encode())
         return digest.hexdigest()[:40]

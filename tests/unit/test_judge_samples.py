@@ -95,7 +95,7 @@ def test_a_weighted_fit_is_that_of_statsmodels() -> None:
         y = 3 + 1.1 * x + 0.2 * x * t + rng.normal(0, 5, x.shape)
         w = 1 / (1 + (0.01 * x) ** 2)
         columns, found = np.column_stack([x, np.ones(30), x * t, t]), np.zeros(4)
-        chi2 = weighted_fit(np.sqrt(w)[:, None] * columns, np.sqrt(w), y, found)
+        chi2 = weighted_fit(np.sqrt(w)[:, None] * columns, np.sqrt(w), y, found, np.zeros((4, 6)))
         told = sm.WLS(y, columns, w).fit()
         assert found == pytest.approx(told.params, rel=1e-5)
         assert chi2 == pytest.approx(told.ssr, rel=1e-6)

@@ -13,6 +13,7 @@ import pytest
 from flows.cli.telling import outcome_lines
 from flows.cycle import Outcome
 from transforms.judge import second_look
+from transforms.judge.kept import from_table, to_table
 from transforms.judge.second_look import ROBUST, SecondLook, choose_whom, take_second_look
 from transforms.policy import Policy
 from transforms.summarise.pairs import Pairs
@@ -71,7 +72,34 @@ def test_not_looked_at_is_neutral() -> None:
     assert not any(getattr(none, name).any() for name in flags)
     assert none.lag.tolist() == none.changed_us.tolist() == [0, 0, 0]
     assert np.isnan(none.dead).all()
-    assert set(none.robust) == set(ROBUST)
+    assert none.robust == {}
+
+
+@pytest.mark.parametrize("curved", [False, True])
+def test_what_verdicts_ask_for_is_kept(curved: bool) -> None:
+    rng = np.random.default_rng(3)
+    some = np.array([1, 4, 5, 8])
+    second = SecondLook.none(9)
+    second.looked[some] = True
+    names = {"stuck", "dropout", "reverse", "skewed", "drifting", "step", "lag", "changed_us", "dead", "change"}
+    for name in names:
+        values = getattr(second, name)
+        values[some] = rng.integers(0, 2, 4) if values.dtype == np.bool_ else rng.integers(-9, 9, 4)
+    if curved:
+        second.curved[4] = True
+        second.curve_q[4, :3], second.curve_q_meter[4, :3] = [1.0, 2.0, 4.0], [1.5, 2.5, 3.0]
+        second.curve_q[4, 3:] = second.curve_q_meter[4, 3:] = np.nan
+        second.curve_error[4], second.curve_uncertainty[4] = 0.1, 0.2
+        second.robust.update({name: np.full(9, np.nan) for name in ROBUST})
+        second.robust["a1"][[1, 5]] = 1.04
+    kept = from_table(to_table(second), 9)
+    names |= {"looked", "curved", "curve_q", "curve_q_meter", "curve_error", "curve_uncertainty"}
+    for name in names:
+        assert np.array_equal(getattr(kept, name), getattr(second, name), equal_nan=True), name
+    assert set(kept.robust) == set(second.robust)
+    for name in second.robust:
+        assert np.array_equal(kept.robust[name], second.robust[name], equal_nan=True)
+    assert to_table(kept).equals(to_table(second))
 
 
 def test_the_terminal_says_when_some_were_left_out(tmp_path: Path) -> None:

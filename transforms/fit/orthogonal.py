@@ -103,7 +103,7 @@ def solve_row(
         for i in range(p + 1):
             scratch[i, k] *= share
     for i in range(p + 1):
-        whole = np.sqrt(_dot(scratch[i], scratch[i], width))
+        whole = np.sqrt(_dot(scratch[i], scratch[i], width)) if i < p else 0.0
         for _ in range(2):
             for j in range(i):
                 share = _dot(scratch[j], scratch[i], width)
@@ -115,7 +115,7 @@ def solve_row(
                     projections[j] += share
         if i == p:
             break
-        norm = np.sqrt(_dot(scratch[i], scratch[i], width))
+        norm = np.sqrt(_dot(scratch[i], scratch[i], width)) if i > 0 else whole
         kept[i] = norm > max(_NEGLIGIBLE * whole, least[i])
         triangle[i, i] = norm if kept[i] else 1.0
         for k in range(width):

@@ -56,8 +56,9 @@ class Curved:
     @staticmethod
     def none(meters: int, pairs: int) -> Curved:
         """Of meters that no curve describes."""
-        points, numbers = np.full((2, meters, MOST_POINTS), np.nan), np.full((3, meters), np.nan)
-        return Curved(np.zeros(meters, dtype=bool), *points, *numbers[:2], np.full(pairs, np.nan), numbers[2])
+        q, q_meter = np.full((2, meters, MOST_POINTS), np.nan)
+        error, uncertainty, p = np.full((3, meters), np.nan)
+        return Curved(np.zeros(meters, dtype=bool), q, q_meter, error, uncertainty, np.full(pairs, np.nan), p)
 
 
 def best_curve(samples: Samples, q2: Floats, significance: float, form_significance: float) -> Curved:
@@ -139,9 +140,9 @@ def may_bend(samples: Samples, rows: Ints, significance: float) -> Ints:
     regression finds without trying forms (Barlow et al., Statistical Inference under Order Restrictions, 1972). Where that
     scatters more than is normal already, `best_curve` finds none.
     """
-    flowing = samples.first_flowing[rows + 1] - samples.first_flowing[rows]
+    dof = (samples.first_flowing[rows + 1] - samples.first_flowing[rows]).astype(np.float64) - 2.0
     # two parameters at least; and rounding must exclude nobody
-    limit = chi_square_limit(flowing - 2.0, significance) * (1 + 1e-6)
+    limit = chi_square_limit(dof, significance) * (1 + 1e-6)
     some = samples.x, samples.y, samples.flowing, samples.first_flowing, samples.weights
     return rows[_rises(rows, *some, LEAST_SLOPE, limit)]
 

@@ -1,43 +1,63 @@
-"""What second looks found, as a table to be kept, and back: the samples need not be read again to judge anew."""
+"""What second looks found, as a table to be kept, and back: the samples need not be read again to judge anew.
+
+Verdicts rest on it, so all that they ask for is there; p values are not, which only explain a window, and that looks anew.
+"""
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from transforms.fit.points import MOST_POINTS
 from transforms.judge.second_look import ROBUST, SecondLook
 
+#: a change of the table, or of what the numbers in it mean, is another version
+VERSION = 2
+
+#: told by one bit each, the first by the lowest
+_FLAGS = ("stuck", "dropout", "reverse", "skewed", "drifting", "step", "curved")
+_NUMBERS = ("lag", "changed_us", "dead", "change")
+_OF_CURVES = ("curve_error", "curve_uncertainty")
 _POINTS = ("curve_q", "curve_q_meter")
-_FLAGS = tuple(one.name for one in fields(SecondLook) if one.name not in ("robust", *_POINTS))
 
 
 def to_table(second: SecondLook) -> pl.DataFrame:
-    """One line per row that was looked at: ``row`` and everything that was found."""
+    """One line per row that was looked at: ``row`` and what was found; no columns of curves or robust lines where there is
+    none."""
     rows = np.flatnonzero(second.looked)
-    columns: dict[str, object] = {"row": rows}
-    columns |= {name: getattr(second, name)[rows] for name in _FLAGS}
-    columns |= {f"robust_{name}": second.robust[name][rows] for name in ROBUST}
+    flags = np.zeros(len(rows), dtype=np.uint8)
+    for bit, name in enumerate(_FLAGS):
+        flags |= getattr(second, name)[rows].astype(np.uint8) << np.uint8(bit)
+    columns: dict[str, object] = {"row": rows.astype(np.int32), "flags": flags}
+    columns |= {name: getattr(second, name)[rows] for name in _NUMBERS}
+    columns |= {f"robust_{name}": values[rows] for name, values in second.robust.items()}
     curved = second.curved[rows]
-    for name in _POINTS:
-        wide = pl.Series(getattr(second, name)[rows], dtype=pl.Array(pl.Float64, MOST_POINTS)).arr.to_list()
-        columns[name] = pl.select(pl.when(pl.Series(curved)).then(wide)).to_series()
+    if curved.any():
+        columns |= {name: getattr(second, name)[rows] for name in _OF_CURVES}
+        ends = np.concatenate([[0], np.cumsum(curved) * MOST_POINTS]).astype(np.int32)
+        for name in _POINTS:
+            points = getattr(second, name)[rows[curved]].ravel()
+            columns[name] = pl.Series(pa.ListArray.from_arrays(ends, points, mask=pa.array(~curved)))
     return pl.DataFrame(columns)
 
 
 def from_table(table: pl.DataFrame, rows: int) -> SecondLook:
     """The second look that `to_table` told, of so many rows."""
     second = SecondLook.none(rows)
-    at = table["row"].to_numpy()
-    for name in _FLAGS:
-        getattr(second, name)[at] = table[name].to_numpy()
+    at, flags = table["row"].to_numpy(), table["flags"].to_numpy()
+    second.looked[at] = True
+    for bit, name in enumerate(_FLAGS):
+        getattr(second, name)[at] = flags >> np.uint8(bit) & np.uint8(1)
+    for name in (*_NUMBERS, *_OF_CURVES):
+        if name in table.columns:
+            getattr(second, name)[at] = table[name].to_numpy()
     for name in ROBUST:
-        second.robust[name][at] = table[f"robust_{name}"].to_numpy()
+        if f"robust_{name}" in table.columns:
+            second.robust[name] = np.full(rows, np.nan)
+            second.robust[name][at] = table[f"robust_{name}"].to_numpy()
     for name in _POINTS:
-        told = table.filter(pl.col(name).is_not_null())
-        if told.height:
-            points = np.array(told[name].to_list(), dtype=np.float64)
-            getattr(second, name)[told["row"].to_numpy()] = points
+        if name in table.columns:
+            told = table.filter(pl.col(name).is_not_null())
+            getattr(second, name)[told["row"].to_numpy()] = np.array(told[name].to_list(), dtype=np.float64)
     return second

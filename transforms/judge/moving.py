@@ -40,7 +40,7 @@ def change_test(
     """
     pairs = samples.first, samples.us, samples.x, samples.y, samples.flowing, samples.first_flowing, samples.weights
     n, whole, slow, sudden, moved, before, moment = _descriptions(*pairs, samples.widths)
-    rest = prior_dof + n - 4.0
+    rest: Floats = prior_dof + n.astype(np.float64) - 4.0
     scale = (prior_dof + np.minimum(slow, sudden)) / np.maximum(rest, 1.0)
     tries = np.maximum(n - 2 * SIDE + 1, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -71,7 +71,7 @@ def _descriptions(
     moved, before = np.zeros(meters), np.zeros(meters)
     of_x, of_y, of_us = np.zeros(most), np.zeros(most), np.zeros(most, np.int64)
     columns, root, even = np.zeros((most, COLUMNS)), np.zeros(most), np.zeros(COLUMNS)
-    share, flow = np.zeros(most), np.zeros(most)
+    share, flow, room = np.zeros(most), np.zeros(most), np.zeros((COLUMNS, COLUMNS + 2))
     for row in range(meters):
         begin, end = first_flowing[row], first_flowing[row + 1]
         span = max(us[first[row + 1] - 1], np.int64(1))
@@ -84,14 +84,14 @@ def _descriptions(
             root[i], t = np.sqrt(w[i]), us[k] / span - 0.5
             columns[i, 0], columns[i, 1] = root[i] * x[k], root[i]
             columns[i, 2], columns[i, 3] = root[i] * (x[k] * t), root[i] * t
-        slow[row] = weighted_fit(columns[: n[row]], root, of_y, even)
+        slow[row] = weighted_fit(columns[: n[row]], root, of_y, even, room)
         moved[row] = even[2] + even[3] / (pairwise(flow[: widths[row]]) / pairwise(share[: widths[row]]))
         whole[row], before[row], sudden[row], moment[row] = _best_split(w, of_x, of_y, of_us)
     return n, whole, slow, sudden, moved, before, moment
 
 
 @compiled
-def _best_split(w: Floats, x: Floats, y: Floats, us: Ints) -> tuple[float, float, float, int]:
+def _best_split(w: Floats, x: Floats, y: Floats, us: Ints) -> tuple[float, float, float, np.int64]:
     """Of one meter's flowing pairs: chi-square about one line; and of two gains with an offset each, before and after the best
     moment: change of the mean error, chi-square and the moment, half way between the pairs around it [us]."""
     n = len(w)

@@ -12,7 +12,7 @@ COLUMNS = 4
 
 
 @compiled
-def weighted_fit(columns: Floats, root: Floats, y: Floats, coefficients: Floats) -> float:
+def weighted_fit(columns: Floats, root: Floats, y: Floats, coefficients: Floats, room: Floats) -> float:
     """Weighted least squares of one meter's y on `COLUMNS` columns: the coefficients, into an array that the caller holds, and
     chi-square.
 
@@ -27,9 +27,12 @@ def weighted_fit(columns: Floats, root: Floats, y: Floats, coefficients: Floats)
         The roots of the weights, of the pairs at least.
     y : ndarray
         What is to be explained, not multiplied.
+    room : ndarray
+        Shape (columns, columns + 2), to work in: a loop over meters need not ask for memory for each.
     """
     pairs = len(columns)
-    gram, right, size = np.zeros((COLUMNS, COLUMNS)), np.zeros(COLUMNS), np.zeros(COLUMNS)
+    room[:] = 0.0
+    gram, right, size = room[:, :COLUMNS], room[:, COLUMNS], room[:, COLUMNS + 1]
     for k in range(pairs):
         for i in range(COLUMNS):
             size[i] += columns[k, i] * columns[k, i]

@@ -72,9 +72,21 @@ class Samples:
         rows = pairs.meter_no
         relative = model.repeatability[rows] ** 2 + reference.repeatability**2
         rounding = model.resolution[rows] ** 2 / 6
-        found = _flowing(pairs.first, pairs.x, q1[rows], relative, rounding)
-        of_meter = relative, rounding, interval_us[rows], model.resolution[rows]
-        return Samples(rows, pairs.first, pairs.us, pairs.x, pairs.y, *found, *of_meter)
+        flowing, first_flowing, weights = _flowing(pairs.first, pairs.x, q1[rows], relative, rounding)
+        return Samples(
+            meter_no=rows,
+            first=pairs.first,
+            us=pairs.us,
+            x=pairs.x,
+            y=pairs.y,
+            flowing=flowing,
+            first_flowing=first_flowing,
+            weights=weights,
+            relative=relative,
+            rounding=rounding,
+            interval_us=interval_us[rows],
+            resolution=model.resolution[rows],
+        )
 
     def pick(self, rows: Ints) -> Samples:
         """The same of some of the meters."""

@@ -40,7 +40,7 @@ class SecondLook(Kinds):
     """What the samples say, one entry per paired meter of the bucket; neutral for those not looked at.
 
     ``looked`` says whose samples were looked at. The others are as in `Kinds` and `Curved`; ``curved`` says that a curve
-    describes the meter; ``robust`` holds the parameters of robust lines, NaN where the policy does not ask for them.
+    describes the meter; ``robust`` holds the parameters of robust lines, and nothing if the policy does not ask for them.
     """
 
     looked: Bools
@@ -58,11 +58,10 @@ class SecondLook(Kinds):
             return self
         blank = SecondLook.none(len(rows))
         for one in fields(SecondLook):
-            if one.name == "robust":
-                for name, values in blank.robust.items():
-                    values[rows] = self.robust[name][rows]
-            else:
+            if one.name != "robust":
                 getattr(blank, one.name)[rows] = getattr(self, one.name)[rows]
+        for name, values in self.robust.items():
+            blank.robust[name] = np.where(rows, values, np.nan)
         return blank
 
     @staticmethod
@@ -77,8 +76,7 @@ class SecondLook(Kinds):
         }
         # asked of curves only, and memory that is not written to is none
         arrays |= {name: np.zeros((meters, MOST_POINTS)) for name in ("curve_q", "curve_q_meter")}
-        arrays["robust"] = {name: flows.copy() for name in ROBUST}
-        return SecondLook(**arrays)
+        return SecondLook(**arrays | {"robust": {}})
 
 
 def choose_whom(wanted: Bools, found: Findings, policy: Policy, window: Ints | None = None) -> Ints:
@@ -149,6 +147,7 @@ def _look_at(samples: Samples, result: SecondLook, found: Findings, q2: Floats, 
     if policy.fit.estimator == "robust":
         lines = robust_lines(samples)
         for name in ROBUST:
+            result.robust[name] = np.full(len(result.looked), np.nan)
             result.robust[name][rows] = getattr(lines, name)
     odd = kinds.stuck | kinds.dropout | kinds.skewed
     bent = np.flatnonzero(~odd & ((found.curved_p[rows] < PERHAPS * judge.form_significance) | ~found.mapping[rows]))

@@ -72,6 +72,7 @@ def work_out(
     else:
         whom = choose_whom(standing.doubtful, found, policy, number)
         second = take_second_look(whom, look, found, paired, model, reference, policy)
-    found = replace(found, published=with_robust(found.published, second.robust, found.choice.index, reference))
+    if second.robust:
+        found = replace(found, published=with_robust(found.published, second.robust, found.choice.index, reference))
     verdict, reason, form = climb(standing, found, second, model, policy)
     return Worked(model, reference, found, n_pairs, coverage, standing, second, verdict, reason, form)

@@ -65,9 +65,9 @@ class SampleSource:
         found = Pairs.none()
         if matched.q is not None and matched.q_meter is not None:
             where = matched.q, matched.q_meter, matched.watched, matched.slots_us, matched.phase
-            first, *pairs = _pairs_of(rows, *where, self.kinds.per_lph, self.kinds.top)
+            first, us, x, y = _pairs_of(rows, *where, self.kinds.per_lph, self.kinds.top)
             some = np.flatnonzero(np.diff(first))
-            found = Pairs(meters[some], np.append(first[some], first[-1]), *pairs)
+            found = Pairs(meters[some], np.append(first[some], first[-1]), us, x, y)
         if self.few is None or not self.few.pairs.height:
             return found
         number = np.repeat(found.meter_no, np.diff(found.first))
