@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from flows.audit.desk import Desk
 from flows.audit.plan import Setting
+from flows.memory import keep_what_is_freed
 from transforms import statistics
 
 A = TypeVar("A")
@@ -65,6 +66,7 @@ def _work(job: Callable[[Desk, A], T], item: A) -> T:
 def _sit_down(setting: Setting) -> None:
     """Load what the process needs, and see to it that it ends with the one that started it, however that ends."""
     threading.Thread(target=_leave_with_parent, daemon=True).start()
+    keep_what_is_freed()
     statistics.load()
     _DESK.append(Desk(setting))
 

@@ -24,6 +24,7 @@ from flows.audit.samples import pairs_of, some_windows
 from flows.audit.tables import WINDOWS_FILE, windows_reader
 from flows.audit.what_if import NOTES
 from flows.findings import in_order, row_accounting, told_of
+from flows.memory import keep_what_is_freed
 from flows.settings import use_matplotlib_in
 from transforms.audit import comparison_summary
 from transforms.audit.compliance import in_service_factor
@@ -79,6 +80,7 @@ def audit(
     command
         What repeats the audit, as it will be told.
     """
+    keep_what_is_freed()
     desk = Desk(setting)
     facts = _facts(setting, desk, home, reader, command)
     folder = home.reports / name_of(setting, facts["digest"])

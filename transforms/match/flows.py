@@ -85,12 +85,13 @@ def flows_of(laid: Laid, windows: int, back: int, instant: Bools, settled: float
     """
     grid, devices = laid.grid, len(laid.phase)
     width = (grid.slots - back) // windows
-    lph = np.full((devices, windows, width), np.nan)
     derived_us = np.zeros((devices, windows), dtype=np.int64)
     by_signal = instant if laid.flow is not None else np.zeros(devices, dtype=bool)
     if laid.flow is not None:
         plain = laid.flow[:, back:].reshape(devices, windows, width)
         lph = plain if not by_signal.any() else np.where(by_signal[:, None, None], np.nan, plain)
+    else:
+        lph = np.full((devices, windows, width), np.nan)
     readings = [(rows, laid.flow, True) for rows in (np.flatnonzero(by_signal),) if len(rows)]
     if laid.register is not None:
         counting = np.flatnonzero(~np.isnan(laid.register).all(axis=1) & ~instant)
@@ -187,16 +188,19 @@ def _activity(lph: Floats, step_us: int) -> tuple[Ints, Ints]:
         for window in range(windows):
             n = 0
             for slot in range(width):
-                stamps[n] = slot
                 n += not np.isnan(lph[device, window, slot])
-                if n == width:
-                    break
             counts[device, window] = n
             if n < 2:
                 continue
             if n == width:
                 intervals[device, window] = step_us
                 continue
+            n = 0
+            for slot in range(width):
+                stamps[n] = slot
+                n += not np.isnan(lph[device, window, slot])
+                if n == counts[device, window]:
+                    break
             total, squares = np.int64(0), np.int64(0)
             for k in range(n):
                 since = stamps[k] - stamps[0]
@@ -210,7 +214,17 @@ def _activity(lph: Floats, step_us: int) -> tuple[Ints, Ints]:
                 continue
             edge = min(n, EDGE)
             for k in range(edge - 1):
-                gaps[k] = stamps[k + 1] - stamps[k]
-                gaps[edge - 1 + k] = stamps[n - edge + k + 1] - stamps[n - edge + k]
-            intervals[device, window] = np.sort(gaps[: 2 * (edge - 1)])[edge - 2] * step_us
+                _insert(gaps, 2 * k, stamps[k + 1] - stamps[k])
+                _insert(gaps, 2 * k + 1, stamps[n - edge + k + 1] - stamps[n - edge + k])
+            intervals[device, window] = gaps[edge - 2] * step_us
     return counts, intervals
+
+
+@compiled
+def _insert(rising: Ints, count: int, value: int) -> None:
+    """Put a value into its place among the first few, which are in order."""
+    at = count
+    while at > 0 and rising[at - 1] > value:
+        rising[at] = rising[at - 1]
+        at -= 1
+    rising[at] = value

@@ -80,6 +80,14 @@ class Parties:
         return numbers
 
     @cached_property
+    def models(self) -> pl.DataFrame:
+        """The fleet table in the order of ``codes``, null for those that are not ``registered``."""
+        named = pl.DataFrame({"feature_code": self.codes}, schema={"feature_code": pl.String})
+        known = self.fleet.with_columns(registered=pl.lit(True))
+        found = named.join(known, on="feature_code", how="left", maintain_order="left")
+        return found.with_columns(pl.col("registered").fill_null(False))
+
+    @cached_property
     def registers(self) -> pl.DataFrame:
         """What is known of the meters' registers, `transforms.match.samples.REGISTERS`."""
         return registers_of(self.devices, self.fleet)

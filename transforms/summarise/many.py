@@ -22,6 +22,8 @@ _COUNTED = ("n_above", "n_below", "n_band_above", "n_band_below")
 _EXTREMES = ("x_min", "y_min", "x_max", "y_max")
 
 HIGHEST, LOWEST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+#: added and taken away again it leaves the nearest whole number, half to even, of any flow that a meter could show
+_ROUND = 1.5 * 2.0**52
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class OnGrid:
 
 @dataclass(frozen=True)
 class Listed:
-    """Pairs in a list, in order of the ``row`` whose they are: flows [L/h], and when [us] since the window's start."""
+    """Pairs in a list, in order of the ``row`` whose they are, and of time: flows [L/h], and when [us] since the window's
+    start."""
 
     row: Ints
     us: Ints
@@ -87,17 +90,15 @@ def moments_of(grid: OnGrid, few: Listed, place: Ints, kinds: Kinds, parts: int,
     rows = int(place.max(initial=-1)) + 1
     begins = np.searchsorted(few.row, np.arange(len(place) + 1))
     # as many as there could be; memory that is not written to is none
-    most = rows * min(parts * BINS, grid.q.shape[2]) + min(rows * parts * BINS, len(few.row))
+    most = rows * (min(parts * BINS, grid.q.shape[2]) + 1) + min(rows * parts * BINS, len(few.row))
     cell, sums = np.empty(most, dtype=np.int64), np.empty((most, len(SUMMED)), dtype=np.int64)
     first = np.zeros(rows + 1, dtype=np.int64)
     counts = np.zeros((len(_COUNTED), 1, 2, rows), dtype=np.int64)
     extremes = np.empty((len(_EXTREMES), 1, BINS, rows), dtype=np.int64)
     of_kind = np.stack([getattr(kinds, name) for name in Kinds.__dataclass_fields__], axis=1)
-    part = (grid.us + grid.phase[:, None]) // part_us
-    on_list = (few.q, few.q_meter, few.us // part_us, begins)
-    total = _sum(
-        grid.q, grid.q_meter, grid.watched, part, *on_list, place, of_kind, parts, first, cell, sums, counts, extremes
-    )
+    on_grid = (grid.q, grid.q_meter, grid.watched, grid.us, grid.phase)
+    on_list = (few.q, few.q_meter, few.us, begins)
+    total = _sum(*on_grid, *on_list, part_us, parts, place, of_kind, first, cell, sums, counts, extremes)
     values = dict(zip(_COUNTED, counts, strict=True)) | dict(zip(_EXTREMES, extremes, strict=True))
     return Moments(values, Cells(first, cell[:total], sums[:total]), parts)
 
@@ -107,101 +108,156 @@ def _sum(
     q: Floats,
     q_meter: Floats,
     watched: Bools,
-    part: Ints,
+    us: Ints,
+    phase: Ints,
     listed_q: Floats,
     listed_q_meter: Floats,
-    listed_part: Ints,
+    listed_us: Ints,
     begins: Ints,
+    part_us: int,
+    parts: int,
     place: Ints,
     kinds: Floats,
-    parts: int,
     first: Ints,
     cells: Ints,
     sums: Ints,
     counts: Ints,
     extremes: Ints,
 ) -> int:
-    """Fill the arrays given; returns the number of cells that hold pairs."""
-    windows, slots = watched.shape[1], q.shape[2]
-    longest = slots
-    for row in range(len(place)):
-        longest = max(longest, begins[row + 1] - begins[row])
-    of_x, of_y, of_part = np.zeros(longest), np.zeros(longest), np.zeros(longest, np.int64)
-    own, reach, told = np.zeros((parts * BINS, 6), np.int64), np.zeros((BINS, 4), np.int64), np.zeros(4, np.int64)
+    """Fill the arrays given; returns the number of cells that hold pairs.
+
+    One large loop: a function of this size that is called for each row would double the time.
+    """
+    windows = watched.shape[1]
+    longest = max(q.shape[2], np.max(begins[1:] - begins[:-1])) if len(place) else 0
+    # one more than a row may have: what is still is written, too, and then overwritten
+    of_x, of_y, of_us = np.zeros(longest + 1), np.zeros(longest + 1), np.zeros(longest + 1, np.int64)
+    own, reach = np.zeros((BINS, 6), np.int64), np.zeros((BINS, 4), np.int64)
     total = 0
     for row in range(len(place)):
-        at, kind = place[row], kinds[row]
+        at = place[row]
         if at < 0:
             continue
-        n, still = 0, 0
+        scale, q1, q2, q3 = kinds[row, 0], kinds[row, 1], kinds[row, 2], kinds[row, 3]
+        top, low, high = kinds[row, 4], kinds[row, 5], kinds[row, 6]
+        still, late = 0, np.int64(0)
         device, window = row // windows, row % windows
         if watched[device, window]:
-            for slot in range(slots):
-                a, b = q[device, window, slot], q_meter[device, window, slot]
-                if a == 0.0 and b == 0.0:
-                    still += 1
-                else:
-                    of_x[n], of_y[n], of_part[n] = a, b, part[device, slot]
-                    n += 1
+            n = _moving(q, q_meter, us, device, window, of_x, of_y, of_us)
+            still, late = 0 if np.isnan(scale) else q.shape[2] - n, phase[device]
         else:
-            listed = slice(begins[row], begins[row + 1])
-            n = begins[row + 1] - begins[row]
-            of_x[:n], of_y[:n], of_part[:n] = listed_q[listed], listed_q_meter[listed], listed_part[listed]
-        _add_up(of_x, of_y, of_part, n, 0 if np.isnan(kind[0]) else still, kind, own, reach, told)
-        total = _keep(own, total, cells, sums)
+            n = _copied(listed_q, listed_q_meter, listed_us, begins[row], begins[row + 1], of_x, of_y, of_us)
+        _forget(reach)
+        above, below, in_above, in_below = 0, 0, 0, 0
+        # the first cell is that of all that does not flow, which is known at the end
+        head, part, edge = total, 0, part_us - late
+        total += 1
+        for k in range(n):
+            x, y = (of_x[k] * scale + _ROUND) - _ROUND, (of_y[k] * scale + _ROUND) - _ROUND
+            # comparisons with NaN are false, as a pair without one of its readings is none
+            if not ((abs(x) <= top) & (abs(y) <= top)):
+                continue
+            if of_us[k] >= edge:
+                total = _append(own, part * BINS, total, cells, sums)
+                while of_us[k] >= edge and part < parts - 1:
+                    part += 1
+                    edge += part_us
+            ix, iy = np.int64(x), np.int64(y)
+            flows = np.uint8(x >= q1)
+            # between Q2 and Q3 in half decades; no branches, of which a processor would guess many wrong
+            above_q2 = np.uint8(ix >= 31_623) + np.uint8(ix >= 100_000) + np.uint8(ix >= 316_228) + np.uint8(x >= q3)
+            of_bin = flows * (np.uint8(1) + np.uint8(x >= q2) * (np.uint8(1) + above_q2))
+            more, less = y - x, x - y
+            above += flows & (more > 0)
+            below += flows & (less > 0)
+            in_above += flows & (low <= more) & (more <= high)
+            in_below += flows & (low <= less) & (less <= high)
+            _add(own, reach, of_bin, ix, iy)
+        total = _append(own, part * BINS, total, cells, sums)
+        _add_still(own, reach, still)
+        total = _put_first(own, head, total, cells, sums)
         first[at + 1] = total
+        counts[0, 0, 1, at], counts[1, 0, 1, at] = above, below
+        counts[2, 0, 1, at], counts[3, 0, 1, at] = in_above, in_below
         for what in range(4):
-            counts[what, 0, 1, at] = told[what]
             for k in range(BINS):
                 extremes[what, 0, k, at] = reach[k, what]
     return total
 
 
 @compiled
-def _keep(own: Ints, total: int, cells: Ints, sums: Ints) -> int:
-    """Append the cells that hold pairs; returns how many there are then."""
-    for cell in range(len(own)):
-        if own[cell, 0]:
-            cells[total] = cell
+def _moving(
+    q: Floats, q_meter: Floats, us: Ints, device: int, window: int, of_x: Floats, of_y: Floats, of_us: Ints
+) -> int:
+    """Fetch the pairs of a row of the grid that are not still; returns how many there are."""
+    n = 0
+    for slot in range(q.shape[2]):
+        a, b = q[device, window, slot], q_meter[device, window, slot]
+        of_x[n], of_y[n], of_us[n] = a, b, us[slot]
+        n += not ((a == 0.0) & (b == 0.0))
+    return n
+
+
+@compiled
+def _copied(q: Floats, q_meter: Floats, us: Ints, begin: int, end: int, of_x: Floats, of_y: Floats, of_us: Ints) -> int:
+    """Fetch pairs of the list; returns how many there are."""
+    for k in range(end - begin):
+        of_x[k], of_y[k], of_us[k] = q[begin + k], q_meter[begin + k], us[begin + k]
+    return end - begin
+
+
+@compiled
+def _forget(reach: Ints) -> None:
+    for of_bin in range(BINS):
+        reach[of_bin, 0], reach[of_bin, 1], reach[of_bin, 2], reach[of_bin, 3] = HIGHEST, HIGHEST, LOWEST, LOWEST
+
+
+@compiled
+def _add(own: Ints, reach: Ints, of_bin: int, ix: int, iy: int) -> None:
+    """Add a pair to its bin."""
+    own[of_bin, 0] += 1
+    own[of_bin, 1] += ix
+    own[of_bin, 2] += iy
+    own[of_bin, 3] += ix * ix
+    own[of_bin, 4] += ix * iy
+    own[of_bin, 5] += iy * iy
+    reach[of_bin, 0], reach[of_bin, 1] = min(reach[of_bin, 0], ix), min(reach[of_bin, 1], iy)
+    reach[of_bin, 2], reach[of_bin, 3] = max(reach[of_bin, 2], ix), max(reach[of_bin, 3], iy)
+
+
+@compiled
+def _add_still(own: Ints, reach: Ints, still: int) -> None:
+    """Count so many pairs of nothing."""
+    if still > 0:
+        own[0, 0] += still
+        reach[0, 0], reach[0, 1] = min(reach[0, 0], 0), min(reach[0, 1], 0)
+        reach[0, 2], reach[0, 3] = max(reach[0, 2], 0), max(reach[0, 3], 0)
+
+
+@compiled
+def _append(own: Ints, base: int, total: int, cells: Ints, sums: Ints) -> int:
+    """Append the cells of a part in which something flows, and begin anew; returns how many there are then."""
+    for of_bin in range(1, BINS):
+        if own[of_bin, 0]:
+            cells[total] = base + of_bin
             for what in range(6):
-                sums[total, what] = own[cell, what]
+                sums[total, what] = own[of_bin, what]
+                own[of_bin, what] = 0
             total += 1
     return total
 
 
 @compiled
-def _add_up(
-    of_x: Floats, of_y: Floats, part: Ints, n: int, still: int, kind: Floats, own: Ints, reach: Ints, told: Ints
-) -> None:
-    """Sums by cell, extremes by bin and counts of differences of one row's pairs, of which ``still`` more are still."""
-    scale, q1, q2, q3, top, low, high = kind
-    own[:], told[:] = 0, 0
-    reach[:, :2], reach[:, 2:] = HIGHEST, LOWEST
-    for k in range(n):
-        x, y = np.rint(of_x[k] * scale), np.rint(of_y[k] * scale)
-        # comparisons with NaN are false, as a pair without one of its readings is none
-        if not (abs(x) <= top and abs(y) <= top):
-            continue
-        ix, iy = np.int64(x), np.int64(y)
-        of_bin, cell = 0, 0
-        if x >= q1:
-            # between Q2 and Q3 in half decades
-            of_bin = 2 + (ix >= 31_623) + (ix >= 100_000) + (ix >= 316_228) + (x >= q3) if x >= q2 else 1
-            more, less = y - x, x - y
-            told[0] += more > 0
-            told[1] += less > 0
-            told[2] += (low <= more) & (more <= high)
-            told[3] += (low <= less) & (less <= high)
-            cell = part[k] * BINS + of_bin
-        own[cell, 0] += 1
-        own[cell, 1] += ix
-        own[cell, 2] += iy
-        own[cell, 3] += ix * ix
-        own[cell, 4] += ix * iy
-        own[cell, 5] += iy * iy
-        reach[of_bin, 0], reach[of_bin, 1] = min(reach[of_bin, 0], ix), min(reach[of_bin, 1], iy)
-        reach[of_bin, 2], reach[of_bin, 3] = max(reach[of_bin, 2], ix), max(reach[of_bin, 3], iy)
-    if still > 0:
-        own[0, 0] += still
-        reach[0, 0], reach[0, 1] = min(reach[0, 0], 0), min(reach[0, 1], 0)
-        reach[0, 2], reach[0, 3] = max(reach[0, 2], 0), max(reach[0, 3], 0)
+def _put_first(own: Ints, head: int, total: int, cells: Ints, sums: Ints) -> int:
+    """Put what does not flow into the cell kept free for it, or close up the others; returns how many there are then."""
+    if own[0, 0]:
+        cells[head] = 0
+        for what in range(6):
+            sums[head, what] = own[0, what]
+            own[0, what] = 0
+        return total
+    for k in range(head, total - 1):
+        cells[k] = cells[k + 1]
+        for what in range(6):
+            sums[k, what] = sums[k + 1, what]
+    return total - 1

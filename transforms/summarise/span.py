@@ -136,22 +136,18 @@ def summarise_chunk(
         codes_at = pl.DataFrame({"feature_code": matched.codes, "at": np.arange(len(matched.codes))})
         at = few.pairs.select("feature_code", "window").join(codes_at, on="feature_code", maintain_order="left")
         few_row = at["at"].to_numpy() * chunk.windows + at["window"].to_numpy()
-    kinds = _kinds(matched, parties, chunk)
-    rows = _rows(matched, few, parties, chunk)
-    numbered = rows.filter(pl.col("meter_no").is_not_null())
-    row = (numbered["at"] * chunk.windows + numbered["window"]).to_numpy()
+    kinds = _kinds(parties, chunk)
+    rows, row = _rows(matched, few, parties, chunk)
     place = np.full(len(kinds.per_lph), -1, dtype=np.int64)
     place[row] = np.arange(len(row))
     moments = moments_of(_on_grid(matched, chunk), _listed(few, few_row), place, kinds, parts, chunk.window_us // parts)
     source = SampleSource(matched, few, few_row, kinds, row)
-    return ChunkSummary(rows.select(pl.col(name).cast(kind) for name, kind in ROWS.items()), moments, source)
+    return ChunkSummary(rows, moments, source)
 
 
-def _kinds(matched: SpanMatch, parties: Parties, chunk: Chunk) -> Kinds:
+def _kinds(parties: Parties, chunk: Chunk) -> Kinds:
     """The models' numbers of every row, NaN where the meter is not registered."""
-    named = pl.DataFrame({"feature_code": matched.codes}, schema={"feature_code": pl.String})
-    fleet = named.join(parties.fleet, on="feature_code", how="left", maintain_order="left")
-    columns = {name: fleet[column].cast(pl.Float64).fill_null(float("nan")) for name, column in _KINDS.items()}
+    columns = {name: parties.models[column].cast(pl.Float64) for name, column in _KINDS.items()}
     return Kinds(**{name: np.repeat(column.to_numpy(), chunk.windows) for name, column in columns.items()})
 
 
@@ -168,32 +164,41 @@ def _listed(few: FewMatch | None, row: Ints) -> Listed:
     return Listed(row, *(few.pairs[name].to_numpy() for name in ("us", "q", "q_meter")))
 
 
-def _rows(matched: SpanMatch, few: FewMatch | None, parties: Parties, chunk: Chunk) -> pl.DataFrame:
-    """`ROWS` with ``at``, the place of the code in ``matched.codes``."""
-    codes = pl.Series("feature_code", matched.codes, dtype=pl.String)
-    registered = codes.is_in(parties.fleet["feature_code"].to_list()).to_numpy()
+def _rows(matched: SpanMatch, few: FewMatch | None, parties: Parties, chunk: Chunk) -> tuple[pl.DataFrame, Ints]:
+    """`ROWS`, and of those with a ``meter_no`` the place among all codes in all windows."""
+    codes, registered = parties.models["feature_code"], parties.models["registered"].to_numpy()
     listed = (matched.n_meter > 0) | (matched.n_reference > 0) | matched.conflict
     listed[matched.few] = False
     at, window = np.nonzero(listed)
+    watched = (matched.watched & registered[:, None])[at, window]
     names = pl.Series(matched.flowmeter_ids, dtype=pl.String)
-    flowmeter = pl.Series(matched.flowmeter[at, window]).replace(-1, None)
     frame = pl.DataFrame(
         {
             "feature_code": codes.gather(at),
-            "at": at,
-            "window": window.astype(np.int32),
-            "flowmeter_id": names.gather(flowmeter),
+            "meter_no": _known(np.cumsum(watched) - 1, watched).cast(pl.Int32),
+            "flowmeter_id": names.gather(_known(matched.flowmeter[at, window], matched.flowmeter[at, window] >= 0)),
             "conflict": matched.conflict[at, window],
             "n_meter": matched.n_meter[at, window],
             "n_reference": matched.n_reference[at, window],
-            "interval_us": pl.Series(matched.interval_us[at, window]).replace(0, None),
-            "watched": (matched.watched & registered[:, None])[at, window],
-        }
+            "interval_us": _known(matched.interval_us[at, window], matched.interval_us[at, window] > 0),
+            "window": window.astype(np.int32),
+        },
+        schema=ROWS,
     )
+    row = at * chunk.windows + window
     if few is not None:
         place = pl.DataFrame({"feature_code": codes, "at": np.arange(len(codes))})
-        rest = few.meters.join(place, on="feature_code").with_columns(watched=pl.col("meter_no").is_not_null())
-        frame = pl.concat([frame, rest.select(pl.col(name).cast(kind) for name, kind in frame.schema.items())])
-        frame = frame.sort("at", "window")
-    number = pl.when("watched").then(pl.col("watched").cast(pl.Int32).cum_sum() - 1)
-    return frame.with_columns(meter_no=number)
+        rest = few.meters.join(place, on="feature_code", maintain_order="left")
+        row = np.concatenate([row, rest["at"].to_numpy() * chunk.windows + rest["window"].to_numpy()])
+        frame = pl.concat([frame, rest.select(pl.col(name).cast(kind) for name, kind in ROWS.items())])
+        order = np.argsort(row, kind="stable")
+        row, frame = row[order], frame[order]
+        watched = frame["meter_no"].is_not_null().to_numpy()
+        frame = frame.with_columns(meter_no=_known(np.cumsum(watched) - 1, watched).cast(pl.Int32))
+    return frame, row[watched]
+
+
+def _known(values: Ints, where: Bools) -> pl.Series:
+    """Numbers that are known in some places only, null in the others."""
+    known = pl.Series(values)
+    return known if where.all() else known.set(pl.Series(~where), None)
