@@ -64,6 +64,7 @@ class Desk:
         self._calibrations: dict[str, Calibrations | None] = {}
         self._homes: dict[int, Home] = {}
         self.rooms = {name: Room() for name in (WINDOWS, OTHER, BINNED)}
+        self._numbered = pl.DataFrame(), np.zeros(0, dtype=np.int64)
         self.store = Store(setting.workspace.cache / "audit" / "summaries")
         self.keys = Keys(self.lake, self.registry.flowmeters, setting.policy)
 
@@ -165,7 +166,7 @@ class Desk:
         home, own = self.home(chunk.bucket), self.parties[chunk.bucket]
         known = rows, moments, own.fleet, self.calibrations(policy), policy, windows, look
         judged = judge_windows(*known, extras=self.setting.what_if is not None)
-        code, window = places(rows["feature_code"], home.codes), rows["window"].to_numpy().astype(np.int64)
+        code, window = self._codes_of(chunk, rows), rows["window"].to_numpy().astype(np.int64)
         told = judged.columns | {"flowmeter_id": places(rows["flowmeter_id"], self.windows.words["flowmeter_id"])}
         told, code, window = home.with_silent(told, code, window, chunk.windows)
         home.set_absent_aside(told, code, chunk.start_us + window * chunk.window_us, chunk.window_us)
@@ -190,12 +191,18 @@ class Desk:
         return self.windows.block(told | {"code": code, "window": window}, len(code))
 
     def _write_bins(self, chunk: Chunk, rows: pl.DataFrame, moments: Moments, file: Path) -> None:
-        paired = rows.filter(pl.col("meter_no").is_not_null())
-        code = places(paired["feature_code"], self.home(chunk.bucket).codes)
-        window = paired["window"].to_numpy() + self._first(chunk)
-        interval_us = paired["interval_us"].fill_null(0).to_numpy()
+        paired = rows["meter_no"].is_not_null().to_numpy()
+        code = self._codes_of(chunk, rows)[paired]
+        window = rows["window"].to_numpy()[paired] + self._first(chunk)
+        interval_us = rows["interval_us"].fill_null(0).to_numpy()[paired]
         block = binned(code, window, interval_us, [moments.by_bin(name) for name in SUMMED])
         self.binned.write(block, self.groups(chunk.bucket), GROUP, str(file))
+
+    def _codes_of(self, chunk: Chunk, rows: pl.DataFrame) -> npt.NDArray[np.int64]:
+        """The numbers of the rows' meters; of the same rows they are looked up once."""
+        if self._numbered[0] is not rows:
+            self._numbered = rows, places(rows["feature_code"], self.home(chunk.bucket).codes)
+        return self._numbered[1]
 
     def _first(self, chunk: Chunk) -> int:
         """The number of a chunk's first window among those of the audit."""

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from transforms.judge.kept import from_table, to_table
 from transforms.judge.second_look import SecondLook
 from transforms.summarise.moments import Moments
+from transforms.summarise.span import ROWS
 from transforms.summarise.stored import from_tables, to_tables
 
-_TABLES = ("rows", "cells", "squares", "windows")
+_TABLES = ("rows", "codes", "flowmeters", "cells", "squares", "windows")
+#: columns of rows whose names repeat one after the other, and the tables of how often
+_NAMES = {"feature_code": "codes", "flowmeter_id": "flowmeters"}
 #: tables of sums in which LZ4 finds little that repeats, and costs more than the room is worth
 _DENSE = {"cells", "squares"}
 
@@ -45,7 +50,7 @@ class Store:
         if not looked.is_file():
             return None
         tables = {name: _read(folder / f"{name}.arrow") for name in _TABLES}
-        rows = tables.pop("rows")
+        rows = _with_names(tables)
         moments = from_tables(tables, parts)
         return Kept(rows, moments, from_table(_read(looked), tables["windows"].height))
 
@@ -56,7 +61,7 @@ class Store:
             draft = self.root / f".{summary}.{os.getpid()}.part"
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(parents=True)
-            for name, table in {"rows": rows, **to_tables(moments)}.items():
+            for name, table in {**_without_names(rows), **to_tables(moments)}.items():
                 _write(table, draft / f"{name}.arrow", packed=name not in _DENSE)
             folder.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -71,6 +76,21 @@ class Store:
 
     def _folder(self, summary: str) -> Path:
         return self.root / summary[:2] / summary
+
+
+def _without_names(rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Rows, and each run of names in them once: strings are what takes longest to write."""
+    runs = {table: rows[name].rle().struct.unnest() for name, table in _NAMES.items()}
+    return {"rows": rows.drop(list(_NAMES)), **runs}
+
+
+def _with_names(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Rows as they were."""
+    names = {}
+    for name, table in _NAMES.items():
+        runs = tables[table]
+        names[name] = runs["value"].gather(np.repeat(np.arange(runs.height), runs["len"].to_numpy()))
+    return tables["rows"].with_columns(**names).select(list(ROWS))
 
 
 def _write(table: pl.DataFrame, path: Path, packed: bool = True) -> None:

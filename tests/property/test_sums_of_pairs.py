@@ -103,3 +103,17 @@ def test_sums_are_those_of_the_pairs(grid: list[Any], phase: int, few: list[tupl
     dense = Moments(dict(found.values))
     for name in ("first", "cell", "sums"):
         assert (getattr(dense.cells, name) == getattr(found.cells, name)).all()
+
+
+def test_sums_that_need_more_room_are_kept_as_well() -> None:
+    """More pairs in a cell than a byte counts, and more flow than 32 bits hold."""
+    many, flow = 600, 12_500.0
+    pairs = np.full((1, 1, many), flow)
+    kinds = Kinds(*(np.array([value]) for value in KIND))
+    grid = OnGrid(pairs, pairs, np.array([[True]]), np.arange(many), np.zeros(1, np.int64))
+    tables = to_tables(moments_of(grid, Listed.none(), np.zeros(1, np.int64), kinds, PARTS, PART_US))
+    again = from_tables({name: pl.DataFrame(table.to_dict()) for name, table in tables.items()}, PARTS)
+    x = round(flow * KIND[0])
+    expected = dict(zip(SUMMED, (many, many * x, many * x, *(many * x * x,) * 3), strict=True))
+    assert {name: int(again.values[name][0, 6, 0]) for name in SUMMED} == expected
+    assert again.values["n"].sum() == many

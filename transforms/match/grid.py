@@ -197,26 +197,34 @@ def _put(
     phase: Ints,
     odd: Bools,
 ) -> None:
-    """Put readings into their places, note each device's phase, and as odd the devices that have several."""
+    """Put readings, in the order of device and time, into their places; note each device's phase, and as odd the devices that
+    have several."""
     slots, unknown = target.shape[1], len(row_of) - 1
-    row, slot, last, at = -1, -1, np.int64(-1), np.int64(0)
-    for k in range(len(us)):
-        if device[k] == last and us[k] - at == step_us and 0 <= slot < slots:
-            # one step after the reading before it: nothing to divide, and its phase is that one's
-            slot += 1
-        else:
-            last = np.int64(device[k])
-            row = row_of[last] if last < unknown else -1
-            slot = (us[k] - start_us) // step_us
-            if row >= 0 and 0 <= slot < slots:
-                rest = us[k] - start_us - slot * step_us
-                if phase[row] < 0:
-                    phase[row] = rest
-                elif phase[row] != rest:
-                    odd[row] = True
-        at = us[k]
-        if row >= 0 and 0 <= slot < slots and not np.isnan(values[k]):
-            target[row, slot] = values[k]
+    begin, length = 0, 1
+    while begin < len(us):
+        # readings of one device one step after the other, most often as many as of the device before
+        end = begin + 1
+        if begin + length <= len(us) and device[begin + length - 1] == device[begin]:
+            off = np.int64(0)
+            for k in range(length):
+                off |= us[begin + k] - us[begin] - k * step_us
+            end = begin + length if off == 0 else end
+        while end < len(us) and device[end] == device[begin] and us[end] - us[end - 1] == step_us:
+            end += 1
+        length = end - begin
+        row = row_of[device[begin]] if device[begin] < unknown else -1
+        slot = (us[begin] - start_us) // step_us
+        first, last = max(begin, begin - slot), min(end, begin + slots - slot)
+        if row >= 0 and first < last:
+            rest = us[begin] - start_us - slot * step_us
+            if phase[row] < 0:
+                phase[row] = rest
+            elif phase[row] != rest:
+                odd[row] = True
+            for k in range(first, last):
+                if not np.isnan(values[k]):
+                    target[row, slot - begin + k] = values[k]
+        begin = end
 
 
 def _leave_out(conflicts: Path, row_of: Ints, grid: Grid, *targets: Floats | None) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from transforms.compiled import compiled
@@ -17,7 +18,7 @@ from transforms.summarise.many import HIGHEST, LOWEST, Ints
 from transforms.summarise.moments import BINS, Cells, Moments
 
 #: a change of these tables, or of what the numbers in them mean, is another version
-VERSION = 2
+VERSION = 3
 
 #: flow zones as bins, for the extremes of the meter's flow: still, Q1 to Q2, Q2 to Q3, above; see `judge.evidence.ZONES`
 ZONES = (slice(0, 1), slice(1, 2), slice(2, 6), slice(6, BINS))
@@ -36,13 +37,16 @@ def to_tables(moments: Moments) -> dict[str, pl.DataFrame]:
     """Tables ``cells`` (part and bin, count and sums, row after row), ``squares`` (of those with more than one pair) and
     ``windows`` (one line per row)."""
     cells = moments.cells
-    (n, sx, sy), squares = _columns(cells.sums)
+    n, flows, squares, fits = _columns(cells.sums, *_room(len(cells.cell), np.uint8, np.int32))
+    if not fits:
+        n, flows, squares, _ = _columns(cells.sums, *_room(len(cells.cell), np.int64, np.int64))
+    told = {"cell": cells.cell, "n": n, "sx": flows[0], "sy": flows[1]}
     columns: dict[str, Ints] = {"cells": np.diff(cells.first)}
     columns |= {name: moments.total(name, slice(1, BINS)) for name in _BAND}
     extremes = (moments.by_bin(name) for name in ("x_min", "y_min", "x_max", "y_max"))
     columns |= dict(zip(_EXTREMES, _extremes(*extremes), strict=True))
     return {
-        "cells": _table({"cell": cells.cell, "n": n, "sx": sx, "sy": sy}),
+        "cells": _table(told),
         "squares": pl.DataFrame(dict(zip(_SQUARES, squares, strict=True))),
         "windows": _table(columns),
     }
@@ -70,16 +74,21 @@ def from_tables(tables: Mapping[str, pl.DataFrame], parts: int) -> Moments:
     return Moments(values, Cells(first, _column(cells, "cell"), sums), parts)
 
 
+def _room(cells: int, of_count: type[np.integer[Any]], of_flow: type[np.integer[Any]]) -> tuple[Any, Any]:
+    return np.empty(cells, of_count), np.empty((2, cells), of_flow)
+
+
 @compiled
-def _columns(sums: Ints) -> tuple[Ints, Ints]:
-    """Count and sums of all cells, and the squares of those with more than one pair, each of shape (3, cells)."""
-    columns, squares, several = np.empty((3, len(sums)), np.int64), np.empty((3, len(sums)), np.int64), 0
+def _columns(sums: Ints, n: Any, flows: Any) -> tuple[Any, Any, Ints, bool]:
+    """Fill in the counts and the sums of flows of all cells, in whatever type they are; returns them, the squares of those with
+    more than one pair, of shape (3, cells), and whether all numbers fitted."""
+    squares, several, fits = np.empty((3, len(sums)), np.int64), 0, True
     for k in range(len(sums)):
-        for what in range(3):
-            columns[what, k] = sums[k, what]
-            squares[what, several] = sums[k, 3 + what]
+        n[k], flows[0, k], flows[1, k] = sums[k, 0], sums[k, 1], sums[k, 2]
+        fits &= (n[k] == sums[k, 0]) & (flows[0, k] == sums[k, 1]) & (flows[1, k] == sums[k, 2])
+        squares[0, several], squares[1, several], squares[2, several] = sums[k, 3], sums[k, 4], sums[k, 5]
         several += sums[k, 0] > 1
-    return columns, squares[:, :several]
+    return n, flows, squares[:, :several], fits
 
 
 @compiled
@@ -117,12 +126,15 @@ def _whole(n: Ints, x: Ints, y: Ints, sxx: Ints, sxy: Ints, syy: Ints) -> Ints:
     return sums
 
 
-def _table(columns: Mapping[str, Ints]) -> pl.DataFrame:
-    """Columns in the narrowest type that holds them."""
-    told = {}
-    for name, values in columns.items():
-        told[name] = values.astype(_narrowest(int(values.min(initial=0)), int(values.max(initial=0))))
-    return pl.DataFrame(told)
+def _table(columns: Mapping[str, npt.NDArray[np.integer[Any]]]) -> pl.DataFrame:
+    return pl.DataFrame({name: _narrow(values) for name, values in columns.items()})
+
+
+def _narrow(values: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.integer[Any]]:
+    """Numbers in the narrowest type that holds them."""
+    if values.dtype == np.uint8:
+        return values
+    return values.astype(_narrowest(int(values.min(initial=0)), int(values.max(initial=0))))
 
 
 def _narrowest(low: int, high: int) -> type[np.integer[Any]]:
