@@ -213,7 +213,7 @@ def _forget(reach: Ints) -> None:
 
 
 @compiled
-def _add(own: Ints, reach: Ints, of_bin: int, ix: int, iy: int) -> None:
+def _add(own: Ints, reach: Ints, of_bin: np.uint8, ix: np.int64, iy: np.int64) -> None:
     """Add a pair to its bin."""
     own[of_bin, 0] += 1
     own[of_bin, 1] += ix
