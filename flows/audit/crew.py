@@ -1,13 +1,14 @@
-"""A crew of processes that share an audit's chunks and groups; small audits are carried out in this process."""
+"""A crew of processes that share an audit's work: chunks, groups, and the parts of the report; small audits have one process."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
+from multiprocessing.util import Finalize
 from typing import TypeVar
 
 from flows.audit.desk import Desk
@@ -51,6 +52,21 @@ class Crew:
         for future in waiting:
             yield future.result()
 
+    def share(self, job: Callable[[Desk, A], None], items: Iterable[A]) -> None:
+        """Do the job with all items, each as soon as a process is free; done when all are."""
+        if self._pool is None:
+            for item in items:
+                job(self.desk, item)
+            return
+        for future in [self._pool.submit(_work, job, item) for item in items]:
+            future.result()
+
+    def make_ready(self, load: Callable[[], None]) -> None:
+        """Have idle processes load what they will need; nobody waits for them."""
+        if self._pool is not None:
+            for _ in range(self.workers):
+                self._pool.submit(load)
+
     def __enter__(self) -> Crew:
         return self
 
@@ -69,6 +85,8 @@ def _sit_down(setting: Setting) -> None:
     keep_what_is_freed()
     statistics.load()
     _DESK.append(Desk(setting))
+    # what it worked on is in files: to take its memory apart, object by object, would keep the others waiting
+    Finalize(None, os._exit, args=(0,), exitpriority=0)
 
 
 def _leave_with_parent() -> None:

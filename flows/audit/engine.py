@@ -13,6 +13,7 @@ from flows.audit.desk import Desk, Done
 from flows.audit.figures import Figures, aside, parts_of, put_together
 from flows.audit.gather import groups_of
 from flows.audit.plan import Setting, chunks_of
+from flows.audit.report import load_for_report
 from flows.audit.tables import WINDOWS_FILE, WindowsFile
 from flows.audit.what_if import commands_of
 from transforms.match.span import Chunk
@@ -34,28 +35,34 @@ class Audited:
     read: int
 
 
-def carry_out(setting: Setting, desk: Desk, workers: int, folder: Path, progress: Progress) -> Audited:
-    """Judge every window of the span, write ``windows.parquet`` into a folder, and work out the figures."""
+def crew_of(setting: Setting, desk: Desk, workers: int) -> Crew:
+    """The crew of an audit: so many processes at most, and only this one where there is little to do."""
     chunks = chunks_of(desk.lake, setting.windows)
-    setting.work.mkdir(parents=True, exist_ok=True)
     days = {day.isoformat() for chunk in chunks for day in (chunk.start.date(), chunk.end.date())}
     first, last = min(days, default=""), max(days, default="")
     readings = sum(entry["rows"] for entry in desk.lake.files if first <= entry["date"] <= last)
-    crew = min(workers, len(chunks)) if readings > WORTH_A_CREW else 1
-    with Crew(setting, desk, crew) as hands:
-        read = _judge_all(hands, chunks, progress)
-        if setting.what_if is not None:
-            spans: dict[object, list[Chunk]] = defaultdict(list)
-            for chunk in chunks:
-                spans[chunk.start].append(chunk)
-            for _ in hands.map(commands_of, list(spans.values())):
-                pass
-        found = []
-        with WindowsFile(folder / WINDOWS_FILE) as file:
-            for group, part in zip(groups_of(desk), parts_of(hands, desk, chunks), strict=True):
-                file.take_in(aside(setting, group))
-                found.append(part)
+    return Crew(setting, desk, min(workers, len(chunks)) if readings > WORTH_A_CREW else 1)
+
+
+def carry_out(setting: Setting, desk: Desk, hands: Crew, folder: Path, progress: Progress) -> Audited:
+    """Judge every window of the span, write ``windows.parquet`` into a folder, and work out the figures."""
+    chunks = chunks_of(desk.lake, setting.windows)
+    setting.work.mkdir(parents=True, exist_ok=True)
+    read = _judge_all(hands, chunks, progress)
+    if setting.what_if is not None:
+        spans: dict[object, list[Chunk]] = defaultdict(list)
+        for chunk in chunks:
+            spans[chunk.start].append(chunk)
+        for _ in hands.map(commands_of, list(spans.values())):
+            pass
+    found = []
+    with WindowsFile(folder / WINDOWS_FILE) as file:
+        for group, part in zip(groups_of(desk), parts_of(hands, desk, chunks), strict=True):
+            file.take_in(aside(setting, group))
+            found.append(part)
     progress(f"statistics of {sum(part.meters.height for part in found):,} meters")
+    # the others wait while this process puts together what they found
+    hands.make_ready(load_for_report)
     return Audited(put_together(found, desk.registry, desk.setting.policy.reference.shared), len(chunks), read)
 
 

@@ -29,19 +29,16 @@ def some_windows(windows: Sequence[Window]) -> list[Window]:
     return [windows[k] for k in sorted(set(at.tolist()))]
 
 
-def pairs_of(desk: Desk, codes: Sequence[str], windows: Sequence[Window]) -> pl.DataFrame:
-    """The pairs of some meters in some windows (`PAIRS`), sorted by code and time."""
+def pairs_of(desk: Desk, codes: Sequence[str], window: Window) -> pl.DataFrame:
+    """The pairs of some meters in a window (`PAIRS`)."""
     wanted = pl.col("feature_code").is_in(list(codes))
     found = [pl.DataFrame(schema=PAIRS)]
-    scratch = desk.setting.work / "pairs"
-    scratch.mkdir(parents=True, exist_ok=True)
     for bucket, own in enumerate(desk.parties):
         few = replace(own, **{name: getattr(own, name).filter(wanted) for name in ("fleet", "devices", "claims")})
         if few.devices.is_empty():
             continue
-        for window in windows:
-            found.append(_in_window(desk, Chunk(bucket, window.start, window.length, 1), few))
-    return pl.concat(found).sort("feature_code", "timestamp")
+        found.append(_in_window(desk, Chunk(bucket, window.start, window.length, 1), few))
+    return pl.concat(found)
 
 
 def _in_window(desk: Desk, chunk: Chunk, own: Parties) -> pl.DataFrame:
@@ -60,7 +57,9 @@ def _in_window(desk: Desk, chunk: Chunk, own: Parties) -> pl.DataFrame:
             )
         )
     if matched.few:
-        scratch = desk.setting.work / "pairs"
+        # windows are looked at side by side
+        scratch = desk.setting.work / f"pairs-{chunk.bucket}-{chunk.window(0).name}"
+        scratch.mkdir(parents=True, exist_ok=True)
         with connect(threads=1, memory_mb=MEMORY_MB, spill=scratch / "spill") as con:
             names = [matched.codes[k] for k in matched.few]
             few = match_few(con, desk.lake, chunk, own, nobody, names, scratch).pairs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -121,29 +120,3 @@ class WindowsFile:
 def _repeated() -> list[str]:
     """Columns of few different values; of whole numbers LZ4 finds what repeats in less time than a dictionary takes."""
     return [name for name, kind in AUDIT_WINDOWS.items() if kind in (pl.String, pl.Date)]
-
-
-def windows_reader(path: Path) -> Callable[[Sequence[str], Sequence[str]], pl.DataFrame]:
-    """Gives columns of the windows of some meters from ``windows.parquet``; each group is read once a call."""
-    import pyarrow.parquet as pq
-
-    file = pq.ParquetFile(path)
-    names = pq.ParquetFile(path, read_dictionary=["feature_code"])
-    group_of: dict[str, int] = {}
-    for number in range(names.num_row_groups):
-        codes = names.read_row_group(number, columns=["feature_code"], use_threads=False)["feature_code"]
-        for chunk in codes.chunks:
-            group_of.update(dict.fromkeys(chunk.dictionary.to_pylist(), number))
-
-    def windows(codes: Sequence[str], columns: Sequence[str]) -> pl.DataFrame:
-        numbers = sorted({group_of[code] for code in codes if code in group_of})
-        read = list(dict.fromkeys(("feature_code", "window_start", *columns)))
-        kinds = pl.Schema({name: AUDIT_WINDOWS[name] for name in read})
-        found = [pl.DataFrame(schema=kinds)]
-        wanted = pl.Series(codes, dtype=pl.String)
-        for number in numbers:
-            part = pl.DataFrame(file.read_row_group(number, columns=read, use_threads=False)).select(read)
-            found.append(part.filter(pl.col("feature_code").is_in(wanted.implode())).cast(kinds))
-        return pl.concat(found).sort("feature_code", "window_start").select(columns)
-
-    return windows

@@ -18,7 +18,8 @@ from transforms.windows import parse_span
 from transforms.workspace import Workspace
 
 if TYPE_CHECKING:
-    from flows.audit.run import Outcome, Reader
+    from flows.audit.report import Reader
+    from flows.audit.run import Outcome
     from transforms.policy import Policy
     from transforms.registry import Registry
 
@@ -59,7 +60,7 @@ def audit(
     """Every window of a span for every meter: one report, no commands."""
     place = Workspace(workspace_root(folder)) if registry else open_workspace(folder)
     from flows.audit.plan import Setting, windows_of
-    from flows.audit.run import Reader
+    from flows.audit.report import Reader
     from flows.audit.run import audit as carry_out
     from transforms.policy import load_policy
     from transforms.registry import load_registry

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -27,12 +27,16 @@ _AT_ONCE = 1_000_000
 
 
 def ranked(view: AuditView) -> pl.DataFrame:
-    """The flagged meters, those with the most litres gone astray first."""
+    """The flagged meters, those with the most litres gone astray first, each with its ``place`` from 1."""
     size = pl.col("misregistered_l").abs().fill_nan(None)
-    return view.meters.filter("flagged").sort(
-        [size, pl.col("volume_error").abs().fill_nan(None), pl.col("feature_code")],
-        descending=[True, True, False],
-        nulls_last=True,
+    return (
+        view.meters.filter("flagged")
+        .sort(
+            [size, pl.col("volume_error").abs().fill_nan(None), pl.col("feature_code")],
+            descending=[True, True, False],
+            nulls_last=True,
+        )
+        .with_row_index("place", offset=1)
     )
 
 
@@ -45,9 +49,9 @@ def listed(view: AuditView, pages: int = MOST_PAGES) -> list[dict[str, Any]]:
     litres = bars([(row["misregistered_l"], row["misregistered_low_l"], row["misregistered_high_l"]) for row in rows])
     return [
         {
-            "place": place,
+            "place": row["place"],
             "anchor": anchor(row["feature_code"]),
-            "page": page_name(place) if place <= pages else "",
+            "page": page_name(row["place"]) if row["place"] <= pages else "",
             "code": row["feature_code"],
             "model": visible(row["model"] or NOTHING),
             "site": visible(row["site"] or ""),
@@ -67,7 +71,7 @@ def listed(view: AuditView, pages: int = MOST_PAGES) -> list[dict[str, Any]]:
                 "billed": _plain(_net(row)),
             },
         }
-        for place, (row, bar) in enumerate(zip(rows, litres, strict=True), start=1)
+        for row, bar in zip(rows, litres, strict=True)
     ]
 
 
@@ -96,6 +100,15 @@ def _now(regime: Mapping[str, Any] | None) -> str:
     return f"{reads(regime)}{since}"
 
 
+def about(view: AuditView, codes: Sequence[str]) -> AuditView:
+    """The view of some meters: no more than what is said of each of them by itself."""
+    few = pl.col("feature_code").is_in(list(codes))
+    kept = {name: getattr(view, name).filter(few) for name in ("meters", "regimes", "limits", "registers")}
+    points = {code: view.points(code) for code in codes}
+    facts = {name: value for name, value in view.facts.items() if name not in ("inputs", "rows", "policy")}
+    return replace(view, **kept, fleet=view.fleet.clear(), points=points.get, summary={}, facts=facts, what_if=None)
+
+
 @dataclass(frozen=True)
 class Subject:
     """One flagged meter: its place in the list, what its charts are drawn from, and its finished words."""
@@ -106,9 +119,8 @@ class Subject:
     words: dict[str, Any]
 
 
-def subjects(view: AuditView, most: int, charted: int | None = None) -> Iterator[Subject]:
-    """The first flagged meters one by one; windows are asked for a few meters at a time, so that memory stays flat."""
-    table = ranked(view).head(most)
+def subjects(view: AuditView, table: pl.DataFrame) -> Iterator[Subject]:
+    """Some rows of `ranked` one by one; windows are asked for a few meters at a time, so that memory stays flat."""
     start, end = span_of(view)
     scale = TimeScale(start, end)
     wanted = view.regimes.join(table, on="feature_code", how="semi").sort("feature_code", "regime")
@@ -121,7 +133,7 @@ def subjects(view: AuditView, most: int, charted: int | None = None) -> Iterator
         part = table[begin : begin + at_once].to_dicts()
         windows = view.windows([row["feature_code"] for row in part], COLUMNS)
         nothing, by_code = Windows.of(windows.clear()), dict(by_meter(windows))
-        for place, row in enumerate(part, start=begin + 1):
+        for row in part:
             code = row["feature_code"]
             own = by_code.get(code, nothing)
             shown = focused(scale, own)
@@ -129,7 +141,7 @@ def subjects(view: AuditView, most: int, charted: int | None = None) -> Iterator
                 row=row,
                 regimes=regimes.get(code, []),
                 windows=inside(shown, own),
-                points=view.points(code) if charted is None or place <= charted else None,
+                points=view.points(code),
                 limits=known.get(code, {}),
                 scale=shown,
                 span=(start, end),
@@ -137,4 +149,4 @@ def subjects(view: AuditView, most: int, charted: int | None = None) -> Iterator
                 in_service=view.in_service,
                 registers=registers.get(code, ()),
             )
-            yield Subject(place, code, meter, meter_words(meter))
+            yield Subject(row["place"], code, meter, meter_words(meter))

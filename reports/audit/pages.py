@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
+
+import polars as pl
 
 from reports.audit.anchors import anchor, page_name
 from reports.audit.charts import cumulative_chart, error_chart, relation_chart
 from reports.audit.drawn import Drawn
 from reports.audit.fleet_charts import error_distribution, onsets
-from reports.audit.meters import MOST_PAGES, Subject, listed, subjects
+from reports.audit.meters import MOST_PAGES, Subject, about, listed, ranked, subjects
 from reports.audit.overview import compliance, groups, sentences, span_of, title, totals
 from reports.audit.timeline import NARROW, timeline
 from reports.audit.timescale import TimeScale
@@ -81,13 +84,34 @@ def _both(wide: Drawn | None, narrow: Drawn | None, key: str) -> dict[str, Any] 
     return {"wide": wide.svg(f"_{key}-w"), "narrow": narrow.svg(f"_{key}-n"), "words": wide.description}
 
 
+@dataclass(frozen=True)
+class Sheaf:
+    """Some of the pages of flagged meters: rows of `ranked`, and how many meters are flagged and have a page."""
+
+    view: AuditView
+    meters: pl.DataFrame
+    flagged: int
+    last: int
+
+    def pages(self) -> Iterator[tuple[str, str]]:
+        """(file name, page) of each."""
+        with drawing():
+            for subject in subjects(self.view, self.meters):
+                yield page_name(subject.place), _meter_page(self.view, subject, self.flagged, self.last)
+
+
+def sheaves(view: AuditView, most: int = MOST_PAGES, size: int = 32) -> list[Sheaf]:
+    """The pages, so many at a time: of meters that are neighbours by their codes, whose windows are stored together."""
+    table = ranked(view)
+    paged = table.head(most).sort("feature_code")
+    parts = [paged[begin : begin + size] for begin in range(0, paged.height, size)]
+    return [Sheaf(about(view, part["feature_code"].to_list()), part, table.height, paged.height) for part in parts]
+
+
 def meter_pages(view: AuditView, most: int = MOST_PAGES) -> Iterator[tuple[str, str]]:
     """(file name, page) of the flagged meters, the worst first."""
-    flagged = view.meters.filter("flagged").height
-    last = min(flagged, most)
-    with drawing():
-        for subject in subjects(view, most):
-            yield page_name(subject.place), _meter_page(view, subject, flagged, last)
+    table = ranked(view)
+    return Sheaf(view, table.head(most), table.height, min(table.height, most)).pages()
 
 
 def _meter_page(view: AuditView, subject: Subject, flagged: int, last: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from reports.audit.bars import Bar
 from reports.audit.fleet_charts import STANDING_COLOURS, error_distribution, onsets
-from reports.audit.meters import listed, subjects
+from reports.audit.meters import listed, ranked, subjects
 from reports.audit.overview import compliance, figures, groups, sentences, span_of, title, totals
 from reports.audit.pdf_chart import chart
 from reports.audit.pdf_document import (
@@ -46,7 +46,7 @@ def write_pdf(file: Path, view: AuditView, audience: str, most: int = MOST_SECTI
     with drawing():
         story += _overview(view)
         story += _flagged(view, flagged, shown)
-        for subject in subjects(view, most):
+        for subject in subjects(view, ranked(view).head(most)):
             story += meter_section(subject, view.in_service)
     story += what_if_section(view)
     story += trust_section(view)

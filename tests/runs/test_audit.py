@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from flows.audit.crew import Crew
 from flows.audit.desk import Desk
 from flows.audit.engine import carry_out
 from flows.audit.plan import Setting, windows_of
@@ -48,7 +49,9 @@ def setting_of(root: Path, days: float, what_if: str | None = None, hours: int =
 def engine(setting: Setting, folder: Path) -> tuple[Any, pl.DataFrame]:
     """Carry out an audit without its report; what it says, and its windows."""
     folder.mkdir(exist_ok=True)
-    done = carry_out(setting, Desk(setting), 1, folder, lambda _: None)
+    desk = Desk(setting)
+    with Crew(setting, desk, 1) as alone:
+        done = carry_out(setting, desk, alone, folder, lambda _: None)
     shutil.rmtree(setting.work)
     return done, pl.read_parquet(folder / "windows.parquet")
 
@@ -241,7 +244,7 @@ def test_killed_and_started_again_it_goes_on_and_writes_the_same(
     assert folder_of(root) == found
     assert not list(work.iterdir())
     # never interrupted, and without the pages, which follow from the tables
-    monkeypatch.setattr("reports.audit.write.write_audit_report", lambda *_: None)
+    monkeypatch.setattr("reports.audit.write.parts_of", lambda *_: [])
     assert main(command(clean)) == 0
     tables = folder_of(clean)
     assert set(tables) == {
@@ -258,7 +261,7 @@ def test_killed_and_started_again_it_goes_on_and_writes_the_same(
 def test_a_folder_of_exports_is_audited_like_a_workspace_and_leaves_nothing(
     ran: tuple[Path, pl.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reports.audit.write.write_audit_report", lambda *_: None)
+    monkeypatch.setattr("reports.audit.write.parts_of", lambda *_: [])
     exports, place = tmp_path / "exports", tmp_path / "place"
     for stream in ("meter", "flowmeter"):
         shutil.copytree(ran[0] / "raw" / stream, exports / stream)
@@ -299,7 +302,7 @@ def test_wrong_usage_is_a_sentence(
 def test_a_customer_gets_nothing_of_others_and_a_supervisor_no_sites(
     ran: tuple[Path, pl.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reports.audit.write.write_audit_report", lambda *_: None)
+    monkeypatch.setattr("reports.audit.write.parts_of", lambda *_: [])
     root = tmp_path / "w"
     shutil.copytree(ran[0], root, ignore=shutil.ignore_patterns("reports"))
     span = ["--from", "2026-01-01T00:00:00Z", "--to", "2026-01-03T00:00:00Z"]
