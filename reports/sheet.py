@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Any
 
 import numpy as np
@@ -50,10 +50,14 @@ class Sheet:
 
     def _placed(self, x: Any, y: Any) -> Floats:
         """Places of the data as places in the picture, shape (n, 2)."""
+        places = np.empty((len(x), 2))
+        places[:, 0], places[:, 1] = self._place(np.asarray(x, np.float64), np.asarray(y, np.float64))
+        return places
+
+    def _place(self, x: Any, y: Any) -> tuple[Any, Any]:
         left, bottom, width, height = self.figure.clip
-        across = left + (np.asarray(x, dtype=np.float64) - self.x[0]) / (self.x[1] - self.x[0]) * width
-        up = bottom + (np.asarray(y, dtype=np.float64) - self.y[0]) / (self.y[1] - self.y[0]) * height
-        return np.column_stack([across, up])
+        across = left + (x - self.x[0]) / (self.x[1] - self.x[0]) * width
+        return across, bottom + (y - self.y[0]) / (self.y[1] - self.y[0]) * height
 
     def grid(self, xs: Sequence[tuple[float, str]], ys: Sequence[tuple[float, str]], x_name: str, y_name: str) -> None:
         """Rules and labels at the given places, and the names of the axes at their ends."""
@@ -78,7 +82,7 @@ class Sheet:
 
     def text(self, x: float, y: float, text: str, *, ha: str, va: str = "center", colour: str = INK) -> None:
         """A label at a place of the data; it may reach out of the field."""
-        across, up = self._placed([x], [y])[0]
+        across, up = self._place(x, y)
         self.figure.labels.append(Label.placed(float(across), float(up), text, ha, va, colour))
 
     def dots(self, x: Floats, y: Floats, colour: str, size: float = 5.0) -> None:
@@ -114,11 +118,12 @@ class Sheet:
         """Outlines of the data, all placed at once; an array is of shape (outlines, places, 2)."""
         if isinstance(given, np.ndarray):
             return list(self._placed(given[..., 0].ravel(), given[..., 1].ravel()).reshape(given.shape))
-        places = self._placed(*zip(*(place for outline in given for place in outline), strict=True))
+        places = self._placed(*zip(*chain.from_iterable(given), strict=True))
         ends = list(accumulate(len(outline) for outline in given))
         return [places[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
 
     def area(self, x: Sequence[float], low: Sequence[float], high: Sequence[float], colour: str, alpha: float) -> None:
         """The area between two lines, behind everything but the grid."""
-        outline = [*zip(x, low, strict=True), *zip(reversed(x), reversed(high), strict=True)]
-        self.boxes([outline], colour, alpha, zorder=1)
+        outline = np.empty((1, 2 * len(x), 2))
+        outline[0, :, 0], outline[0, :, 1] = [*x, *reversed(x)], [*low, *reversed(high)]
+        self.boxes(outline, colour, alpha, zorder=1)

@@ -72,7 +72,7 @@ def _n(value: float) -> str:
 
 def lengths(values: Floats) -> list[str]:
     """Many lengths at once, each with at most two decimals."""
-    return [_WRITTEN[hundredths] for hundredths in np.rint(values * 100).astype(np.int64).tolist()]
+    return list(map(_WRITTEN.__getitem__, np.rint(values * 100).astype(np.int64).tolist()))
 
 
 def _shape(shape: Shape, height: float) -> str:

@@ -25,10 +25,20 @@ def visible(text: object) -> str:
 
     Names of meters and files are shown as they are, but may neither turn the line around nor hide in it.
     """
-    return "".join(
-        f"[U+{ord(sign):04X}]" if unicodedata.category(sign) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} else sign
-        for sign in str(text)
-    )
+    shown = str(text)
+    return shown if shown.isprintable() else shown.translate(_SIGNS)
+
+
+class _Signs(dict[int, str]):
+    """What a character is shown as, by its code point."""
+
+    def __missing__(self, point: int) -> str:
+        hidden = unicodedata.category(chr(point)) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+        self[point] = shown = f"[U+{point:04X}]" if hidden else chr(point)
+        return shown
+
+
+_SIGNS = _Signs()
 
 
 def finite(value: object) -> float | None:

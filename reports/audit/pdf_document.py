@@ -183,19 +183,25 @@ def _contents() -> type[Any]:
     return Contents
 
 
+def _entry(flowable: Any) -> tuple[int, str, str]:
+    """Level, text and key of a heading in the table of contents; of any other flowable no key."""
+    found: tuple[int, str, str] = getattr(flowable, "entry", (0, "", ""))
+    return found
+
+
 @cache
 def _template() -> type[Any]:
     from reportlab.lib.colors import HexColor
     from reportlab.platypus import BaseDocTemplate, Frame, PageTemplate
 
     class Document(BaseDocTemplate):  # type: ignore[misc]
-        """Passes that find out where things stand, and one that draws: the number of pages and the table of contents are
-        those of the pass before, and the contents themselves need a pass to find their room."""
+        """A pass that finds out where things stand, and one that draws: the number of pages and those in the table of
+        contents are of the pass before."""
 
-        def __init__(self, file: str, head: str, foot: str, words: str, drafts: int, made: datetime, **settings: Any):
+        def __init__(self, file: str, head: str, foot: str, words: str, made: datetime, **settings: Any):
             super().__init__(file, invariant=1, pageCompression=1, **settings)
             self.head, self.foot, self.words, self.pages, self.passes = head, foot, words, 0, 0
-            self.drafts, self.made = drafts, made
+            self.made = made
             frame = Frame(MARGIN, 50, WIDTH, 841.89 - 50 - 52, 0, 0, 0, 0, id="body")
             self.addPageTemplates(PageTemplate("page", [frame], onPage=self.running))
 
@@ -207,7 +213,7 @@ def _template() -> type[Any]:
             self.canv.showOutline()
 
         def running(self, canvas: Any, _: Any) -> None:
-            canvas.drafting = self.passes <= self.drafts
+            canvas.drafting = self.passes == 1
             with artifact(canvas):
                 self.frame_of(canvas)
 
@@ -225,16 +231,15 @@ def _template() -> type[Any]:
             canvas.restoreState()
 
         def afterFlowable(self, flowable: Any) -> None:
-            entry = getattr(flowable, "entry", None)
-            if entry is None:
+            level, text, key = _entry(flowable)
+            if not key:
                 return
-            level, text, key = entry
             self.canv.bookmarkPage(key)
             self.canv.addOutlineEntry(text, key, level, closed=level == 0)
             self.notify("TOCEntry", (level, safe(text), self.page, key))
 
         def _allSatisfied(self) -> bool:
-            done = self.passes > self.drafts and bool(super()._allSatisfied())
+            done = self.passes > 1 and bool(super()._allSatisfied())
             if done:
                 put_together(self.canv)
             return done
@@ -289,7 +294,6 @@ def write_document(
         shortened(head, 110),
         shortened(foot, 110),
         words,
-        2 if any(part.isIndexing() for part in story) else 1,
         made,
         pagesize=(595.28, 841.89),
         title=visible(title),
@@ -299,6 +303,11 @@ def write_document(
         lang=language,
         displayDocTitle=1,
     )
+    # the contents take their room from the first pass on
+    entries = [(level, safe(text), 0, key) for level, text, key in map(_entry, story) if key]
+    for part in story:
+        if part.isIndexing():
+            part.addEntries(entries)
     with _binary():
         document.multiBuild(story)
 

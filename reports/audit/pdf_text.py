@@ -49,11 +49,12 @@ def load_fonts() -> None:
 
 
 @cache
-def _glyphs(font: str) -> frozenset[int]:
+def _signs(font: str) -> frozenset[str]:
+    """The characters that a font has."""
     from reportlab.pdfbase import pdfmetrics
 
     load_fonts()
-    return frozenset(pdfmetrics.getFont(font).face.charToGlyph)
+    return frozenset(map(chr, pdfmetrics.getFont(font).face.charToGlyph))
 
 
 def runs(text: object, font: str = SANS) -> Iterator[tuple[str, str]]:
@@ -67,9 +68,9 @@ def runs(text: object, font: str = SANS) -> Iterator[tuple[str, str]]:
 def _place(sign: str, font: str) -> tuple[str, str]:
     if sign == THIN:  # ReportLab breaks lines at it
         return font, _NO_BREAK
-    point = ord(sign)
-    if point in _glyphs(font):
+    if sign in _signs(font):
         return font, sign
+    point = ord(sign)
     if any(low <= point <= high for low, high in _CHINESE_BLOCKS):
         return CHINESE, sign
     return font, f"[U+{point:04X}]"
@@ -77,9 +78,8 @@ def _place(sign: str, font: str) -> tuple[str, str]:
 
 def plain(text: object, font: str = SANS) -> str:
     """A text that one font has all characters of, as that font has it; empty where it needs others, or trimming."""
-    parts = [_place(sign, font) for sign in visible(text)]
-    shown = "".join(part for _, part in parts)
-    return shown if shown == shown.strip() and all(name == font for name, _ in parts) else ""
+    shown = visible(text).replace(THIN, _NO_BREAK)
+    return shown if shown == shown.strip() and _signs(font).issuperset(shown) else ""
 
 
 def has_chinese(text: object) -> bool:
