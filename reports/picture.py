@@ -20,11 +20,12 @@ _BASELINES = {"center": -0.36, "top": -0.76, "bottom": 0.24, "baseline": 0.0}
 class Shape:
     """Outlines that look alike. Colours are ``#rrggbb``; lengths in points.
 
-    ``outlines`` are arrays of places (n, 2); with ``dots`` each place is a round dot as wide as ``width``. ``layer`` says
-    what lies over what; among equals the later ones do. All are clipped to the picture's field.
+    ``outlines`` are arrays of places (n, 2), or one array (outlines, n, 2) where all have as many; with ``dots`` each place
+    is a round dot as wide as ``width``. ``layer`` says what lies over what; among equals the later ones do. All are clipped
+    to the picture's field.
     """
 
-    outlines: Sequence[Floats]
+    outlines: Sequence[Floats] | Floats
     layer: float
     stroke: str | None = None
     width: float = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import accumulate, chain
 from typing import Any
 
@@ -12,6 +13,7 @@ from reports.picture import Floats, Label, Picture, Shape, cut
 from reports.wording import number
 
 Span = tuple[float, float]
+Line = Sequence[float] | Floats
 Box = tuple[float, float, float, float]
 
 INK, SOFT, GRID = "#1f2a36", "#4a5663", "#d9dee3"
@@ -22,11 +24,16 @@ GREEN, BLUE, VERMILION, GREY = "#009e73", "#0072b2", "#d55e00", "#8a939c"
 
 def ticks(low: float, high: float, most: int) -> list[float]:
     """Round values between two ends, about as many as asked for."""
-    from matplotlib.ticker import MaxNLocator
-
-    steps = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    steps = _locator(most).tick_values(low, high)
     slack = (high - low) * 1e-6
     return [float(tick) for tick in steps if low - slack <= tick <= high + slack]
+
+
+@cache
+def _locator(most: int) -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10])
 
 
 def tick_labels(values: Sequence[float], unit: str = "", *, plus: bool = False) -> list[str]:
@@ -97,7 +104,7 @@ class Sheet:
         lines = cut(self._placed(x, y), self.figure.clip)
         self.figure.shapes.append(Shape(lines, 2, stroke=INK, width=width, dash=dash))
 
-    def curve(self, x: Sequence[float], y: Sequence[float], colour: str) -> None:
+    def curve(self, x: Line, y: Line, colour: str) -> None:
         """A line that was fitted to the data, before them."""
         self.figure.shapes.append(Shape(cut(self._placed(x, y), self.figure.clip), 4, stroke=colour, width=2.0))
 
@@ -114,16 +121,16 @@ class Sheet:
             shape = Shape(self._outlines(outlines), zorder, fill=colour, alpha=alpha, closed=True)
             self.figure.shapes.append(shape)
 
-    def _outlines(self, given: Sequence[Sequence[Span]] | Floats) -> list[Floats]:
+    def _outlines(self, given: Sequence[Sequence[Span]] | Floats) -> list[Floats] | Floats:
         """Outlines of the data, all placed at once; an array is of shape (outlines, places, 2)."""
         if isinstance(given, np.ndarray):
-            return list(self._placed(given[..., 0].ravel(), given[..., 1].ravel()).reshape(given.shape))
+            return self._placed(given[..., 0].ravel(), given[..., 1].ravel()).reshape(given.shape)
         places = self._placed(*zip(*chain.from_iterable(given), strict=True))
         ends = list(accumulate(len(outline) for outline in given))
         return [places[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
 
-    def area(self, x: Sequence[float], low: Sequence[float], high: Sequence[float], colour: str, alpha: float) -> None:
+    def area(self, x: Line, low: Line, high: Line, colour: str, alpha: float) -> None:
         """The area between two lines, behind everything but the grid."""
         outline = np.empty((1, 2 * len(x), 2))
-        outline[0, :, 0], outline[0, :, 1] = [*x, *reversed(x)], [*low, *reversed(high)]
+        outline[0, :, 0], outline[0, :, 1] = np.concatenate([x, x[::-1]]), np.concatenate([low, high[::-1]])
         self.boxes(outline, colour, alpha, zorder=1)

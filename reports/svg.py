@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
+from itertools import islice
 
 import numpy as np
 
@@ -70,7 +71,18 @@ def _n(value: float) -> str:
     return _WRITTEN[round(value * 100)]
 
 
-def lengths(values: Floats) -> list[str]:
+def places_of(shape: Shape, top: float | None = None) -> Iterable[Sequence[str]]:
+    """The places of each outline as pairs of lengths; measured downwards from ``top`` if that is given."""
+    outlines = shape.outlines
+    places = outlines.reshape(-1, 2) if isinstance(outlines, np.ndarray) else np.concatenate(outlines)
+    up = places[:, 1] if top is None else top - places[:, 1]
+    pairs = map(" ".join, zip(_lengths(places[:, 0]), _lengths(up), strict=True))
+    if isinstance(outlines, np.ndarray):
+        return zip(*[pairs] * outlines.shape[1], strict=True)
+    return [list(islice(pairs, len(outline))) for outline in outlines]
+
+
+def _lengths(values: Floats) -> list[str]:
     """Many lengths at once, each with at most two decimals."""
     return list(map(_WRITTEN.__getitem__, np.rint(values * 100).astype(np.int64).tolist()))
 
@@ -93,15 +105,9 @@ def _shape(shape: Shape, height: float) -> str:
 def _path(shape: Shape, height: float) -> str:
     if not len(shape.outlines):
         return ""
-    places = np.concatenate(shape.outlines)
-    pairs = [f"{x} {y}" for x, y in zip(lengths(places[:, 0]), lengths(height - places[:, 1]), strict=True)]
-    if shape.dots:  # strokes of no length with round ends: a tenth of the bytes of one element a point
-        return f"M{'h0M'.join(pairs)}h0"
-    found, begin, close = [], 0, "z" if shape.closed else ""
-    for outline in shape.outlines:
-        found.append(f"M{'L'.join(pairs[begin : begin + len(outline)])}{close}")
-        begin += len(outline)
-    return "".join(found)
+    # dots are strokes of no length with round ends: a tenth of the bytes of one element a point
+    between, close = ("h0M", "h0") if shape.dots else ("L", "z" if shape.closed else "")
+    return f"M{f'{close}M'.join(map(between.join, places_of(shape, height)))}{close}"
 
 
 def _label(label: Label, height: float) -> str:

@@ -248,13 +248,13 @@ def cumulative_chart(meter: Meter) -> Drawn | None:
     levels = list(zip(steps, tick_labels(steps, plus=True), strict=True))
     sheet.grid(meter.scale.marks(6), levels, "", f"mis-registered so far, {name}")
     kept = thinned(len(run), MOST_PAIRS)
+    places, shown = places[kept], run[kept]
     for sign, colour in ((-1, VERMILION), (1, BLUE)):
-        filled = np.where(np.sign(run[kept]) == sign, run[kept], 0.0)
-        sheet.area(places[kept].tolist(), [0.0] * len(kept), filled.tolist(), colour, 0.18)
+        sheet.area(places, np.zeros(len(shown)), np.where(np.sign(shown) == sign, shown, 0.0), colour, 0.18)
     for each in meter.regimes[1:]:
         sheet.rule([meter.scale.at(each["begins"])] * 2, (low - room, high + room), (0, (2, 2)), 1.0)
     sheet.rule((0.0, meter.scale.days), (0.0, 0.0), (0, (4, 3)))
-    sheet.curve(places[kept].tolist(), run[kept].tolist(), INK)
+    sheet.curve(places, shown, INK)
     end = f"{number(run[-1], 1 if unit > 1 else 0, plus=True)} {name}"
     return Drawn(
         sheet.figure,

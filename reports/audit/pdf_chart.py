@@ -5,14 +5,12 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-import numpy as np
-
 from reports.audit.drawn import Drawn
 from reports.audit.pdf_flowables import drafting
 from reports.audit.pdf_tags import drawn
 from reports.audit.pdf_text import SANS, load_fonts
 from reports.picture import LABEL_SIZE, Label, Picture, Shape
-from reports.svg import lengths
+from reports.svg import places_of
 
 
 @cache
@@ -78,16 +76,10 @@ def _operators(shape: Shape) -> list[str]:
     """The operators that draw outlines, written at once: ReportLab's own take most of the time of a file."""
     if not len(shape.outlines):
         return []
-    places = np.concatenate(shape.outlines)
-    pairs = [f"{x} {y}" for x, y in zip(lengths(places[:, 0]), lengths(places[:, 1]), strict=True)]
     if shape.dots:  # strokes of no length with round ends
-        return [f"{pair} m {pair} l" for pair in pairs]
-    found, begin, close = [], 0, " h" if shape.closed else ""
-    for outline in shape.outlines:
-        end = begin + len(outline)
-        found.append(f"{pairs[begin]} m {' '.join(f'{pair} l' for pair in pairs[begin + 1 : end])}{close}")
-        begin = end
-    return found
+        return [f"{pair} m {pair} l" for pairs in places_of(shape) for pair in pairs]
+    close = " h" if shape.closed else ""
+    return [f"{first} m {' '.join(f'{pair} l' for pair in rest)}{close}" for first, *rest in places_of(shape)]
 
 
 def _write(canvas: Any, label: Label) -> None:

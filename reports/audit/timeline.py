@@ -120,10 +120,12 @@ def _lanes(sheet: Sheet, meter: Meter, windows: Windows, place: tuple[float, flo
         base = high - lane * (row + 1) + 0.12 * lane
         share = np.bincount(column[windows.verdict == VERDICTS.index(verdict)], minlength=columns) / everything
         some = share > 0
-        low, foot, top = left[some], np.full(some.sum(), base), base + share[some] * 0.76 * lane
-        corners = [(low, foot), (low, top), (low + width, top), (low + width, foot)]
+        # corners from the lower left one, up first
+        boxes = np.full((some.sum(), 4, 2), base)
+        boxes[:, :2, 0], boxes[:, 2:, 0] = left[some, None], left[some, None] + width
+        boxes[:, 1:3, 1] = base + share[some, None] * 0.76 * lane
         sheet.marks([[(0.0, base), (days, base)]], GRID, 0.8, zorder=1)
-        sheet.boxes(np.stack([np.column_stack(corner) for corner in corners], axis=1), colour)
+        sheet.boxes(boxes, colour)
         sheet.text(-0.006 * days, base + 0.36 * lane, _SHORT[verdict], ha="right", colour=colour)
 
 

@@ -18,9 +18,10 @@ from reports.audit.anchors import anchor
 from reports.audit.customer import language_of, letter
 from reports.audit.meters import listed, ranked
 from reports.audit.overview import groups, sentences, standings, totals
-from reports.audit.pages import meter_pages, overview_page
+from reports.audit.pages import meter_pages, overview_page, sheaves
 from reports.audit.view import for_audience
 from reports.audit.what_if import what_if
+from reports.audit.write import parts_of
 from reports.svg import drawing
 from reports.wording import THIN
 from tests.audit_report_fixture import fake_audit, hostile_audit
@@ -200,11 +201,15 @@ def test_a_supervisor_sees_no_site_and_no_file_name() -> None:
     assert "4aadff410171" in said and "Compliance" in said
 
 
-def test_the_same_view_gives_the_same_bytes(tmp_path: Path) -> None:
+def test_the_same_view_gives_the_same_bytes_in_whatever_order_its_parts_are_made(tmp_path: Path) -> None:
     digests = []
     for place in ("a", "b"):
         view = fake_audit(meters=8, flagged=2, days=10)
-        write_audit_report(tmp_path / place, view)
+        if place == "a":
+            write_audit_report(tmp_path / place, view)
+        else:
+            for write in reversed(parts_of(tmp_path / place, view)):
+                write()
         files = sorted(file for file in (tmp_path / place).rglob("*") if file.is_file())
         digests.append(
             {str(f.relative_to(tmp_path / place)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
@@ -214,6 +219,17 @@ def test_the_same_view_gives_the_same_bytes(tmp_path: Path) -> None:
         *("index.html", "report.pdf", "tables.xlsx"),
         *("meters/0001.html", "meters/0002.html"),
     }
+
+
+def test_a_part_of_the_pages_knows_no_other_meters() -> None:
+    view = small()
+    two, last = sheaves(view, most=3, size=2)
+    assert (two.meters.height, last.meters.height) == (2, 1)
+    assert sorted([*two.meters["place"], *last.meters["place"]]) == [1, 2, 3]
+    assert two.view.meters["feature_code"].to_list() == sorted(two.meters["feature_code"])
+    assert set(two.view.regimes["feature_code"]) <= set(two.meters["feature_code"])
+    assert "inputs" in view.facts and "inputs" not in two.view.facts
+    assert dict(two.pages()).items() <= dict(meter_pages(view, 3)).items()
 
 
 def test_an_audit_of_nothing_is_said_plainly(tmp_path: Path) -> None:
