@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from flows.context import Context
-from flows.cycle import report_of, restore_reports
+from flows.cycle import restore_reports
 from flows.notifying import notices_of_release
 from flows.situation import installed, look_around, models_in_use
+from flows.window import report_of
 from transforms.errors import MeterwrightError
 from transforms.notices import open_until
 from transforms.outbox import commit, read_lines, read_manifest, stage_revision

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import duckdb
 
-from flows.photos import Eyes
 from transforms.fingerprint import ReadAhead
 from transforms.policy import Policy
 from transforms.registry import Registry
@@ -16,17 +16,24 @@ from transforms.signature import SigningKey
 from transforms.sql import connect
 from transforms.workspace import Workspace
 
+if TYPE_CHECKING:
+    from flows.photos import Eyes
+
 #: megabytes of memory that DuckDB may take in all, shared by the workers
 MEMORY_MB = 1200
 
 Progress = Callable[[str], None]
 
 
+def _no_eyes() -> None:
+    return None
+
+
 @dataclass(frozen=True)
 class Context:
     """What a cycle works with: where, on whom, by which rules, how wide, whom to tell about progress, what is read ahead,
-    what to sign with, what opens the eyes that read photos, None where there are none, and what opens the cycle's DuckDB
-    (see `sharing`)."""
+    what to sign with, what finds the opener of the eyes that read photos, None where there are none, and what opens the
+    cycle's DuckDB (see `sharing`)."""
 
     workspace: Workspace
     registry: Registry
@@ -36,7 +43,7 @@ class Context:
     progress: Progress
     ahead: ReadAhead | None = None
     signing_key: SigningKey | None = None
-    eyes: Eyes | None = None
+    eyes: Callable[[], Eyes | None] = _no_eyes
     shared: Callable[[], duckdb.DuckDBPyConnection] | None = None
 
     def database(self) -> duckdb.DuckDBPyConnection:

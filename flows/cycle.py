@@ -1,107 +1,42 @@
-"""The scheduled cycle: ingest, then for each window match, summarise, judge, fit, decide, outbox and report."""
+"""The scheduled cycle: dumps into the lake, then window by window to the outbox.
+
+What judges is imported by a thread while the dumps are parsed, which is DuckDB's work and not Python's.
+"""
 
 from __future__ import annotations
 
+import importlib
 import shutil
-from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from functools import partial
-from pathlib import Path
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import polars as pl
-
-from flows.context import MEMORY_MB, Context, sharing
+from flows.context import Context, sharing
 from flows.engines import Engine
-from flows.findings import REVISION, collect, run_of, to_markdown
-from flows.judging import JudgeBucket
-from flows.photos import delete_old_photos, look_at_photos
-from flows.reporting import load_charts, write_run_report
-from flows.revising import LookedAt, revise, windows_to_reopen
-from flows.situation import look_around
+from flows.intake import ingest_dumps
 from transforms import compiled, statistics
-from transforms.feedback import set_aside_acks
-from transforms.fingerprint import ReadAhead
-from transforms.fleet import fleet_table
-from transforms.ingest import IngestResult, ingest
-from transforms.judge import calibration_status, judge_silent
+from transforms.ingest import IngestResult
 from transforms.lake import Lake
-from transforms.match import CHANGED, Parties, claims
-from transforms.outbox import begin, commit, read_history, read_manifest, stage
+from transforms.outbox import newest_revision, read_manifest
 from transforms.outbox.runs import run_folders
 from transforms.private import open_to_others
-from transforms.registry import Registry
-from transforms.schemas import MOMENTS
-from transforms.windows import Window, parse_time
+from transforms.windows import Window
 
 if TYPE_CHECKING:
-    from flows.pulling import Pulled
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One window's run: its manifest, and whether it was made now or found in the outbox."""
-
-    manifest: dict[str, Any]
-    report: Path
-    fresh: bool
-
-
-def pull_dumps(context: Context, engine: Engine, now: datetime) -> list[Pulled]:
-    """Fetch what is new at the places of the sources; nothing is imported or done where no source has one."""
-    sources = [source for source in context.registry.sources if source.place]
-    if not sources:
-        return []
-    from flows.pulling import pull
-
-    return engine.step("pull", lambda: pull(context.workspace, sources, context.policy.pull, now, context.progress))
-
-
-def ingest_dumps(context: Context, engine: Engine, now: datetime | None = None) -> IngestResult:
-    """Bring new raw dumps into the lake.
-
-    What counts as the future begins after ``now`` and after the clock's time, whichever is later: a run for an old window
-    must not set aside what was measured since.
-    """
-    return engine.step("ingest", lambda: _ingest(context, now, ahead=context.ahead))
-
-
-def retry_dumps(context: Context, files: Collection[str]) -> IngestResult:
-    """Read dumps once more of which rows were set aside, under the mappings as they are now; see `transforms.ingest.retry`."""
-    return _ingest(context, None, retry=files)
-
-
-def _ingest(
-    context: Context, now: datetime | None, *, ahead: ReadAhead | None = None, retry: Collection[str] | None = None
-) -> IngestResult:
-    factor = context.policy.ingest.absurd_factor
-    absurd = {model.name: factor * model.q4 for model in context.registry.models.values()}
-    clock = datetime.now(UTC)
-    return ingest(
-        context.workspace,
-        context.registry,
-        absurd_flow_lph=max(absurd.values(), default=factor * 1e9),
-        absurd_by_model=absurd,
-        not_after=(max(now, clock) if now else clock) + context.policy.ingest.future_tolerance,
-        threads=context.workers,
-        memory_mb=MEMORY_MB,
-        progress=context.progress,
-        ahead=ahead,
-        retry=retry,
-    )
+    from flows.window import Outcome
 
 
 def get_ready(context: Context) -> None:
     """Import what a cycle needs only in its later steps, for callers who have to wait before it anyway."""
-    statistics.load()
-    compiled.load()
+    _load_what_judges()
+    from flows.reporting import load_charts
+
     load_charts(context.workspace)
 
 
 def _load_what_judges() -> None:
+    importlib.import_module("flows.window")
     compiled.load()
     statistics.load()
 
@@ -113,14 +48,16 @@ def run_cycle(
     context.workspace.scratch.mkdir(parents=True, exist_ok=True)
     _say_what_is_unguarded(context)
     restore_reports(context, now)
-    if any(run_of(context.workspace, window) is None for window in windows):
-        # While DuckDB parses, Python has time to import what the judgement will need.
+    if any(newest_revision(context.workspace, window) is None for window in windows):
         Thread(target=_load_what_judges, daemon=True).start()
     taken = ingest_dumps(context, engine, now)
+    from flows.photos import delete_old_photos
+    from flows.window import parties_of, revise_windows, run_window
+
     lake = Lake.open(context.workspace)
     parties = parties_of(context, lake)
     with sharing(context) as own:
-        revised = _revise(own, engine, lake, parties, now)
+        revised = revise_windows(own, engine, lake, parties, now)
         outcomes = [run_window(own, engine, lake, parties, window, now) for window in windows]
     again = {outcome.manifest["run_id"] for outcome in revised}
     outcomes = revised + [outcome for outcome in outcomes if outcome.manifest["run_id"] not in again]
@@ -137,82 +74,6 @@ def _say_what_is_unguarded(context: Context) -> None:
         context.progress(f"{terminals} holds phone numbers and others may read it; run: chmod 600 {terminals}")
 
 
-def _revise(context: Context, engine: Engine, lake: Lake, parties: Parties, now: datetime) -> list[Outcome]:
-    """Judge anew the windows that late dumps belong to, and commit a revision of those in which a verdict changed."""
-    outcomes = []
-    workspace = context.workspace
-
-    looked_at = LookedAt(workspace)
-    for window, manifest in windows_to_reopen(workspace, lake, context.policy, now, looked_at):
-        own = replace(context, policy=context.policy.with_window(window.length))
-        context.progress(f"{window.name}: late readings came, judging it anew")
-        known = look_around(workspace, context.registry, window, now)
-        judged, sums = _judge(own, engine, lake, replace(parties, changed=known.changed), window)
-        run = revise(
-            workspace, context.registry, own.policy, lake, known, judged, sums, window, manifest, now, context.version
-        )
-        if run is None:
-            looked_at.note(manifest, lake)
-            continue
-        staged = stage(workspace, run, context.signing_key)
-        revised = read_manifest(engine.step(f"outbox {window.name}", partial(commit, workspace, staged, run.run_id)))
-        engine.step(f"report {window.name}", partial(_report, context, lake, parties, window, revised))
-        outcomes.append(Outcome(revised, workspace.report(revised["run_id"]) / "index.html", fresh=True))
-    return outcomes
-
-
-def run_window(
-    context: Context, engine: Engine, lake: Lake, parties: Parties, window: Window, now: datetime
-) -> Outcome:
-    """Judge one window and commit its run; a window that has its run already is left as it is."""
-    workspace = context.workspace
-    existing = run_of(workspace, window)
-    manifest = existing or _commit_run(context, engine, lake, parties, window, now)
-    report = workspace.report(manifest["run_id"]) / "index.html"
-    if not report.exists():
-        engine.step(f"report {window.name}", lambda: _report(context, lake, parties, window, manifest))
-    if existing is None:
-        engine.summary(manifest["run_id"].lower().replace("_", "-"), to_markdown(manifest))
-    return Outcome(manifest, report, fresh=existing is None)
-
-
-def _commit_run(
-    context: Context, engine: Engine, lake: Lake, parties: Parties, window: Window, now: datetime
-) -> dict[str, Any]:
-    """Carry one window from the lake to the outbox and return its manifest."""
-    workspace = context.workspace
-    known = look_around(workspace, context.registry, window, now)
-    set_aside_acks(workspace, known.acks)
-    judged, sums = _judge(context, engine, lake, replace(parties, changed=known.changed), window)
-    with ThreadPoolExecutor(1) as beside:
-        # to decide is Python's work and to write the sums is not
-        begun = beside.submit(begin, workspace, window.run_id(REVISION), sums)
-        looked = engine.step(
-            f"photos {window.name}",
-            lambda: look_at_photos(
-                workspace,
-                context.registry,
-                context.policy,
-                lake,
-                parties,
-                known,
-                context.database,
-                context.eyes,
-                window,
-                now,
-                context.progress,
-            ),
-        )
-        run = engine.step(
-            f"decide {window.name}",
-            lambda: collect(
-                context.registry, context.policy, lake, known, judged, sums, window, now, context.version, looked=looked
-            ),
-        )
-    staged = stage(workspace, run, context.signing_key, begun.result())
-    return read_manifest(engine.step(f"outbox {window.name}", lambda: commit(workspace, staged, run.run_id)))
-
-
 def restore_reports(context: Context, now: datetime) -> None:
     """Write the reports that a kill between a run's commit and its report has cost.
 
@@ -222,63 +83,6 @@ def restore_reports(context: Context, now: datetime) -> None:
     oldest = f"{now - context.policy.lateness - timedelta(days=1):%Y%m%dT%H%M%SZ}"
     for folder in run_folders(context.workspace):
         if folder.name >= oldest and not (context.workspace.report(folder.name) / "index.html").exists():
+            from flows.window import report_of
+
             report_of(context, read_manifest(folder))
-
-
-def report_of(context: Context, manifest: dict[str, Any]) -> Path:
-    """Write the report of a run that is in the outbox, and return its page."""
-    start, end = parse_time(manifest["window_start"]), parse_time(manifest["window_end"])
-    lake = Lake.open(context.workspace)
-    return _report(context, lake, parties_of(context, lake), Window(start, end - start), manifest)
-
-
-def _report(context: Context, lake: Lake, parties: Parties, window: Window, manifest: dict[str, Any]) -> Path:
-    previous = read_history(context.workspace, window).previous()
-    return write_run_report(
-        context.workspace, context.registry, context.policy, lake, parties, manifest, previous, context.database
-    )
-
-
-def parties_of(context: Context, lake: Lake) -> Parties:
-    """Who is who in the registry and the lake, and who is said to watch whom."""
-    registry = context.registry
-    devices = lake.devices()
-    return Parties(
-        fleet=fleet_table(registry),
-        devices=devices,
-        claims=claims(devices, registry.pairs),
-        instants=instants_of(devices, registry),
-        settled=context.policy.reference.settled,
-        changed=pl.DataFrame(schema=CHANGED),
-    )
-
-
-def instants_of(devices: pl.DataFrame, registry: Registry) -> pl.DataFrame:
-    """Devices of flowmeters whose signal is momentary, as flowmeters.csv says."""
-    if registry.flowmeters is None:
-        return devices.clear()
-    momentary = registry.flowmeters.filter(pl.col("sampling") == "instant").select("flowmeter_id").unique()
-    return devices.filter(pl.col("stream") == "flowmeter").join(momentary, on="flowmeter_id", how="semi")
-
-
-def _judge(
-    context: Context, engine: Engine, lake: Lake, parties: Parties, window: Window
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The verdicts of a window, and the sums that they rest on."""
-    policy = context.policy
-    calibration = calibration_status(context.registry.flowmeters, policy, window)
-
-    with context.database() as database:
-        work = JudgeBucket(context.workspace.scratch, lake, window, policy, calibration, database)
-        found = engine.map(f"judge {window.name}", work, list(enumerate(parties.split(lake.n_buckets))))
-    # each part is sorted by code and bin, and a code has all its rows in one part
-    sums = pl.concat([pl.DataFrame(schema=MOMENTS), *(part for _, part in found)])
-    sums = sums.sort("feature_code", maintain_order=True)
-    seen = (
-        pl.concat([part for part, _ in found])
-        if found
-        else judge_silent(parties.fleet.clear(), parties.fleet.clear(), window)
-    )
-    judged = pl.concat([seen, judge_silent(parties.fleet, seen, window)]).sort("feature_code")
-    context.progress(f"{window.name}: judged {judged.height:,} meters")
-    return judged, sums

@@ -12,9 +12,9 @@ from typing import Any
 import polars as pl
 
 from flows.context import Context
-from flows.cycle import parties_of
 from flows.settings import use_matplotlib_in
 from flows.situation import Known, look_around, put_into_words
+from flows.window import parties_of
 from reports.clock import shown_in
 from reports.explain import Before, Explanation
 from reports.registers import of_one

@@ -11,8 +11,8 @@ import polars as pl
 
 from flows.cli.common import make_context, open_workspace, progress
 from flows.cli.cycle import Prepared, execute
-from flows.cycle import Outcome
 from flows.settings import worker_count
+from flows.window import Outcome
 from transforms.errors import MeterwrightError
 from transforms.reasons import sentence
 from transforms.windows import windows_between

@@ -9,6 +9,7 @@ from multiprocessing.context import ForkServerProcess
 
 import flows.cycle
 import flows.reporting
+import flows.window
 import reports.run
 from flows.cli.main import main
 from transforms import compiled, statistics
@@ -17,7 +18,7 @@ _CONTEXT = get_context("forkserver")
 _CONTEXT.set_forkserver_preload([__name__])
 
 #: what a run imports on its way, and wakes
-LOADED = (flows.cycle, flows.reporting, reports.run)
+LOADED = (flows.cycle, flows.reporting, flows.window, reports.run)
 statistics.load()
 compiled.load()
 

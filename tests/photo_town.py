@@ -16,8 +16,9 @@ import polars as pl
 from PIL import Image
 
 from flows.cli.common import make_context
-from flows.cycle import Outcome, run_cycle
+from flows.cycle import run_cycle
 from flows.engines.plain import PlainEngine
+from flows.window import Outcome
 from tests.workspaces import MODEL, Small
 from transforms.display import Candidate, Sight
 from transforms.screens import Screen
@@ -141,7 +142,7 @@ class Town:
         """One cycle. Without ``report`` an empty one is there already, which is left as it is and saves a third of the time."""
         context = replace(make_context(self.root, 1), progress=lambda _: None)
         if not self.real:
-            context = replace(context, eyes=None if blind else self.eyes)
+            context = replace(context, eyes=lambda: None if blind else self.eyes)
         end = parse_time(until)
         windows: list[Window] = [newest_complete(end, context.policy.window.length)]
         for window in windows if not report else ():

@@ -22,7 +22,7 @@ from flows.audit.keys import Keys
 from flows.audit.plan import GROUP, Setting
 from flows.audit.store import Store
 from flows.audit.tables import arrow_of
-from flows.cycle import instants_of
+from flows.window import instants_of
 from transforms.fleet import fleet_table
 from transforms.judge.columns import series_of
 from transforms.judge.many import JUDGED_WINDOWS, Calibrations, judge_windows, nothing_said, places

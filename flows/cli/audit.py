@@ -125,8 +125,8 @@ def _must_fit(reader: Reader, registry: Registry) -> None:
 def _take_in(workspace: Workspace, registry: Registry, policy: Policy, workers: int) -> int:
     """Bring dumps that are new into the lake; how many rows were set aside."""
     from flows.context import Context
-    from flows.cycle import ingest_dumps
     from flows.engines import make_engine
+    from flows.intake import ingest_dumps
 
     context = Context(workspace, registry, policy, workers, version(), progress)
     with make_engine("plain", workers, workspace.root) as engine:

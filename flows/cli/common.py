@@ -24,6 +24,7 @@ from transforms.workspace import Workspace
 
 if TYPE_CHECKING:
     from flows.context import Context
+    from flows.photos import Eyes as OpensEyes
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -79,11 +80,10 @@ def make_context(folder: Path | None, workers: int | None, *, reads_dumps: bool 
         # reading a large registry hardly needs the interpreter, which imports meanwhile
         loading = aside.submit(load_registry, workspace.registry)
         from flows.context import Context
-        from flows.eyes import Eyes
         from transforms.policy import load_policy
 
         if reads_dumps:
-            importlib.import_module("flows.cycle")
+            importlib.import_module("flows.intake")
         registry = loading.result()
     return Context(
         workspace=workspace,
@@ -94,8 +94,15 @@ def make_context(folder: Path | None, workers: int | None, *, reads_dumps: bool 
         progress=progress,
         ahead=ahead,
         signing_key=signing_key(workspace.registry),
-        eyes=Eyes.open if Eyes.available() else None,
+        eyes=_eyes,
     )
+
+
+def _eyes() -> OpensEyes | None:
+    """What opens the eyes that read photos, None where the extra that they need is not installed."""
+    from flows.eyes import Eyes
+
+    return Eyes.open if Eyes.available() else None
 
 
 def progress(sentence: str) -> None:

@@ -50,7 +50,7 @@ def pull_option(command: F) -> F:
 def pull(folder: Path | None, clock: str | None, as_json: bool) -> int:
     """Fetch new dumps from the places that sources.toml names into raw/; `run` and `ingest` do it by themselves."""
     context = make_context(folder, None, reads_dumps=False)
-    from flows.cycle import pull_dumps
+    from flows.intake import pull_dumps
 
     with hold(context.workspace, "pull"), make_engine("plain", context.workers, context.workspace.root) as engine:
         pulled = engine.run("pull", lambda e: pull_dumps(context, e, moment(clock)))
@@ -66,7 +66,7 @@ def pull(folder: Path | None, clock: str | None, as_json: bool) -> int:
 def ingest(folder: Path | None, no_pull: bool, workers: int | None, as_json: bool) -> int:
     """Bring new raw dumps into the lake."""
     context = make_context(folder, workers)
-    from flows.cycle import ingest_dumps, pull_dumps
+    from flows.intake import ingest_dumps, pull_dumps
 
     with hold(context.workspace, "ingest"), make_engine("plain", context.workers, context.workspace.root) as engine:
         pulled, taken = engine.run(
@@ -169,7 +169,8 @@ def execute(
     """
     with hold(workspace, "run"), make_engine(engine_name, workers, workspace.root) as engine:
         context, windows = prepare()
-        from flows.cycle import get_ready, pull_dumps, run_cycle
+        from flows.cycle import get_ready, run_cycle
+        from flows.intake import pull_dumps
 
         if engine_name == "prefect":
             get_ready(context)

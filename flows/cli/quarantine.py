@@ -87,7 +87,7 @@ def retry(folder: Path | None, files: tuple[str, ...], workers: int | None, as_j
     """
     context = make_context(folder, workers, reads_dumps=False)
     from flows.cli.telling import intake, intake_lines
-    from flows.cycle import retry_dumps
+    from flows.intake import retry_dumps
 
     with hold(context.workspace, "quarantine retry"):
         wanted = _named(context.workspace, files)

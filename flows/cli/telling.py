@@ -10,8 +10,8 @@ from reports.wording import visible
 from transforms.reasons import sentence
 
 if TYPE_CHECKING:
-    from flows.cycle import Outcome
     from flows.pulling import Pulled
+    from flows.window import Outcome
     from transforms.ingest import IngestResult
 
 #: how many dumps or faults of a kind are named on the terminal

@@ -39,8 +39,9 @@ def measure_judging(root: Path, repetitions: int) -> Judged:
     import polars as pl
 
     from flows.cli.common import make_context
-    from flows.cycle import ingest_dumps, parties_of
     from flows.engines.plain import PlainEngine
+    from flows.intake import ingest_dumps
+    from flows.window import parties_of
     from transforms import statistics
     from transforms.judge import calibration_status, judge_bucket
     from transforms.lake import Lake

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from flows.cycle import Outcome
 from flows.eyes import Eyes
+from flows.window import Outcome
 from tests.photo_town import REGISTER, Town, register
 from tests.workspaces import Small, demand, noisy
 

@@ -83,7 +83,7 @@ def test_what_is_staged_is_private_too(
     def fail(*_: object) -> Path:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("flows.cycle.commit", fail)
+    monkeypatch.setattr("flows.window.commit", fail)
     assert small.run() == 1
     (staged,) = (small.root / ".scratch").rglob("notices.jsonl")
     assert PHONE in staged.read_text()

@@ -13,8 +13,8 @@ from flows.audit.desk import Desk
 from flows.audit.plan import Setting
 from flows.audit.registers import registers_of_meters
 from flows.cli.common import make_context
-from flows.cycle import parties_of
 from flows.explain import explain
+from flows.window import parties_of
 from reports.explain import caveats
 from reports.registers import of_one
 from tests.workspaces import START, Small, demand, noisy

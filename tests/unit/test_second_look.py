@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from flows.cli.telling import outcome_lines
-from flows.cycle import Outcome
+from flows.window import Outcome
 from transforms.judge import second_look
 from transforms.judge.kept import from_table, to_table
 from transforms.judge.second_look import ROBUST, SecondLook, choose_whom, take_second_look

@@ -71,7 +71,9 @@ def number_registered(con: duckdb.DuckDBPyConnection, registry: Registry, n_buck
     devices = pl.concat([one.sort("feature_code", "flowmeter_id") for one in listed])
     # a code stands in both streams, and its digest takes most of the time
     con.register("codes_listed", _in_pieces(devices.select("feature_code").unique()))
-    places = con.sql(f"SELECT feature_code, {_BUCKET.format(code='feature_code', n_buckets=n_buckets)} FROM codes_listed")
+    places = con.sql(
+        f"SELECT feature_code, {_BUCKET.format(code='feature_code', n_buckets=n_buckets)} FROM codes_listed"
+    )
     numbered = devices.with_row_index("device_no").join(
         pl.DataFrame(places.to_arrow_table()), on="feature_code", how="left", maintain_order="left"
     )

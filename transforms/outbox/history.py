@@ -13,15 +13,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from transforms.outbox.runs import read_lines, read_manifest, run_folders, span_of
-from transforms.pool import Earlier
 from transforms.schemas import READINGS, VERDICTS
 from transforms.windows import Window, iso, parse_time
 from transforms.workspace import Workspace
+
+if TYPE_CHECKING:
+    from transforms.pool import Earlier
 
 #: files of things that leave, and the key that tells one from another
 LEAVING = {"commands.jsonl": "command_id", "notices.jsonl": "notice_id"}
@@ -220,6 +222,9 @@ class History:
     def earlier(self, window: Window, count: int) -> list[Earlier]:
         """The runs with sums of at most ``count`` windows of the same length that end where this one begins, the newest
         first; windows without such a run are left out."""
+        # imported here: with pools comes all that judges, which is not there yet where the outbox is first asked
+        from transforms.pool import Earlier
+
         runs = {span_of(manifest): folder for folder, manifest in self._runs()}
         starts = (window.start - back * window.length for back in range(1, count + 1))
         found = ((start, runs.get((start, start + window.length))) for start in starts)

@@ -1,0 +1,174 @@
+"""A window's run: from the lake to the outbox and its report, and anew where late readings came."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from flows.context import Context
+from flows.engines import Engine
+from flows.findings import REVISION, collect, run_of, to_markdown
+from flows.judging import JudgeBucket
+from flows.photos import look_at_photos
+from flows.reporting import write_run_report
+from flows.revising import LookedAt, revise, windows_to_reopen
+from flows.situation import look_around
+from transforms.feedback import set_aside_acks
+from transforms.fleet import fleet_table
+from transforms.judge import calibration_status, judge_silent
+from transforms.lake import Lake
+from transforms.match import CHANGED, Parties, claims
+from transforms.outbox import begin, commit, read_history, read_manifest, stage
+from transforms.registry import Registry
+from transforms.schemas import MOMENTS
+from transforms.windows import Window, parse_time
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One window's run: its manifest, and whether it was made now or found in the outbox."""
+
+    manifest: dict[str, Any]
+    report: Path
+    fresh: bool
+
+
+def revise_windows(context: Context, engine: Engine, lake: Lake, parties: Parties, now: datetime) -> list[Outcome]:
+    """Judge anew the windows that late dumps belong to, and commit a revision of those in which a verdict changed."""
+    outcomes = []
+    workspace = context.workspace
+
+    looked_at = LookedAt(workspace)
+    for window, manifest in windows_to_reopen(workspace, lake, context.policy, now, looked_at):
+        own = replace(context, policy=context.policy.with_window(window.length))
+        context.progress(f"{window.name}: late readings came, judging it anew")
+        known = look_around(workspace, context.registry, window, now)
+        judged, sums = _judge(own, engine, lake, replace(parties, changed=known.changed), window)
+        run = revise(
+            workspace, context.registry, own.policy, lake, known, judged, sums, window, manifest, now, context.version
+        )
+        if run is None:
+            looked_at.note(manifest, lake)
+            continue
+        staged = stage(workspace, run, context.signing_key)
+        revised = read_manifest(engine.step(f"outbox {window.name}", partial(commit, workspace, staged, run.run_id)))
+        engine.step(f"report {window.name}", partial(_report, context, lake, parties, window, revised))
+        outcomes.append(Outcome(revised, workspace.report(revised["run_id"]) / "index.html", fresh=True))
+    return outcomes
+
+
+def run_window(
+    context: Context, engine: Engine, lake: Lake, parties: Parties, window: Window, now: datetime
+) -> Outcome:
+    """Judge one window and commit its run; a window that has its run already is left as it is."""
+    workspace = context.workspace
+    existing = run_of(workspace, window)
+    manifest = existing or _commit_run(context, engine, lake, parties, window, now)
+    report = workspace.report(manifest["run_id"]) / "index.html"
+    if not report.exists():
+        engine.step(f"report {window.name}", lambda: _report(context, lake, parties, window, manifest))
+    if existing is None:
+        engine.summary(manifest["run_id"].lower().replace("_", "-"), to_markdown(manifest))
+    return Outcome(manifest, report, fresh=existing is None)
+
+
+def _commit_run(
+    context: Context, engine: Engine, lake: Lake, parties: Parties, window: Window, now: datetime
+) -> dict[str, Any]:
+    """Carry one window from the lake to the outbox and return its manifest."""
+    workspace = context.workspace
+    known = look_around(workspace, context.registry, window, now)
+    set_aside_acks(workspace, known.acks)
+    judged, sums = _judge(context, engine, lake, replace(parties, changed=known.changed), window)
+    with ThreadPoolExecutor(1) as beside:
+        # to decide is Python's work and to write the sums is not
+        begun = beside.submit(begin, workspace, window.run_id(REVISION), sums)
+        looked = engine.step(
+            f"photos {window.name}",
+            lambda: look_at_photos(
+                workspace,
+                context.registry,
+                context.policy,
+                lake,
+                parties,
+                known,
+                context.database,
+                context.eyes(),
+                window,
+                now,
+                context.progress,
+            ),
+        )
+        run = engine.step(
+            f"decide {window.name}",
+            lambda: collect(
+                context.registry, context.policy, lake, known, judged, sums, window, now, context.version, looked=looked
+            ),
+        )
+    staged = stage(workspace, run, context.signing_key, begun.result())
+    return read_manifest(engine.step(f"outbox {window.name}", lambda: commit(workspace, staged, run.run_id)))
+
+
+def report_of(context: Context, manifest: dict[str, Any]) -> Path:
+    """Write the report of a run that is in the outbox, and return its page."""
+    start, end = parse_time(manifest["window_start"]), parse_time(manifest["window_end"])
+    lake = Lake.open(context.workspace)
+    return _report(context, lake, parties_of(context, lake), Window(start, end - start), manifest)
+
+
+def _report(context: Context, lake: Lake, parties: Parties, window: Window, manifest: dict[str, Any]) -> Path:
+    previous = read_history(context.workspace, window).previous()
+    return write_run_report(
+        context.workspace, context.registry, context.policy, lake, parties, manifest, previous, context.database
+    )
+
+
+def parties_of(context: Context, lake: Lake) -> Parties:
+    """Who is who in the registry and the lake, and who is said to watch whom."""
+    registry = context.registry
+    devices = lake.devices()
+    return Parties(
+        fleet=fleet_table(registry),
+        devices=devices,
+        claims=claims(devices, registry.pairs),
+        instants=instants_of(devices, registry),
+        settled=context.policy.reference.settled,
+        changed=pl.DataFrame(schema=CHANGED),
+    )
+
+
+def instants_of(devices: pl.DataFrame, registry: Registry) -> pl.DataFrame:
+    """Devices of flowmeters whose signal is momentary, as flowmeters.csv says."""
+    if registry.flowmeters is None:
+        return devices.clear()
+    momentary = registry.flowmeters.filter(pl.col("sampling") == "instant").select("flowmeter_id").unique()
+    return devices.filter(pl.col("stream") == "flowmeter").join(momentary, on="flowmeter_id", how="semi")
+
+
+def _judge(
+    context: Context, engine: Engine, lake: Lake, parties: Parties, window: Window
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The verdicts of a window, and the sums that they rest on."""
+    policy = context.policy
+    calibration = calibration_status(context.registry.flowmeters, policy, window)
+
+    with context.database() as database:
+        work = JudgeBucket(context.workspace.scratch, lake, window, policy, calibration, database)
+        found = engine.map(f"judge {window.name}", work, list(enumerate(parties.split(lake.n_buckets))))
+    # each part is sorted by code and bin, and a code has all its rows in one part
+    sums = pl.concat([pl.DataFrame(schema=MOMENTS), *(part for _, part in found)])
+    sums = sums.sort("feature_code", maintain_order=True)
+    seen = (
+        pl.concat([part for part, _ in found])
+        if found
+        else judge_silent(parties.fleet.clear(), parties.fleet.clear(), window)
+    )
+    judged = pl.concat([seen, judge_silent(parties.fleet, seen, window)]).sort("feature_code")
+    context.progress(f"{window.name}: judged {judged.height:,} meters")
+    return judged, sums
