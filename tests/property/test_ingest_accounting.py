@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.ingesting import frame, readings, registry
-from transforms.ingest import ingest, likely, run, stage
+from transforms.ingest import ingest, likely, stage, unread
 from transforms.ingest.accounts import DumpAccount
 from transforms.lake import Lake
 from transforms.workspace import Workspace
@@ -80,7 +80,7 @@ def test_totals_do_not_depend_on_order_or_cut(
                 for number in range(4):
                     if (number in late) == turn:
                         _write(workspace, fleet, shuffled, dump_of, number)
-            with patch.object(run, "BATCH_BYTES", 1 if small_batches else run.BATCH_BYTES):
+            with patch.object(unread, "BATCH_BYTES", 1 if small_batches else unread.BATCH_BYTES):
                 result = ingest(
                     workspace, registry(), absurd_flow_lph=1e4, threads=2, memory_mb=400, bucket_count=buckets
                 )

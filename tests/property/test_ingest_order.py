@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tests.ingesting import frame, readings, registry
 from transforms.ingest import ingest, order, sort
-from transforms.ingest.order import Ordered, in_order
+from transforms.ingest.order import Ordered, fetch
 from transforms.ingest.versions import Versions
 from transforms.workspace import Workspace
 
@@ -54,7 +54,8 @@ def ordered(found: list[Reading], *versions: int | None) -> Ordered | None:
             rows = [(*one, number % len(versions or [None])) for number, one in enumerate(found)]
             con.executemany("INSERT INTO readings VALUES (?, ?, ?, ?, ?)", rows)
         told = versions_of(*(versions or [None]))
-        return in_order(con, "SELECT * FROM readings", ("flow", "volume"), np.array(BUCKETS), N_BUCKETS, told)
+        fetched = fetch(con, "SELECT * FROM readings", ("flow", "volume"), np.array(BUCKETS), N_BUCKETS, told)
+        return None if fetched is None else fetched.in_order()
 
 
 @settings(max_examples=40, deadline=None)
@@ -117,7 +118,7 @@ def test_both_ways_make_the_same_lake(tmp_path: Path, late: bool) -> None:
         workspace = Workspace(tmp_path / str(quick))
         folder = workspace.raw / "flowmeter"
         folder.mkdir(parents=True)
-        with patch.object(sort, "in_order", sort.in_order if quick else lambda *_: None):
+        with patch.object(sort, "fetch", sort.fetch if quick else lambda *_: None):
             for name, some in {"2026-01-08": lines[:120], "b": lines[100 if late else 120 :]}.items():
                 (folder / f"{name}.csv").write_text("\n".join([header, *some]) + "\n", encoding="utf-8")
                 result = ingest(workspace, registry(3), absurd_flow_lph=1e4, threads=2, memory_mb=400, bucket_count=2)

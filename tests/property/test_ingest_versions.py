@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.ingesting import flows, registry
-from transforms.ingest import ingest, run
+from transforms.ingest import ingest, unread
 from transforms.lake import Lake
 from transforms.match.grid import Grid, lay
 from transforms.sources import Column, Source
@@ -90,7 +90,7 @@ def test_the_newest_is_used_whatever_the_order(drawn: list[Row], order: object, 
         for turn in range(3):
             taken = [(row, place) for row, (of_turn, place) in zip(drawn, turns, strict=True) if of_turn == turn]
             _lay_down(workspace.raw, taken, turn)
-            with patch.object(run, "BATCH_BYTES", 1 if small_batches else run.BATCH_BYTES):
+            with patch.object(unread, "BATCH_BYTES", 1 if small_batches else unread.BATCH_BYTES):
                 result = ingest(workspace, registry(sources=SOURCES), absurd_flow_lph=1e4, threads=1, memory_mb=400)
             for dump in result.new_dumps:
                 assert dump.read == dump.accepted + dump.duplicate + dump.quarantined

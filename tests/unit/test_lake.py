@@ -18,7 +18,7 @@ import pytest
 from tests.ingesting import frame, readings, registry
 from transforms import digests
 from transforms.errors import LakeError, RegistryError
-from transforms.ingest import IngestResult, ingest, run, store
+from transforms.ingest import IngestResult, ingest, run, store, unread
 from transforms.ingest.devices import bucket_count
 from transforms.ingest.discover import glob_pattern
 from transforms.lake import Lake
@@ -192,7 +192,7 @@ def test_lake_files_that_cannot_overlap_are_not_read(workspace: Workspace) -> No
 def test_readings_on_both_sides_of_a_batch_border_agree(workspace: Workspace) -> None:
     for number in range(4):
         put(workspace, f"meter/{number}.csv", [row("WM-1", 15 * k, k) for k in range(number * 2, number * 2 + 4)])
-    with patch.object(run, "BATCH_BYTES", 1):
+    with patch.object(unread, "BATCH_BYTES", 1):
         result = take(workspace)
     assert (result.read, result.accepted, result.duplicate) == (16, 10, 6)
     assert [dump.accepted for dump in result.new_dumps] == [4, 2, 2, 2]
@@ -414,7 +414,7 @@ def test_a_killed_ingest_leaves_nothing_that_counts(tmp_path: Path, place: str, 
     calm, rough = Workspace(tmp_path / "calm"), Workspace(tmp_path / "rough")
     for workspace in (calm, rough):
         _fill(workspace)
-    with patch.object(run, "BATCH_BYTES", 1):
+    with patch.object(unread, "BATCH_BYTES", 1):
         take(calm)
         original = getattr(run, place)
         calls = 0
@@ -452,7 +452,7 @@ def test_sigkill_at_any_moment(tmp_path: Path) -> None:
             put(workspace, f"meter/{number}.csv", [row(f"WM-{k}", 15 * number, k) for k in range(9_000)])
     program = (
         "import sys; from pathlib import Path; from tests.ingesting import registry; from transforms.ingest import "
-        "ingest, run; from transforms.workspace import Workspace; run.BATCH_BYTES = 1; "
+        "ingest, unread; from transforms.workspace import Workspace; unread.BATCH_BYTES = 1; "
         "ingest(Workspace(Path(sys.argv[1])), registry(), absurd_flow_lph=1e4, threads=2, memory_mb=400)"
     )
     begin = time.monotonic()
@@ -472,7 +472,7 @@ def test_old_dumps_are_not_read_again(workspace: Workspace) -> None:
     os.utime(path, (1, 1))
     with patch.object(digests, "_COARSEST", -10_000_000_000):
         take(workspace)
-        with patch.object(run, "fingerprint", side_effect=AssertionError("read again")):
+        with patch.object(unread, "fingerprint", side_effect=AssertionError("read again")):
             assert take(workspace).skipped == 1
         path.write_text(f"{HEADER}\n{row('WM-1', 0, 2)}\n")
         os.utime(path, (1, 1))

@@ -137,15 +137,15 @@ class Ordered:
         return (1 << self.bits[place]) - 1
 
 
-def in_order(
+def fetch(
     con: duckdb.DuckDBPyConnection,
     readings: str,
     values: Sequence[str],
     buckets: Ints,
     n_buckets: int,
     versions: Versions,
-) -> Ordered | None:
-    """Put readings in order, if they can be.
+) -> Fetched | None:
+    """Fetch readings that are to be put in order, if that may be done in memory.
 
     Parameters
     ----------
@@ -165,27 +165,11 @@ def in_order(
     (count,) = con.sql(f"SELECT count(*) FROM ({readings})").fetchall()[0]
     if not 0 < count <= MOST_READINGS:
         return None
-    found = _Found.read(con, readings, values, count, len(buckets), versions)
-    if found is None:
-        return None
-    days, devices, seconds = (
-        np.flatnonzero(seen) for seen in (found.seen_days, found.seen_devices, found.seen_seconds)
-    )
-    devices = devices[np.argsort(buckets[devices], kind="stable")]
-    bits = (_bits(len(devices)), _bits(len(seconds)), _bits(count))
-    if _bits(len(days)) + sum(bits) > _BITS:
-        return None
-    keys = found.keys(_ranks(days, sum(bits)), _ranks(devices, bits[1] + bits[2]), _ranks(seconds, bits[2]))
-    keys.sort()
-    # that of two neighbours all but the places are the same
-    if any((keys[some][1:] ^ keys[some][:-1] < 1 << bits[2]).any() for some in _chunks(count, overlap=1)):
-        return None
-    slices = _slices(keys, days, buckets[devices], bits, n_buckets)
-    return Ordered(keys, found.values, days, devices, seconds, bits, slices, versions, found.ranks)
+    return Fetched.read(con, readings, values, count, buckets, n_buckets, versions)
 
 
 @dataclass(frozen=True)
-class _Found:
+class Fetched:
     """Readings as they came, and which days, devices and seconds of the day occur."""
 
     device_no: NDArray[np.int32]
@@ -196,6 +180,9 @@ class _Found:
     seen_devices: NDArray[np.bool_]
     seen_seconds: NDArray[np.bool_]
     ranks: Ranks | None
+    buckets: Ints
+    n_buckets: int
+    versions: Versions
 
     @staticmethod
     def read(
@@ -203,19 +190,23 @@ class _Found:
         readings: str,
         values: Sequence[str],
         count: int,
-        n_devices: int,
+        buckets: Ints,
+        n_buckets: int,
         versions: Versions,
-    ) -> _Found | None:
+    ) -> Fetched | None:
         """Fetch them; None if a stamp has a fraction of a second."""
-        found = _Found(
+        found = Fetched(
             np.empty(count, np.int32),
             np.empty(count, np.uint16),
             np.empty(count, np.int32),
             {name: np.empty(count, np.float64) for name in values},
             np.zeros(_DAYS, np.bool_),
-            np.zeros(n_devices, np.bool_),
+            np.zeros(len(buckets), np.bool_),
             np.zeros(_DAY_S, np.bool_),
             np.empty(count, versions.rank.dtype) if versions.several else None,
+            buckets,
+            n_buckets,
+            versions,
         )
         begin = 0
         columns = ", ".join([*values, "dump"] if versions.several else values)
@@ -245,6 +236,24 @@ class _Found:
         self.seen_devices[device_no] = True
         self.seen_seconds[second] = True
         return True
+
+    def in_order(self) -> Ordered | None:
+        """The readings put in order; None where that cannot be done by sorting numbers, or two share device and instant."""
+        count = len(self.day)
+        days, devices, seconds = (
+            np.flatnonzero(seen) for seen in (self.seen_days, self.seen_devices, self.seen_seconds)
+        )
+        devices = devices[np.argsort(self.buckets[devices], kind="stable")]
+        bits = (_bits(len(devices)), _bits(len(seconds)), _bits(count))
+        if _bits(len(days)) + sum(bits) > _BITS:
+            return None
+        keys = self.keys(_ranks(days, sum(bits)), _ranks(devices, bits[1] + bits[2]), _ranks(seconds, bits[2]))
+        keys.sort()
+        # that of two neighbours all but the places are the same
+        if any((keys[some][1:] ^ keys[some][:-1] < 1 << bits[2]).any() for some in _chunks(count, overlap=1)):
+            return None
+        slices = _slices(keys, days, self.buckets[devices], bits, self.n_buckets)
+        return Ordered(keys, self.values, days, devices, seconds, bits, slices, self.versions, self.ranks)
 
     def keys(self, days: Ints, devices: Ints, seconds: Ints) -> Ints:
         """The keys, given what a day, a device and a second add to one."""

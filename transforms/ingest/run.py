@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 
-from transforms.digests import Digests, state_of
-from transforms.fingerprint import Fingerprint, ReadAhead, fingerprint
+from transforms.fingerprint import ReadAhead
 from transforms.ingest.accounts import DumpAccount, IngestResult
 from transforms.ingest.devices import bucket_count as buckets_for
 from transforms.ingest.devices import load_devices, number_new, number_registered
-from transforms.ingest.discover import Candidate, discover, told_by_version
+from transforms.ingest.discover import discover
 from transforms.ingest.dumps import Dump, prepare
 from transforms.ingest.known import load_known
 from transforms.ingest.parquet_copy import copy_parquet
@@ -27,8 +25,8 @@ from transforms.ingest.quarantine import set_aside
 from transforms.ingest.repeats import begin_repeats
 from transforms.ingest.retry import clear_aside, combine, keep_refused
 from transforms.ingest.rules import Limits
-from transforms.ingest.settle import load_conflicts, overlapping, settle
-from transforms.ingest.sort import sort_staged
+from transforms.ingest.settle import Settlement, load_conflicts, overlapping, settle
+from transforms.ingest.sort import Sorting, Staged, fetch_staged
 from transforms.ingest.stage import stage
 from transforms.ingest.store import (
     commit,
@@ -39,16 +37,11 @@ from transforms.ingest.store import (
     write_parts,
     write_repeats,
 )
+from transforms.ingest.unread import Unread
 from transforms.lake import Lake, LakeFile, lake_file
 from transforms.registry import Registry
-from transforms.sources.newest import version_of_name
 from transforms.sql import connect
 from transforms.workspace import STREAMS, Workspace
-
-#: raw bytes that are parsed together; what bounds memory
-BATCH_BYTES: Final = 512 << 20
-#: what a compressed byte counts for
-_INFLATION: Final = 8
 
 
 def ingest(
@@ -111,7 +104,7 @@ def ingest(
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     accounts: list[DumpAccount] = []
-    intake = _Intake(lake, candidates, threads, ahead, retry)
+    unread = Unread(lake, candidates, threads, ahead, retry)
     try:
         con = connect(threads=threads, memory_mb=memory_mb, spill=scratch / "spill")
         try:
@@ -130,119 +123,29 @@ def ingest(
             if not lake.generation:
                 number_registered(con, registry, run.n_buckets)
             run.conflicts_tell = load_conflicts(con, lake)
-            for dumps in intake.batches():
+            for dumps in unread.batches():
                 run.batch(dumps)
                 accounts += [dump.account() for dump in dumps]
-            intake.close()
+            unread.close()
         finally:
             con.close()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return IngestResult(tuple(accounts), intake.skipped, tuple(sorted([*ignored, *intake.unreadable])))
+    return IngestResult(tuple(accounts), unread.skipped, tuple(sorted([*ignored, *unread.unreadable])))
 
 
-#: what makes two files the same dump: stream, source, digest, and the name where that tells something
-Identity = tuple[str, str | None, str, str | None]
+#: tables that each stream has of its own
+_OF_A_STREAM: Final = ("staged", "bad")
 
 
-class _Intake:
-    """The dumps that the lake does not have yet, in batches; digests are made ahead of the batch that needs them."""
+@dataclass(frozen=True)
+class _Begun:
+    """A stream of a batch that was staged: its dumps, its readings, and how far they are sorted and written."""
 
-    def __init__(
-        self,
-        lake: Lake,
-        candidates: Sequence[Candidate],
-        threads: int,
-        ahead: ReadAhead | None,
-        retry: Collection[str] | None,
-    ) -> None:
-        self._before = {} if retry is None else _entries(lake, retry)
-        self._again = retry is not None
-        self._known: set[Identity] = {
-            (dump["stream"], dump["source"], dump["sha256"], name) for dump in lake.dumps for name in _names_of(dump)
-        }
-        self._digests = Digests(lake.root)
-        self._candidates = candidates
-        self._threads = threads
-        self._ahead = ahead
-        self.skipped = 0
-        self.unreadable: list[tuple[str, str]] = []
-
-    def batches(self) -> Iterator[list[Dump]]:
-        batch: list[Dump] = []
-        weight = 0
-        for dump in self._new_dumps():
-            heavy = dump.size * (_INFLATION if dump.candidate.compression else 1)
-            if batch and weight + heavy > BATCH_BYTES:
-                yield batch
-                batch, weight = [], 0
-            dump.number = len(batch)
-            batch.append(dump)
-            weight += heavy
-        if batch:
-            yield batch
-
-    def _new_dumps(self) -> Iterator[Dump]:
-        with ThreadPoolExecutor(self._threads) as pool:
-            waiting = iter(self._candidates)
-            ahead: list[tuple[Candidate, Future[Fingerprint]]] = []
-            while True:
-                for one in islice(waiting, 2 * self._threads - len(ahead)):
-                    ahead.append((one, pool.submit(self._digest, one)))
-                if not ahead:
-                    break
-                one, future = ahead.pop(0)
-                try:
-                    found = future.result()
-                except OSError:
-                    self.unreadable.append((one.file, "unreadable"))
-                    continue
-                self._digests.remember(one.file, found.state, found.sha256)
-                key = _identity(one, found.sha256)
-                if self._again:
-                    if before := self._before.pop(key, None):
-                        facts = found.facts or fingerprint(one.path, count=is_text(one)).facts
-                        yield Dump(0, one, found.sha256, found.size, facts, before=before)
-                    continue
-                if key in self._known:
-                    self.skipped += 1
-                    continue
-                self._known.add(key)
-                yield Dump(0, one, found.sha256, found.size, found.facts)
-
-    def _digest(self, one: Candidate) -> Fingerprint:
-        """The fingerprint of a file that may be a dump; one that the lake has is not read if it has not changed."""
-        noted = self._digests.known(one.file, one.path)
-        if noted is not None and _identity(one, noted) in self._known:
-            return Fingerprint(state_of(one.path), noted, None)
-        if is_text(one) and self._ahead and (taken := self._ahead.take(one.path)):
-            return taken
-        return fingerprint(one.path, count=is_text(one))
-
-    def close(self) -> None:
-        """Keep the digests for the next ingest."""
-        self._digests.save()
-
-
-def _entries(lake: Lake, files: Collection[str]) -> dict[Identity, dict[str, Any]]:
-    """The ledger's entries of dumps that had rows set aside, by what makes two files the same dump."""
-    wanted = [dump for dump in lake.dumps if dump["file"] in files and dump["quarantined"]]
-    return {(dump["stream"], dump["source"], dump["sha256"], name): dump for dump in wanted for name in _names_of(dump)}
-
-
-def _names_of(dump: dict[str, Any]) -> tuple[str | None, ...]:
-    """What a dump of the ledger may be told by, see `Candidate.told_by_name`."""
-    return (None, dump["file"], told_by_version(version_of_name(dump["file"])))
-
-
-def _identity(one: Candidate, sha256: str) -> Identity:
-    """What makes two files the same dump."""
-    return (one.stream, one.source_name, sha256, one.told_by_name)
-
-
-def is_text(candidate: Candidate) -> bool:
-    """Whether the file's own bytes are lines of text."""
-    return candidate.format != "parquet" and candidate.compression is None
+    stream: str
+    dumps: list[Dump]
+    staged: Staged
+    ahead: Future[tuple[Sorting | None, list[LakeFile] | None]]
 
 
 class _Run:
@@ -281,38 +184,23 @@ class _Run:
         new_devices = 0
         contradicted = False
         begin_repeats(self.con)
-        for stream in STREAMS:
-            of_stream = [dump for dump in dumps if dump.candidate.stream == stream]
-            if not of_stream:
-                continue
-            self.con.execute("SET preserve_insertion_order = false")
-            stage(self.con, of_stream, self.limits)
-            self.con.execute("SET preserve_insertion_order = true")
-            new_devices += number_new(self.con, stream, self.n_buckets)
-            sorting = sort_staged(self.con, stream, self.n_buckets, of_stream)
-            parts = sorting.parts(self.con)
-            settlement = settle(self.con, sorting, self.lake, overlapping(self.files, parts), of_stream)
-            for dump in of_stream:
-                if dump.before is not None:
-                    combine(dump, dump.before)
-                    keep_refused(self.con, self.workspace.quarantine, dump)
-            self.con.execute("DROP TABLE staged")
-            if settlement.values is not None:
-                sorting = sorting.in_table(settlement.values)
-                parts = [
-                    replace(part, corrected=part.number in settlement.corrected) for part in sorting.parts(self.con)
-                ]
-            new_files += write_parts(self.con, self.lake.root, parts, generation, sorting)
-            self.con.execute("DROP TABLE IF EXISTS sorted")
-            set_aside(
-                self.con,
-                self.workspace.quarantine,
-                of_stream,
-                refused=settlement.refused,
-                limits=self.limits,
+        by_stream = [(stream, [dump for dump in dumps if dump.candidate.stream == stream]) for stream in STREAMS]
+        begun: list[_Begun] = []
+        with ThreadPoolExecutor(1) as beside:
+            for stream, of_stream in by_stream:
+                if of_stream:
+                    new_devices += self._stage(stream, of_stream)
+                    begun.append(self._begin(beside, stream, of_stream, generation))
+            devices_file = (
+                write_devices(self.con, self.lake.root, generation)
+                if new_devices or not self.lake.generation
+                else self.lake.devices_file
             )
-            # a list that tells no versions is no use beside corrected readings
-            contradicted |= settlement.refused or (bool(settlement.corrected) and not self.conflicts_tell)
+            for one in begun:
+                files, settlement = self._end(one, generation)
+                new_files += files
+                # a list that tells no versions is no use beside corrected readings
+                contradicted |= settlement.refused or (bool(settlement.corrected) and not self.conflicts_tell)
         root = self.lake.root
         self.lake = extended(
             self.lake,
@@ -320,9 +208,7 @@ class _Run:
             files=new_files,
             dumps=[dump.account().entry() for dump in dumps],
             instead_of=[dump.before for dump in dumps if dump.before is not None],
-            devices_file=write_devices(self.con, root, generation)
-            if new_devices or not self.lake.generation
-            else self.lake.devices_file,
+            devices_file=devices_file,
             conflicts_file=write_conflicts(self.con, root, generation) if contradicted else self.lake.conflicts_file,
             repeats=write_repeats(self.con, root, generation),
         )
@@ -334,3 +220,58 @@ class _Run:
         self.files += new_files
         for leftover in self.scratch.glob("text-*"):
             leftover.unlink()
+
+    def _stage(self, stream: str, dumps: list[Dump]) -> int:
+        """Make the tables ``staged`` and ``bad``; return how many devices were new."""
+        self.con.execute("SET preserve_insertion_order = false")
+        stage(self.con, dumps, self.limits)
+        self.con.execute("SET preserve_insertion_order = true")
+        return number_new(self.con, stream, self.n_buckets)
+
+    def _begin(self, beside: ThreadPoolExecutor, stream: str, dumps: list[Dump], generation: int) -> _Begun:
+        """Begin to sort and to write what was staged, and lay the tables aside: the next stream may be staged meanwhile."""
+        staged = fetch_staged(self.con, stream, self.n_buckets, dumps)
+        ahead = beside.submit(self._write_ahead, staged, generation, again=any(dump.before for dump in dumps))
+        for table in _OF_A_STREAM:
+            self.con.execute(f"ALTER TABLE {table} RENAME TO {table}_{stream}")
+        return _Begun(stream, dumps, staged, ahead)
+
+    def _write_ahead(
+        self, staged: Staged, generation: int, *, again: bool
+    ) -> tuple[Sorting | None, list[LakeFile] | None]:
+        """Sort in memory, and write what meets no other reading, neither in the batch nor in the lake: for either no
+        database is needed. None stands for what could not be done."""
+        sorting = staged.ordered()
+        if sorting is None or sorting.ordered is None or again:
+            return sorting, None
+        parts = sorting.ordered.parts(sorting.stream, self.n_buckets)
+        if overlapping(self.files, parts):
+            return sorting, None
+        return sorting, write_parts(None, self.lake.root, parts, generation, sorting)
+
+    def _end(self, begun: _Begun, generation: int) -> tuple[list[LakeFile], Settlement]:
+        """Do for a stream what could not be done ahead, and set its bad rows aside."""
+        for table in _OF_A_STREAM:
+            self.con.execute(f"ALTER TABLE {table}_{begun.stream} RENAME TO {table}")
+        sorting, files = begun.ahead.result()
+        settlement = Settlement()
+        if files is None:
+            files, settlement = self._settle(begun, begun.staged.in_database(self.con, sorting), generation)
+        self.con.execute("DROP TABLE IF EXISTS sorted")
+        set_aside(self.con, self.workspace.quarantine, begun.dumps, refused=settlement.refused, limits=self.limits)
+        for table in _OF_A_STREAM:
+            self.con.execute(f"DROP TABLE {table}")
+        return files, settlement
+
+    def _settle(self, begun: _Begun, sorting: Sorting, generation: int) -> tuple[list[LakeFile], Settlement]:
+        """Rule on readings that meet others, and write what goes into the lake."""
+        parts = sorting.parts(self.con)
+        settlement = settle(self.con, sorting, self.lake, overlapping(self.files, parts), begun.dumps)
+        for dump in begun.dumps:
+            if dump.before is not None:
+                combine(dump, dump.before)
+                keep_refused(self.con, self.workspace.quarantine, dump)
+        if settlement.values is not None:
+            sorting = sorting.in_table(settlement.values)
+            parts = [replace(part, corrected=part.number in settlement.corrected) for part in sorting.parts(self.con)]
+        return write_parts(self.con, self.lake.root, parts, generation, sorting), settlement

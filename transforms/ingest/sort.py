@@ -6,18 +6,21 @@ Nearly always `transforms.ingest.order` can do it; else DuckDB does, and the rea
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
+from typing import Final
 
 import duckdb
+import pyarrow as pa
 
 from transforms.ingest.dumps import Dump
 from transforms.ingest.layout import VALUES, identifiers_of
-from transforms.ingest.order import Ordered, in_order
+from transforms.ingest.order import Fetched, Ordered, fetch
 from transforms.ingest.part import Part
 from transforms.ingest.versions import Versions
 from transforms.sql import quote
+
+#: rows of a Parquet file that stand together
+ROW_GROUP: Final = 122_880
 
 _DEVICES = """
 SELECT {columns} FROM {staged} WHERE device_no IS NOT NULL
@@ -101,48 +104,60 @@ class Sorting:
         found = con.sql(_PARTS.format(**counts)).fetchall()
         return [Part.of(number, self.stream, self.n_buckets, *rest) for number, *rest in found]
 
-    def rows(self, con: duckdb.DuckDBPyConnection, parts: Sequence[Part]) -> Iterator[str]:
-        """SQL: the relation of the readings of each part; it is good until the next is asked for."""
-        if self.ordered is None:
-            yield from (f"(SELECT * FROM sorted WHERE part = {part.number})" for part in parts)
-            return
-        with ThreadPoolExecutor(1) as pool:
-            # the next part is put together while one is written
-            tables = [partial(self.ordered.table, part.number) for part in parts]
-            ahead = pool.submit(tables[0])
-            for following in [*tables[1:], None]:
-                table = ahead.result()
-                if following is not None:
-                    ahead = pool.submit(following)
-                con.register("readings_of_part", table)
-                yield "readings_of_part"
-                con.unregister("readings_of_part")
+    def tables(self, con: duckdb.DuckDBPyConnection | None, part: Part) -> Iterator[pa.Table]:
+        """The readings of a part, piece by piece; ``con`` is needed where they are in the table ``sorted``."""
+        if self.ordered is not None:
+            yield self.ordered.table(part.number)
+        elif con is not None:
+            of_part = f"SELECT * EXCLUDE (part) FROM sorted WHERE part = {part.number}"
+            with con.sql(of_part).to_arrow_reader(ROW_GROUP) as reader:
+                yield from (pa.Table.from_batches([batch]) for batch in reader)
 
 
-def sort_staged(con: duckdb.DuckDBPyConnection, stream: str, n_buckets: int, dumps: Sequence[Dump]) -> Sorting:
-    """Sort ``staged``, the readings of some dumps: devices as numbers, in the order of the files to be written."""
+@dataclass(frozen=True)
+class Staged:
+    """The readings in ``staged``: how they are to be sorted, and themselves where that may be done in memory."""
+
+    sorting: Sorting
+    versions: Versions
+    fetched: Fetched | None
+
+    def ordered(self) -> Sorting | None:
+        """Sorted in memory, for which no database is needed; None where that cannot be done."""
+        ordered = self.fetched.in_order() if self.fetched is not None else None
+        return None if ordered is None else replace(self.sorting, ordered=ordered)
+
+    def in_database(self, con: duckdb.DuckDBPyConnection, ordered: Sorting | None) -> Sorting:
+        """What `transforms.ingest.settle` can work with: of readings that could not be ordered, the table ``sorted``."""
+        if self.versions:
+            con.register("versions_of_dumps", self.versions.by_dump())
+            con.execute("CREATE OR REPLACE TEMP TABLE dump_versions AS SELECT * FROM versions_of_dumps")
+            con.unregister("versions_of_dumps")
+        if ordered is not None:
+            return ordered
+        self.sorting.make_table(con)
+        return self.sorting
+
+
+def fetch_staged(con: duckdb.DuckDBPyConnection, stream: str, n_buckets: int, dumps: Sequence[Dump]) -> Staged:
+    """Fetch ``staged``, the readings of some dumps, to be sorted: devices as numbers, in the order of the files to be
+    written."""
     there = [name for name in con.sql("SELECT * FROM staged LIMIT 0").columns if name in VALUES]
     has = con.sql(f"SELECT {', '.join(f'count({name}) > 0' for name in there)} FROM staged").fetchall()[0]
     values = tuple(name for name, filled in zip(there, has, strict=True) if filled) or ("flow",)
     versions = Versions.of(dumps)
     sorting = Sorting(stream, n_buckets, values)
-    ordered = None
+    fetched = None
     if "version" not in values:
         buckets = con.sql(_BUCKETS).fetchnumpy()["bucket"]
         more = ["dump"] if versions.several else []
-        ordered = in_order(con, sorting._devices(*more), values, buckets, n_buckets, versions)
-    if versions:
-        sorting = _with_versions(con, sorting, versions, stated="version" in there)
-    if ordered is None:
-        sorting.make_table(con)
-    return replace(sorting, ordered=ordered)
+        fetched = fetch(con, sorting._devices(*more), values, buckets, n_buckets, versions)
+    stated = "version" in there
+    return Staged(_with_versions(sorting, stated=stated) if versions else sorting, versions, fetched)
 
 
-def _with_versions(con: duckdb.DuckDBPyConnection, sorting: Sorting, versions: Versions, *, stated: bool) -> Sorting:
+def _with_versions(sorting: Sorting, *, stated: bool) -> Sorting:
     """The sorting with the versions that the names of dumps tell; ``stated`` is whether rows may tell theirs."""
-    con.register("versions_of_dumps", versions.by_dump())
-    con.execute("CREATE OR REPLACE TEMP TABLE dump_versions AS SELECT * FROM versions_of_dumps")
-    con.unregister("versions_of_dumps")
     return replace(
         sorting,
         values=(*(name for name in sorting.values if name != "version"), "version"),

@@ -9,22 +9,26 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from transforms.ingest.part import Part
-from transforms.ingest.sort import Sorting
+from transforms.ingest.sort import ROW_GROUP, Sorting
 from transforms.lake import LEDGER, Lake, LakeFile
 from transforms.sql import quote
 from transforms.windows import iso
 
-# LZ4 is a sixth larger than Zstandard and read in less time; what a filter of values could tell, the order tells.
-_COPY = """
-COPY (SELECT device_no, ts, {flow} AS flow_lph, {volume} AS volume_l{version} FROM {rows})
-TO {target} (FORMAT parquet, COMPRESSION lz4_raw, WRITE_BLOOM_FILTER false)
-"""
+#: files that are written at once
+_AT_ONCE: Final = 2
+#: a reading's columns, as the lake's files call them
+_COLUMNS: Final = {"device_no": "device_no", "ts": "ts", "flow": "flow_lph", "volume": "volume_l"}
 
 _DEVICES = """
 COPY (
@@ -48,37 +52,54 @@ TO {target} (FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd)
 
 
 def write_parts(
-    con: duckdb.DuckDBPyConnection, root: Path, parts: Sequence[Part], generation: int, sorting: Sorting
+    con: duckdb.DuckDBPyConnection | None, root: Path, parts: Sequence[Part], generation: int, sorting: Sorting
 ) -> list[LakeFile]:
-    """Write each part as a file of the lake."""
-    files = []
-    columns = {name: name if name in sorting.values else "NULL::DOUBLE" for name in ("flow", "volume")}
-    columns["version"] = ", version" if "version" in sorting.values else ""
-    for part, rows in zip(parts, sorting.rows(con, parts), strict=True):
-        name = part.name(generation)
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        con.execute(_COPY.format(rows=rows, target=quote(str(path)), **columns))
-        sync(path)
-        files.append(
-            LakeFile(
-                name,
-                path,
-                part.stream,
-                part.date,
-                part.bucket,
-                part.rows,
-                part.min_ts,
-                part.max_ts,
-                part.min_device,
-                part.max_device,
-                part.has_flow,
-                part.has_volume,
-                part.has_version,
-                part.corrected,
-            )
-        )
-    return files
+    """Write each part as a file of the lake; ``con`` is needed where the readings are in the table ``sorted``."""
+    write = partial(_write_part, con, root, generation=generation, sorting=sorting)
+    with ThreadPoolExecutor(1 if sorting.ordered is None else _AT_ONCE) as pool:
+        return list(pool.map(write, parts))
+
+
+def _write_part(
+    con: duckdb.DuckDBPyConnection | None, root: Path, part: Part, *, generation: int, sorting: Sorting
+) -> LakeFile:
+    name = part.name(generation)
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tables = (_of_lake(table) for table in sorting.tables(con, part))
+    first = next(tables)
+    # LZ4 is a sixth larger than Zstandard and read in less time; what a filter of values could tell, the order tells.
+    with pq.ParquetWriter(path, first.schema, compression="lz4", store_schema=False) as writer:
+        for table in (first, *tables):
+            writer.write_table(table, row_group_size=ROW_GROUP)
+    sync(path)
+    return LakeFile(
+        name,
+        path,
+        part.stream,
+        part.date,
+        part.bucket,
+        part.rows,
+        part.min_ts,
+        part.max_ts,
+        part.min_device,
+        part.max_device,
+        part.has_flow,
+        part.has_volume,
+        part.has_version,
+        part.corrected,
+    )
+
+
+def _of_lake(readings: pa.Table) -> pa.Table:
+    """Readings with the columns of the lake's files: those of values always, a version where there is any."""
+    columns = {
+        name: readings[told] if told in readings.column_names else pa.nulls(readings.num_rows, pa.float64())
+        for told, name in _COLUMNS.items()
+    }
+    if "version" in readings.column_names:
+        columns["version"] = readings["version"]
+    return pa.table(columns)
 
 
 def write_devices(con: duckdb.DuckDBPyConnection, root: Path, generation: int) -> str:
