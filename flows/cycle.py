@@ -1,6 +1,6 @@
 """The scheduled cycle: dumps into the lake, then window by window to the outbox.
 
-What judges is imported by a thread while the dumps are parsed, which is DuckDB's work and not Python's.
+What judges is imported while the dumps are parsed, which is DuckDB's work and not Python's.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import importlib
 import shutil
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from threading import Thread
 from typing import TYPE_CHECKING
 
 from flows.context import Context, sharing
@@ -48,9 +47,8 @@ def run_cycle(
     context.workspace.scratch.mkdir(parents=True, exist_ok=True)
     _say_what_is_unguarded(context)
     restore_reports(context, now)
-    if any(newest_revision(context.workspace, window) is None for window in windows):
-        Thread(target=_load_what_judges, daemon=True).start()
-    taken = ingest_dumps(context, engine, now)
+    wanting = any(newest_revision(context.workspace, window) is None for window in windows)
+    taken = ingest_dumps(context, engine, now, meanwhile=_load_what_judges if wanting else None)
     from flows.photos import delete_old_photos
     from flows.window import parties_of, revise_windows, run_window
 

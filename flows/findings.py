@@ -22,7 +22,7 @@ from transforms.outbox import History, Run, newest_revision
 from transforms.policy import Policy
 from transforms.pool import overruled, with_columns_of
 from transforms.registry import Registry
-from transforms.state import MeterState
+from transforms.state import UNTOUCHED, MeterState
 from transforms.windows import Window, iso, parse_time
 from transforms.workspace import Workspace
 
@@ -97,7 +97,7 @@ def collect(
 def _composed_with(decision: Decision, states: Mapping[str, MeterState]) -> dict[str, Any]:
     """For each held command the correction in force that it builds on: approval asks whether that is still so."""
     held = (command["feature_code"] for command in decision.commands if command["state"] == "held")
-    return {code: states.get(code, MeterState()).in_force.to_json() for code in held}
+    return {code: states.get(code, UNTOUCHED).in_force.to_json() for code in held}
 
 
 def _counts(judged: pl.DataFrame, decision: Decision, effects: pl.DataFrame, notices: int) -> dict[str, Any]:

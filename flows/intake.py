@@ -5,7 +5,7 @@ It comes before all else, so it imports nothing of what judges: that has time wh
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -28,13 +28,15 @@ def pull_dumps(context: Context, engine: Engine, now: datetime) -> list[Pulled]:
     return engine.step("pull", lambda: pull(context.workspace, sources, context.policy.pull, now, context.progress))
 
 
-def ingest_dumps(context: Context, engine: Engine, now: datetime | None = None) -> IngestResult:
-    """Bring new raw dumps into the lake.
+def ingest_dumps(
+    context: Context, engine: Engine, now: datetime | None = None, meanwhile: Callable[[], None] | None = None
+) -> IngestResult:
+    """Bring new raw dumps into the lake; ``meanwhile`` as `transforms.ingest.ingest` has it.
 
     What counts as the future begins after ``now`` and after the clock's time, whichever is later: a run for an old window
     must not set aside what was measured since.
     """
-    return engine.step("ingest", lambda: _ingest(context, now, ahead=context.ahead))
+    return engine.step("ingest", lambda: _ingest(context, now, ahead=context.ahead, meanwhile=meanwhile))
 
 
 def retry_dumps(context: Context, files: Collection[str]) -> IngestResult:
@@ -43,7 +45,12 @@ def retry_dumps(context: Context, files: Collection[str]) -> IngestResult:
 
 
 def _ingest(
-    context: Context, now: datetime | None, *, ahead: ReadAhead | None = None, retry: Collection[str] | None = None
+    context: Context,
+    now: datetime | None,
+    *,
+    ahead: ReadAhead | None = None,
+    retry: Collection[str] | None = None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> IngestResult:
     factor = context.policy.ingest.absurd_factor
     absurd = {model.name: factor * model.q4 for model in context.registry.models.values()}
@@ -59,4 +66,5 @@ def _ingest(
         progress=context.progress,
         ahead=ahead,
         retry=retry,
+        meanwhile=meanwhile,
     )

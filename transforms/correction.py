@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ class Correction:
 
     def __post_init__(self) -> None:
         if not self.points:
-            if not (np.isfinite(self.gain) and np.isfinite(self.offset_lph) and self.gain > 0):
+            if not (isfinite(self.gain) and isfinite(self.offset_lph) and self.gain > 0):
                 raise CorrectionError(
                     f"a correction of gain {self.gain:g} and offset {self.offset_lph:g} L/h; give a gain above zero"
                 )
@@ -103,11 +104,12 @@ class Correction:
 
         For a line this is the gain. The first segment reaches down to zero, the last one up to any flow.
         """
+        if not self.points:
+            return float(self.gain)
         slopes = self.slopes()
-        if self.points:
-            x, _ = self._axes()
-            begins, ends = np.append(-np.inf, x[1:-1]), np.append(x[1:-1], np.inf)
-            slopes = slopes[(begins < high) & (ends > low)]
+        x, _ = self._axes()
+        begins, ends = np.append(-np.inf, x[1:-1]), np.append(x[1:-1], np.inf)
+        slopes = slopes[(begins < high) & (ends > low)]
         return float(slopes[np.argmax(np.abs(slopes - 1.0))])
 
     def largest_gain_change(self, low: float = 0.0, high: float = np.inf) -> float:
@@ -134,7 +136,7 @@ class Correction:
         CorrectionError
             If a1 is not above zero: then the meter does not follow the flow, and nothing undoes that.
         """
-        if not (np.isfinite(a1) and np.isfinite(a2) and a1 > 0):
+        if not (isfinite(a1) and isfinite(a2) and a1 > 0):
             raise CorrectionError(
                 f"a relation q' = {a1:g} q + {a2:g} L/h cannot be undone; its slope must be above zero"
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from transforms.correction import Correction
 from transforms.windows import parse_time
@@ -93,6 +93,10 @@ class MeterState:
         return count
 
 
+#: a meter that was never commanded
+UNTOUCHED: Final = MeterState()
+
+
 @dataclass(frozen=True)
 class Episode:
     """An open need for a visit: since when, and why."""
@@ -126,7 +130,7 @@ def fold_commands(
     states: dict[str, MeterState] = {}
     for command in sorted(commands, key=lambda c: (c["feature_code"], c["sequence"])):
         code = command["feature_code"]
-        before = states.get(code, MeterState())
+        before = states.get(code, UNTOUCHED)
         since = (installed or {}).get(code)
         if command["state"] != "ready" or (since is not None and parse_time(command["issued_at"]) < since):
             states[code] = replace(before, sequence=command["sequence"])

@@ -20,7 +20,7 @@ T = TypeVar("T")
 PROJECT = Path(__file__).resolve().parents[2]
 
 #: the program as its installed script starts it
-METERWRIGHT = (sys.executable, "-c", "import sys; from flows.cli import main; sys.exit(main())")
+METERWRIGHT = (sys.executable, "-c", "from flows.cli import program; program()")
 
 #: exit codes of a run that did its work: done, and done with commands that are held
 _DONE = (0, 4)

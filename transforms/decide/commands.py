@@ -18,7 +18,7 @@ from transforms.decide.situation import Situation
 from transforms.decide.suspects import suspect_references
 from transforms.policy import Policy
 from transforms.schemas import UTC_US
-from transforms.state import MeterState
+from transforms.state import UNTOUCHED, MeterState
 from transforms.windows import Window, iso
 
 COMMAND_SCHEMA = "meterwright.command/1"
@@ -138,7 +138,7 @@ def _corrected_by(
 
     ``against`` is why what was measured tells of something else than the meter, if so.
     """
-    state = situation.states.get(row["feature_code"], MeterState())
+    state = situation.states.get(row["feature_code"], UNTOUCHED)
     guard = guards.outdated(row["feature_code"], state, window, situation) or against
     if guard:
         return guard

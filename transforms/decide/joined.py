@@ -14,7 +14,7 @@ from transforms.photos.wire import Wire
 from transforms.policy import Policy
 from transforms.registry import Model
 from transforms.screens import Screen
-from transforms.state import MeterState
+from transforms.state import UNTOUCHED, MeterState
 
 #: verdicts that only lack evidence: photos may bring what is missing
 LACKING = ("too_few_pairs", "no_flow", "undecided", "parameters_changed", "meter_missing")
@@ -24,7 +24,7 @@ _TOLD = 0.5
 
 def observations_of(code: str, rows: Sequence[Row], around: Surroundings, policy: Policy) -> list[Observation]:
     """What the accepted photos since the parameters in force were applied say: the widest volume, and each flow."""
-    wire, state = around.wires.get(code), around.states.get(code, MeterState())
+    wire, state = around.wires.get(code), around.states.get(code, UNTOUCHED)
     model, clock = around.models[code], policy.photos.clock
     if wire is None or state.changed_at is None or state.in_force_by not in around.commands:
         return []

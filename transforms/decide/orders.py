@@ -12,7 +12,7 @@ from transforms.canonical import digest_of, rounded
 from transforms.correction import Correction
 from transforms.decide.shown import Difference
 from transforms.decide.situation import Situation
-from transforms.state import MeterState
+from transforms.state import UNTOUCHED
 from transforms.windows import Window, iso
 
 ORDER_SCHEMA = "meterwright.work_order/1"
@@ -63,7 +63,7 @@ def visits_to(
 
 def _perhaps_changing(row: Mapping[str, Any], situation: Situation, window: Window) -> str | None:
     """Whether a command that may have been carried out within the window explains why the meter changed in it."""
-    state = situation.states.get(row["feature_code"], MeterState())
+    state = situation.states.get(row["feature_code"], UNTOUCHED)
     open_ = state.pending is not None or (state.same_since is not None and state.same_since > window.start)
     return "in_flight" if open_ and row["reason"] in CHANGING else None
 

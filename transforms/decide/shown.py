@@ -22,7 +22,7 @@ from transforms.decide.surroundings import Row, Surroundings, decimals_of
 from transforms.photos.plausible import factor, step
 from transforms.policy import Policy
 from transforms.screens import Screen
-from transforms.state import MeterState
+from transforms.state import UNTOUCHED, MeterState
 from transforms.windows import iso
 
 PARAMETERS = ("a1", "a2", "gain", "offset")
@@ -79,7 +79,7 @@ def weigh(fresh: Sequence[Row], record: pl.DataFrame, around: Surroundings, poli
     said: dict[str, str] = {}
     again: dict[str, tuple[Row, list[str]]] = {}
     for code, rows in _by_meter(row for row in accepted if row["quantity"] in PARAMETERS):
-        command, told = _parameters(rows, around.states.get(code, MeterState()), around, policy)
+        command, told = _parameters(rows, around.states.get(code, UNTOUCHED), around, policy)
         said |= told
         if command is not None:
             again[code] = command, sorted(name for name, what in told.items() if what == "said_again")

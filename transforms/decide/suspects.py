@@ -32,6 +32,8 @@ class Suspects:
 
     def against(self, row: Mapping[str, Any]) -> str | None:
         """Whether what is said of a meter tells more of its reference than of the meter."""
+        if not self.batches:
+            return None
         shared = {(by, str(row[by])) for by in SHARED if row.get(by) is not None}
         behind = any((batch["by"], batch["reference"]) in shared for batch in self.batches)
         return "reference_suspect" if behind or row["feature_code"] in self.meters else None

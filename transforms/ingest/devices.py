@@ -85,7 +85,8 @@ def number_registered(con: duckdb.DuckDBPyConnection, registry: Registry, n_buck
 
 def _in_pieces(table: pl.DataFrame) -> pa.Table:
     """For DuckDB, which has each of its threads work on other pieces."""
-    return pa.Table.from_batches(table.to_arrow().to_batches(max_chunksize=_PIECE))
+    whole = table.to_arrow()
+    return pa.Table.from_batches(whole.to_batches(max_chunksize=_PIECE), whole.schema)
 
 
 def number_new(con: duckdb.DuckDBPyConnection, stream: str, n_buckets: int) -> int:

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from threading import Thread
 from typing import Final
 
 import duckdb
@@ -57,6 +58,7 @@ def ingest(
     ahead: ReadAhead | None = None,
     not_after: datetime | None = None,
     retry: Collection[str] | None = None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> IngestResult:
     """Bring every new dump below raw/ into the lake.
 
@@ -87,6 +89,9 @@ def ingest(
         Paths relative to raw/ of dumps to read once more; then new ones are left alone.
     not_after : datetime, optional
         Later stamps are quarantined as ``future``.
+    meanwhile : callable, optional
+        What the caller has to do beside, called in a thread of its own when the first batch is parsed, which is hardly
+        Python's work. It is not waited for, and not called where nothing is new.
 
     Raises
     ------
@@ -123,7 +128,9 @@ def ingest(
             if not lake.generation:
                 number_registered(con, registry, run.n_buckets)
             run.conflicts_tell = load_conflicts(con, lake)
-            for dumps in unread.batches():
+            for number, dumps in enumerate(unread.batches()):
+                if meanwhile is not None and number == 0:
+                    Thread(target=meanwhile, name="beside ingest", daemon=True).start()
                 run.batch(dumps)
                 accounts += [dump.account() for dump in dumps]
             unread.close()

@@ -14,7 +14,7 @@ from typing import Any
 from transforms.errors import UsageError
 from transforms.outbox.history import newest_revision, read_history
 from transforms.outbox.runs import read_lines, read_manifest
-from transforms.state import MeterState
+from transforms.state import UNTOUCHED, MeterState
 from transforms.windows import Window, iso, parse_time
 from transforms.workspace import Workspace
 
@@ -107,7 +107,7 @@ def release(
             going.append({**command, "run_id": run_id})
             continue
         code = command["feature_code"]
-        state = states.get(code, MeterState())
+        state = states.get(code, UNTOUCHED)
         since = installed.get(code)
         same = models.get(code) == command["model"] and (since is None or since <= start)
         reason = _outdated(command, state, built_on.get(code), start, now) if same else "meter_exchanged"
