@@ -1,8 +1,8 @@
 """The program as the shell starts it: one command, and the end of the process.
 
 To take apart an interpreter with two thousand modules takes half a second, and when a command is done nobody waits for
-anything that happens in it. So the process ends as soon as what others asked to be done at the end is done, except where
-Prefect or a thread may still have something to say.
+anything that happens in it. So the process ends as soon as what others asked to be done at the end is done, except where a
+thread may still be at work. Prefect, where it was in use, has been waited for by its engine, as long as a mere view deserves.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def program() -> NoReturn:
 def _may_end() -> bool:
     """Whether nobody is at work any more who would be waited for."""
     others = (thread for thread in threading.enumerate() if thread is not threading.main_thread())
-    return "prefect" not in sys.modules and all(thread.daemon for thread in others)
+    return all(thread.daemon for thread in others)
 
 
 def _said_everything() -> bool:
