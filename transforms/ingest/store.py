@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -70,7 +71,7 @@ def _write_part(
     first = next(tables)
     # LZ4 is a sixth larger than Zstandard and read in less time; what a filter of values could tell, the order tells.
     with pq.ParquetWriter(path, first.schema, compression="lz4", store_schema=False) as writer:
-        for table in (first, *tables):
+        for table in chain([first], tables):
             writer.write_table(table, row_group_size=ROW_GROUP)
     sync(path)
     return LakeFile(
