@@ -7,6 +7,7 @@ one chunk are as large as those of the next.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from typing import Final
 
 #: glibc's names for: free memory at the heap's end beyond which it is given back, size from which an array has pages of its own
@@ -18,9 +19,23 @@ _LARGEST: Final = 32 * 2**20
 
 def keep_what_is_freed() -> None:
     """Ask the C library to keep freed memory; libraries that cannot be asked do as they please."""
+    mallopt = _of_glibc("mallopt")
+    if mallopt is not None:
+        mallopt(_MMAP_THRESHOLD, _LARGEST)
+        mallopt(_TRIM_THRESHOLD, _NEVER)
+
+
+def give_back() -> None:
+    """Give what is free now back to the system, before work of another kind."""
+    trim = _of_glibc("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def _of_glibc(name: str) -> Callable[..., int] | None:
+    """A function that other C libraries do not have."""
     try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):  # no glibc
-        return
-    mallopt(_MMAP_THRESHOLD, _LARGEST)
-    mallopt(_TRIM_THRESHOLD, _NEVER)
+        found: Callable[..., int] = getattr(ctypes.CDLL(None), name)
+    except (AttributeError, OSError, TypeError):
+        return None
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ from flows.audit.registers import registers_of_meters
 from flows.audit.samples import pairs_of, some_windows
 from flows.audit.tables import WINDOWS_FILE
 from flows.audit.what_if import NOTES
+from flows.memory import give_back
 from transforms.audit import comparison_summary
 from transforms.audit.compliance import in_service_factor
 from transforms.policy import Policy
@@ -104,10 +104,7 @@ def load_for_report() -> None:
     """Load what the parts of a report are made with, in place of what the statistics took."""
     from reports.audit.write import load
 
-    # the C library of Linux keeps memory that was freed until it is told not to
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+    give_back()
     load()
 
 
