@@ -34,7 +34,7 @@ from transforms.match.span import Chunk
 from transforms.policy import Policy
 from transforms.registry import Registry, load_registry
 from transforms.schemas import AUDIT_MOMENTS, AUDIT_WINDOWS
-from transforms.summarise.moments import SUMMED, Moments
+from transforms.summarise.moments import Moments
 from transforms.summarise.span import summarise_chunk
 
 #: names of a chunk's files in the work folder: windows judged by the policy, by the other one, and moments by flow bin
@@ -195,7 +195,7 @@ class Desk:
         code = self._codes_of(chunk, rows)[paired]
         window = rows["window"].to_numpy()[paired] + self._first(chunk)
         interval_us = rows["interval_us"].fill_null(0).to_numpy()[paired]
-        block = binned(code, window, interval_us, [moments.by_bin(name) for name in SUMMED])
+        block = binned(code, window, interval_us, moments.cells)
         self.binned.write(block, self.groups(chunk.bucket), GROUP, str(file))
 
     def _codes_of(self, chunk: Chunk, rows: pl.DataFrame) -> npt.NDArray[np.int64]:

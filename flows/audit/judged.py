@@ -19,6 +19,7 @@ from transforms.compiled import compiled
 from transforms.fit.lines import Ints
 from transforms.fit.points import MOST_POINTS
 from transforms.judge.columns import nothing
+from transforms.summarise.moments import BINS, Cells
 
 #: one row of words per column, more for curves, and one column per row of the table
 Block = Ints
@@ -173,30 +174,37 @@ def _put(part: Block, place: Ints, found: Block) -> None:
             found[k, place[row]] = part[k, row]
 
 
-def binned(code: Ints, window: Ints, interval_us: Ints, sums: Sequence[Ints]) -> Block:
+def binned(code: Ints, window: Ints, interval_us: Ints, cells: Cells) -> Block:
     """Moments by flow bin as a block, row after row, of those bins that hold pairs: the numbers of meter, window and bin, the
-    six ``sums``, given in shape (bins, rows), and the interval [s]."""
-    block = _binned(code, window, interval_us, *(np.ascontiguousarray(one) for one in sums))
+    sums of the rows' ``cells`` over the parts of the window, and the interval [s]."""
+    block = _binned(code, window, interval_us, cells.first, cells.cell, cells.sums)
     block[-1:].view(np.float64)[0] = block[-1] / 1e6
     return block
 
 
 @compiled
-def _binned(
-    code: Ints, window: Ints, interval_us: Ints, n: Ints, sx: Ints, sy: Ints, sxx: Ints, sxy: Ints, syy: Ints
-) -> Ints:
-    most = 0
+def _binned(code: Ints, window: Ints, interval_us: Ints, first: Ints, cell: Ints, sums: Ints) -> Ints:
+    at_of_bin, most = np.full(BINS, -1, np.int64), 0
     for row in range(len(code)):
-        for of_bin in range(len(n)):
-            most += n[of_bin, row] > 0
-    found = np.empty((10, most), np.int64)
-    at = 0
+        seen = 0
+        for at in range(first[row], first[row + 1]):
+            seen |= 1 << (cell[at] % BINS)
+        for of_bin in range(BINS):
+            most += (seen >> of_bin) & 1
+    found = np.zeros((10, most), np.int64)
+    end = 0
     for row in range(len(code)):
-        for of_bin in range(len(n)):
-            if n[of_bin, row]:
-                found[0, at], found[1, at], found[2, at] = code[row], window[row], of_bin
-                found[3, at], found[4, at], found[5, at] = n[of_bin, row], sx[of_bin, row], sy[of_bin, row]
-                found[6, at], found[7, at], found[8, at] = sxx[of_bin, row], sxy[of_bin, row], syy[of_bin, row]
-                found[9, at] = interval_us[row]
-                at += 1
+        seen = 0
+        for at in range(first[row], first[row + 1]):
+            seen |= 1 << (cell[at] % BINS)
+        for of_bin in range(BINS):
+            if (seen >> of_bin) & 1:
+                at_of_bin[of_bin] = end
+                found[0, end], found[1, end], found[2, end] = code[row], window[row], of_bin
+                found[9, end] = interval_us[row]
+                end += 1
+        for at in range(first[row], first[row + 1]):
+            place = at_of_bin[cell[at] % BINS]
+            for what in range(6):
+                found[3 + what, place] += sums[at, what]
     return found

@@ -19,7 +19,7 @@ from transforms.workspace import Workspace
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 #: readings of one stream that a chunk holds at most, unless a single day has more: what bounds the memory
-READINGS = 2_500_000
+READINGS = 5_000_000
 #: days of a chunk at most
 MOST_DAYS = 32
 #: meters whose windows are put together at once
