@@ -66,7 +66,6 @@ def _write_span(
     root: Path, meters: int, days: int, start: datetime, seed: int, interval: timedelta, first_day: int, n_days: int
 ) -> list[dict[str, Any]]:
     """Write some days of both streams, and return the entries of their files in the ledger."""
-    import duckdb
     import numpy as np
 
     from transforms.simulate import Fleet
@@ -78,12 +77,11 @@ def _write_span(
         values["meter"][rows], values["flowmeter"][rows] = meter, reference
     entries = []
     us = int(interval.total_seconds() * 1e6)
-    with duckdb.connect(config={"threads": 1}) as con:
-        for day in range(n_days):
-            date = start + timedelta(days=first_day + day)
-            for stream, device in (("meter", 0), ("flowmeter", meters)):
-                flows = np.ascontiguousarray(values[stream][:, day * per_day : (day + 1) * per_day]).ravel()
-                entries.append(_write_file(con, root / "lake", stream, date, device, meters, us, flows))
+    for day in range(n_days):
+        date = start + timedelta(days=first_day + day)
+        for stream, device in (("meter", 0), ("flowmeter", meters)):
+            flows = np.ascontiguousarray(values[stream][:, day * per_day : (day + 1) * per_day]).ravel()
+            entries.append(_write_file(root / "lake", stream, date, device, meters, us, flows))
     return entries
 
 
@@ -101,11 +99,12 @@ def _span(fleet: Any, first_day: int, n_days: int, per_day: int) -> Iterator[tup
 
 
 def _write_file(
-    con: Any, lake: Path, stream: str, date: datetime, device: int, meters: int, us: int, flows: Any
+    lake: Path, stream: str, date: datetime, device: int, meters: int, us: int, flows: Any
 ) -> dict[str, Any]:
     import numpy as np
     import polars as pl
 
+    from transforms.ingest.store import write_readings
     from transforms.windows import iso
 
     per_day = len(flows) // meters
@@ -121,12 +120,8 @@ def _write_file(
     name = f"stream={stream}/date={date.date().isoformat()}/bucket=000/g000001.parquet"
     path = lake / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    con.register("readings", table.to_arrow())
-    con.execute(
-        "COPY (SELECT device_no, ts, flow_lph, NULL::DOUBLE AS volume_l FROM readings) "
-        f"TO '{path}' (FORMAT parquet, COMPRESSION zstd)"
-    )
-    con.unregister("readings")
+    whole = table.with_columns(volume_l=pl.lit(None, pl.Float64))
+    write_readings(path, [whole.to_arrow()], flow=True, volume=False)
     ts, devices = table["ts"].dt.replace_time_zone("UTC"), table["device_no"]
     return {
         "path": name,

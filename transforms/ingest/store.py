@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from functools import partial
@@ -68,11 +68,7 @@ def _write_part(
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)
     tables = (_of_lake(table) for table in sorting.tables(con, part))
-    first = next(tables)
-    # LZ4 is a sixth larger than Zstandard and read in less time; what a filter of values could tell, the order tells.
-    with pq.ParquetWriter(path, first.schema, compression="lz4", store_schema=False) as writer:
-        for table in chain([first], tables):
-            writer.write_table(table, row_group_size=ROW_GROUP)
+    write_readings(path, tables, flow=part.has_flow, volume=part.has_volume)
     sync(path)
     return LakeFile(
         name,
@@ -90,6 +86,28 @@ def _write_part(
         part.has_version,
         part.corrected,
     )
+
+
+def write_readings(path: Path, tables: Iterable[pa.Table], *, flow: bool, volume: bool) -> None:
+    """Write readings as one file of the lake, of tables with the columns of its files.
+
+    A column that says that nothing is missing in it is read in two thirds of the time. LZ4 is a sixth larger than Zstandard and
+    read in less time; what a filter of values could tell, the order tells.
+
+    Parameters
+    ----------
+    flow, volume : bool
+        Whether there are readings with one; each reading has one or both.
+    """
+    tables = iter(tables)
+    first = next(tables)
+    whole = {"device_no", "ts", *(["flow_lph"] if not volume else []), *(["volume_l"] if not flow else [])}
+    schema = pa.schema([field.with_nullable(field.name not in whole) for field in first.schema])
+    # instants follow each other evenly: what repeats in them LZ4 finds
+    repeated = [name for name in schema.names if name != "ts"]
+    with pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=repeated, store_schema=False) as writer:
+        for table in chain([first], tables):
+            writer.write_table(table.cast(schema), row_group_size=ROW_GROUP)
 
 
 def _of_lake(readings: pa.Table) -> pa.Table:
