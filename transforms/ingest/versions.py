@@ -50,9 +50,12 @@ class Versions:
     def column(self, ranks: Ranks) -> pa.Array:
         """The column of some readings; a dictionary is written in a fraction of the time that the numbers take."""
         # through Polars, because PyArrow would import pandas first
-        return pa.DictionaryArray.from_arrays(
-            pl.Series(ranks).to_arrow(), pl.Series(self.distinct, dtype=pl.Int64).to_arrow()
-        )
+        places = pl.Series(ranks)
+        if None in self.distinct:
+            # a Parquet file knows places that are missing, but no version that is
+            places = places.set(places == self.distinct.index(None), None)
+        known = [0 if version is None else version for version in self.distinct]
+        return pa.DictionaryArray.from_arrays(places.to_arrow(), pl.Series(known, dtype=pl.Int64).to_arrow())
 
     def by_dump(self) -> pa.Table:
         """A row per number of a dump: ``dump``, ``version``."""
