@@ -161,6 +161,7 @@ class _Judge:
         from transforms.judge.evidence import FLOWING
         from transforms.judge.findings import find, numbers_of
         from transforms.judge.verdict import with_references
+        from transforms.summarise import Pairs
         from transforms.summarise.moments import SUMS, Moments
         from transforms.windows import Window
 
@@ -178,15 +179,9 @@ class _Judge:
         )
         us = np.arange(PER_WINDOW) * int(INTERVAL / timedelta(microseconds=1))
 
-        def look(some: np.ndarray) -> pl.DataFrame:
-            return pl.DataFrame(
-                {
-                    "meter_no": np.repeat(some, PER_WINDOW),
-                    "us": np.tile(us, len(some)),
-                    "x": x[some].ravel().astype(np.float64),
-                    "y": y[some].ravel().astype(np.float64),
-                }
-            )
+        def look(some: np.ndarray) -> Pairs:
+            meter_no, instants = np.repeat(some, PER_WINDOW), np.tile(us, len(some))
+            return Pairs.of(meter_no, instants, *(flows[some].ravel().astype(np.float64) for flows in (x, y)))
 
         judged = judge_bucket(meters, long, fleet, calibration, self.policy, window, look)  # type: ignore[arg-type]
         paired = with_references(meters.join(fleet, on="feature_code"), calibration, self.policy).sort("meter_no")  # type: ignore[arg-type]
