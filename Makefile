@@ -10,7 +10,7 @@ STAMP  := $(VENV)/.ready
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Meterwright needs Python 3.11 or newer; say make PYTHON=python3.11")'
 	@$(PYTHON) -m venv $(VENV)
-	@echo "Setting up $(VENV) (a minute or two, once) ..." >&2
+	@echo "Setting up $(VENV) (a few minutes, once) ..." >&2
 	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[cluster,dev,photos,pull]'
 	@$(BIN)/python -m flows.warm_up
 	@touch $(STAMP)
