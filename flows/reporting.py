@@ -23,7 +23,8 @@ from transforms.lake import Lake
 from transforms.match import Parties
 from transforms.match.register_findings import FINDINGS, has_registers, register_findings
 from transforms.outbox import read_lines
-from transforms.outbox.verify import MANIFEST, NOTE
+from transforms.outbox.lying import MANIFEST
+from transforms.outbox.verify import NOTE
 from transforms.photos.places import picture_path, sha256_of
 from transforms.photos.thumbnail import data_uri, thumbnail
 from transforms.policy import Policy

@@ -1,6 +1,7 @@
 """Outbox: what a run leaves for the outside, as one folder that appears whole or not at all."""
 
-from transforms.outbox.history import History, newest_revision, read_history
+from transforms.outbox.chain import newest_revision, read_history
+from transforms.outbox.history import History
 from transforms.outbox.runs import read_lines, read_manifest
 from transforms.outbox.write import Run, begin, commit, stage, stage_revision
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from transforms.errors import UsageError
-from transforms.outbox.history import newest_revision, read_history
+from transforms.outbox.chain import newest_revision, read_history
 from transforms.outbox.runs import read_lines, read_manifest
 from transforms.state import UNTOUCHED, MeterState
 from transforms.windows import Window, iso, parse_time

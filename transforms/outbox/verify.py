@@ -8,7 +8,6 @@ nothing here that could show it: for that, keep what `Verified.newest` names els
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +15,12 @@ from typing import Any
 
 import polars as pl
 
-from transforms.errors import MeterwrightError, UsageError
+from transforms.errors import UsageError
+from transforms.outbox.lying import MANIFEST, LyingRun, as_it_lies, by_window
 from transforms.outbox.runs import is_run_id, read_lines
-from transforms.outbox.write import MANIFEST_SCHEMA, spelt
 from transforms.signature import signer_of
-from transforms.windows import Window, parse_time
 from transforms.workspace import Workspace
 
-MANIFEST = "manifest.json"
 #: beside a run's report: the digest of its manifest, as `sha256sum` writes it
 NOTE = "manifest.sha256"
 
@@ -76,28 +73,6 @@ class Verified:
         return (*(finding for run in self.runs for finding in run.findings), *self.strangers)
 
 
-@dataclass(frozen=True)
-class _Run:
-    """A run as it lies there: its manifest if it can be read, the digest of the manifest's bytes, and whether these are
-    spelt as Meterwright spells them."""
-
-    folder: Path
-    manifest: dict[str, Any]
-    sha256: str
-    fault: str | None
-    well_spelt: bool = True
-
-    @property
-    def name(self) -> str:
-        return self.folder.name
-
-    @property
-    def previous(self) -> str | None:
-        """The run that the manifest names as the one before it."""
-        link = self.manifest.get("previous")
-        return str(link.get("run_id")) if isinstance(link, dict) else None
-
-
 def verify(
     workspace: Workspace, run_id: str | None = None, expected: Collection[str] = (), *, every_run_signed: bool = False
 ) -> Verified:
@@ -119,7 +94,7 @@ def verify(
     folders = [path for path in entries if is_run_id(path.name) and path.is_dir() and not path.is_symlink()]
     if run_id is not None and run_id not in {folder.name for folder in folders}:
         raise UsageError(f"there is no run {run_id!r} in {workspace.outbox}")
-    runs = {run.name: run for run in sorted(map(_read, folders), key=_order)}
+    runs = {run.name: run for run in sorted(map(as_it_lies, folders), key=by_window)}
     signers, badly = _signers(runs)
     chain = _chain(runs)
     noted = _noted(workspace, runs, {(finding.run_id, finding.file) for finding in chain})
@@ -148,40 +123,7 @@ def verify(
     return Verified(tuple(checked), tuple(strangers) if run_id is None else (), _newest(runs))
 
 
-def _read(folder: Path) -> _Run:
-    try:
-        content = (folder / MANIFEST).read_bytes()
-    except OSError as error:
-        return _Run(folder, {}, "", f"nothing that can be read: {error.strerror}")
-    sha256 = hashlib.sha256(content).hexdigest()
-    try:
-        manifest = json.loads(content, object_pairs_hook=_once)
-        if not isinstance(manifest, dict) or manifest.get("schema") != MANIFEST_SCHEMA:
-            return _Run(folder, {}, sha256, "no manifest that this version knows")
-        start, end = parse_time(manifest["window_start"]), parse_time(manifest["window_end"])
-        if {manifest["run_id"], Window(start, end - start).run_id(manifest["revision"])} != {folder.name}:
-            return _Run(folder, manifest, sha256, f"the manifest of {str(manifest['run_id'])[:60]!r}")
-        if not all(isinstance(facts, dict) for facts in manifest["files"].values()):
-            return _Run(folder, {}, sha256, "a manifest whose files are not described")
-        return _Run(folder, manifest, sha256, None, spelt(manifest).encode() == content)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MeterwrightError):
-        return _Run(folder, {}, sha256, "no JSON of a manifest")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys stand once: of a key that stands twice, readers take different values."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
-    return found
-
-
-def _order(run: _Run) -> tuple[Any, ...]:
-    stem, _, revision = run.name.rpartition("_r")
-    return stem.partition("_")[0], run.manifest.get("window_end", ""), int(revision), run.name
-
-
-def _files(run: _Run) -> list[Finding]:
+def _files(run: LyingRun) -> list[Finding]:
     """Every file against what the manifest says of it."""
     listed: Mapping[str, Any] = run.manifest["files"]
     found = [Finding(run.name, MANIFEST, "incomplete", f"nothing about {n}", n) for n in FILES if n not in listed]
@@ -219,7 +161,7 @@ def _rows(path: Path) -> int | str:
         return "cannot be counted"
 
 
-def _signers(runs: Mapping[str, _Run]) -> tuple[dict[str, str], list[Finding]]:
+def _signers(runs: Mapping[str, LyingRun]) -> tuple[dict[str, str], list[Finding]]:
     """By which key each run is signed, and the signatures that do not hold."""
     signers: dict[str, str] = {}
     found = []
@@ -235,7 +177,7 @@ def _signers(runs: Mapping[str, _Run]) -> tuple[dict[str, str], list[Finding]]:
 
 
 def _keys(
-    runs: Mapping[str, _Run], signers: Mapping[str, str], expected: Collection[str], *, every_run_signed: bool
+    runs: Mapping[str, LyingRun], signers: Mapping[str, str], expected: Collection[str], *, every_run_signed: bool
 ) -> list[Finding]:
     """Signatures by a key that is not expected, and runs without one where there should be one."""
     wanted = " or ".join(sorted(expected))
@@ -254,7 +196,7 @@ def _keys(
     return found
 
 
-def _signed_before(runs: Mapping[str, _Run], signers: Mapping[str, str], name: str) -> str | None:
+def _signed_before(runs: Mapping[str, LyingRun], signers: Mapping[str, str], name: str) -> str | None:
     """The nearest signed run before one in the chain."""
     seen = {name}
     at = runs[name].previous
@@ -266,7 +208,7 @@ def _signed_before(runs: Mapping[str, _Run], signers: Mapping[str, str], name: s
     return None
 
 
-def _chain(runs: Mapping[str, _Run]) -> list[Finding]:
+def _chain(runs: Mapping[str, LyingRun]) -> list[Finding]:
     """The links from run to run: each run but the first names one that is there, as it is, and that no other names."""
     found = []
     heirs: dict[str, list[str]] = {}
@@ -291,7 +233,7 @@ def _chain(runs: Mapping[str, _Run]) -> list[Finding]:
     return found
 
 
-def _spelling(runs: Mapping[str, _Run]) -> list[Finding]:
+def _spelling(runs: Mapping[str, LyingRun]) -> list[Finding]:
     """Manifests whose bytes were altered, though what they say is the same."""
     return [
         Finding(name, MANIFEST, "spelling", "other white space, escapes or digits", "those that Meterwright writes")
@@ -300,7 +242,7 @@ def _spelling(runs: Mapping[str, _Run]) -> list[Finding]:
     ]
 
 
-def _noted(workspace: Workspace, runs: Mapping[str, _Run], known: Collection[tuple[str, str]]) -> list[Finding]:
+def _noted(workspace: Workspace, runs: Mapping[str, LyingRun], known: Collection[tuple[str, str]]) -> list[Finding]:
     """What the notes beside the reports show, beyond what is known already."""
     found = []
     for note in sorted(workspace.reports.glob(f"*/{NOTE}")):
@@ -315,7 +257,7 @@ def _noted(workspace: Workspace, runs: Mapping[str, _Run], known: Collection[tup
     return found
 
 
-def _newest(runs: Mapping[str, _Run]) -> dict[str, str] | None:
+def _newest(runs: Mapping[str, LyingRun]) -> dict[str, str] | None:
     named = {run.previous for run in runs.values()}
     ends = [run for run in runs.values() if run.name not in named]
     return {"run_id": ends[-1].name, "manifest_sha256": ends[-1].sha256} if ends else None

@@ -9,13 +9,11 @@ from typing import Any, Final
 import polars as pl
 
 from transforms.faults import Check, Faults, near, shown
+from transforms.registry.checks import as_date, as_number, date, identifier, present, private_identifier, repeated
 from transforms.registry.csvfile import Layout, read_csv
-from transforms.registry.validity import DAY_PATTERN, overlaps, parse_ends
+from transforms.registry.validity import overlaps, parse_ends
 from transforms.toml import file_name
 
-CODE_LENGTH: Final = 128
-#: characters that no identifier may hold: controls and the two Unicode line ends
-CONTROL_CHARACTERS: Final = r"[\p{Cc}\p{Zl}\p{Zp}]"
 MAX_REFERENCE_UNCERTAINTY: Final = 0.2
 #: whether a value of a flowmeter is the mean of the interval that ends at its stamp, or the flow at that instant
 SAMPLINGS: Final = ("mean", "instant")
@@ -38,16 +36,16 @@ def read_meters(file: Path, faults: Faults) -> pl.DataFrame | None:
         name,
         table,
         [
-            _present("feature_code", None),
-            *_identifier("feature_code"),
-            _present("model", "feature_code"),
-            *_identifier("model"),
-            *_identifier("serial"),
-            _date("installed_on", "feature_code"),
-            _date("removed_on", "feature_code"),
+            present("feature_code", None),
+            *identifier("feature_code"),
+            present("model", "feature_code"),
+            *identifier("model"),
+            *identifier("serial"),
+            date("installed_on", "feature_code"),
+            date("removed_on", "feature_code"),
             Check(
                 pl.col("clock_offset_s").is_not_null()
-                & ~_as_number("clock_offset_s").is_between(-_CLOCK_LIMIT_S, _CLOCK_LIMIT_S).fill_null(False),
+                & ~as_number("clock_offset_s").is_between(-_CLOCK_LIMIT_S, _CLOCK_LIMIT_S).fill_null(False),
                 lambda bad: (
                     f"clock_offset_s {shown(bad['clock_offset_s'])} is not a number from -{_CLOCK_LIMIT_S} to"
                     f" {_CLOCK_LIMIT_S}; give the seconds by which the meter's clock is ahead"
@@ -56,7 +54,7 @@ def read_meters(file: Path, faults: Faults) -> pl.DataFrame | None:
             ),
             Check(
                 pl.col("rollover_l").is_not_null()
-                & ~_as_number("rollover_l").is_between(0, math.inf, closed="none").fill_null(False),
+                & ~as_number("rollover_l").is_between(0, math.inf, closed="none").fill_null(False),
                 lambda bad: (
                     f"rollover_l {shown(bad['rollover_l'])} is not a number above zero; give the litres at which the"
                     " meter's register begins again at zero, 10000000 for four digits of m3"
@@ -67,12 +65,12 @@ def read_meters(file: Path, faults: Faults) -> pl.DataFrame | None:
     )
     faults.add_rows(
         name,
-        _repeated(table, ("feature_code",)),
+        repeated(table, ("feature_code",)),
         lambda bad: f"the feature code is already in row {bad['first']}; it must name one meter, remove one row",
         "feature_code",
     )
     return table.with_columns(
-        _as_date("installed_on"), _as_date("removed_on"), _as_number("clock_offset_s"), _as_number("rollover_l")
+        as_date("installed_on"), as_date("removed_on"), as_number("clock_offset_s"), as_number("rollover_l")
     )
 
 
@@ -96,10 +94,10 @@ def read_pairs(file: Path, faults: Faults) -> pl.DataFrame | None:
         name,
         table,
         [
-            _present("feature_code", None),
-            *_identifier("feature_code"),
-            _present("flowmeter_id", "feature_code"),
-            *_identifier("flowmeter_id"),
+            present("feature_code", None),
+            *identifier("feature_code"),
+            present("flowmeter_id", "feature_code"),
+            *identifier("flowmeter_id"),
         ],
     )
     pairs = parse_ends(table, name, faults)
@@ -134,16 +132,16 @@ def read_flowmeters(file: Path, faults: Faults) -> pl.DataFrame | None:
     if table is None:
         return None
     name = file_name(file)
-    uncertainty = pl.col("uncertainty").cast(pl.Float64, strict=False)
+    uncertainty = as_number("uncertainty")
     good = (uncertainty.is_finite() & uncertainty.is_between(0, MAX_REFERENCE_UNCERTAINTY)).fill_null(False)
     faults.check(
         name,
         table,
         [
-            _present("flowmeter_id", None),
-            *_identifier("flowmeter_id"),
-            _present("calibrated_on", "flowmeter_id"),
-            _date("calibrated_on", "flowmeter_id"),
+            present("flowmeter_id", None),
+            *identifier("flowmeter_id"),
+            present("calibrated_on", "flowmeter_id"),
+            date("calibrated_on", "flowmeter_id"),
             Check(
                 pl.col("uncertainty").is_not_null() & ~good,
                 lambda bad: (
@@ -163,11 +161,11 @@ def read_flowmeters(file: Path, faults: Faults) -> pl.DataFrame | None:
     )
     faults.add_rows(
         name,
-        _repeated(table, ("flowmeter_id", "calibrated_on")),
+        repeated(table, ("flowmeter_id", "calibrated_on")),
         lambda bad: f"the same flowmeter and calibrated_on stand in row {bad['first']}; remove one row",
         "flowmeter_id",
     )
-    return table.with_columns(_as_date("calibrated_on"), uncertainty, pl.col("sampling").fill_null(SAMPLINGS[0]))
+    return table.with_columns(as_date("calibrated_on"), uncertainty, pl.col("sampling").fill_null(SAMPLINGS[0]))
 
 
 def read_terminals(file: Path, faults: Faults) -> pl.DataFrame | None:
@@ -185,8 +183,8 @@ def read_terminals(file: Path, faults: Faults) -> pl.DataFrame | None:
         name,
         table,
         [
-            *(_present(column, None) for column in required),
-            *(_private_identifier(column) for column in (*required, "language")),
+            *(present(column, None) for column in required),
+            *(private_identifier(column) for column in (*required, "language")),
             Check(
                 ~pl.col("language").str.contains(_LANGUAGE),
                 lambda _: "language is not a language tag; give one such as en, fr or zh-CN, or leave it empty",
@@ -195,7 +193,7 @@ def read_terminals(file: Path, faults: Faults) -> pl.DataFrame | None:
     )
     faults.add_rows(
         name,
-        _repeated(table, ("feature_code", "terminal_id")),
+        repeated(table, ("feature_code", "terminal_id")),
         lambda bad: f"the same feature_code and terminal_id stand in row {bad['first']}; remove one row",
         None,
     )
@@ -214,7 +212,7 @@ def read_tariffs(file: Path, known: frozenset[str] | None, faults: Faults) -> pl
     if table is None:
         return None
     name = file_name(file)
-    price = pl.col("price_per_m3").cast(pl.Float64, strict=False)
+    price = as_number("price_per_m3")
     good = (price.is_finite() & (price >= 0)).fill_null(False)
     first = table["currency"].drop_nulls().first()
 
@@ -226,20 +224,20 @@ def read_tariffs(file: Path, known: frozenset[str] | None, faults: Faults) -> pl
         name,
         table,
         [
-            *_identifier("site"),
+            *identifier("site"),
             Check(pl.col("model").is_not_null() & ~pl.col("model").is_in(sorted(known or ())), say)
             if known
-            else _identifier("model")[0],
-            _present("from", None),
-            _date("from", None),
-            _present("price_per_m3", None),
+            else identifier("model")[0],
+            present("from", None),
+            date("from", None),
+            present("price_per_m3", None),
             Check(
                 pl.col("price_per_m3").is_not_null() & ~good,
                 lambda bad: (
                     f"price_per_m3 {shown(bad['price_per_m3'])} is not a number of 0 or more; write for example 2.15"
                 ),
             ),
-            _present("currency", None),
+            present("currency", None),
             Check(
                 pl.col("currency").is_not_null() & ~pl.col("currency").str.contains(_CURRENCY),
                 lambda bad: (
@@ -259,60 +257,8 @@ def read_tariffs(file: Path, known: frozenset[str] | None, faults: Faults) -> pl
     whole = table.with_columns(pl.col(keys).fill_null("\0"))
     faults.add_rows(
         name,
-        _repeated(whole, keys),
+        repeated(whole, keys),
         lambda bad: f"the same site, model and from stand in row {bad['first']}; remove one row",
         None,
     )
-    return table.with_columns(_as_date("from"), price)
-
-
-def _present(column: str, key: str | None) -> Check:
-    return Check(pl.col(column).is_null(), lambda _: f"{column} is empty; fill it in or remove the row", key)
-
-
-def _identifier(column: str) -> tuple[Check, Check]:
-    """An identifier is not too long and holds no control characters."""
-    too_long = Check(
-        pl.col(column).str.len_chars() > CODE_LENGTH,
-        lambda bad: f"{column} has {len(bad[column])} characters, at most {CODE_LENGTH} are allowed; shorten it",
-    )
-    control = Check(
-        pl.col(column).str.contains(CONTROL_CHARACTERS),
-        lambda bad: f"{column} {shown(bad[column])} holds control characters; remove them",
-    )
-    return too_long, control
-
-
-def _private_identifier(column: str) -> Check:
-    too_long, control = _identifier(column)
-    what = f"{column} is longer than {CODE_LENGTH} characters or holds control characters; correct it"
-    return Check(too_long.bad | control.bad, lambda _: what)
-
-
-def _date(column: str, key: str | None) -> Check:
-    return Check(
-        pl.col(column).is_not_null() & _as_date(column).is_null(),
-        lambda bad: f"{column} {shown(bad[column])} is not a date; write for example 2026-01-31",
-        key,
-    )
-
-
-def _as_number(column: str) -> pl.Expr:
-    return pl.col(column).cast(pl.Float64, strict=False)
-
-
-def _as_date(column: str) -> pl.Expr:
-    text = pl.col(column)
-    return pl.when(text.str.contains(DAY_PATTERN)).then(text).str.to_date("%Y-%m-%d", strict=False)
-
-
-def _repeated(table: pl.DataFrame, keys: tuple[str, ...]) -> pl.DataFrame:
-    """The rows whose keys stand in an earlier row, with that row's number as ``first``."""
-    present = table.drop_nulls(list(keys))
-    if present[keys[0]].n_unique() == present.height:  # the common case, cheaper than telling pairs of keys apart
-        return present.clear()
-    repeats = present.filter(~(pl.struct(keys) if len(keys) > 1 else pl.col(keys[0])).is_first_distinct())
-    if repeats.is_empty():
-        return repeats
-    first = present.group_by(keys).agg(pl.col("row").min().alias("first"))
-    return repeats.join(first, on=keys, how="left")
+    return table.with_columns(as_date("from"), price)
