@@ -46,6 +46,7 @@ def _surroundings() -> Environment:
     surroundings = Environment(
         loader=PackageLoader("reports", "templates"),
         autoescape=True,
+        auto_reload=False,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

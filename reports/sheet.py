@@ -123,8 +123,9 @@ class Sheet:
 
     def _outlines(self, given: Sequence[Sequence[Span]] | Floats) -> list[Floats] | Floats:
         """Outlines of the data, all placed at once; an array is of shape (outlines, places, 2)."""
-        if isinstance(given, np.ndarray):
-            return self._placed(given[..., 0].ravel(), given[..., 1].ravel()).reshape(given.shape)
+        if isinstance(given, np.ndarray) or len({len(outline) for outline in given}) == 1:
+            outlines = np.asarray(given, np.float64)
+            return self._placed(outlines[..., 0].ravel(), outlines[..., 1].ravel()).reshape(outlines.shape)
         places = self._placed(*zip(*chain.from_iterable(given), strict=True))
         ends = list(accumulate(len(outline) for outline in given))
         return [places[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]

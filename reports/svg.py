@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from html import escape
-from itertools import islice
 
-import numpy as np
-
-from reports.picture import LABEL_SIZE, Floats, Label, Picture, Shape
+from reports.paths import svg_path
+from reports.picture import LABEL_SIZE, Label, Picture, Shape
 
 _ANCHORS = {"left": "start", "center": "middle", "right": "end"}
 
@@ -54,37 +53,14 @@ def inline_svg(picture: Picture, key: str, title: str, description: str) -> str:
     )
 
 
-class _Written(dict[int, str]):
-    """Hundredths as they are written, with no zero that says nothing; a chart has few different ones."""
-
-    def __missing__(self, hundredths: int) -> str:
-        shown = f"{hundredths / 100:.2f}".rstrip("0").rstrip(".")
-        self[hundredths] = shown
-        return shown
-
-
-_WRITTEN = _Written()
-
-
 def _n(value: float) -> str:
     """A length with at most two decimals."""
-    return _WRITTEN[round(value * 100)]
+    return _written(round(value * 100))
 
 
-def places_of(shape: Shape, top: float | None = None) -> Iterable[Sequence[str]]:
-    """The places of each outline as pairs of lengths; measured downwards from ``top`` if that is given."""
-    outlines = shape.outlines
-    places = outlines.reshape(-1, 2) if isinstance(outlines, np.ndarray) else np.concatenate(outlines)
-    up = places[:, 1] if top is None else top - places[:, 1]
-    pairs = map(" ".join, zip(_lengths(places[:, 0]), _lengths(up), strict=True))
-    if isinstance(outlines, np.ndarray):
-        return zip(*[pairs] * outlines.shape[1], strict=True)
-    return [list(islice(pairs, len(outline))) for outline in outlines]
-
-
-def _lengths(values: Floats) -> list[str]:
-    """Many lengths at once, each with at most two decimals."""
-    return list(map(_WRITTEN.__getitem__, np.rint(values * 100).astype(np.int64).tolist()))
+@cache
+def _written(hundredths: int) -> str:
+    return f"{hundredths / 100:.2f}".rstrip("0").rstrip(".")
 
 
 def _shape(shape: Shape, height: float) -> str:
@@ -99,15 +75,7 @@ def _shape(shape: Shape, height: float) -> str:
         looks.append(f'fill="{shape.fill}"')
     if shape.alpha != 1.0:
         looks.append(f'opacity="{_n(shape.alpha)}"')
-    return f'<path d="{_path(shape, height)}" {" ".join(looks)}/>'
-
-
-def _path(shape: Shape, height: float) -> str:
-    if not len(shape.outlines):
-        return ""
-    # dots are strokes of no length with round ends: a tenth of the bytes of one element a point
-    between, close = ("h0M", "h0") if shape.dots else ("L", "z" if shape.closed else "")
-    return f"M{f'{close}M'.join(map(between.join, places_of(shape, height)))}{close}"
+    return f'<path d="{svg_path(shape, height)}" {" ".join(looks)}/>'
 
 
 def _label(label: Label, height: float) -> str:

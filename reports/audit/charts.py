@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,15 @@ SKY, PURPLE, ORANGE = "#56b4e9", "#b0579a", "#b97800"
 REGIME_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE)
 MOST_PAIRS = 500
 _PAIR_SIZE, _PAIR_BOX = (5.6, 3.7), (0.125, 0.165, 0.855, 0.745)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """A thinned sample of pairs of one meter, and the regime that each belongs to."""
+
+    q: Floats
+    q_meter: Floats
+    regime: Any
 
 
 @dataclass(frozen=True)
@@ -53,37 +63,34 @@ class Meter:
         """A number of the meter's model, None if it is not known."""
         return finite(self.limits.get(name))
 
+    @cached_property
+    def pairs(self) -> Pairs | None:
+        """The thinned sample of its points, None if there are none."""
+        return None if self.points is None else _pairs(self, self.points)
+
 
 def regime_colour(regime: int) -> str:
     """The colour of a regime by its number, from 1."""
     return REGIME_COLOURS[regime - 1] if 1 <= regime <= len(REGIME_COLOURS) else GREY
 
 
-@dataclass(frozen=True)
-class _Pairs:
-    """A thinned sample of pairs of one meter, and the regime that each belongs to."""
-
-    q: Floats
-    q_meter: Floats
-    regime: Any
-
-
-def _pairs(meter: Meter) -> _Pairs | None:
-    if meter.points is None:
+def _pairs(meter: Meter, points: pl.DataFrame) -> Pairs | None:
+    us, q, q_meter = (
+        points["timestamp"].dt.epoch("us").to_numpy(),
+        *(points[n].to_numpy() for n in ("q_lph", "q_meter_lph")),
+    )
+    order = np.lexsort((q_meter, q, us))
+    order = order[np.isfinite(q[order]) & np.isfinite(q_meter[order])]
+    if not len(order):
         return None
-    clean = meter.points.filter(pl.col("q_lph").is_finite() & pl.col("q_meter_lph").is_finite())
-    clean = clean.sort("timestamp", "q_lph", "q_meter_lph")
-    if clean.is_empty():
-        return None
-    clean = clean[thinned(clean.height, MOST_PAIRS)]
+    kept = order[thinned(len(order), MOST_PAIRS)]
     begins = np.array([meter.scale.at(each["begins"]) for each in meter.regimes])
-    regime = np.searchsorted(begins, meter.scale.places(clean["timestamp"]), side="right")
-    return _Pairs(clean["q_lph"].to_numpy(), clean["q_meter_lph"].to_numpy(), regime)
+    return Pairs(q[kept], q_meter[kept], np.searchsorted(begins, meter.scale.of(us[kept]), side="right"))
 
 
 def relation_chart(meter: Meter) -> Drawn | None:
     """q' against q with the line of each regime; None if there are no pairs."""
-    pairs = _pairs(meter)
+    pairs = meter.pairs
     if pairs is None:
         return None
     q1 = meter.limit("q1_lph") or 0.0
@@ -143,7 +150,7 @@ def _relation(regime: Mapping[str, Any], top: float) -> tuple[list[float], list[
 
 def error_chart(meter: Meter) -> Drawn | None:
     """Relative error against flow, the error of each flow zone with its uncertainty, and both permissible errors."""
-    pairs, q1 = _pairs(meter), meter.limit("q1_lph")
+    pairs, q1 = meter.pairs, meter.limit("q1_lph")
     q4 = meter.limit("q4_lph")
     if q1 is None or q4 is None:
         return None

@@ -17,7 +17,7 @@ from reports.audit.drawn import Drawn
 from reports.audit.fleet_charts import error_distribution, onsets
 from reports.audit.meters import MOST_PAGES, Subject, about, listed, ranked, subjects
 from reports.audit.overview import compliance, groups, sentences, span_of, title, totals
-from reports.audit.timeline import NARROW, timeline
+from reports.audit.timeline import NARROW, WIDE, timelines
 from reports.audit.timescale import TimeScale
 from reports.audit.trust import trust
 from reports.audit.view import AuditView
@@ -116,9 +116,10 @@ def meter_pages(view: AuditView, most: int = MOST_PAGES) -> Iterator[tuple[str, 
 
 def _meter_page(view: AuditView, subject: Subject, flagged: int, last: int) -> str:
     meter, place = subject.meter, subject.place
+    wide, narrow = timelines(meter, WIDE, NARROW)
     charts = {
-        "wide": timeline(meter),
-        "narrow": timeline(meter, NARROW),
+        "wide": wide,
+        "narrow": narrow,
         "relation": relation_chart(meter),
         "errors": error_chart(meter),
         "litres": cumulative_chart(meter),

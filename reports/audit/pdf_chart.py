@@ -9,8 +9,8 @@ from reports.audit.drawn import Drawn
 from reports.audit.pdf_flowables import drafting
 from reports.audit.pdf_tags import drawn
 from reports.audit.pdf_text import SANS, load_fonts
+from reports.paths import pdf_path
 from reports.picture import LABEL_SIZE, Label, Picture, Shape
-from reports.svg import places_of
 
 
 @cache
@@ -67,19 +67,9 @@ def _draw(canvas: Any, shape: Shape) -> None:
     if shape.fill is not None:
         canvas.setFillColor(HexColor(shape.fill))
         canvas.setFillAlpha(shape.alpha)
-    path = PDFPathObject(code=_operators(shape))
+    path = PDFPathObject(code=[pdf_path(shape)])
     canvas.drawPath(path, stroke=shape.stroke is not None, fill=shape.fill is not None)
     canvas.restoreState()
-
-
-def _operators(shape: Shape) -> list[str]:
-    """The operators that draw outlines, written at once: ReportLab's own take most of the time of a file."""
-    if not len(shape.outlines):
-        return []
-    if shape.dots:  # strokes of no length with round ends
-        return [f"{pair} m {pair} l" for pairs in places_of(shape) for pair in pairs]
-    close = " h" if shape.closed else ""
-    return [f"{first} m {' '.join(f'{pair} l' for pair in rest)}{close}" for first, *rest in places_of(shape)]
 
 
 def _write(canvas: Any, label: Label) -> None:

@@ -8,7 +8,7 @@ from reports.audit.charts import cumulative_chart, error_chart, relation_chart
 from reports.audit.meters import Subject
 from reports.audit.pdf_chart import chart
 from reports.audit.pdf_document import WIDTH, figures, heading, paragraph, side_by_side, standing, table
-from reports.audit.timeline import PAPER, timeline
+from reports.audit.timeline import PAPER, timelines
 from reports.wording import visible
 
 _TIMELINE = (
@@ -37,7 +37,7 @@ def meter_section(subject: Subject, in_service: float) -> list[Any]:
     told = ", ".join(f"{name} {given or 'not judged'}" for name, given in words["standing"])
     about = f"{told[:1].upper()}{told[1:]}. Flagged: {words['why']}. {words['windows']} {facts[:1].upper()}{facts[1:]}."
     story.append(paragraph(" ".join([about, *(f"{found}." for found in words["registers"])]), "small"))
-    line = timeline(meter, PAPER)
+    (line,) = timelines(meter, PAPER)
     if line:
         note = " ".join(filter(None, (_TIMELINE + service, words["focus"])))
         story.append(KeepTogether([chart(line, WIDTH), paragraph(note, "small")]))

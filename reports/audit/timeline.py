@@ -12,7 +12,7 @@ from reports.audit.charts import Meter, end_of
 from reports.audit.drawn import Drawn
 from reports.audit.timescale import thinned
 from reports.audit.windows import VERDICTS, Ints, Windows
-from reports.picture import Floats
+from reports.picture import Floats, Picture
 from reports.sheet import BLUE, GREEN, GREY, GRID, INK, VERMILION, Sheet, tick_labels, ticks
 from reports.wording import count, finite, percent
 
@@ -37,14 +37,24 @@ NARROW = Look((5.4, 5.0), (0.135, 0.085, 0.85, 0.84), 5, 250, 120)
 PAPER = Look((9.6, 3.1), (0.095, 0.105, 0.895, 0.8), 10, 1000, 240)
 
 
-def timeline(meter: Meter, look: Look = WIDE) -> Drawn | None:
-    """The error of each window over time, with regimes, onset intervals and lanes of verdicts. None without windows."""
+def timelines(meter: Meter, *looks: Look) -> list[Drawn | None]:
+    """The error of each window over time, with regimes, onset intervals and lanes of verdicts, once for each look.
+
+    None without windows.
+    """
     windows = meter.windows
     if not len(windows):
-        return None
+        return [None] * len(looks)
     known = windows.take(np.isfinite(windows.error))
-    errors = known.error
-    reach = _reach(meter, errors)
+    sizes = np.abs(known.error)
+    reach = _reach(meter, sizes)
+    middles = (meter.scale.of(known.start) + meter.scale.of(known.end)) / 2
+    dots = (known.verdict, middles, np.clip(known.error, -reach, reach))
+    words = _words(meter, windows, known.error, int((sizes > reach).sum()))
+    return [Drawn(_drawn(meter, look, reach, dots), f"Time line, {meter.who}", words) for look in looks]
+
+
+def _drawn(meter: Meter, look: Look, reach: float, dots: tuple[Ints, Floats, Floats]) -> Picture:
     lane = 0.17 * reach
     floor = -reach - lane * (len(LANES) + 0.4)
     sheet = Sheet(look.size, (0.0, meter.scale.days), (floor, reach), look.box)
@@ -53,18 +63,17 @@ def timeline(meter: Meter, look: Look = WIDE) -> Drawn | None:
     sheet.grid(meter.scale.marks(look.dates), list(zip(steps, labels, strict=True)), "", "error, %")
     _limits(sheet, meter, reach)
     sheet.rule((0.0, meter.scale.days), (0.0, 0.0), (0, (4, 3)))
-    middles = (meter.scale.of(known.start) + meter.scale.of(known.end)) / 2
-    _dots(sheet, known.verdict, middles, np.clip(errors, -reach, reach), look.dots)
+    _dots(sheet, *dots, look.dots)
     for each in meter.regimes:
         _regime(sheet, meter, each, reach)
-    _lanes(sheet, meter, windows, (-reach - lane * 0.4, lane), look.columns)
-    return Drawn(sheet.figure, f"Time line, {meter.who}", _words(meter, windows, errors, reach))
+    _lanes(sheet, meter, meter.windows, (-reach - lane * 0.4, lane), look.columns)
+    return sheet.figure
 
 
-def _reach(meter: Meter, errors: Floats) -> float:
+def _reach(meter: Meter, sizes: Floats) -> float:
     """Half the height of the error axis: all regimes with room, the limits, and nine in ten windows, up to 150 %."""
     levels = [abs(level) for each in meter.regimes if (level := finite(each.get("volume_error"))) is not None]
-    most = float(np.quantile(np.abs(errors), 0.9)) if len(errors) else 0.0
+    most = float(np.quantile(sizes, 0.9)) if len(sizes) else 0.0
     limit = (meter.limit("mpe_high") or 0.0) * max(meter.in_service, 1.0)
     return min(max(1.3 * max(levels, default=0.0), 1.2 * most, 1.4 * limit, 0.02), 1.5)
 
@@ -82,7 +91,7 @@ def _limits(sheet: Sheet, meter: Meter, reach: float) -> None:
 
 
 def _dots(sheet: Sheet, verdicts: Ints, places: Floats, errors: Floats, most: int) -> None:
-    kept = np.array(thinned(len(places), most), dtype=np.int64)
+    kept = thinned(len(places), most)
     for verdict, colour in reversed(LANES.items()):
         mine = kept[verdicts[kept] == VERDICTS.index(verdict)]
         sheet.dots(places[mine], errors[mine], colour, 3.2)
@@ -132,9 +141,8 @@ def _lanes(sheet: Sheet, meter: Meter, windows: Windows, place: tuple[float, flo
 _SHORT = {"healthy": "healthy", "steady": "steady", "unsteady": "unsteady", "inconclusive": "open"}
 
 
-def _words(meter: Meter, windows: Windows, errors: Floats, reach: float) -> str:
+def _words(meter: Meter, windows: Windows, errors: Floats, beyond: int) -> str:
     tally = ", ".join(f"{(windows.verdict == VERDICTS.index(name)).sum()} {name}" for name in LANES)
-    beyond = int((np.abs(errors) > reach).sum())
     edge = f" {count(beyond, 'window')} beyond the axis, drawn at its edge." if beyond else ""
     middle = f" Median error {percent(float(np.median(errors)))}." if len(errors) else ""
     return f"{count(len(windows), 'window')} ({tally}) in {count(len(meter.regimes), 'regime')}.{middle}{edge}"

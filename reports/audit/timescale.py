@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -97,6 +96,6 @@ def inside(scale: TimeScale, windows: Windows) -> Windows:
     return windows.take((windows.start >= _us(scale.start)) & (windows.end <= _us(scale.end)))
 
 
-def thinned(many: int, most: int) -> Sequence[int]:
+def thinned(many: int, most: int) -> NDArray[np.int64]:
     """Places of at most so many of a row of things, evenly spread, the first and the last among them."""
-    return list(range(many)) if many <= most else np.linspace(0, many - 1, most).round().astype(int).tolist()
+    return np.arange(many) if many <= most else np.linspace(0, many - 1, most).round().astype(np.int64)

@@ -77,4 +77,4 @@ def _write_pages(folder: Path, sheaf: Sheaf) -> None:
 
 
 def _write(file: Path, text: str) -> None:
-    file.write_text(text, encoding="utf-8", newline="\n")
+    file.write_bytes(text.encode("utf-8"))

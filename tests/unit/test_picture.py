@@ -7,7 +7,8 @@ import re
 import numpy as np
 import pytest
 
-from reports.picture import Label, cut
+from reports.paths import pdf_path, svg_path
+from reports.picture import Label, Shape, cut
 from reports.sheet import Sheet
 from reports.svg import inline_svg
 
@@ -54,3 +55,24 @@ def test_svg_grows_downwards_and_escapes_what_it_says() -> None:
 def test_labels_stand_on_their_baselines() -> None:
     assert Label.placed(0, 100, "x", "left", "top", "#000").y < Label.placed(0, 100, "x", "left", "center", "#000").y
     assert Label.placed(0, 100, "x", "left", "bottom", "#000").y > 100
+
+
+@pytest.mark.parametrize("times", [1.0, 1e-3, 1e6])
+def test_paths_say_their_places_in_hundredths(times: float) -> None:
+    places = np.random.default_rng(7).normal(size=(60, 5, 2)) * 30 * times
+
+    def said(value: float) -> str:
+        return f"{round(value * 100) / 100:.2f}".rstrip("0").rstrip(".")
+
+    def outline(given: np.ndarray, top: float, side: int) -> list[str]:
+        return [f"{said(x)} {said(top + side * y)}" for x, y in given.tolist()]
+
+    closed = Shape(places, 0, fill="#000000", closed=True)
+    assert svg_path(closed, 72.0) == "".join(f"M{'L'.join(outline(each, 72.0, -1))}z" for each in places)
+    lines = Shape([places[0], places[1, :2], places[2, :3]], 0, stroke="#000000")
+    drawn = [outline(each, 0.0, 1) for each in lines.outlines]
+    assert pdf_path(lines) == " ".join(f"{first} m {' '.join(f'{each} l' for each in rest)}" for first, *rest in drawn)
+    dots = Shape([places[0]], 0, stroke="#000000", dots=True)
+    assert svg_path(dots, 72.0) == "".join(f"M{each}h0" for each in outline(places[0], 72.0, -1))
+    assert pdf_path(dots) == " ".join(f"{each} m {each} l" for each in outline(places[0], 0.0, 1))
+    assert svg_path(Shape([], 0), 72.0) == pdf_path(Shape([], 0)) == ""
