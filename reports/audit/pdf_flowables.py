@@ -7,6 +7,7 @@ only find out where things stand is thrown away, so it is not drawn.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,9 @@ from reports.audit.pdf_text import styles
 #: what paragraphs of a style are, if not mere paragraphs
 _ROLES = {"title": "H1", "h1": "H2", "h2": "H3"}
 
+#: what ReportLab knows of a paragraph's lines, which is kept
+_LINES = ("width", "height", "frags", "blPara", "laid_out", "_wrapWidths", "_width_max")
+
 
 @cache
 def text_class() -> type[Any]:
@@ -24,18 +28,48 @@ def text_class() -> type[Any]:
 
     class Text(Paragraph):  # type: ignore[misc]
         laid_out: tuple[float, tuple[float, float]] | None = None
+        #: what it says and how, the same as others' that look the same; None where nobody else does
+        same: tuple[str, ...] | None = None
 
         def wrap(self, width: float, height: float) -> tuple[float, float]:
             if self.laid_out is None or self.laid_out[0] != width or not hasattr(self, "blPara"):
-                self.laid_out = width, super().wrap(width, height)
+                known = _memory(self.canv).lines
+                if self.same and (self.same, width) in known:
+                    self.__dict__.update(known[self.same, width])
+                else:
+                    self.laid_out = width, super().wrap(width, height)
+                    known[self.same, width] = {name: self.__dict__[name] for name in _LINES if name in self.__dict__}
             return self.laid_out[1]
 
         def draw(self) -> None:
-            if not drafting(self.canv):
-                with drawn(self.canv, _ROLES.get(self.style.name, "P")):
+            if drafting(self.canv):
+                return
+            with drawn(self.canv, _ROLES.get(self.style.name, "P")):
+                known, code = _memory(self.canv).drawn, self.canv._code
+                if self.same and (self.same, self.width) in known:
+                    code += known[self.same, self.width]
+                else:
+                    begin = len(code)
                     super().draw()
+                    known[self.same, self.width] = code[begin:]
 
     return Text
+
+
+@dataclass
+class _Memory:
+    """By what texts say and how wide they are: their lines, and the operators that draw them from their corner."""
+
+    lines: dict[Any, dict[str, Any]] = field(default_factory=dict)
+    drawn: dict[Any, list[str]] = field(default_factory=dict)
+
+
+def _memory(canvas: Any) -> _Memory:
+    """What is remembered while a canvas is drawn on: operators name fonts as the document of this pass does."""
+    if not hasattr(canvas, "memory"):
+        canvas.memory = _Memory()
+    found: _Memory = canvas.memory
+    return found
 
 
 @cache
@@ -71,9 +105,8 @@ def table_class() -> type[Any]:
             if self.layout:
                 super()._drawCell(value, style, pos, size)
                 return
-            row = [each for each in self._drawn_rows if each == pos[1]]
             tags = tags_of(self.canv)
-            if not row:
+            if pos[1] not in self._drawn_rows[-1:]:
                 self._drawn_rows.append(pos[1])
                 tags.open[-1].parts.append(Element("TR"))
             tags.open.append(tags.open[-1].parts[-1])
@@ -104,7 +137,9 @@ def written(markup: str, style: str, *texts: str) -> Any:
     pieces = [
         piece.clone(text=next(waiting)) if piece.text == "x" else piece.clone() for piece in _parsed(markup, style)
     ]
-    return text_class()("", styles()[style], frags=pieces)
+    made = text_class()("", styles()[style], frags=pieces)
+    made.same = (markup, style, *texts)
+    return made
 
 
 @cache
