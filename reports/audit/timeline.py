@@ -124,13 +124,16 @@ def _lanes(sheet: Sheet, meter: Meter, windows: Windows, place: tuple[float, flo
     columns = min(most, max(1, round(days / length)))
     column = np.clip((places / days * columns + 1e-6).astype(int), 0, columns - 1)
     everything = np.maximum(np.bincount(column, minlength=columns), 1)
+    # other verdicts, which are numbered -1, are counted before the first lane
+    counts = np.bincount(column + columns * (windows.verdict + 1), minlength=columns * (1 + len(VERDICTS)))
+    shares = counts.reshape(-1, columns)[1:] / everything
     left, width = np.arange(columns) * days / columns, days / columns
     for row, (verdict, colour) in enumerate(LANES.items()):
         base = high - lane * (row + 1) + 0.12 * lane
-        share = np.bincount(column[windows.verdict == VERDICTS.index(verdict)], minlength=columns) / everything
-        some = share > 0
+        share = shares[VERDICTS.index(verdict)]
+        (some,) = share.nonzero()
         # corners from the lower left one, up first
-        boxes = np.full((some.sum(), 4, 2), base)
+        boxes = np.full((len(some), 4, 2), base)
         boxes[:, :2, 0], boxes[:, 2:, 0] = left[some, None], left[some, None] + width
         boxes[:, 1:3, 1] = base + share[some, None] * 0.76 * lane
         sheet.marks([[(0.0, base), (days, base)]], GRID, 0.8, zorder=1)

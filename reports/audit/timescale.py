@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from reports.audit.windows import Windows
-from reports.clock import local
+from reports.clock import local, zone_name
 from reports.picture import Floats
 
 _DAY_US = 86_400_000_000
@@ -43,8 +45,12 @@ class TimeScale:
         """The places of instants [us since 1970]."""
         return (us.astype(np.float64) - _us(self.start)) / _DAY_US
 
-    def marks(self, most: int) -> list[tuple[float, str]]:
+    def marks(self, most: int) -> Sequence[tuple[float, str]]:
         """Dates to write under the axis, at most so many: firsts of months, or days where the span is short."""
+        return _marks(self, most, zone_name())
+
+    def dates(self, most: int) -> list[tuple[float, str]]:
+        """The same, worked out anew."""
         if self.days < 32 * 2:
             return self._days(most)
         months = self._months()
@@ -72,6 +78,12 @@ class TimeScale:
         days = [day for day in days if self.start <= day <= self.end]
         step = next((s for s in _STEPS_DAYS if len(days[::s]) <= most), 31)
         return [(self.at(day), f"{day:%m-%d}") for day in days[::step]]
+
+
+@lru_cache(64)
+def _marks(scale: TimeScale, most: int, _zone: str) -> Sequence[tuple[float, str]]:
+    """The same dates stand under hundreds of charts, as long as they are told by the same clock."""
+    return scale.dates(most)
 
 
 def _us(when: datetime) -> int:
