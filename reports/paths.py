@@ -16,10 +16,22 @@ from transforms.compiled import compiled
 
 Bytes = NDArray[np.uint8]
 
-_MINUS, _POINT, _BLANK = (ord(sign) for sign in "-. ")
-_ZERO, _TEN, _HUNDRED = np.uint64(ord("0")), np.uint64(10), np.uint64(100)
-#: characters of a length at most: 19 digits, a sign and a point
-_LENGTH = 21
+_MOST = 3
+#: characters of a length at most: 19 digits, a sign and a point; then what follows it
+_LENGTH = 21 + 2 * _MOST
+
+
+@cache
+def _words(*words: str) -> Bytes:
+    """Words of at most three characters, a row each, which begins with how many there are."""
+    rows = "".join(f"{chr(len(word))}{word:{_MOST}}" for word in words)
+    return np.frombuffer(rows.encode("ascii"), dtype=np.uint8).reshape(-1, 1 + _MOST)
+
+
+_MINUS, _BLANK = (ord(sign) for sign in "- ")
+_ZERO, _TEN, _HUNDRED, _THOUSAND = np.uint64(ord("0")), np.uint64(10), np.uint64(100), np.uint64(1000)
+_WHOLES = _words(*map(str, range(1000)))
+_PARTS = _words("", *(f".{k:02d}".rstrip("0") for k in range(1, 100)))
 
 
 def svg_path(shape: Shape, top: float) -> str:
@@ -27,8 +39,8 @@ def svg_path(shape: Shape, top: float) -> str:
     if not len(shape.outlines):
         return ""
     if shape.dots:  # strokes of no length with round ends: a tenth of the bytes of one element a point
-        return _text(*_apart(shape, 1), _marks("M", "", "", "", "h0"), -1.0, top)
-    return _text(*_outlines(shape), _marks("M", "", "L", "", "z" if shape.closed else ""), -1.0, top)
+        return _text(*_apart(shape, 1), _words("M", "", "", "", "h0"), -1.0, top)
+    return _text(*_outlines(shape), _words("M", "", "L", "", "z" if shape.closed else ""), -1.0, top)
 
 
 def pdf_path(shape: Shape) -> str:
@@ -36,8 +48,8 @@ def pdf_path(shape: Shape) -> str:
     if not len(shape.outlines):
         return ""
     if shape.dots:
-        return _text(*_apart(shape, 2), _marks(" ", " m", " ", " l", ""), 1.0, 0.0)[1:]
-    return _text(*_outlines(shape), _marks(" ", " m", " ", " l", " h" if shape.closed else ""), 1.0, 0.0)[1:]
+        return _text(*_apart(shape, 2), _words(" ", " m", " ", " l", ""), 1.0, 0.0)[1:]
+    return _text(*_outlines(shape), _words(" ", " m", " ", " l", " h" if shape.closed else ""), 1.0, 0.0)[1:]
 
 
 def _outlines(shape: Shape) -> tuple[Floats, NDArray[np.int64]]:
@@ -55,18 +67,8 @@ def _apart(shape: Shape, times: int) -> tuple[Floats, NDArray[np.int64]]:
     return places, np.arange(times, len(places) + 1, times)
 
 
-@cache
-def _marks(*marks: str) -> Bytes:
-    """What is written before an outline, after its first place, before and after each other one, and at its end."""
-    made = np.zeros((len(marks), 1 + max(map(len, marks))), dtype=np.uint8)
-    for row, mark in zip(made, marks, strict=True):
-        row[0], row[1 : 1 + len(mark)] = len(mark), list(mark.encode("ascii"))
-    return made
-
-
 def _text(places: Floats, ends: NDArray[np.int64], marks: Bytes, up: float, top: float) -> str:
-    room = len(places) * 2 * (_LENGTH + marks.shape[1]) + len(ends) * 2 * marks.shape[1]
-    text = np.empty(room, dtype=np.uint8)
+    text = np.empty(len(places) * 2 * _LENGTH + (len(ends) + 1) * 2 * _MOST, dtype=np.uint8)
     return str(text[: _write(text, places, ends, marks, up, top)].tobytes(), "ascii")
 
 
@@ -77,24 +79,24 @@ def _write(
     """Write the outlines, whose heights are ``top`` + ``up`` times those of the places; returns how much it is."""
     at = begin = 0
     for end in ends:
-        at = _mark(text, at, marks, 0)
+        at = _put(text, at, marks, 0)
         for k in range(begin, end):
             if k > begin:
-                at = _mark(text, at, marks, 2)
+                at = _put(text, at, marks, 2)
             at = _length(text, at, places[k, 0])
             text[at] = _BLANK
             at = _length(text, at + 1, top + up * places[k, 1])
-            at = _mark(text, at, marks, 1 if k == begin else 3)
-        at = _mark(text, at, marks, 4)
+            at = _put(text, at, marks, 1 if k == begin else 3)
+        at = _put(text, at, marks, 4)
         begin = end
     return at
 
 
 @compiled
-def _mark(text: Bytes, at: int, marks: Bytes, which: int) -> int:  # pragma: no cover - compiled
-    for k in range(marks[which, 0]):
-        text[at + k] = marks[which, 1 + k]
-    return at + marks[which, 0]
+def _put(text: Bytes, at: int, words: Bytes, which: int) -> int:  # pragma: no cover - compiled
+    """Write a word; all that it could have are copied, which takes less time than to ask how many it has."""
+    text[at], text[at + 1], text[at + 2] = words[which, 1], words[which, 2], words[which, 3]
+    return at + words[which, 0]
 
 
 @compiled
@@ -104,18 +106,16 @@ def _length(text: Bytes, at: int, value: float) -> int:  # pragma: no cover - co
     if hundredths < 0:
         text[at] = _MINUS
         at += 1
-    rest = np.uint64(abs(hundredths))  # divided by constants without a sign, which takes a quarter of the time
-    whole, part = rest // _HUNDRED, rest % _HUNDRED
-    end, rest = at + 1, whole // _TEN
-    while rest:
-        end, rest = end + 1, rest // _TEN
-    for k in range(end - 1, at - 1, -1):
-        text[k] = _ZERO + whole % _TEN
-        whole //= _TEN
-    if part:
-        text[end], text[end + 1] = _POINT, _ZERO + part // _TEN
-        end += 2
-        if part % _TEN:
-            text[end] = _ZERO + part % _TEN
-            end += 1
-    return end
+    size = np.uint64(abs(hundredths))  # divided by constants without a sign, which takes a quarter of the time
+    whole, part = size // _HUNDRED, size % _HUNDRED
+    if whole < _THOUSAND:
+        at = _put(text, at, _WHOLES, whole)
+    else:
+        end, rest = at, whole
+        while rest:
+            end, rest = end + 1, rest // _TEN
+        for k in range(end - 1, at - 1, -1):
+            text[k] = _ZERO + whole % _TEN
+            whole //= _TEN
+        at = end
+    return _put(text, at, _PARTS, part)
