@@ -93,10 +93,10 @@ def _write(
 
 
 @compiled
-def _put(text: Bytes, at: int, words: Bytes, which: int) -> int:  # pragma: no cover - compiled
+def _put(text: Bytes, at: int, words: Bytes, which: int | np.uint64) -> int:  # pragma: no cover - compiled
     """Write a word; all that it could have are copied, which takes less time than to ask how many it has."""
     text[at], text[at + 1], text[at + 2] = words[which, 1], words[which, 2], words[which, 3]
-    return at + words[which, 0]
+    return at + int(words[which, 0])
 
 
 @compiled

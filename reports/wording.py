@@ -55,7 +55,7 @@ def _grouped(value: float, decimals: int) -> str:
 
 def _sign(value: float, shown: str, plus: str = "") -> str:
     """The sign that goes with a number as it is shown: none if it is shown as zero."""
-    if not any(digit in "123456789" for digit in shown):
+    if not shown.strip(f"0.{THIN}"):
         return ""
     return MINUS if value < 0 else plus
 

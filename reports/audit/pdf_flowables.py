@@ -27,7 +27,8 @@ def text_class() -> type[Any]:
     from reportlab.platypus import Paragraph
 
     class Text(Paragraph):  # type: ignore[misc]
-        laid_out: tuple[float, tuple[float, float]] | None = None
+        #: the width that it was laid out for and the size that it took, None before
+        laid_out: Any = None
         #: what it says and how, the same as others' that look the same; None where nobody else does
         same: tuple[str, ...] | None = None
 
@@ -39,7 +40,8 @@ def text_class() -> type[Any]:
                 else:
                     self.laid_out = width, super().wrap(width, height)
                     known[self.same, width] = {name: self.__dict__[name] for name in _LINES if name in self.__dict__}
-            return self.laid_out[1]
+            size: tuple[float, float] = self.laid_out[1]
+            return size
 
         def draw(self) -> None:
             if drafting(self.canv):

@@ -14,6 +14,8 @@ def worksheet_class() -> type[Any]:
     from xlsxwriter.worksheet import Worksheet
 
     class Sheet(Worksheet):  # type: ignore[misc]
+        fh: Any
+
         # most columns of words have a few different ones
         _escape_control_characters = staticmethod(lru_cache(4096)(Worksheet._escape_control_characters))
 
