@@ -18,7 +18,6 @@ from reports.audit.view import LIMITS, AuditView
 from reports.audit.what_if import what_if_tables
 from reports.audit.words import curve
 from reports.audit.workbook_columns import NOTES, WINDOW_COLUMNS, kind_of
-from reports.audit.worksheet import worksheet_class
 from reports.wording import visible
 from transforms.match.register_findings import FINDINGS
 from transforms.schemas import AUDIT_FLEET, AUDIT_METERS, AUDIT_WINDOWS, REGIMES
@@ -150,7 +149,7 @@ class _Sheets:
 
     def pairs(self, name: str, rows: Sequence[tuple[str, Any]]) -> None:
         """A sheet of names and values."""
-        sheet = self.book.add_worksheet(name, worksheet_class())
+        sheet = self.book.add_worksheet(name)
         sheet.set_column(0, 0, 44)
         sheet.set_column(1, 1, 100)
         bold = self.book.add_format({"bold": True, "valign": "top"})
@@ -169,7 +168,7 @@ class _Sheets:
 
     def frames(self, name: str, tables: Iterable[pl.DataFrame], columns: Sequence[str]) -> None:
         """A sheet of several tables with the same columns, one after the other."""
-        sheet = self.book.add_worksheet(name, worksheet_class())
+        sheet = self.book.add_worksheet(name)
         kinds = [kind_of(column) for column in columns]
         head = self.book.add_format(
             {"bold": True, "bg_color": "#F1F3F4", "bottom": 1, "text_wrap": True, "valign": "top"}
@@ -201,16 +200,16 @@ def _ready(table: pl.DataFrame, sheet: Any) -> tuple[pl.DataFrame, list[Any]]:
 
 def _column(column: pl.Series, sheet: Any) -> tuple[pl.Series, Any]:
     if column.dtype == pl.Boolean:
-        return column, sheet._write_boolean
+        return column, sheet.write_boolean
     if column.dtype in (pl.Date, pl.Datetime):
         micros = column.cast(pl.Datetime("us")).dt.epoch("us")
-        return micros.cast(pl.Float64) / 86_400_000_000 + _EXCEL_EPOCH_DAYS, sheet._write_number
+        return micros.cast(pl.Float64) / 86_400_000_000 + _EXCEL_EPOCH_DAYS, sheet.write_number
     if column.dtype.is_float():
         short = column.round_sig_figs(9)
-        return short.set(~short.is_finite(), None), sheet._write_number
+        return short.set(~short.is_finite(), None), sheet.write_number
     if column.dtype.is_numeric():
-        return column, sheet._write_number
+        return column, sheet.write_number
     if column.dtype == pl.List:
         column = pl.Series(column.name, [None if each is None else curve(each) for each in column.to_list()], pl.String)
     shown = {text: visible(text)[:_LONGEST] for text in column.cast(pl.String).unique() if text is not None}
-    return column.cast(pl.String).replace(shown), sheet._write_string
+    return column.cast(pl.String).replace(shown), sheet.write_string
