@@ -10,7 +10,8 @@ from typing import Any
 from flows.context import Context
 from flows.cycle import restore_reports
 from flows.notifying import notices_of_release
-from flows.situation import installed, look_around, models_in_use
+from flows.registered import installed, models_in_use
+from flows.situation import look_around
 from flows.window import report_of
 from transforms.errors import MeterwrightError
 from transforms.notices import open_until

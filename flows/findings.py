@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from flows.displays import photographed, readings_frame, tally_readings, weigh_displays
+from flows.inputs import in_order, row_accounting, told_of
 from flows.notifying import notices_of
 from flows.photos import Looked
 from flows.situation import Known, effects_of, new_faults, put_into_words, situation_of, with_earlier_windows
@@ -28,11 +28,6 @@ from transforms.workspace import Workspace
 
 #: the revision of a window's first run; approval of held commands and late readings make later ones
 REVISION = 1
-
-#: what is told of each dump that something rests on
-_DUMP_KEYS = (
-    "file", "stream", "source", "sha256", "bytes", "read", "accepted", "duplicate", "quarantined", "reasons", "note",
-)  # fmt: skip
 
 
 def run_of(workspace: Workspace, window: Window) -> dict[str, Any] | None:
@@ -135,30 +130,6 @@ def _inputs(lake: Lake, history: History, window: Window) -> list[dict[str, Any]
         if wanted:
             found.append(told_of(dump))
     return in_order(found)
-
-
-def told_of(dump: dict[str, Any]) -> dict[str, Any]:
-    """What a manifest tells of a dump."""
-    # a lake of an earlier version counted no replaced readings, because there were none
-    again = {"retried": dump["retried"]} if dump.get("retried") else {}
-    return {**{key: dump[key] for key in _DUMP_KEYS}, "replaced": dump.get("replaced", 0), **again}
-
-
-def in_order(dumps: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Dumps as a manifest lists them."""
-    return sorted(dumps, key=lambda dump: (dump["stream"], dump["file"], dump["source"] or "", dump["sha256"]))
-
-
-def row_accounting(inputs: list[dict[str, Any]]) -> dict[str, Any]:
-    """The rows of some dumps in all: read = accepted + duplicate + quarantined."""
-    reasons: dict[str, int] = defaultdict(int)
-    for dump in inputs:
-        for reason, count in dump["reasons"].items():
-            reasons[reason] += count
-    sums = {
-        key: sum(dump[key] for dump in inputs) for key in ("read", "accepted", "duplicate", "quarantined", "replaced")
-    }
-    return {**sums, "reasons": dict(sorted(reasons.items()))}
 
 
 def to_markdown(manifest: dict[str, Any]) -> str:

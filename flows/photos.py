@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import duckdb
 import polars as pl
 
-from flows.situation import Known, installed
+from flows.registered import installed
+from flows.situation import Known
 from transforms.display import EngineMissing, Sight
 from transforms.lake import Lake
 from transforms.match import Parties

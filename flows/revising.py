@@ -11,7 +11,8 @@ import polars as pl
 
 from flows.findings import collect
 from flows.photos import Looked
-from flows.situation import Known, installed
+from flows.registered import installed
+from flows.situation import Known
 from transforms.canonical import digest_of
 from transforms.decide.withdraw import withdraw
 from transforms.feedback import for_commands, read_acks

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import datetime
 from typing import Any
 
 import polars as pl
 
+from flows.registered import installed
 from transforms.decide import DIFFERS, Situation, awaited, judge_effects
 from transforms.feedback import Acks, for_commands, read_acks
 from transforms.fleet import fleet_table
@@ -122,20 +123,6 @@ def new_faults(known: Known, sentences: list[str]) -> list[str]:
         for fault in told.get("faults", ())
     }
     return [sentence for sentence in sentences if sentence not in said]
-
-
-def installed(registry: Registry, codes: Collection[str] | None = None) -> dict[str, datetime]:
-    """When the meter that carries each feature code, or each of some, now was installed, where meters.csv says so."""
-    meters = registry.meters if codes is None else registry.meters.filter(pl.col("feature_code").is_in(list(codes)))
-    dated = meters.filter(pl.col("installed_on").is_not_null()).select("feature_code", "installed_on")
-    return {code: datetime.combine(day, time.min, UTC) for code, day in dated.iter_rows()}
-
-
-def models_in_use(registry: Registry, now: datetime) -> dict[str, str]:
-    """Feature code -> model of the meters that are in use at an instant."""
-    removed = pl.col("removed_on").cast(UTC_US)
-    there = registry.meters.filter(removed.is_null() | (removed > now)).select("feature_code", "model")
-    return dict(there.iter_rows())
 
 
 def _changed(states: Mapping[str, MeterState], registry: Registry, window: Window) -> pl.DataFrame:

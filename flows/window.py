@@ -16,6 +16,7 @@ from flows.engines import Engine
 from flows.findings import REVISION, collect, run_of, to_markdown
 from flows.judging import JudgeBucket
 from flows.photos import look_at_photos
+from flows.registered import instants_of
 from flows.reporting import write_run_report
 from flows.revising import LookedAt, revise, windows_to_reopen
 from flows.situation import look_around
@@ -25,7 +26,6 @@ from transforms.judge import calibration_status, judge_silent
 from transforms.lake import Lake
 from transforms.match import CHANGED, Parties, claims
 from transforms.outbox import begin, commit, read_history, read_manifest, stage
-from transforms.registry import Registry
 from transforms.schemas import MOMENTS
 from transforms.windows import Window, parse_time
 
@@ -141,14 +141,6 @@ def parties_of(context: Context, lake: Lake) -> Parties:
         settled=context.policy.reference.settled,
         changed=pl.DataFrame(schema=CHANGED),
     )
-
-
-def instants_of(devices: pl.DataFrame, registry: Registry) -> pl.DataFrame:
-    """Devices of flowmeters whose signal is momentary, as flowmeters.csv says."""
-    if registry.flowmeters is None:
-        return devices.clear()
-    momentary = registry.flowmeters.filter(pl.col("sampling") == "instant").select("flowmeter_id").unique()
-    return devices.filter(pl.col("stream") == "flowmeter").join(momentary, on="flowmeter_id", how="semi")
 
 
 def _judge(

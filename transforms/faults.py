@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-import polars as pl
+from typing import TYPE_CHECKING, Any
 
 from transforms.errors import MeterwrightError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 #: how many faults one message lists
 LISTED = 50

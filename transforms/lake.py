@@ -165,6 +165,11 @@ class Lake:
         are any."""
         return None if self.conflicts_file is None else self.root / self.conflicts_file
 
+    def readings(self, begin: datetime, end: datetime) -> int:
+        """How many readings there are on the days of a span [begin, end], counted from the ledger."""
+        first, last = (moment.astimezone(UTC).date().isoformat() for moment in (begin, end))
+        return sum(entry["rows"] for entry in self.files if first <= entry["date"] <= last)
+
     def files_for(self, stream: str, start: datetime, end: datetime, bucket: int | None = None) -> list[LakeFile]:
         """The files that may hold readings of ``[start, end)``.
 

@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
+if TYPE_CHECKING:
+    import duckdb
 
 
 def quote(text: str) -> str:
@@ -38,6 +40,8 @@ def statement(package: str, name: str) -> str:
 
 def connect(*, threads: int, memory_mb: int, spill: Path) -> duckdb.DuckDBPyConnection:
     """A private in-memory DuckDB that keeps to its threads and memory and spills only into ``spill``."""
+    import duckdb
+
     con = duckdb.connect(
         ":memory:",
         config={

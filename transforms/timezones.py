@@ -7,8 +7,6 @@ from datetime import UTC, timedelta, timezone, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
-import polars as pl
-
 from transforms.faults import near
 
 _OFFSET: Final = re.compile(r"[+-](0\d|1[0-3]):[0-5]\d|[+-]14:00")
@@ -32,6 +30,8 @@ def zone_of(name: str) -> tzinfo:
     if is_offset(name):
         sign = -1 if name[0] == "-" else 1
         return timezone(sign * timedelta(hours=int(name[1:3]), minutes=int(name[4:])))
+    import polars as pl
+
     try:
         zone = ZoneInfo(name)
         # stamps are localised by Polars, which knows fewer names than the system's files have

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from flows.situation import installed
+from flows.registered import installed
 from transforms.feedback import for_commands, read_acks
 from transforms.outbox import read_history
 from transforms.registry import Registry

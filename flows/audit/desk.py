@@ -22,7 +22,7 @@ from flows.audit.keys import Keys
 from flows.audit.plan import GROUP, Setting
 from flows.audit.store import Store
 from flows.audit.tables import arrow_of
-from flows.window import instants_of
+from flows.registered import instants_of
 from transforms.fleet import fleet_table
 from transforms.judge.columns import series_of
 from transforms.judge.many import JUDGED_WINDOWS, Calibrations, judge_windows, nothing_said, places
@@ -56,10 +56,10 @@ class Done:
 class Desk:
     """Judges chunks of one audit. Everything it loads is the same in every process."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: Setting, registry: Registry | None = None) -> None:
         self.setting = setting
         self.lake = Lake.open(setting.workspace)
-        self.registry: Registry = load_registry(setting.registry)
+        self.registry: Registry = registry or load_registry(setting.registry)
         self._codes: dict[int, list[str]] = {}
         self._calibrations: dict[str, Calibrations | None] = {}
         self._homes: dict[int, Home] = {}

@@ -12,7 +12,7 @@ from flows.audit.crew import Crew
 from flows.audit.desk import Desk, Done
 from flows.audit.figures import Figures, aside, parts_of, put_together
 from flows.audit.gather import groups_of
-from flows.audit.plan import Setting, chunks_of
+from flows.audit.plan import chunks_of
 from flows.audit.report import load_for_report
 from flows.audit.tables import WINDOWS_FILE, WindowsFile
 from flows.audit.what_if import commands_of
@@ -20,8 +20,6 @@ from transforms.match.span import Chunk
 
 Progress = Callable[[str], None]
 
-#: an audit of fewer readings is carried out in this process: others would take longer to start
-WORTH_A_CREW = 3_000_000
 #: seconds between two words about progress
 _PATIENCE = 5.0
 
@@ -35,18 +33,11 @@ class Audited:
     read: int
 
 
-def crew_of(setting: Setting, desk: Desk, workers: int) -> Crew:
-    """The crew of an audit: so many processes at most, and only this one where there is little to do."""
-    chunks = chunks_of(desk.lake, setting.windows)
-    days = {day.isoformat() for chunk in chunks for day in (chunk.start.date(), chunk.end.date())}
-    first, last = min(days, default=""), max(days, default="")
-    readings = sum(entry["rows"] for entry in desk.lake.files if first <= entry["date"] <= last)
-    return Crew(setting, desk, min(workers, len(chunks)) if readings > WORTH_A_CREW else 1)
-
-
-def carry_out(setting: Setting, desk: Desk, hands: Crew, folder: Path, progress: Progress) -> Audited:
+def carry_out(desk: Desk, hands: Crew, folder: Path, progress: Progress) -> Audited:
     """Judge every window of the span, write ``windows.parquet`` into a folder, and work out the figures."""
+    setting = desk.setting
     chunks = chunks_of(desk.lake, setting.windows)
+    hands.brief(desk)
     setting.work.mkdir(parents=True, exist_ok=True)
     read = _judge_all(hands, chunks, progress)
     if setting.what_if is not None:

@@ -12,14 +12,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from flows.audit.crew import Crew
 from flows.audit.desk import Desk
-from flows.audit.engine import carry_out, crew_of
+from flows.audit.engine import carry_out
 from flows.audit.plan import Setting, name_of, said
 from flows.audit.report import Reader, Report, policy_text
-from flows.findings import in_order, row_accounting, told_of
+from flows.inputs import in_order, row_accounting, told_of
 from flows.memory import keep_what_is_freed
 from flows.settings import use_matplotlib_in
 from transforms.canonical import canonical
+from transforms.registry import Registry
 from transforms.windows import iso, parse_time
 from transforms.workspace import Workspace
 
@@ -40,8 +42,9 @@ class Outcome:
 
 def audit(
     setting: Setting,
+    registry: Registry,
     home: Workspace,
-    workers: int,
+    hands: Crew,
     reader: Reader,
     command: str,
     progress: Callable[[str], None],
@@ -52,13 +55,18 @@ def audit(
     ----------
     setting
         What is audited. Its ``work`` names the folder for unfinished business of all audits.
+    registry
+        What stands in the setting's registry folder.
     home
         The workspace whose ``reports/`` gets the folder.
+    hands
+        Who carries it out.
     command
         What repeats the audit, as it will be told.
     """
     keep_what_is_freed()
-    desk = Desk(setting)
+    desk = Desk(setting, registry)
+    hands.call_for(desk.lake.readings(setting.begin, setting.end))
     facts = _facts(setting, desk, home, reader, command)
     folder = home.reports / name_of(setting, facts["digest"])
     if folder.is_dir():
@@ -68,11 +76,10 @@ def audit(
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     use_matplotlib_in(home.cache)
-    with crew_of(setting, desk, workers) as hands:
-        done = carry_out(setting, desk, hands, draft, progress)
-        report = Report.of(draft, desk, hands, done.figures, facts, reader)
-        with _removed(setting.work):
-            report.write(hands)
+    done = carry_out(desk, hands, draft, progress)
+    report = Report.of(draft, desk, hands, done.figures, facts, reader)
+    with _removed(setting.work):
+        report.write(hands)
     home.reports.mkdir(parents=True, exist_ok=True)
     draft.rename(folder)
     return Outcome(folder, True, done.chunks, done.read, facts)

@@ -12,7 +12,6 @@ from pathlib import Path
 import polars as pl
 
 from flows.audit.desk import OTHER, WINDOWS, Desk, folder_of
-from transforms.decide import Situation, decide
 from transforms.judge.many import JUDGED_WINDOWS
 from transforms.match.span import Chunk
 from transforms.schemas import UTC_US
@@ -34,6 +33,9 @@ def commands_of(desk: Desk, chunks: Sequence[Chunk]) -> int:
 
     Returns the number of those that the setting's own policy would have sent.
     """
+    # no other audit decides anything
+    from transforms.decide import Situation, decide
+
     setting = desk.setting
     limits = desk.fleet.select("feature_code", "max_gain_change", "max_offset_lph")
     counts = []

@@ -59,40 +59,48 @@ def audit(
 ) -> int:
     """Every window of a span for every meter: one report, no commands."""
     place = Workspace(workspace_root(folder)) if registry else open_workspace(folder)
-    from flows.audit.plan import Setting, windows_of
-    from flows.audit.report import Reader
-    from flows.audit.run import audit as carry_out
-    from transforms.policy import load_policy
-    from transforms.registry import load_registry
+    since, until = moment(begin), moment(end)
+    from flows.audit.crew import Crew
+    from transforms.lake import Lake
 
-    own = (registry or place.registry).absolute()
-    known, policy = load_registry(own), load_policy(own / "policy.toml")
-    other = _second(what_if)
-    span = parse_span(length) if length else policy.window.length
-    windows = windows_of(moment(begin), moment(end), span)
-    reader = Reader(audience, meter, _language(known, policy, meter))
-    _must_fit(reader, known)
-    with hold(place, "audit"):
-        quarantined, home = 0, place
-        if exports is not None:
-            from flows.audit.exports import throw_away
+    with Crew(worker_count(workers)) as hands:
+        if exports is None:
+            # who helps gets ready while this process reads what there is to do
+            hands.call_for(Lake.open(place).readings(since, until))
+        from flows.audit.plan import Setting, windows_of
+        from flows.audit.report import Reader
+        from flows.audit.run import audit as carry_out
+        from transforms.policy import load_policy
+        from transforms.registry import load_registry
 
-            home = throw_away(place, exports, known)
-        quarantined = _take_in(home, known, policy, worker_count(workers))
-        setting = Setting(
-            workspace=home,
-            registry=own,
-            policy=policy.with_window(span),
-            what_if=other.with_window(span) if other else None,
-            windows=windows,
-            version=version(),
-            work=home.cache / "audit" / "work",
-        )
-        command = _command(begin, end, length, exports, registry, what_if, reader)
-        outcome = carry_out(setting, place, worker_count(workers), reader, command, progress)
-        if exports is not None:
-            shutil.rmtree(home.root)
-    show(_result(outcome), _lines(outcome), as_json=as_json)
+        own = (registry or place.registry).absolute()
+        known, policy = load_registry(own), load_policy(own / "policy.toml")
+        other = _second(what_if)
+        span = parse_span(length) if length else policy.window.length
+        windows = windows_of(since, until, span)
+        reader = Reader(audience, meter, _language(known, policy, meter))
+        _must_fit(reader, known)
+        with hold(place, "audit"):
+            quarantined, home = 0, place
+            if exports is not None:
+                from flows.audit.exports import throw_away
+
+                home = throw_away(place, exports, known)
+            quarantined = _take_in(home, known, policy, worker_count(workers))
+            setting = Setting(
+                workspace=home,
+                registry=own,
+                policy=policy.with_window(span),
+                what_if=other.with_window(span) if other else None,
+                windows=windows,
+                version=version(),
+                work=home.cache / "audit" / "work",
+            )
+            command = _command(begin, end, length, exports, registry, what_if, reader)
+            outcome = carry_out(setting, known, place, hands, reader, command, progress)
+            if exports is not None:
+                shutil.rmtree(home.root)
+        show(_result(outcome), _lines(outcome), as_json=as_json)
     return 3 if quarantined or outcome.facts["rows"]["quarantined"] else 0
 
 

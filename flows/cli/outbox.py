@@ -46,7 +46,7 @@ def outbox() -> None:
 def list_command(folder: Path | None, everything: bool, clock: str | None, as_json: bool) -> int:
     """What waits: runs held for approval, commands without an answer, and how each meter stands."""
     from flows.cli.waiting import waiting_lines
-    from flows.situation import installed
+    from flows.registered import installed
     from transforms.feedback import read_acks
     from transforms.outbox import read_history
     from transforms.outbox.waiting import waiting

@@ -50,8 +50,8 @@ def engine(setting: Setting, folder: Path) -> tuple[Any, pl.DataFrame]:
     """Carry out an audit without its report; what it says, and its windows."""
     folder.mkdir(exist_ok=True)
     desk = Desk(setting)
-    with Crew(setting, desk, 1) as alone:
-        done = carry_out(setting, desk, alone, folder, lambda _: None)
+    with Crew(1) as alone:
+        done = carry_out(desk, alone, folder, lambda _: None)
     shutil.rmtree(setting.work)
     return done, pl.read_parquet(folder / "windows.parquet")
 
@@ -237,7 +237,7 @@ def test_killed_and_started_again_it_goes_on_and_writes_the_same(
     assert 1 <= len(done) <= 3
     assert not (root / "reports").exists()
     # by processes that share what is left
-    monkeypatch.setattr("flows.audit.engine.WORTH_A_CREW", 0)
+    monkeypatch.setattr("flows.audit.crew.WORTH_A_PROCESS", 1)
     assert main([*command(root), "--workers", "2"]) == 0
     found = folder_of(root)
     # it is there: nothing is done again

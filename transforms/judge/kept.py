@@ -38,7 +38,7 @@ def to_table(second: SecondLook) -> pl.DataFrame:
         ends = np.concatenate([[0], np.cumsum(curved) * MOST_POINTS]).astype(np.int32)
         for name in _POINTS:
             points = getattr(second, name)[rows[curved]].ravel()
-            columns[name] = pl.Series(pa.ListArray.from_arrays(ends, points, mask=pa.array(~curved)))
+            columns[name] = pl.Series(pa.ListArray.from_arrays(ends, points, mask=pl.Series(~curved).to_arrow()))
     return pl.DataFrame(columns)
 
 

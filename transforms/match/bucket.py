@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-import duckdb
 import polars as pl
 
 from transforms.lake import Lake, LakeFile
@@ -16,6 +16,9 @@ from transforms.match.samples import LOOK_BACK, load_samples
 from transforms.schemas import UTC_US
 from transforms.sql import statement
 from transforms.windows import Window
+
+if TYPE_CHECKING:
+    import duckdb
 
 #: so few devices are looked for by their numbers
 FEW = 200

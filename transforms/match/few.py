@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
 import polars as pl
 
 from transforms.lake import Lake, LakeFile, readings_sql
@@ -23,6 +23,9 @@ from transforms.match.span import Chunk
 from transforms.schemas import UTC_US
 from transforms.sql import instant, quote
 from transforms.workspace import STREAMS
+
+if TYPE_CHECKING:
+    import duckdb
 
 #: so many stand-ins are matched at once, which bounds the memory
 MOST = 10_000

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import duckdb
 import polars as pl
 
 from transforms.lake import Lake, readings_sql
@@ -13,6 +13,9 @@ from transforms.match.samples import LOOK_BACK, register_rules, registers_of
 from transforms.rollover import EMPTY, FULL, LEAST_L
 from transforms.sql import instant, statement
 from transforms.windows import Window
+
+if TYPE_CHECKING:
+    import duckdb
 
 #: ``finding`` is one of `transforms.reasons.REGISTER_REASONS`, ``many`` how many readings or steps show it, ``litres`` the
 #: number that goes with it [L], null where there is none

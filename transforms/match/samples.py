@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
 import polars as pl
 
 from transforms.lake import LakeFile, readings_sql
 from transforms.schemas import UTC_US
 from transforms.sql import instant, statement
 from transforms.windows import Window
+
+if TYPE_CHECKING:
+    import duckdb
 
 #: how far back a register's previous reading is looked for
 LOOK_BACK = timedelta(hours=6)

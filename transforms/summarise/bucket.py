@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -17,6 +17,9 @@ from transforms.sql import statement
 from transforms.summarise.moments import FRAME
 from transforms.summarise.pairs import Pairs
 from transforms.windows import Window
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 @dataclass(frozen=True)

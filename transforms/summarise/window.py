@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import duckdb
 import polars as pl
 
 from transforms.lake import Lake
@@ -24,6 +23,9 @@ from transforms.summarise.moments import Moments
 from transforms.summarise.pairs import Pairs
 from transforms.summarise.span import summarise_chunk
 from transforms.windows import Window
+
+if TYPE_CHECKING:
+    import duckdb
 
 #: readings of one stream and bucket that are laid on a grid at once, which bounds the memory
 MOST: Final = 6_000_000
