@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import pickle
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from functools import lru_cache
+from functools import cache
 from importlib import import_module
 from multiprocessing import get_context
-from multiprocessing.connection import Connection, Pipe, wait
+from multiprocessing.connection import Connection, wait
 from multiprocessing.util import Finalize
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from flows.audit.desk import Desk
@@ -25,6 +24,9 @@ T = TypeVar("T")
 WORTH_A_PROCESS = 3_000_000
 #: jobs that are handed out ahead of the one whose result is awaited, per process
 _AHEAD = 2
+_STOPPING = {signal.SIGINT, signal.SIGTERM}
+#: where a process of a crew gets what its desk is about
+_PAPERS: list[Any] = []
 
 
 class Crew:
@@ -39,8 +41,8 @@ class Crew:
         self._most = workers
         self._pool: ProcessPoolExecutor | None = None
         self._leash: Connection | None = None
+        self._papers: Any = None
         self._desk: Desk | None = None
-        self._told = b""
 
     def call_for(self, readings: int) -> None:
         """Start as many processes as so many readings are worth, if any; they get ready while this one goes on."""
@@ -48,18 +50,29 @@ class Crew:
         if self._pool is not None or worth < 2:
             return
         self.workers = worth
-        held, self._leash = Pipe(duplex=False)
+        context = get_context("spawn")
+        held, self._leash = context.Pipe(duplex=False)
+        self._papers = context.SimpleQueue()
         self._pool = ProcessPoolExecutor(
-            self.workers, mp_context=get_context("spawn"), initializer=_sit_down, initargs=(held,)
+            worth, mp_context=context, initializer=_sit_down, initargs=(held, self._papers)
         )
-        for _ in range(self.workers):
+        # to be stopped half-way through the start of a process would have it complain; Ctrl-C means nothing to them
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+        for _ in range(worth):
             # a pool starts its processes one by one, as jobs come
             self._pool.submit(_nothing)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
         held.close()
 
     def brief(self, desk: Desk) -> None:
         """Tell what all jobs are about."""
-        self._desk, self._told = desk, pickle.dumps(desk.setting)
+        self._desk = desk
+        # in a thread: a process that has not come so far yet does not take its papers, one that has ended never will
+        threading.Thread(target=self._hand_out, args=(desk,), daemon=True).start()
+
+    def _hand_out(self, desk: Desk) -> None:
+        for _ in range(self.workers if self._pool is not None else 0):
+            self._papers.put((desk.setting, desk.registry))
 
     def map(self, job: Callable[[Desk, A], T], items: Sequence[A]) -> Iterator[T]:
         """The job's results in the order of the items; only a few are worked on ahead of the one asked for."""
@@ -69,7 +82,7 @@ class Crew:
             return
         waiting: list[Future[T]] = []
         for item in items:
-            waiting.append(self._pool.submit(_work, self._told, job, item))
+            waiting.append(self._pool.submit(_work, job, item))
             if len(waiting) > self.workers * _AHEAD:
                 yield waiting.pop(0).result()
         for future in waiting:
@@ -81,7 +94,7 @@ class Crew:
             for item in items:
                 job(self._own(), item)
             return
-        for future in [self._pool.submit(_work, self._told, job, item) for item in items]:
+        for future in [self._pool.submit(_work, job, item) for item in items]:
             future.result()
 
     def make_ready(self, load: Callable[[], None]) -> None:
@@ -101,33 +114,33 @@ class Crew:
     def __exit__(self, *error: object) -> None:
         if self._pool is None or self._leash is None:
             return
-        if error[0] is not None or not self._told:
+        if error[0] is not None or self._desk is None:
             # nobody waits for what they are at
             self._leash.close()
         self._pool.shutdown(cancel_futures=True)
         self._leash.close()
 
 
-def _work(told: bytes, job: Callable[[Desk, A], T], item: A) -> T:
-    return job(_desk(told), item)
+def _work(job: Callable[[Desk, A], T], item: A) -> T:
+    return job(_desk(), item)
 
 
-@lru_cache(maxsize=1)
-def _desk(told: bytes) -> Desk:
-    """This process's desk, for all jobs of an audit."""
+@cache
+def _desk() -> Desk:
+    """This process's desk, for all jobs."""
     from flows.audit.desk import Desk
 
-    return Desk(pickle.loads(told))  # noqa: S301 - from the process that started this one
+    return Desk(*_PAPERS[0].get())
 
 
 def _nothing() -> None:
     """Do nothing, for a process that is to start."""
 
 
-def _sit_down(leash: Connection) -> None:
+def _sit_down(leash: Connection, papers: Any) -> None:
     """Load what the process needs, and see to it that it ends when the one that started it lets go or ends, however it does."""
-    # Ctrl-C reaches all processes of a terminal; the first one decides what it means
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    _PAPERS.append(papers)
     threading.Thread(target=_leave_with, args=(leash,), daemon=True).start()
     # one thread for each process: they share the cores
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
