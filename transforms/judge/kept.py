@@ -38,7 +38,9 @@ def to_table(second: SecondLook) -> pl.DataFrame:
         ends = np.concatenate([[0], np.cumsum(curved) * MOST_POINTS]).astype(np.int32)
         for name in _POINTS:
             points = getattr(second, name)[rows[curved]].ravel()
-            columns[name] = pl.Series(pa.ListArray.from_arrays(ends, points, mask=pl.Series(~curved).to_arrow()))
+            # by way of Polars: PyArrow's own way from arrays would import pandas first
+            begins, values, without = (pl.Series(some).to_arrow() for some in (ends, points, ~curved))
+            columns[name] = pl.Series(pa.ListArray.from_arrays(begins, values, mask=without))
     return pl.DataFrame(columns)
 
 
