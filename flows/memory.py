@@ -1,4 +1,4 @@
-"""Memory that arrays have freed stays with the process for the next ones.
+"""Memory: what arrays have freed stays with the process for the next ones, and garbage is seldom looked for.
 
 To give it back to the system and to be given it again, page by page, takes a tenth of the time of judging, because arrays of
 one chunk are as large as those of the next.
@@ -7,6 +7,7 @@ one chunk are as large as those of the next.
 from __future__ import annotations
 
 import ctypes
+import gc
 from collections.abc import Callable
 from typing import Final
 
@@ -15,6 +16,8 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 #: more than a process ever holds, and the most that glibc takes [bytes]
 _NEVER: Final = 2**31 - 1
 _LARGEST: Final = 32 * 2**20
+#: objects made between two looks for garbage
+_OBJECTS: Final = 50_000
 
 
 def keep_what_is_freed() -> None:
@@ -30,6 +33,14 @@ def give_back() -> None:
     trim = _of_glibc("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+def look_for_garbage_seldom() -> tuple[int, int, int]:
+    """Let Python look for garbage once in many objects: nearly all that a command makes stays, above all what it imports, and to
+    look through it again and again takes a fifteenth of a small run. How often it did so is returned."""
+    usual = gc.get_threshold()
+    gc.set_threshold(_OBJECTS, *usual[1:])
+    return usual
 
 
 def _of_glibc(name: str) -> Callable[..., int] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import cache
@@ -13,6 +14,8 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from flows.memory import keep_what_is_freed, look_for_garbage_seldom
 
 if TYPE_CHECKING:
     from flows.audit.desk import Desk
@@ -75,17 +78,19 @@ class Crew:
             self._papers.put((desk.setting, desk.registry))
 
     def map(self, job: Callable[[Desk, A], T], items: Sequence[A]) -> Iterator[T]:
-        """The job's results in the order of the items; only a few are worked on ahead of the one asked for."""
+        """The job's results in the order of the items; only a few are worked on ahead of the one asked for, these from now on."""
         if self._pool is None:
-            for item in items:
-                yield job(self._own(), item)
-            return
-        waiting: list[Future[T]] = []
+            return (job(self._own(), item) for item in items)
+        ahead = self.workers * _AHEAD
+        begun = deque(self._pool.submit(_work, job, item) for item in items[:ahead])
+        return self._following(begun, job, items[ahead:])
+
+    def _following(self, begun: deque[Future[T]], job: Callable[[Desk, A], T], items: Sequence[A]) -> Iterator[T]:
         for item in items:
-            waiting.append(self._pool.submit(_work, job, item))
-            if len(waiting) > self.workers * _AHEAD:
-                yield waiting.pop(0).result()
-        for future in waiting:
+            if self._pool is not None:
+                begun.append(self._pool.submit(_work, job, item))
+            yield begun.popleft().result()
+        for future in begun:
             yield future.result()
 
     def share(self, job: Callable[[Desk, A], None], items: Iterable[A]) -> None:
@@ -144,10 +149,10 @@ def _sit_down(leash: Connection, papers: Any) -> None:
     threading.Thread(target=_leave_with, args=(leash,), daemon=True).start()
     # one thread for each process: they share the cores
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
-    from flows.memory import keep_what_is_freed
     from transforms import compiled, statistics
 
     keep_what_is_freed()
+    look_for_garbage_seldom()
     import_module("flows.audit.engine")
     statistics.load()
     compiled.load()

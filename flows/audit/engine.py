@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +39,10 @@ def carry_out(desk: Desk, hands: Crew, folder: Path, progress: Progress) -> Audi
     chunks = chunks_of(desk.lake, setting.windows)
     hands.brief(desk)
     setting.work.mkdir(parents=True, exist_ok=True)
-    read = _judge_all(hands, chunks, progress)
+    judging = hands.map(_judge, chunks)
+    # the lists of meters are made while the first are judged
+    groups = groups_of(desk)
+    read = _judge_all(judging, len(chunks), progress)
     if setting.what_if is not None:
         spans: dict[object, list[Chunk]] = defaultdict(list)
         for chunk in chunks:
@@ -48,7 +51,7 @@ def carry_out(desk: Desk, hands: Crew, folder: Path, progress: Progress) -> Audi
             pass
     found = []
     with WindowsFile(folder / WINDOWS_FILE) as file:
-        for group, part in zip(groups_of(desk), parts_of(hands, desk, chunks), strict=True):
+        for group, part in zip(groups, parts_of(hands, desk, chunks), strict=True):
             file.take_in(aside(setting, group))
             found.append(part)
     progress(f"statistics of {sum(part.meters.height for part in found):,} meters")
@@ -57,13 +60,13 @@ def carry_out(desk: Desk, hands: Crew, folder: Path, progress: Progress) -> Audi
     return Audited(put_together(found, desk.registry, desk.setting.policy.reference.shared), len(chunks), read)
 
 
-def _judge_all(hands: Crew, chunks: list[Chunk], progress: Progress) -> int:
+def _judge_all(judging: Iterator[Done], chunks: int, progress: Progress) -> int:
     read, told = 0, time.monotonic()
-    for number, done in enumerate(hands.map(_judge, chunks), start=1):
+    for number, done in enumerate(judging, start=1):
         read += done.read
-        if time.monotonic() - told > _PATIENCE or number == len(chunks):
+        if time.monotonic() - told > _PATIENCE or number == chunks:
             told = time.monotonic()
-            progress(f"{number} of {len(chunks)} parts judged, {read} of them from readings")
+            progress(f"{number} of {chunks} parts judged, {read} of them from readings")
     return read
 
 

@@ -25,6 +25,7 @@ from flows.memory import give_back
 from transforms.audit import comparison_summary
 from transforms.audit.compliance import in_service_factor
 from transforms.policy import Policy
+from transforms.schemas import PAIRS
 from transforms.windows import Window
 
 if TYPE_CHECKING:
@@ -58,16 +59,17 @@ class Report:
         cls, folder: Path, desk: Desk, hands: Crew, figures: Figures, facts: dict[str, Any], reader: Reader
     ) -> Report:
         """Put together what the report shows; ``windows.parquet`` stands in the folder."""
-        from reports.audit.view import AuditView
-
         setting = desk.setting
         looked_at = _looked_at(figures.meters)
+        pairs = _drawn(looked_at, hands, setting)
+        # what is imported and read here costs no time: the others look for pairs
+        from reports.audit.view import AuditView
+
         view = AuditView(
             meters=figures.meters,
             regimes=figures.regimes,
             fleet=figures.fleet,
             windows=WindowsReader(folder / WINDOWS_FILE),
-            points=_drawn(looked_at, hands, setting).get,
             summary=figures.summary,
             facts=facts,
             what_if=_what_if(setting, figures),
@@ -75,6 +77,7 @@ class Report:
             limits=desk.fleet,
             in_service=in_service_factor(setting.policy),
             registers=registers_of_meters(desk, [*looked_at, *_never_judged(figures.meters)]),
+            points=_by_meter(pairs).get,
         )
         return cls(folder, view, reader)
 
@@ -141,12 +144,14 @@ def _never_judged(meters: pl.DataFrame) -> list[str]:
     return [str(code) for code in silent.head(_SILENT)["feature_code"]]
 
 
-def _drawn(codes: list[str], hands: Crew, setting: Setting) -> dict[str, pl.DataFrame]:
-    """Single pairs of some meters."""
-    if not codes:
-        return {}
-    found = hands.map(_pairs, [(codes, window) for window in some_windows(setting.windows)])
-    pairs = pl.concat(found).sort("feature_code", "timestamp")
+def _drawn(codes: list[str], hands: Crew, setting: Setting) -> Iterator[pl.DataFrame]:
+    """Single pairs of some meters, window by window."""
+    windows = some_windows(setting.windows) if codes else []
+    return hands.map(_pairs, [(codes, window) for window in windows])
+
+
+def _by_meter(found: Iterator[pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    pairs = pl.concat([pl.DataFrame(schema=PAIRS), *found]).sort("feature_code", "timestamp")
     return {str(code): frame for (code,), frame in pairs.group_by("feature_code", maintain_order=True)}
 
 

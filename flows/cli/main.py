@@ -11,12 +11,11 @@ import click
 
 from flows.cli import audit, cycle, explain, outbox, quarantine, review, setting_up, sources
 from flows.engines.signals import exit_code, terminable
+from flows.memory import look_for_garbage_seldom
 from flows.settings import version
 from transforms.errors import MeterwrightError, PolicyError, RegistryError, UsageError, WorkspaceBusyError
 
 DONE, FAILED, WRONG, QUARANTINED, HELD, BUSY = 0, 1, 2, 3, 4, 5
-#: objects made between two looks for garbage
-_OBJECTS = 50_000
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -49,10 +48,8 @@ for command in (
 
 @contextmanager
 def seldom_tidied() -> Iterator[None]:
-    """Let Python look for garbage once in many objects: nearly all that a command makes stays, above all what it imports,
-    and to look through it again and again takes a fifteenth of a small run."""
-    usual = gc.get_threshold()
-    gc.set_threshold(_OBJECTS, *usual[1:])
+    """Look for garbage seldom during the block."""
+    usual = look_for_garbage_seldom()
     try:
         yield
     finally:
