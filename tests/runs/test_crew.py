@@ -1,0 +1,61 @@
+"""A crew's processes end with the one that called for them, or as soon as it lets go: even those that are still starting."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from flows.audit.crew import WORTH_A_PROCESS, Crew
+
+PROGRAM = """
+import sys, time
+from flows.audit.crew import Crew
+
+if __name__ == "__main__":
+    with Crew(2) as hands:
+        hands.call_for(10**9)
+        print("called", flush=True)
+        sys.stdin.read(1)
+        # nothing was to be done
+"""
+
+
+def at_work(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.parametrize("end", ["is killed", "lets go"])
+def test_processes_leave_while_they_start(end: str) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None and process.stdout.readline() == "called\n"
+    others = [child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline())]
+    assert len(others) == 2
+    deadline = time.monotonic() + 20
+    if end == "is killed":
+        process.send_signal(signal.SIGKILL)
+    _, told = process.communicate("x" if end == "lets go" else None, timeout=60)
+    while any(map(at_work, others)):
+        assert time.monotonic() < deadline, "it stays behind"
+        time.sleep(0.01)
+    assert "Traceback" not in told
+    assert process.returncode == (-signal.SIGKILL if end == "is killed" else 0)
+
+
+def test_few_readings_call_for_nobody() -> None:
+    with Crew(8) as hands:
+        hands.call_for(WORTH_A_PROCESS)
+        assert hands.workers == 1
