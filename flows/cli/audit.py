@@ -15,11 +15,12 @@ from flows.settings import version, worker_count, workspace_root
 from reports.wording import visible
 from transforms.errors import UsageError
 from transforms.windows import parse_span
-from transforms.workspace import Workspace
+from transforms.workspace import STREAMS, Workspace
 
 if TYPE_CHECKING:
     from flows.audit.report import Reader
     from flows.audit.run import Outcome
+    from transforms.lake import Lake
     from transforms.policy import Policy
     from transforms.registry import Registry
 
@@ -65,8 +66,10 @@ def audit(
 
     with Crew(worker_count(workers)) as hands:
         if exports is None:
-            # who helps gets ready while this process reads what there is to do
-            hands.call_for(Lake.open(place).readings(since, until))
+            lake = Lake.open(place)
+            if _all_known(place, lake):
+                # who helps gets ready while this process reads what there is to do
+                hands.call_for(lake.readings(since, until))
         from flows.audit.plan import Setting, windows_of
         from flows.audit.report import Reader
         from flows.audit.run import audit as carry_out
@@ -102,6 +105,12 @@ def audit(
                 shutil.rmtree(home.root)
         show(_result(outcome), _lines(outcome), as_json=as_json)
     return 3 if quarantined or outcome.facts["rows"]["quarantined"] else 0
+
+
+def _all_known(place: Workspace, lake: Lake) -> bool:
+    """Whether no new dump seems to wait; to take it in needs the memory that others would have."""
+    known = {dump["file"] for dump in lake.dumps}
+    return all(f"{stream}/{path.name}" in known for stream in STREAMS for path in (place.raw / stream).glob("[!.]*"))
 
 
 def _second(file: Path | None) -> Policy | None:
