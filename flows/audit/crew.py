@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -60,11 +60,13 @@ class Crew:
             worth, mp_context=context, initializer=_sit_down, initargs=(held, self._papers)
         )
         # to be stopped half-way through the start of a process would have it complain; Ctrl-C means nothing to them
-        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
-        for _ in range(worth):
-            # a pool starts its processes one by one, as jobs come
-            self._pool.submit(_nothing)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+        try:
+            for _ in range(worth):
+                # a pool starts its processes one by one, as jobs come
+                self._pool.submit(_nothing)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         held.close()
 
     def brief(self, desk: Desk) -> None:
@@ -83,15 +85,7 @@ class Crew:
             return (job(self._own(), item) for item in items)
         ahead = self.workers * _AHEAD
         begun = deque(self._pool.submit(_work, job, item) for item in items[:ahead])
-        return self._following(begun, job, items[ahead:])
-
-    def _following(self, begun: deque[Future[T]], job: Callable[[Desk, A], T], items: Sequence[A]) -> Iterator[T]:
-        for item in items:
-            if self._pool is not None:
-                begun.append(self._pool.submit(_work, job, item))
-            yield begun.popleft().result()
-        for future in begun:
-            yield future.result()
+        return _following(begun, (partial(self._pool.submit, _work, job, item) for item in items[ahead:]))
 
     def share(self, job: Callable[[Desk, A], None], items: Iterable[A]) -> None:
         """Do the job with all items, each as soon as a process is free; done when all are."""
@@ -124,6 +118,15 @@ class Crew:
             self._leash.close()
         self._pool.shutdown(cancel_futures=True)
         self._leash.close()
+
+
+def _following(begun: deque[Future[T]], others: Iterable[Callable[[], Future[T]]]) -> Iterator[T]:
+    """The results of what is begun, and of others, each of which begins when a result is asked for."""
+    for begin in others:
+        begun.append(begin())
+        yield begun.popleft().result()
+    for future in begun:
+        yield future.result()
 
 
 def _work(job: Callable[[Desk, A], T], item: A) -> T:
