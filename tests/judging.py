@@ -12,6 +12,7 @@ import polars as pl
 from transforms.judge.evidence import Model, Reference
 from transforms.judge.findings import Findings, find, numbers_of
 from transforms.judge.ladder import Standing, climb, stand
+from transforms.judge.paired import blocked_in
 from transforms.judge.samples import Samples
 from transforms.judge.second_look import SecondLook
 from transforms.judge.words import REASON_NAMES, VERDICT_NAMES
@@ -132,7 +133,7 @@ def judge_moments(
     moments = moments_of(us, q, q_meter, kind, policy.window.parts)
     model, reference = numbers_of(paired, policy)
     found = find(moments, model, reference, policy)
-    standing = stand(paired, moments, found, model, np.ones(len(q)), policy)
+    standing = stand(blocked_in(paired), moments, found, model, np.ones(len(q)), policy)
     verdict, reason, _ = climb(standing, found, SecondLook.none(len(q)), model, policy)
     told = (np.array(names)[numbers] for names, numbers in ((VERDICT_NAMES, verdict), (REASON_NAMES, reason)))
     return Judged(moments, model, reference, found, standing, *told)

@@ -16,7 +16,7 @@ from transforms.compiled import compiled
 
 Floats = npt.NDArray[np.float64]
 
-#: levels and degrees of freedom up to which `f_exceeds` may ask chi-square first
+#: levels and degrees of freedom up to which `needed` may ask chi-square first
 _SMALL, _FEW = 0.1, 20.0
 
 
@@ -44,21 +44,26 @@ def f_survival(f: Floats, dof_between: Floats | float, dof_within: Floats) -> Fl
 
 
 def f_exceeds(f: Floats, dof_between: Floats, dof_within: Floats, significance: float) -> npt.NDArray[np.bool_]:
-    """Whether the P value of an F statistic is below a level; degrees of freedom below 1 are taken as 1.
-
-    Most values need no P value: a ratio whose denominator is estimated exceeds a high value more often than one whose
-    denominator is known, which is a chi-square over its degrees of freedom. (The chance P(x v) that chi-square exceeds x
-    times v lies above its tangent at v = 1, as long as that is below 1 at v = 0; so its mean over all v of mean 1 is at
-    least P(x). At the levels and degrees of freedom named here the tangent is.)
-    """
+    """Whether the P value of an F statistic is below a level; degrees of freedom below 1 are taken as 1."""
     between = np.maximum(dof_between, 1.0)
-    least = np.zeros(len(f))
-    if significance <= _SMALL:
-        least = np.where(between <= _FEW, chi_square_limit(between, significance) * (1 - 1e-9), 0.0)
     found = np.zeros(len(f), dtype=bool)
-    some = np.flatnonzero(f * between >= least)
+    some = np.flatnonzero(f * between >= needed(between, significance))
     found[some] = f_survival(f[some], between[some], dof_within[some]) < significance
     return found
+
+
+def needed(dof_between: Floats, significance: float) -> Floats:
+    """What an F statistic times its degrees of freedom between, 1 or more, must reach for a P value below a level: most values
+    need none.
+
+    A ratio whose denominator is estimated exceeds a high value more often than one whose denominator is known, which is a
+    chi-square over its degrees of freedom. (The chance P(x v) that chi-square exceeds x times v lies above its tangent at
+    v = 1, as long as that is below 1 at v = 0; so its mean over all v of mean 1 is at least P(x). At the levels and degrees
+    of freedom named here the tangent is.)
+    """
+    if significance > _SMALL:
+        return np.zeros(len(dof_between))
+    return np.where(dof_between <= _FEW, chi_square_limit(dof_between, significance) * (1 - 1e-9), 0.0)
 
 
 def f_limit(dof_between: float, dof_within: Floats, significance: float) -> Floats:

@@ -78,10 +78,25 @@ def test_nobody_is_left_out_whom_a_curve_describes(q: np.ndarray) -> None:
     shown = np.rint(1.4 * q**0.93 * (1 + noise * rng.standard_normal(q.shape)))
     samples = samples_of(every_quarter_hour(METERS, PAIRS), q, shown, KIND)
     some = may_bend(samples, np.arange(METERS), 1e-4)
-    usable = np.flatnonzero(np.isfinite(best_curve(samples, Q2, 1e-4, 0.01).p))
+    best = best_curve(samples, Q2, 1e-4, 0.01)
+    usable = np.flatnonzero(np.isfinite(best.p))
     assert set(usable) <= set(some)
+    better = may_bend(samples, np.arange(METERS), 1e-4, 0.01)
+    assert best.found.sum() >= 5
+    assert set(np.flatnonzero(best.found)) <= set(better) <= set(some)
     assert len(usable) > METERS // 4 - 5
     assert not set(some) & set(range(METERS - METERS // 4, METERS))  # what scatters like this is never fitted
+
+
+def test_what_no_curve_can_tell_better_than_a_line_is_not_tried(q: np.ndarray) -> None:
+    few = 12
+    shown = np.rint(1.05 * q[:, :few] * (1 + 0.008 * np.random.default_rng(9).standard_normal((METERS, few))))
+    samples = samples_of(every_quarter_hour(METERS, few), q[:, :few], shown, KIND)
+    best = best_curve(samples, Q2, 1e-4, 0.01)
+    may, better = (set(may_bend(samples, np.arange(METERS), 1e-4, level)) for level in (1.0, 0.01))
+    assert set(np.flatnonzero(best.p < 0.01)) <= better <= may
+    assert len(may) == METERS
+    assert len(better) < METERS
 
 
 def test_the_best_rising_relation_is_that_of_isotonic_regression() -> None:

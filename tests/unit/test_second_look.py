@@ -7,13 +7,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import polars as pl
 import pytest
 
 from flows.cli.telling import outcome_lines
 from flows.window import Outcome
+from tests.judging import Kind, paired_frame
+from transforms.fit.points import MOST_POINTS
 from transforms.judge import second_look
 from transforms.judge.kept import from_table, to_table
+from transforms.judge.paired import Paired
 from transforms.judge.second_look import ROBUST, SecondLook, choose_whom, take_second_look
 from transforms.policy import Policy
 from transforms.summarise.pairs import Pairs
@@ -60,9 +62,9 @@ def test_nobody_in_doubt_asks_for_no_samples() -> None:
     def look(_: np.ndarray) -> Pairs:
         raise AssertionError("samples were asked for")
 
-    paired = pl.DataFrame({"feature_code": ["A", "B"]})
+    paired = Paired.of(paired_frame(2, Kind()), Policy())
     nobody = np.array([], dtype=np.int64)
-    result = take_second_look(nobody, look, None, paired, None, None, Policy())  # type: ignore[arg-type]
+    result = take_second_look(nobody, look, None, paired, Policy())  # type: ignore[arg-type]
     assert not result.looked.any()
 
 
@@ -87,8 +89,9 @@ def test_what_verdicts_ask_for_is_kept(curved: bool) -> None:
         values[some] = rng.integers(0, 2, 4) if values.dtype == np.bool_ else rng.integers(-9, 9, 4)
     if curved:
         second.curved[4] = True
-        second.curve_q[4, :3], second.curve_q_meter[4, :3] = [1.0, 2.0, 4.0], [1.5, 2.5, 3.0]
-        second.curve_q[4, 3:] = second.curve_q_meter[4, 3:] = np.nan
+        points = np.full((2, 1, MOST_POINTS), np.nan)
+        points[:, 0, :3] = [1.0, 2.0, 4.0], [1.5, 2.5, 3.0]
+        second = replace(second, curve_q=points[0], curve_q_meter=points[1])
         second.curve_error[4], second.curve_uncertainty[4] = 0.1, 0.2
         second.robust.update({name: np.full(9, np.nan) for name in ROBUST})
         second.robust["a1"][[1, 5]] = 1.04

@@ -24,7 +24,8 @@ Nine = tuple[float, float, float, float, float, float, float, float, float]
 Seven = tuple[float, float, float, float, float, float, float]
 
 
-_SUMS = ("n", "sx", "sy", "sxx", "sxy", "syy")
+#: the names of the sums
+SUMMED = ("n", "sx", "sy", "sxx", "sxy", "syy")
 
 
 #: sums of `Centred` in the order of `Nine`
@@ -87,7 +88,7 @@ def centre(sums: Mapping[str, Ints], weights: Floats, prior: Floats | float = 1.
     prior_dof : float
         What that knowledge is worth in degrees of freedom (GUM, G.4.2); 0 leaves the data alone to tell.
     """
-    n, sx, sy, sxx, sxy, syy = (np.ascontiguousarray(sums[name], dtype=np.int64) for name in _SUMS)
+    n, sx, sy, sxx, sxy, syy = (np.ascontiguousarray(sums[name], dtype=np.int64) for name in SUMMED)
     columns = _centre(n, sx, sy, sxx, sxy, syy, np.ascontiguousarray(weights, dtype=np.float64))
     return Centred(
         **dict(zip(CENTRED, columns, strict=True)),

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from transforms.fit.lines import Centred, Floats, Ints, Lines, scatter
+from transforms.compiled import compiled
+from transforms.fit.lines import SUMMED, Centred, Floats, Ints, Lines, scatter
 
 _MOST_STEPS = 200
 _SETTLED = 1e-14
@@ -36,19 +37,24 @@ class Bins:
 
 def bins_of(sums: Mapping[str, Ints]) -> Bins:
     """Exact integer sums ``n, sx, sy, sxx, sxy, syy`` of shape (bins, meters), moved to each bin's own means."""
-    n, sx, sy = sums["n"], sums["sx"], sums["sy"]
-    some = np.maximum(n, 1)
-    c, d = (2 * sx + some) // (2 * some), (2 * sy + some) // (2 * some)
-    # In whole numbers up to here, so that nothing is lost to cancellation; what is left of the means is below one half.
-    x, y = (sx - n * c) / some, (sy - n * d) / some
-    return Bins(
-        n=n.astype(np.float64),
-        x=c + x,
-        y=d + y,
-        xx=(sums["sxx"] - 2 * c * sx + n * c * c) - n * x * x,
-        xy=(sums["sxy"] - c * sy - d * sx + n * c * d) - n * x * y,
-        yy=(sums["syy"] - 2 * d * sy + n * d * d) - n * y * y,
-    )
+    shape = np.shape(sums["n"])
+    columns = (np.ascontiguousarray(sums[name], dtype=np.int64).ravel() for name in SUMMED)
+    return Bins(*_bins_of(*columns).reshape(6, *shape))
+
+
+@compiled
+def _bins_of(n: Ints, sx: Ints, sy: Ints, sxx: Ints, sxy: Ints, syy: Ints) -> Floats:
+    found = np.empty((6, len(n)))
+    for k in range(len(n)):
+        some = max(n[k], np.int64(1))
+        c, d = (2 * sx[k] + some) // (2 * some), (2 * sy[k] + some) // (2 * some)
+        # In whole numbers up to here, so that nothing is lost to cancellation; what is left of the means is below one half.
+        x, y = (sx[k] - n[k] * c) / some, (sy[k] - n[k] * d) / some
+        found[0, k], found[1, k], found[2, k] = n[k], c + x, d + y
+        found[3, k] = (sxx[k] - 2 * c * sx[k] + n[k] * c * c) - n[k] * x * x
+        found[4, k] = (sxy[k] - c * sy[k] - d * sx[k] + n[k] * c * d) - n[k] * x * y
+        found[5, k] = (syy[k] - 2 * d * sy[k] + n[k] * d * d) - n[k] * y * y
+    return found
 
 
 def single_bins(x: Floats, y: Floats) -> Bins:

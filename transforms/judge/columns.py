@@ -14,10 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from transforms.fit.lines import Floats
+from transforms.compiled import compiled
+from transforms.fit.lines import Floats, Ints
 from transforms.fit.points import MOST_POINTS
 from transforms.judge.evidence import FLOWING, ZONE_NAMES, Bools, Model
 from transforms.judge.findings import Findings
+from transforms.judge.paired import Paired
 from transforms.judge.precision import imprecise, marginal, pairs_needed, unproven
 from transforms.judge.words import CURVE, NONE, STEADY, UNSTEADY, WORDS, Numbers, in_words
 from transforms.judge.worked import Worked
@@ -49,7 +51,7 @@ MISSING = -(2**63)
 
 
 def columns_of(
-    paired: pl.DataFrame, moments: Moments, policy: Policy, worked: Worked, start_us: npt.NDArray[np.int64] | int
+    paired: Paired, moments: Moments, policy: Policy, worked: Worked, start_us: npt.NDArray[np.int64] | int
 ) -> Columns:
     """What was worked out of the paired meters, the columns of the outbox but for who and when.
 
@@ -59,7 +61,7 @@ def columns_of(
         When the window began [us since 1970]: of each row, or one for all.
     """
     found, second = worked.found, worked.second
-    interval_s = paired["interval_us"].fill_null(0).to_numpy() / 1e6
+    interval_s = paired.interval_us / 1e6
     needed = pairs_needed(worked.standing, found, worked.model, worked.reference, worked.reason, policy)
     stepped = second.step & (second.changed_us != 0)
     return {
@@ -83,7 +85,7 @@ def extras_of(moments: Moments, policy: Policy, worked: Worked) -> Columns:
     wide = np.full((2, len(curve), MOST_POINTS), np.nan)
     rows = np.flatnonzero(curve)
     for k, points in enumerate((second.curve_q, second.curve_q_meter)):
-        wide[k, rows] = points[rows] * model.unit_lph[rows, None]
+        wide[k, rows] = points[np.cumsum(second.curved)[rows] - 1] * model.unit_lph[rows, None]
     return {
         "curve_q_lph": wide[0],
         "curve_q_meter_lph": wide[1],
@@ -151,29 +153,58 @@ def measured(moments: Moments, found: Findings, model: Model, verdict: Numbers, 
         "residual_std_lph": found.residual,
         "correlation": lines.correlation,
     }
-    sx, sy = (moments.total(name, FLOWING).astype(np.float64) for name in ("sx", "sy"))
-    lowest, highest = (moments.total(name, FLOWING).astype(np.float64) for name in ("x_min", "x_max"))
-    some = found.flowing > 0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        columns: Columns = {
-            "n_flowing": found.flowing,
-            "mean_diff_lph": _known((sy - sx) / found.flowing * unit, some),
-            "share_in_band": _known(found.share, some),
-            "volume_error": _known(sy / sx - 1, some),
-            "q_min_lph": _known(lowest * unit, some),
-            "q_max_lph": _known(highest * unit, some),
-            "drift_spread": _known(found.spread, some),
-            "scatter_ratio": _known(found.scatter_ratio, some),
-        }
+    sums = (moments.total(name, FLOWING) for name in ("sx", "sy", "x_min", "x_max"))
+    zones, own = found.zones, (found.share, found.spread, found.scatter_ratio)
+    of_zones = zones.n, zones.error, zones.expanded, policy.evidence.min_zone_pairs
+    told = _measured(found.flowing, *sums, unit, *own, *of_zones)
+    columns: Columns = {"n_flowing": found.flowing, **dict(zip(_MEASURED, told, strict=True))}
     for name, values in of_off.items():
         columns[name] = np.full(len(unit), np.nan)
         columns[name][off] = values[off] * unit[off] if name in _FLOWS else values[off]
-    for z, zone in enumerate(ZONE_NAMES):
-        enough = found.zones.n[z] >= policy.evidence.min_zone_pairs
-        columns[f"error_{zone}"] = _known(found.zones.error[z], enough)
-        columns[f"uncertainty_{zone}"] = _known(found.zones.expanded[z], enough)
     return columns
 
 
+#: the columns of `_measured`
+_MEASURED = ("mean_diff_lph", "share_in_band", "volume_error", "q_min_lph", "q_max_lph", "drift_spread", "scatter_ratio",
+             *(f"{what}_{zone}" for zone in ZONE_NAMES for what in ("error", "uncertainty")))  # fmt: skip
+
+
+@compiled
+def _measured(
+    n: Ints,
+    sx: Ints,
+    sy: Ints,
+    lowest: Ints,
+    highest: Ints,
+    unit: Floats,
+    share: Floats,
+    spread: Floats,
+    scatter_ratio: Floats,
+    of_zone: Ints,
+    error: Floats,
+    expanded: Floats,
+    least: int,
+) -> Floats:
+    """What flowing pairs tell, NaN where there are none, and of zones where there are fewer than ``least``."""
+    found = np.empty((13, len(n)))
+    for row in range(len(n)):
+        if n[row] > 0:
+            x, y = float(sx[row]), float(sy[row])
+            found[0, row], found[1, row], found[2, row] = (y - x) / n[row] * unit[row], share[row], y / x - 1
+            found[3, row], found[4, row] = lowest[row] * unit[row], highest[row] * unit[row]
+            found[5, row], found[6, row] = spread[row], scatter_ratio[row]
+        else:
+            for k in range(7):
+                found[k, row] = np.nan
+        for zone in range(3):
+            enough = of_zone[zone, row] >= least
+            found[7 + 2 * zone, row] = error[zone, row] if enough else np.nan
+            found[8 + 2 * zone, row] = expanded[zone, row] if enough else np.nan
+    return found
+
+
 def _known(values: Floats, where: Bools) -> Floats:
-    return np.where(where, values, np.nan)
+    """Numbers that are known in a few places only."""
+    found, some = np.full(len(values), np.nan), np.flatnonzero(where)
+    found[some] = values[some]
+    return found

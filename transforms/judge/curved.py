@@ -13,7 +13,7 @@ from transforms.fit.lines import Floats, Ints
 from transforms.fit.points import MOST_POINTS
 from transforms.judge.evidence import Bools
 from transforms.judge.samples import Laid, Samples, lay_out
-from transforms.statistics import chi_square_limit, f_survival
+from transforms.statistics import chi_square_limit, f_survival, needed
 
 #: knots of the piecewise line, in millionths of Q3: the half decades below Q3; Q2 comes to them
 KNOTS = (31_623.0, 100_000.0, 316_228.0)
@@ -133,18 +133,19 @@ def _deliver(curves: Curves, laid: Laid, some: Ints, into: Curved, first: Ints) 
     into.fitted[place[there]] = curves.at(laid.x[some])[there]
 
 
-def may_bend(samples: Samples, rows: Ints, significance: float) -> Ints:
-    """Those of some meters whose samples any rising curve can describe, whatever its form.
+def may_bend(samples: Samples, rows: Ints, significance: float, form_significance: float = 1.0) -> Ints:
+    """Those of some meters whose samples any rising curve can describe, whatever its form, and better than a line.
 
     No curve with an inverse leaves less scatter than the relation that rises by `LEAST_SLOPE` and fits best, which isotonic
     regression finds without trying forms (Barlow et al., Statistical Inference under Order Restrictions, 1972). Where that
-    scatters more than is normal already, `best_curve` finds none.
+    scatters more than is normal already, `best_curve` finds none; nor where it leaves so little less than the line does that
+    no curve is better at ``form_significance``. P values in between are lost, which 1 keeps.
     """
     dof = (samples.first_flowing[rows + 1] - samples.first_flowing[rows]).astype(np.float64) - 2.0
     # two parameters at least; and rounding must exclude nobody
     limit = chi_square_limit(dof, significance) * (1 + 1e-6)
     some = samples.x, samples.y, samples.flowing, samples.first_flowing, samples.weights
-    return rows[_rises(rows, *some, LEAST_SLOPE, limit)]
+    return rows[_rises(rows, *some, LEAST_SLOPE, limit, needed(np.ones(1), form_significance)[0] * (1 - 1e-6))]
 
 
 @compiled
@@ -157,9 +158,10 @@ def _rises(
     weights: Floats,
     least_slope: float,
     limit: Floats,
+    better: float,
 ) -> Bools:
-    """Whether the best relation that rises so steeply leaves a chi-square within each row's limit, by pooling adjacent
-    violators: neighbours by flow that fall share their mean."""
+    """Whether the best relation that rises so steeply leaves a chi-square within each row's limit, and less than the line does by
+    so much at least; by pooling adjacent violators: neighbours by flow that fall share their mean."""
     found = np.ones(len(rows), np.bool_)
     for i in range(len(rows)):
         begin, end = first_flowing[rows[i]], first_flowing[rows[i] + 1]
@@ -181,4 +183,25 @@ def _rises(
             if chi2 > limit[i]:
                 found[i] = False
                 break
+        if better > 0 and found[i]:
+            found[i] = not _line_chi2(x, y, places, w) - chi2 < better
     return found
+
+
+@compiled
+def _line_chi2(x: Floats, y: Floats, places: Ints, w: Floats) -> float:
+    """Weighted sum of squares about the best line of one meter's flowing pairs, and a little more, so that rounding excludes
+    nobody."""
+    total, of_x, of_y = 0.0, 0.0, 0.0
+    for k in range(len(w)):
+        total += w[k]
+        of_x += w[k] * x[places[k]]
+        of_y += w[k] * y[places[k]]
+    of_x, of_y = of_x / total, of_y / total
+    xx, xy, yy = 0.0, 0.0, 0.0
+    for k in range(len(w)):
+        u, v = x[places[k]] - of_x, y[places[k]] - of_y
+        xx += w[k] * u * u
+        xy += w[k] * u * v
+        yy += w[k] * v * v
+    return (yy - xy * xy / xx) * (1 + 1e-6) + 1e-9 * yy

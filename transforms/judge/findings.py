@@ -35,6 +35,9 @@ from transforms.judge.relation import inspect, relate
 from transforms.policy import Policy
 from transforms.summarise.moments import Moments
 
+#: by how much more easily a curve is tried on the samples than a line is refused by the moments
+PERHAPS = 10.0
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -51,7 +54,7 @@ class Findings:
     products of its flowing pairs, (2, meters).
 
     ``published``, ``curved_p``, ``drifting``, ``drift_p``, ``r2`` and ``residual`` are NaN or false for meters that were not
-    asked.
+    asked, and so may P values be which nothing but an explanation rests on.
     """
 
     flowing: Ints
@@ -83,9 +86,14 @@ class Findings:
 
 def numbers_of(paired: pl.DataFrame, policy: Policy) -> tuple[Model, Reference]:
     """The models' and references' numbers of the paired meters, as arrays."""
+    return model_of(paired), Reference(paired["reference_uncertainty"].to_numpy(), policy.reference.repeatability)
+
+
+def model_of(paired: pl.DataFrame) -> Model:
+    """The models' numbers of some meters, from the columns of the fleet table."""
     per_lph = paired["per_lph"].to_numpy()
     high = paired["mpe_high"].to_numpy()
-    model = Model(
+    return Model(
         unit_lph=1 / per_lph,
         mpe=np.stack([paired["mpe_low"].to_numpy(), high, high]),
         band_low=paired["band_low_u"].to_numpy().astype(np.float64),
@@ -94,7 +102,6 @@ def numbers_of(paired: pl.DataFrame, policy: Policy) -> tuple[Model, Reference]:
         repeatability=paired["repeatability"].to_numpy(),
         resolution=paired["resolution_lph"].to_numpy() * per_lph,
     )
-    return model, Reference(paired["reference_uncertainty"].to_numpy(), policy.reference.repeatability)
 
 
 def find(moments: Moments, model: Model, reference: Reference, policy: Policy) -> Findings:
@@ -170,8 +177,10 @@ def with_details(
         _, used_weights = with_errors_in_both(used, seen.sums, model, reference)
     sure = standard_errors(choice, seen.sums, used_weights, scatter, model, reference)
     p = np.full(len(rows), np.nan)
-    p[asked] = drift_p(seen.drift[:, asked], found.chi2[rows][asked], lines.dof[asked])
-    curved_p = lack_of_fit_p(found.lack[:, rows], judge.prior_pairs)
+    # P values above those that count only explain
+    level, of_form = (1.0, 1.0) if whole else (judge.significance / 2, PERHAPS * judge.form_significance)
+    p[asked] = drift_p(seen.drift[:, asked], found.chi2[rows][asked], lines.dof[asked], level)
+    curved_p = lack_of_fit_p(found.lack[:, rows], judge.prior_pairs, of_form)
     drifting = (p < judge.significance / 2) & matters
     with np.errstate(divide="ignore", invalid="ignore"):
         r2 = np.where(seen.total > 0, 1 - seen.squares / seen.total, np.nan)
@@ -194,6 +203,6 @@ def picked(numbers: T, rows: Ints) -> T:
     """Arrays over meters, of some of the meters; what is one number for all stays."""
     told: dict[str, Any] = {name: getattr(numbers, name) for name in numbers.__dataclass_fields__}
     some: dict[str, Any] = {
-        name: value[..., rows] if isinstance(value, np.ndarray) else value for name, value in told.items()
+        name: value.take(rows, axis=-1) if isinstance(value, np.ndarray) else value for name, value in told.items()
     }
     return type(numbers)(**some)

@@ -5,6 +5,8 @@ Verdicts rest on it, so all that they ask for is there; p values are not, which 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -37,7 +39,7 @@ def to_table(second: SecondLook) -> pl.DataFrame:
         columns |= {name: getattr(second, name)[rows] for name in _OF_CURVES}
         ends = np.concatenate([[0], np.cumsum(curved) * MOST_POINTS]).astype(np.int32)
         for name in _POINTS:
-            points = getattr(second, name)[rows[curved]].ravel()
+            points = getattr(second, name).ravel()
             # by way of Polars: PyArrow's own way from arrays would import pandas first
             begins, values, without = (pl.Series(some).to_arrow() for some in (ends, points, ~curved))
             columns[name] = pl.Series(pa.ListArray.from_arrays(begins, values, mask=without))
@@ -58,8 +60,5 @@ def from_table(table: pl.DataFrame, rows: int) -> SecondLook:
         if f"robust_{name}" in table.columns:
             second.robust[name] = np.full(rows, np.nan)
             second.robust[name][at] = table[f"robust_{name}"].to_numpy()
-    for name in _POINTS:
-        if name in table.columns:
-            told = table.filter(pl.col(name).is_not_null())
-            getattr(second, name)[told["row"].to_numpy()] = np.array(told[name].to_list(), dtype=np.float64)
-    return second
+    points = {name: table[name].drop_nulls().to_list() for name in _POINTS if name in table.columns}
+    return replace(second, **{name: np.array(told, dtype=np.float64) for name, told in points.items()})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 
+from transforms.compiled import compiled
 from transforms.fit import FORMS
 from transforms.fit.lines import Floats, Ints
 from transforms.judge.evidence import Bools, Model, change_that_matters
@@ -68,30 +68,6 @@ class Standing:
     doubtful: Bools
 
 
-def blocked_by() -> pl.Expr:
-    """The number of the reason why a meter cannot be judged, whatever its readings say; `NONE` where nothing stands in the
-    way."""
-
-    def reason(name: str) -> pl.Expr:
-        return pl.lit(REASON[name], pl.Int8)
-
-    return (
-        pl.when(pl.col("model").is_null())
-        .then(reason("unregistered"))
-        .when(pl.col("conflict"))
-        .then(reason("pairing_conflict"))
-        .when(pl.col("n_meter") == 0)
-        .then(reason("meter_missing"))
-        .when(pl.col("n_reference") == 0)
-        .then(reason("reference_missing"))
-        .when(~pl.col("reference_known"))
-        .then(reason("reference_unregistered"))
-        .when(~pl.col("reference_valid"))
-        .then(reason("reference_expired"))
-        .otherwise(pl.lit(NONE, pl.Int8))
-    )
-
-
 def volume_with_evidence(found: Findings) -> Floats:
     """Flowing volume in the zones that are evidence, in the units of the moments."""
     zones = found.zones
@@ -99,21 +75,58 @@ def volume_with_evidence(found: Findings) -> Floats:
 
 
 def stand(
-    paired: pl.DataFrame, moments: Moments, found: Findings, model: Model, coverage: Floats, policy: Policy
+    blocked: Numbers, moments: Moments, found: Findings, model: Model, coverage: Floats, policy: Policy
 ) -> Standing:
-    """The first rungs: everything that the moments decide."""
+    """The first rungs: everything that the moments decide; ``blocked`` as `transforms.judge.paired.blocked_by` has it."""
     zones, need = found.zones, policy.evidence
-    blocked = paired.select(blocked_by()).to_series().to_numpy()
-    seen = volume_with_evidence(found) >= SEEN * zones.volume.sum(axis=0)
-    outside = np.asarray(zones.outside.any(axis=0) | found.bent)
-    healthy = np.asarray(~outside & ~zones.open.any(axis=0) & zones.inside.any(axis=0) & seen & ~found.stuck)
-    short = np.asarray((moments.total("n") < need.min_pairs) | (coverage < need.min_coverage))
-    dry = np.asarray(found.flowing < need.min_flowing)
-    lowest = np.minimum(moments.total("x_min"), moments.total("y_min"))
-    backwards = lowest < -2 * model.resolution
-    judgeable = (blocked == NONE) & ~short
-    doubtful = judgeable & (backwards | (~dry & (outside | found.stuck | (~healthy & found.excessive))))
-    return Standing(blocked, short, dry, outside, healthy, np.asarray(backwards), np.asarray(doubtful))
+    of_zones = zones.inside, zones.outside, zones.open, zones.volume
+    own = blocked, moments.total("n"), coverage, found.flowing, found.bent, found.stuck, found.excessive
+    lowest = moments.total("x_min"), moments.total("y_min"), model.resolution
+    needed = need.min_pairs, float(need.min_coverage), need.min_flowing
+    return Standing(blocked, *_stand(*own, *lowest, *of_zones, *needed))
+
+
+@compiled
+def _stand(
+    blocked: Numbers,
+    n: Ints,
+    coverage: Floats,
+    flowing: Ints,
+    bent: Bools,
+    stuck: Bools,
+    excessive: Bools,
+    x_min: Ints,
+    y_min: Ints,
+    resolution: Floats,
+    inside: Bools,
+    outside: Bools,
+    is_open: Bools,
+    volume: Floats,
+    min_pairs: int,
+    min_coverage: float,
+    min_flowing: int,
+) -> Bools:
+    """``short`` to ``doubtful`` of `Standing`."""
+    found = np.empty((6, len(n)), np.bool_)
+    for row in range(len(n)):
+        seen, whole = 0.0, 0.0
+        out, within, unsure = bent[row], False, False
+        for zone in range(3):
+            whole += volume[zone, row]
+            if inside[zone, row] or outside[zone, row] or is_open[zone, row]:
+                seen += volume[zone, row]
+            out |= outside[zone, row]
+            within |= inside[zone, row]
+            unsure |= is_open[zone, row]
+        healthy = within and not out and not unsure and seen >= SEEN * whole and not stuck[row]
+        short = n[row] < min_pairs or coverage[row] < min_coverage
+        dry = flowing[row] < min_flowing
+        backwards = min(x_min[row], y_min[row]) < -2 * resolution[row]
+        odd = out or stuck[row] or (not healthy and excessive[row])
+        found[0, row], found[1, row], found[2, row], found[3, row] = short, dry, out, healthy
+        found[4, row] = backwards
+        found[5, row] = blocked[row] == NONE and not short and (backwards or (not dry and odd))
+    return found
 
 
 def climb(
@@ -133,28 +146,44 @@ def climb(
     drifting = (second.drifting & matters) | (found.drifting & ~second.curved)
     still = np.where(second.looked, second.stuck, found.stuck)
     odd = still | second.dropout | second.skewed | second.reverse
-    curve = second.curved & by_mapping
     steady = standing.outside & (by_threshold | by_mapping) & ~step & ~drifting & ~odd
     off = standing.outside | (~standing.healthy & found.excessive) | still
-    relation: Ints = np.where(curve, len(FORMS), found.choice.index)
-    steps: list[tuple[Bools, int, Numbers | int]] = [
+    relation: Ints = np.where(second.curved & by_mapping, len(FORMS), found.choice.index)
+    steps = [
         (standing.blocked != NONE, INCONCLUSIVE, standing.blocked),
-        (standing.short, INCONCLUSIVE, REASON["too_few_pairs"]),
-        (second.reverse, UNSTEADY, REASON["reverse_flow"]),
-        (standing.dry, INCONCLUSIVE, REASON["no_flow"]),
-        (standing.healthy, HEALTHY, REASON["within_mpe"]),
-        (off & second.skewed, UNSTEADY, REASON["clock_skew"]),
-        (off & still, UNSTEADY, REASON["stuck"]),
-        (off & second.dropout, UNSTEADY, REASON["dropout"]),
-        (steady, STEADY, _NAMED[relation, by_threshold.astype(np.int8)]),
-        (off & step, UNSTEADY, REASON["step"]),
-        (off & drifting, UNSTEADY, REASON["drifting"]),
-        (off, UNSTEADY, REASON["scatter"]),
+        (standing.short, INCONCLUSIVE, "too_few_pairs"),
+        (second.reverse, UNSTEADY, "reverse_flow"),
+        (standing.dry, INCONCLUSIVE, "no_flow"),
+        (standing.healthy, HEALTHY, "within_mpe"),
+        (off & second.skewed, UNSTEADY, "clock_skew"),
+        (off & still, UNSTEADY, "stuck"),
+        (off & second.dropout, UNSTEADY, "dropout"),
+        (steady, STEADY, _NAMED[relation, by_threshold.view(np.int8)]),
+        (off & step, UNSTEADY, "step"),
+        (off & drifting, UNSTEADY, "drifting"),
+        (off, UNSTEADY, "scatter"),
+        (np.ones_like(off), INCONCLUSIVE, "undecided"),
     ]
-    verdict = np.full(len(off), INCONCLUSIVE, dtype=np.int8)
-    reason = np.full(len(off), REASON["undecided"], dtype=np.int8)
-    # from the last rung to the first, each of which goes before those below it
-    for holds, what, why in reversed(steps):
-        verdict[holds] = what
-        reason[holds] = why[holds] if isinstance(why, np.ndarray) else why
+    holds, verdicts, reasons = zip(*steps, strict=True)
+    rung = _first(np.stack(holds))
+    verdict = np.array(verdicts, dtype=np.int8)[rung]
+    reason = np.array([REASON[why] if isinstance(why, str) else NONE for why in reasons], dtype=np.int8)[rung]
+    for number, why in enumerate(reasons):
+        if not isinstance(why, str):
+            some = np.flatnonzero(rung == number)
+            reason[some] = why[some]
     return verdict, reason, np.where(verdict == STEADY, _FORMS[relation], NONE).astype(np.int8)
+
+
+@compiled
+def _first(holds: Bools) -> Ints:
+    """The first of the rungs that each meter stands on, of which the last holds all."""
+    rungs, meters = holds.shape
+    found = np.empty(meters, np.int64)
+    for row in range(meters):
+        found[row] = rungs - 1
+        for rung in range(rungs):
+            if holds[rung, row]:
+                found[row] = rung
+                break
+    return found

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from transforms.compiled import compiled
 from transforms.fit.lines import Floats, Ints
 from transforms.judge.columns import JUDGED, MISSING, Columns, columns_of, extras_of, nothing
-from transforms.judge.evidence import FLOWING, Bools
-from transforms.judge.ladder import blocked_by
+from transforms.judge.evidence import FLOWING, Bools, Reference
+from transforms.judge.findings import model_of, picked
+from transforms.judge.paired import Paired, blocked_by
 from transforms.judge.second_look import Look, SecondLook
-from transforms.judge.words import INCONCLUSIVE, NONE, REASON
+from transforms.judge.words import INCONCLUSIVE, NONE, REASON, Numbers
 from transforms.judge.worked import Worked, work_out
 from transforms.policy import Policy
 from transforms.schemas import AUDIT_WINDOWS
@@ -27,12 +28,7 @@ JUDGED_WINDOWS: dict[str, pl.DataType | type[pl.DataType]] = {**AUDIT_WINDOWS, *
 
 #: columns that tell whose the row is, and when
 _ASIDE = ("feature_code", "flowmeter_id", "model", "window_start", "window_end")
-#: columns of the fleet table that a verdict rests on
-_MODELS = ("model", "per_lph", "q1_u", "q2_u", "band_low_u", "band_high_u", "mpe_low", "mpe_high", "proportion",
-           "repeatability", "resolution_lph")  # fmt: skip
 _HOUR_US = 3.6e9
-#: days that are told apart, and the number of none
-_SPAN, _NO_DAY = np.int64(1) << 32, -(2**31)
 
 
 @dataclass(frozen=True)
@@ -64,60 +60,56 @@ class Calibrations:
             uncertainty=table["uncertainty"].fill_null(policy.reference.uncertainty).to_numpy(),
         )
 
-    @cached_property
-    def _key(self) -> np.ndarray:
-        """Flowmeter and day of each calibration as one number, rising."""
-        return np.asarray(np.repeat(np.arange(len(self.ids)) * _SPAN, np.diff(self.first)) + self.day)
 
-    def newest(self, last_day: int) -> tuple[np.ndarray, np.ndarray]:
-        """For each flowmeter its newest calibration up to a day: place in ``day``, and whether there is one."""
-        at = np.searchsorted(self._key, np.arange(len(self.ids)) * _SPAN + last_day, side="right") - 1
-        return at, at >= self.first[:-1]
+@dataclass(frozen=True)
+class References:
+    """What is known of the rows' references at the end of their windows, arrays of shape (rows,), as
+    `verdict.with_references` has it; ``calibrated_on`` counts days since 1970."""
+
+    known: Bools
+    valid: Bools
+    uncertainty: Floats
+    calibrated_on: Ints
 
 
-def with_references(
-    listed: pl.DataFrame, calibrations: Calibrations | None, policy: Policy, windows: Sequence[Window]
-) -> pl.DataFrame:
-    """What is known of the rows' references at the end of their window, as `verdict.with_references` has it."""
+def references_of(
+    flowmeter_id: pl.Series, window: Ints, calibrations: Calibrations | None, policy: Policy, windows: Sequence[Window]
+) -> References:
+    """Look the references of some rows up, of which ``window`` says in which of the windows they are."""
+    rows = len(window)
     if calibrations is None:
-        whole = np.ones(listed.height, dtype=bool)
-        told = whole, whole, np.full(listed.height, policy.reference.uncertainty), np.full(listed.height, _NO_DAY)
-    else:
-        last_days = np.array([int((window.end.timestamp() - 1e-6) // 86400) for window in windows])
-        days, which = np.unique(last_days, return_inverse=True)
-        of_days = [_until(calibrations, day, policy) for day in days.tolist()]
-        flowmeter = places(listed["flowmeter_id"], calibrations.ids)
-        # the last of each day stands for those that are not known
-        at = (which * (len(calibrations.ids) + 1))[listed["window"].to_numpy()] + flowmeter % (
-            len(calibrations.ids) + 1
-        )
-        told = flowmeter >= 0, *(np.concatenate(some)[at] for some in zip(*of_days, strict=True))
-    known, valid, uncertainty, day = told
-    return pl.DataFrame(
-        {
-            "reference_known": known,
-            "reference_valid": valid,
-            "reference_uncertainty": uncertainty,
-            "calibrated_on": _dates(day),
-        }
-    )
+        whole = np.ones(rows, dtype=bool)
+        return References(whole, whole, np.full(rows, policy.reference.uncertainty), np.full(rows, MISSING))
+    last_days = np.array([int((one.end.timestamp() - 1e-6) // 86400) for one in windows])
+    number = places(flowmeter_id, calibrations.ids)
+    history = calibrations.first, calibrations.day, calibrations.uncertainty
+    limits = policy.reference_max_age_days, policy.reference.uncertainty
+    return References(number >= 0, *_newest(number, window, last_days, *history, *limits))
 
 
-def _until(calibrations: Calibrations, last_day: int, policy: Policy) -> tuple[Bools, Floats, Ints]:
-    """Whether each flowmeter counts as calibrated at the end of some day, its uncertainty and when that was; and of one that is
-    not known."""
-    at, there = calibrations.newest(last_day)
-    some, many = np.flatnonzero(there), len(there) + 1
-    valid, uncertainty = np.zeros(many, dtype=bool), np.full(many, policy.reference.uncertainty)
-    day = np.full(many, _NO_DAY)
-    day[some], uncertainty[some] = calibrations.day[at[some]], calibrations.uncertainty[at[some]]
-    valid[some] = last_day - day[some] <= policy.reference_max_age_days
-    return valid, uncertainty, day
-
-
-def _dates(day: npt.NDArray[np.int64]) -> pl.Series:
-    told = pl.Series(day.astype(np.int32))
-    return (told.set(told == _NO_DAY, None) if (day == _NO_DAY).any() else told).cast(pl.Date)
+@compiled
+def _newest(
+    number: Ints,
+    window: Ints,
+    last_days: Ints,
+    first: Ints,
+    day: Ints,
+    uncertainty: Floats,
+    max_age_days: float,
+    default: float,
+) -> tuple[Bools, Floats, Ints]:
+    """Whether each row's flowmeter counts as calibrated at the end of its window, its uncertainty and when that was."""
+    rows = len(number)
+    valid, found, when = np.zeros(rows, np.bool_), np.full(rows, default), np.full(rows, MISSING)
+    for row in range(rows):
+        if number[row] < 0:
+            continue
+        last, at = last_days[window[row]], first[number[row] + 1] - 1
+        while at >= first[number[row]] and day[at] > last:
+            at -= 1
+        if at >= first[number[row]]:
+            valid[row], found[row], when[row] = last - day[at] <= max_age_days, uncertainty[at], day[at]
+    return valid, found, when
 
 
 @dataclass(frozen=True)
@@ -159,39 +151,41 @@ def judge_windows(
     extras : bool
         Whether the columns that only later rooms need are asked for, `transforms.judge.columns.EXTRAS`.
     """
-    reference = with_references(rows, calibrations, policy, windows)
-    listed = with_models(rows, fleet).with_columns(reference.get_columns())
-    whole = bool(listed.height) and listed["meter_no"].null_count() == 0
-    paired = listed if whole else listed.filter(pl.col("meter_no").is_not_null())
-    columns, second = {} if whole else _unpaired(listed), SecondLook.none(0)
-    if paired.height:
-        number = paired["window"].to_numpy().astype(np.int64)
-        begins = np.array([int(window.start.timestamp()) * 1_000_000 for window in windows])
-        worked = work_out(paired, moments, policy, windows[0], look, number, sparing=True)
+    window = rows["window"].to_numpy().astype(np.int64)
+    references = references_of(rows["flowmeter_id"], window, calibrations, policy, windows)
+    meter = places(rows["feature_code"], fleet["feature_code"])
+    listed = (rows[name].to_numpy() for name in ("conflict", "n_meter", "n_reference"))
+    blocked = blocked_by(meter >= 0, *listed, references.known, references.valid)
+    whole = bool(rows.height) and rows["meter_no"].null_count() == 0
+    columns, second = {} if whole else _unpaired(blocked), SecondLook.none(0)
+    some = slice(None) if whole else rows["meter_no"].is_not_null().to_numpy().nonzero()[0]
+    if whole or len(some):
+        paired = Paired(
+            blocked=blocked[some],
+            interval_us=rows["interval_us"].fill_null(0).to_numpy()[some],
+            q1=fleet["q1_u"].to_numpy()[meter[some]].astype(np.float64),
+            q2=fleet["q2_u"].to_numpy()[meter[some]].astype(np.float64),
+            model=picked(model_of(fleet), meter[some]),
+            reference=Reference(references.uncertainty[some], policy.reference.repeatability),
+        )
+        begins = np.array([int(one.start.timestamp()) * 1_000_000 for one in windows])
+        worked = work_out(paired, moments, policy, windows[0], look, window[some], sparing=True)
         second = worked.second
-        told = columns_of(paired, moments, policy, worked, begins[number]) | _weighted(moments, worked, paired)
+        told = columns_of(paired, moments, policy, worked, begins[window[some]]) | _weighted(moments, worked, paired)
         told |= extras_of(moments, policy, worked) if extras else {}
-        told["calibrated_on"] = _days(paired)
+        told["calibrated_on"] = references.calibrated_on[some]
         if whole:
             return JudgedRows(told, second)
-        place = listed["meter_no"].is_not_null().to_numpy().nonzero()[0]
         for name, values in told.items():
-            columns[name][place] = values
+            columns[name][some] = values
     return JudgedRows(columns, second)
 
 
-def _unpaired(listed: pl.DataFrame) -> Columns:
+def _unpaired(blocked: Numbers) -> Columns:
     """The columns of rows without a single pair, and why."""
-    columns, blocked = nothing_said(listed.height), listed.select(blocked_by()).to_series().to_numpy()
+    columns = nothing_said(len(blocked))
     columns["reason"][:] = np.where(blocked == NONE, REASON["too_few_pairs"], blocked)
     return columns
-
-
-def with_models(rows: pl.DataFrame, fleet: pl.DataFrame) -> pl.DataFrame:
-    """Rows with what the judge asks of the fleet table, null for meters that are not registered."""
-    number = pl.Series(places(rows["feature_code"], fleet["feature_code"]))
-    number = number.set(number < 0, None)
-    return rows.with_columns(fleet.select(pl.col(_MODELS).gather(number)).get_columns())
 
 
 def places(names: pl.Series, known: pl.Series) -> npt.NDArray[np.int64]:
@@ -207,10 +201,6 @@ def places(names: pl.Series, known: pl.Series) -> npt.NDArray[np.int64]:
     return np.repeat(found.fill_null(-1).to_numpy(), length)
 
 
-def _days(paired: pl.DataFrame) -> npt.NDArray[np.int64]:
-    return paired["calibrated_on"].cast(pl.Int32).cast(pl.Int64).fill_null(MISSING).to_numpy()
-
-
 def nothing_said(rows: int) -> Columns:
     """The columns of rows of which nothing can be said, for want of the meter's readings."""
     columns = {
@@ -223,25 +213,45 @@ def nothing_said(rows: int) -> Columns:
     return columns
 
 
-def _weighted(moments: Moments, worked: Worked, paired: pl.DataFrame) -> Columns:
+def _weighted(moments: Moments, worked: Worked, paired: Paired) -> Columns:
     """What only an audit's table has: volumes, and the gain that fits all flowing pairs best, less one.
 
     The same weights and the same scatter as the errors of the zones, see `transforms.judge.evidence.zone_errors`.
     """
-    hours = paired["interval_us"].fill_null(0).to_numpy() / _HOUR_US
-    unit = worked.model.unit_lph
-    xx, xy = worked.found.squares
-    n, sx = (moments.total(name, FLOWING).astype(np.float64) for name in ("n", "sx"))
-    same = moments.total("y_min", FLOWING) == moments.total("y_max", FLOWING)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rounding = np.where(same, worked.model.resolution**2 / 12 * (n / sx) ** 2, 0.0)
-        error = xy / xx - 1
-        standard = np.sqrt(np.maximum(worked.found.scatter / xx, rounding))
+    volumes = (moments.total(name) for name in ("sx", "sy"))
+    flowing = (moments.total(name, FLOWING) for name in ("n", "sx", "y_min", "y_max"))
+    known = worked.model.unit_lph, paired.interval_us, worked.model.resolution, worked.found.scatter
+    told = _volumes_and_errors(*volumes, *flowing, *worked.found.squares, *known)
+    names = ("volume_l", "meter_volume_l", "error", "error_se")
+    return dict(zip(names, told, strict=True)) | {"reference_uncertainty": worked.reference.uncertainty / 2}
 
-    return {
-        "volume_l": moments.total("sx") * unit * hours,
-        "meter_volume_l": moments.total("sy") * unit * hours,
-        "error": np.where(xx > 0, error, np.nan),
-        "error_se": np.where(xx > 0, standard, np.nan),
-        "reference_uncertainty": worked.reference.uncertainty / 2,
-    }
+
+@compiled
+def _volumes_and_errors(
+    of_reference: Ints,
+    of_meter: Ints,
+    n: Ints,
+    sx: Ints,
+    y_min: Ints,
+    y_max: Ints,
+    xx: Floats,
+    xy: Floats,
+    unit: Floats,
+    interval_us: Ints,
+    resolution: Floats,
+    scatter: Floats,
+) -> Floats:
+    found = np.empty((4, len(n)))
+    for row in range(len(n)):
+        hours = interval_us[row] / _HOUR_US
+        found[0, row], found[1, row] = of_reference[row] * unit[row] * hours, of_meter[row] * unit[row] * hours
+        if xx[row] > 0:
+            variance = scatter[row] / xx[row]
+            if y_min[row] == y_max[row]:
+                # what is not a number stays so, on either side
+                rounding = resolution[row] ** 2 / 12 * (n[row] / sx[row]) ** 2
+                variance = variance if variance >= rounding or np.isnan(variance) else rounding
+            found[2, row], found[3, row] = xy[row] / xx[row] - 1, np.sqrt(variance)
+        else:
+            found[2, row], found[3, row] = np.nan, np.nan
+    return found

@@ -9,7 +9,7 @@ from transforms.fit.lines import Floats, Ints
 from transforms.judge.evidence import Bools
 from transforms.judge.normal import COLUMNS, weighted_fit
 from transforms.judge.samples import Samples
-from transforms.statistics import f_survival
+from transforms.statistics import f_survival, needed
 from transforms.sums import pairwise
 
 #: pairs on either side of a step
@@ -19,7 +19,7 @@ EXPLAINS = 0.5
 
 
 def change_test(
-    samples: Samples, significance: float, prior_dof: float
+    samples: Samples, significance: float, prior_dof: float, *, sparing: bool = False
 ) -> tuple[Bools, Bools, Ints, Floats, Floats, Floats]:
     """Drift or step: does the relation change within the window, slowly or at once?
 
@@ -27,6 +27,11 @@ def change_test(
     time (partial F test); and two lines, one before and one after a moment, the best moment of all (Quandt's test: the
     largest of the Chow tests, with Bonferroni's correction for the moments tried). Both have two parameters more than
     the first, so the one that leaves less scatter is the better name for what happens.
+
+    Parameters
+    ----------
+    sparing
+        Leave out the P values of those that are surely steady, which only explain why nothing was found.
 
     Returns
     -------
@@ -36,7 +41,7 @@ def change_test(
     change : ndarray of float
         Change of the error, relative to the flow.
     p_drift, p_step : ndarray
-        P values, NaN where there are too few pairs to ask.
+        P values, NaN where there are too few pairs to ask, and where they were left out.
     """
     pairs = samples.first, samples.us, samples.x, samples.y, samples.flowing, samples.first_flowing, samples.weights
     n, whole, slow, sudden, moved, before, moment = _descriptions(*pairs, samples.widths)
@@ -44,19 +49,29 @@ def change_test(
     scale = (prior_dof + np.minimum(slow, sudden)) / np.maximum(rest, 1.0)
     tries = np.maximum(n - 2 * SIDE + 1, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        p_slow = f_survival((whole - slow) / 2 / ((prior_dof + slow) / rest), 2.0, rest)
-        p_sudden = f_survival((whole - sudden) / 2 / ((prior_dof + sudden) / rest), 2.0, rest) * tries
+        f_slow = (whole - slow) / 2 / ((prior_dof + slow) / rest)
+        f_sudden = (whole - sudden) / 2 / ((prior_dof + sudden) / rest)
         # The scatter beyond what is normal, and how much of it the better description takes away.
         beyond = whole - (n - 2)
         explained = (whole - np.minimum(slow, sudden)) / np.maximum(beyond, 1.0)
     asked = (n >= 2 * SIDE + 2) & (scale > 0)
+    least = needed(np.array([2.0]), significance)[0] if sparing else -np.inf
+    p_slow, p_sudden = (_p(f, rest, np.flatnonzero(asked & (f * 2.0 >= least))) for f in (f_slow, f_sudden))
+    p_sudden *= tries
     enough = asked & (explained > EXPLAINS)
     drifting = enough & (p_slow < significance) & (slow <= sudden)
     step = enough & (p_sudden < significance) & (sudden < slow)
     # A slow change is at times told a little better by a step; then both are significant and the p values decide.
     change = np.where(step, before, moved)
-    p_drift, p_step = np.where(asked, p_slow, np.nan), np.where(asked, np.minimum(p_sudden, 1.0), np.nan)
-    return np.asarray(drifting), np.asarray(step), np.where(step, moment, 0), np.nan_to_num(change), p_drift, p_step
+    found = np.asarray(drifting), np.asarray(step), np.where(step, moment, 0), np.nan_to_num(change)
+    return *found, p_slow, np.minimum(p_sudden, 1.0)
+
+
+def _p(f: Floats, rest: Floats, some: Ints) -> Floats:
+    """P values of some of the F statistics with two degrees of freedom, NaN for the others."""
+    p = np.full(len(f), np.nan)
+    p[some] = f_survival(f[some], 2.0, rest[some])
+    return p
 
 
 @compiled

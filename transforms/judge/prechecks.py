@@ -10,7 +10,7 @@ import numpy as np
 from transforms.compiled import compiled
 from transforms.fit.lines import Floats, Ints, Lines
 from transforms.judge.evidence import FLOWING, Bools, Model
-from transforms.statistics import chi_square_limit, f_exceeds, f_survival
+from transforms.statistics import chi_square_limit, f_exceeds, f_survival, needed
 from transforms.summarise.moments import BINS, Moments
 
 
@@ -148,25 +148,26 @@ def lack_own(
 def told_lack(lack: Floats, chi2: Floats, dof: Floats, significance: float, prior_dof: float) -> LackOfFit:
     """What the numbers of `lack_own` say, (4, meters)."""
     f, more, within, rest = lack
-    asked = np.flatnonzero((more >= 1) & (rest + prior_dof >= 1))
-    curved = np.zeros(len(f), dtype=bool)
-    curved[asked] = f_exceeds(f[asked], more[asked], prior_dof + rest[asked], significance)
+    asked = (more >= 1) & (rest + prior_dof >= 1)
+    curved = asked & f_exceeds(f, more, prior_dof + rest, significance)
     dof = prior_dof + np.where(curved, rest, np.maximum(dof, 0.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         scatter = (prior_dof + np.where(curved, within, chi2)) / dof
     return LackOfFit(curved, scatter, dof)
 
 
-def lack_of_fit_p(lack: Floats, prior_dof: float) -> Floats:
-    """The P values of the same, NaN where the flows fill too few bins to ask."""
+def lack_of_fit_p(lack: Floats, prior_dof: float, significance: float) -> Floats:
+    """The P values of the same, NaN where the flows fill too few bins to ask; those above a level may be left out."""
     f, more, _, rest = lack
     asked = (more >= 1) & (rest + prior_dof >= 1)
+    with np.errstate(invalid="ignore"):
+        asked &= f * more >= needed(np.maximum(more, 1.0), significance)
     p = np.full(len(f), np.nan)
     p[asked] = f_survival(f[asked], more[asked], prior_dof + rest[asked])
     return p
 
 
-def drift_p(drift: Floats, chi2: Floats, dof: Floats) -> Floats:
+def drift_p(drift: Floats, chi2: Floats, dof: Floats, significance: float) -> Floats:
     """Does the relation change from one part of the window to the next?
 
     One-way analysis of variance of the residuals about the fitted line over the parts of the window, once for parts
@@ -178,6 +179,8 @@ def drift_p(drift: Floats, chi2: Floats, dof: Floats) -> Floats:
         The numbers of `drift_own`, (3, meters).
     chi2, dof : ndarray
         Weighted sum of squares about the line and its degrees of freedom, (meters,).
+    significance : float
+        Level above which a P value may be told as 1.
 
     Returns
     -------
@@ -188,11 +191,13 @@ def drift_p(drift: Floats, chi2: Floats, dof: Floats) -> Floats:
     rest = dof - more
     asked, p = np.flatnonzero((more >= 1) & (rest >= 1)), np.ones(len(more))
     more, rest, chi2 = more[asked], rest[asked], chi2[asked]
+    least = needed(more, significance)
     for between in drift[:2, asked]:
         with np.errstate(divide="ignore", invalid="ignore"):
             f = (between / more) / (np.maximum(chi2 - between, 0.0) / rest)
-        found = f_survival(f, more, rest)
-        p[asked] = np.minimum(p[asked], np.where(np.isfinite(found), found, 1.0))
+        some = np.flatnonzero(f * more >= least)
+        found = f_survival(f[some], more[some], rest[some])
+        p[asked[some]] = np.minimum(p[asked[some]], np.where(np.isfinite(found), found, 1.0))
     return p
 
 

@@ -157,8 +157,8 @@ def pairs_needed(
     if len(rows):
         least, factor = policy.evidence.min_zone_pairs, policy.judge.coverage_factor
         known = (zones.n, zones.error, zones.standard, keep_open(zones, rows), found.flowing)
-        limit, unsure = np.ascontiguousarray(model.mpe * policy.tolerance), reference.uncertainty
-        needed[rows] = _settling(rows, *known, limit, factor * unsure / 2, int(least), float(factor))
+        numbers = np.ascontiguousarray(model.mpe), float(policy.tolerance), reference.uncertainty
+        needed[rows] = _settling(rows, *known, *numbers, int(least), float(factor))
     needed[standing.dry & (reason == REASON["no_flow"])] = policy.evidence.min_flowing
     return needed
 
@@ -171,8 +171,9 @@ def _settling(
     standard: Floats,
     blocking: Bools,
     flowing: Ints,
-    limit: Floats,
-    common: Floats,
+    mpe: Floats,
+    tolerance: float,
+    unsure: Floats,
     least: int,
     factor: float,
 ) -> Ints:
@@ -184,7 +185,7 @@ def _settling(
             if not blocking[zone, k]:
                 continue
             single = standard[zone, row] ** 2 * n[zone, row]
-            room = (limit[zone, row] - abs(error[zone, row])) ** 2 - common[row] ** 2
+            room = (mpe[zone, row] * tolerance - abs(error[zone, row])) ** 2 - (factor * unsure[row] / 2) ** 2
             wanted = factor**2 * single / room * (flowing[row] / n[zone, row])
             settled = n[zone, row] >= least and room > 0 and wanted < 1e6
             if not settled:

@@ -11,15 +11,15 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from transforms.fit.lines import Floats, Ints
 from transforms.fit.points import MOST_POINTS
 from transforms.judge.curved import best_curve, may_bend
 from transforms.judge.estimate import robust_lines
-from transforms.judge.evidence import Bools, Model, Reference
-from transforms.judge.findings import Findings
+from transforms.judge.evidence import Bools
+from transforms.judge.findings import PERHAPS, Findings
 from transforms.judge.moving import change_test
+from transforms.judge.paired import Paired
 from transforms.judge.samples import Samples
 from transforms.judge.unsteady import Kinds, kinds_of
 from transforms.policy import Policy
@@ -27,8 +27,6 @@ from transforms.summarise.pairs import Pairs
 
 #: gives the pairs of some meters, by their numbers
 Look = Callable[[Ints], Pairs]
-#: by how much more easily a curve is tried on the samples than a line is refused by the moments
-PERHAPS = 10.0
 #: what is kept of a robust line
 ROBUST = ("a1", "a1_se", "a2", "a2_se", "correlation")
 #: this many meters of a bucket always get a second look
@@ -40,7 +38,8 @@ class SecondLook(Kinds):
     """What the samples say, one entry per paired meter of the bucket; neutral for those not looked at.
 
     ``looked`` says whose samples were looked at. The others are as in `Kinds` and `Curved`; ``curved`` says that a curve
-    describes the meter; ``robust`` holds the parameters of robust lines, and nothing if the policy does not ask for them.
+    describes the meter; the points of curves, ``curve_q`` and ``curve_q_meter``, are those of the meters with one, in order,
+    (curves, 16); ``robust`` holds the parameters of robust lines, and nothing if the policy does not ask for them.
     """
 
     looked: Bools
@@ -56,9 +55,10 @@ class SecondLook(Kinds):
         """The same, as if only some of the rows had been looked at."""
         if not (self.looked & ~rows).any():
             return self
-        blank = SecondLook.none(len(rows))
+        kept = rows[np.flatnonzero(self.curved)]
+        blank = replace(SecondLook.none(len(rows)), curve_q=self.curve_q[kept], curve_q_meter=self.curve_q_meter[kept])
         for one in fields(SecondLook):
-            if one.name != "robust":
+            if one.name not in ("robust", "curve_q", "curve_q_meter"):
                 getattr(blank, one.name)[rows] = getattr(self, one.name)[rows]
         for name, values in self.robust.items():
             blank.robust[name] = np.where(rows, values, np.nan)
@@ -74,8 +74,7 @@ class SecondLook(Kinds):
             name: flows.copy()
             for name in ("dead", "change", "p_drift", "p_step", "curve_p", "curve_error", "curve_uncertainty")
         }
-        # asked of curves only, and memory that is not written to is none
-        arrays |= {name: np.zeros((meters, MOST_POINTS)) for name in ("curve_q", "curve_q_meter")}
+        arrays |= {name: np.zeros((0, MOST_POINTS)) for name in ("curve_q", "curve_q_meter")}
         return SecondLook(**arrays | {"robust": {}})
 
 
@@ -89,30 +88,35 @@ def choose_whom(wanted: Bools, found: Findings, policy: Policy, window: Ints | N
     """
     if window is None:
         return _worst(np.flatnonzero(wanted), len(wanted), found, policy)
-    counts, wants = np.bincount(window), np.bincount(window[wanted], minlength=int(window.max(initial=-1)) + 1)
-    numbers = np.flatnonzero(wanted)
-    for one in np.flatnonzero(wants > ALWAYS):
+    numbers, counts = np.flatnonzero(wanted), np.bincount(window)
+    wants = np.bincount(window[numbers], minlength=len(counts))
+    for one in np.flatnonzero([many > _most(int(of), policy) for many, of in zip(wants, counts, strict=True)]):
         here = window[numbers] == one
         numbers = np.sort(np.append(numbers[~here], _worst(numbers[here], int(counts[one]), found, policy)))
     return numbers
 
 
 def _worst(numbers: Ints, of: int, found: Findings, policy: Policy) -> Ints:
-    most = max(ALWAYS, int(policy.judge.second_look_share * of))
+    most = _most(of, policy)
     if len(numbers) <= most:
         return numbers
     badness = np.nan_to_num(np.abs(found.zones.error[:, numbers])).max(axis=0)
     return np.sort(numbers[np.argsort(-badness, kind="stable")[:most]])
 
 
+def _most(of: int, policy: Policy) -> int:
+    """How many of so many meters get a second look."""
+    return max(ALWAYS, int(policy.judge.second_look_share * of))
+
+
 def take_second_look(
     whom: Ints,
     look: Look,
     found: Findings,
-    paired: pl.DataFrame,
-    model: Model,
-    reference: Reference,
+    paired: Paired,
     policy: Policy,
+    *,
+    sparing: bool = False,
 ) -> SecondLook:
     """Look at the samples of some meters.
 
@@ -124,23 +128,27 @@ def take_second_look(
         Where the samples come from.
     found : Findings
         What the moments say of all paired meters.
-    paired : DataFrame
-        The paired meters in the order of their numbers, with the fleet table's columns and ``interval_us``.
+    paired : Paired
+        The paired meters in the order of their numbers.
+    sparing : bool
+        Leave out P values that only explain why nothing was found.
     """
-    result = SecondLook.none(paired.height)
+    result = SecondLook.none(len(paired.blocked))
     if not len(whom):
         return result
-    interval = paired["interval_us"].fill_null(0).to_numpy().astype(np.int64)
-    q1, q2 = (paired[name].to_numpy().astype(np.float64) for name in ("q1_u", "q2_u"))
-    samples = Samples.of(look(whom), interval, q1, model, reference)
-    _look_at(samples, result, found, q2, policy)
-    return result
+    samples = Samples.of(look(whom), paired.interval_us, paired.q1, paired.model, paired.reference)
+    return _look_at(samples, result, found, paired.q2, policy, sparing)
 
 
-def _look_at(samples: Samples, result: SecondLook, found: Findings, q2: Floats, policy: Policy) -> None:
+def _look_at(
+    samples: Samples, result: SecondLook, found: Findings, q2: Floats, policy: Policy, sparing: bool
+) -> SecondLook:
+    """What was found, put into the result of nobody's samples."""
     judge = policy.judge
     rows = samples.meter_no
-    kinds = kinds_of(samples, ~found.mapping[rows], judge.significance, judge.prior_pairs, judge.max_lag)
+    kinds = kinds_of(
+        samples, ~found.mapping[rows], judge.significance, judge.prior_pairs, judge.max_lag, sparing=sparing
+    )
     result.looked[rows] = True
     for one in fields(Kinds):
         getattr(result, one.name)[rows] = getattr(kinds, one.name)
@@ -151,23 +159,24 @@ def _look_at(samples: Samples, result: SecondLook, found: Findings, q2: Floats, 
             result.robust[name][rows] = getattr(lines, name)
     odd = kinds.stuck | kinds.dropout | kinds.skewed
     bent = np.flatnonzero(~odd & ((found.curved_p[rows] < PERHAPS * judge.form_significance) | ~found.mapping[rows]))
-    bent = may_bend(samples, bent, judge.significance)
+    bent = may_bend(samples, bent, judge.significance, judge.form_significance if sparing else 1.0)
     if not len(bent):
-        return
+        return result
     some, mine = samples.pick(bent), rows[bent]
     curve = best_curve(some, q2[mine], judge.significance, judge.form_significance)
     result.curved[mine], result.curve_p[mine] = curve.found, curve.p
     fitting = np.flatnonzero(curve.found)
     if not len(fitting):
-        return
+        return result
     where = mine[fitting]
-    for name in ("q", "q_meter", "error", "uncertainty"):
+    for name in ("error", "uncertainty"):
         getattr(result, f"curve_{name}")[where] = getattr(curve, name)[fitting]
     # Whether the relation changes is asked anew of what the curve leaves over.
     straightened = replace(some, y=some.y - curve.fitted + some.x).pick(fitting)
     drifting, step, changed_us, change, p_drift, p_step = change_test(
-        straightened, judge.significance, judge.prior_pairs
+        straightened, judge.significance, judge.prior_pairs, sparing=sparing
     )
     result.drifting[where], result.step[where] = drifting, step
     result.changed_us[where], result.change[where] = changed_us, change
     result.p_drift[where], result.p_step[where] = p_drift, p_step
+    return replace(result, curve_q=curve.q[fitting], curve_q_meter=curve.q_meter[fitting])

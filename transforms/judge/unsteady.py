@@ -56,7 +56,9 @@ class Kinds:
     p_step: Floats
 
 
-def kinds_of(samples: Samples, scattered: Bools, significance: float, prior_dof: float, max_lag: int) -> Kinds:
+def kinds_of(
+    samples: Samples, scattered: Bools, significance: float, prior_dof: float, max_lag: int, *, sparing: bool = False
+) -> Kinds:
     """Carry out every test on some meters.
 
     Parameters
@@ -64,6 +66,8 @@ def kinds_of(samples: Samples, scattered: Bools, significance: float, prior_dof:
     scattered
         Which of them scatter more about their line than is normal, (meters,): a clock that is off makes that, so the
         others need no look at their lags.
+    sparing
+        As for `change_test`.
     """
     lag, skewed = np.zeros(len(scattered), dtype=np.int64), np.zeros(len(scattered), dtype=bool)
     rows = np.flatnonzero(scattered)
@@ -71,7 +75,7 @@ def kinds_of(samples: Samples, scattered: Bools, significance: float, prior_dof:
         lag[rows], skewed[rows] = clock_test(samples, rows, significance, prior_dof, max_lag)
     reverse = reverse_test(samples)
     frozen, dead, dropout = stillness(samples)
-    drifting, step, changed_us, change, p_drift, p_step = change_test(samples, significance, prior_dof)
+    drifting, step, changed_us, change, p_drift, p_step = change_test(samples, significance, prior_dof, sparing=sparing)
     skewed &= ~reverse
     stuck = frozen & ~skewed
     return Kinds(

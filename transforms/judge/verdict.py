@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from transforms.judge.columns import JUDGED, columns_of, extras_of, frame_of
-from transforms.judge.ladder import blocked_by
+from transforms.judge.paired import Paired, blocked_in
 from transforms.judge.second_look import Look
 from transforms.judge.words import NONE, REASON, REASON_NAMES, in_words
 from transforms.judge.worked import work_out
@@ -118,7 +118,7 @@ def with_references(listed: pl.DataFrame, calibration: pl.DataFrame | None, poli
 
 def unpaired(rest: pl.DataFrame) -> pl.DataFrame:
     """Meters without a single pair, and why."""
-    blocked = rest.select(blocked_by()).to_series().to_numpy()
+    blocked = blocked_in(rest)
     reasons = np.where(blocked == NONE, REASON["too_few_pairs"], blocked)
     return rest.select(
         "feature_code",
@@ -142,7 +142,8 @@ def _complete(verdicts: pl.DataFrame, listed: pl.DataFrame, window: Window) -> p
 
 
 def _judge_paired(paired: pl.DataFrame, moments: Moments, policy: Policy, window: Window, look: Look) -> pl.DataFrame:
-    worked = work_out(paired, moments, policy, window, look, sparing=True)
+    known = Paired.of(paired, policy)
+    worked = work_out(known, moments, policy, window, look, sparing=True)
     start_us = int(window.start.timestamp()) * 1_000_000
-    told = columns_of(paired, moments, policy, worked, start_us) | extras_of(moments, policy, worked)
+    told = columns_of(known, moments, policy, worked, start_us) | extras_of(moments, policy, worked)
     return frame_of(told).with_columns(paired["feature_code"], paired["calibrated_on"])

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import polars as pl
 
 from transforms.fit.lines import Floats, Ints
 from transforms.judge.estimate import with_robust
 from transforms.judge.evidence import Model, Reference
-from transforms.judge.findings import Findings, first_findings, numbers_of, with_details
+from transforms.judge.findings import Findings, first_findings, with_details
 from transforms.judge.ladder import Standing, climb, stand
+from transforms.judge.paired import Paired
 from transforms.judge.second_look import Look, SecondLook, choose_whom, take_second_look
 from transforms.judge.words import Numbers
 from transforms.policy import Policy
@@ -37,7 +37,7 @@ class Worked:
 
 
 def work_out(
-    paired: pl.DataFrame,
+    paired: Paired,
     moments: Moments,
     policy: Policy,
     window: Window,
@@ -57,21 +57,22 @@ def work_out(
     number
         The window of each row, where the rows are those of several windows of one length.
     sparing
-        Work out in detail only the meters in doubt: no other verdict says anything of what they would add.
+        Work out in detail only the meters in doubt, and of the second look what verdicts rest on: no other verdict says
+        anything of what the rest would add.
     """
-    model, reference = numbers_of(paired, policy)
+    model, reference = paired.model, paired.reference
     found = first_findings(moments, model, reference, policy)
     n_pairs = moments.total("n")
     window_us = window.length.total_seconds() * 1e6
-    coverage = np.minimum(n_pairs * paired["interval_us"].fill_null(0).to_numpy() / window_us, 1.0)
-    standing = stand(paired, moments, found, model, coverage, policy)
-    rows = np.flatnonzero(standing.doubtful) if sparing else np.arange(paired.height)
+    coverage = np.minimum(n_pairs * paired.interval_us / window_us, 1.0)
+    standing = stand(paired.blocked, moments, found, model, coverage, policy)
+    rows = np.flatnonzero(standing.doubtful) if sparing else np.arange(len(n_pairs))
     found = with_details(found, moments, model, reference, policy, rows)
     if isinstance(look, SecondLook):
         second = look.only(standing.doubtful & look.looked)
     else:
         whom = choose_whom(standing.doubtful, found, policy, number)
-        second = take_second_look(whom, look, found, paired, model, reference, policy)
+        second = take_second_look(whom, look, found, paired, policy, sparing=sparing)
     if second.robust:
         found = replace(found, published=with_robust(found.published, second.robust, found.choice.index, reference))
     verdict, reason, form = climb(standing, found, second, model, policy)

@@ -17,6 +17,7 @@ from transforms.judge.columns import JUDGED, frame_of, measured
 from transforms.judge.evidence import Bools
 from transforms.judge.findings import find, numbers_of
 from transforms.judge.ladder import climb, stand
+from transforms.judge.paired import blocked_in
 from transforms.judge.precision import imprecise, marginal, unproven
 from transforms.judge.second_look import SecondLook
 from transforms.judge.verdict import with_references
@@ -137,7 +138,7 @@ def _judge_pools(
     matters = np.abs(change) > model.mpe[1] * policy.tolerance / 2
     moving = np.asarray(found.drifting | (matters & (p < policy.judge.form_significance)))
     paired = asked.with_columns(conflict=pl.lit(False), n_meter=pl.lit(1), n_reference=pl.lit(1))
-    standing = stand(paired, moments, found, model, np.ones(count), policy)
+    standing = stand(blocked_in(paired), moments, found, model, np.ones(count), policy)
     nothing = SecondLook.none(count)
     verdict, reason, form = climb(standing, found, nothing, model, policy)
     steady = verdict == STEADY

@@ -15,7 +15,7 @@ from transforms.judge.dossier.kinds import what_it_looks_like
 from transforms.judge.dossier.prerequisites import could_be_judged, same_and_in_use
 from transforms.judge.dossier.relation import is_it_steady
 from transforms.judge.dossier.surety import sure_enough
-from transforms.judge.ladder import blocked_by
+from transforms.judge.paired import Paired, blocked_in
 from transforms.judge.second_look import Look
 from transforms.judge.verdict import judge_bucket, judge_silent, with_references
 from transforms.judge.words import NONE, REASON_NAMES
@@ -74,7 +74,7 @@ def dossier_of(
     else:
         judged = judge_bucket(meters, moments, fleet, calibration, policy, window, look)
         known = listed.row(0, named=True)
-        way = int(listed.select(blocked_by()).item())
+        way = int(blocked_in(listed)[0])
         blocked = None if way == NONE else REASON_NAMES[way]
         worked, sums = _worked(listed, moments, policy, window, look)
     row = overrule(judged).row(0, named=True)
@@ -99,7 +99,7 @@ def _worked(
     if listed["meter_no"][0] is None:
         return None, None
     sums = Moments.from_frame(moments, 1, policy.window.parts)
-    return work_out(listed, sums, policy, window, look), sums
+    return work_out(Paired.of(listed, policy), sums, policy, window, look), sums
 
 
 def _stopped(reason: str, blocked: str | None, worked: Worked | None, absent: str | None) -> str:

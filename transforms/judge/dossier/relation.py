@@ -7,7 +7,7 @@ import numpy as np
 from transforms.fit.choose import GAIN, OFFSET
 from transforms.judge.dossier.check import Check, Question, chance, minus, percent, plain, times
 from transforms.judge.evidence import FLOWING, change_that_matters
-from transforms.judge.second_look import PERHAPS
+from transforms.judge.findings import PERHAPS
 from transforms.judge.worked import Worked
 from transforms.policy import Policy
 from transforms.statistics import chi_square_limit
