@@ -153,10 +153,11 @@ def measured(moments: Moments, found: Findings, model: Model, verdict: Numbers, 
         "residual_std_lph": found.residual,
         "correlation": lines.correlation,
     }
-    sums = (moments.total(name, FLOWING) for name in ("sx", "sy", "x_min", "x_max"))
+    sx, sy, lowest, highest = (moments.total(name, FLOWING) for name in ("sx", "sy", "x_min", "x_max"))
     zones, own = found.zones, (found.share, found.spread, found.scatter_ratio)
-    of_zones = zones.n, zones.error, zones.expanded, policy.evidence.min_zone_pairs
-    told = _measured(found.flowing, *sums, unit, *own, *of_zones)
+    least = policy.evidence.min_zone_pairs
+    flows = found.flowing, sx, sy, lowest, highest
+    told = _measured(*flows, unit, *own, zones.n, zones.error, zones.expanded, least)
     columns: Columns = {"n_flowing": found.flowing, **dict(zip(_MEASURED, told, strict=True))}
     for name, values in of_off.items():
         columns[name] = np.full(len(unit), np.nan)

@@ -170,7 +170,7 @@ def with_details(
     # whether the relation moves is asked where the parts differ by enough to matter
     matters = spread > change_that_matters(model, policy.tolerance)
     asked, plain = matters | whole, policy.fit.estimator == "ordinary"
-    seen, weights = inspect(moments, rows, every, lines, asked, plain), every[FLOWING, rows]
+    seen, weights = inspect(moments, rows, every, lines, asked, plain), every[FLOWING].take(rows, axis=1)
     used_weights = np.ones_like(weights) if plain else weights
     if policy.fit.estimator == "errors_in_both":
         used = choose_form(centre(seen.sums, weights, 1.0, judge.prior_pairs), judge.form_significance)
@@ -180,7 +180,7 @@ def with_details(
     # P values above those that count only explain
     level, of_form = (1.0, 1.0) if whole else (judge.significance / 2, PERHAPS * judge.form_significance)
     p[asked] = drift_p(seen.drift[:, asked], found.chi2[rows][asked], lines.dof[asked], level)
-    curved_p = lack_of_fit_p(found.lack[:, rows], judge.prior_pairs, of_form)
+    curved_p = lack_of_fit_p(found.lack.take(rows, axis=1), judge.prior_pairs, of_form)
     drifting = (p < judge.significance / 2) & matters
     with np.errstate(divide="ignore", invalid="ignore"):
         r2 = np.where(seen.total > 0, 1 - seen.squares / seen.total, np.nan)

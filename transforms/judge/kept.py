@@ -60,5 +60,7 @@ def from_table(table: pl.DataFrame, rows: int) -> SecondLook:
         if f"robust_{name}" in table.columns:
             second.robust[name] = np.full(rows, np.nan)
             second.robust[name][at] = table[f"robust_{name}"].to_numpy()
-    points = {name: table[name].drop_nulls().to_list() for name in _POINTS if name in table.columns}
-    return replace(second, **{name: np.array(told, dtype=np.float64) for name, told in points.items()})
+    if _POINTS[0] in table.columns:
+        q, q_meter = (np.array(table[name].drop_nulls().to_list(), dtype=np.float64) for name in _POINTS)
+        return replace(second, curve_q=q, curve_q_meter=q_meter)
+    return second

@@ -79,11 +79,11 @@ def stand(
 ) -> Standing:
     """The first rungs: everything that the moments decide; ``blocked`` as `transforms.judge.paired.blocked_by` has it."""
     zones, need = found.zones, policy.evidence
-    of_zones = zones.inside, zones.outside, zones.open, zones.volume
     own = blocked, moments.total("n"), coverage, found.flowing, found.bent, found.stuck, found.excessive
     lowest = moments.total("x_min"), moments.total("y_min"), model.resolution
     needed = need.min_pairs, float(need.min_coverage), need.min_flowing
-    return Standing(blocked, *_stand(*own, *lowest, *of_zones, *needed))
+    told = _stand(*own, *lowest, zones.inside, zones.outside, zones.open, zones.volume, *needed)
+    return Standing(blocked, *told)
 
 
 @compiled
@@ -148,31 +148,30 @@ def climb(
     odd = still | second.dropout | second.skewed | second.reverse
     steady = standing.outside & (by_threshold | by_mapping) & ~step & ~drifting & ~odd
     off = standing.outside | (~standing.healthy & found.excessive) | still
-    relation: Ints = np.where(second.curved & by_mapping, len(FORMS), found.choice.index)
     steps = [
-        (standing.blocked != NONE, INCONCLUSIVE, standing.blocked),
-        (standing.short, INCONCLUSIVE, "too_few_pairs"),
-        (second.reverse, UNSTEADY, "reverse_flow"),
-        (standing.dry, INCONCLUSIVE, "no_flow"),
-        (standing.healthy, HEALTHY, "within_mpe"),
-        (off & second.skewed, UNSTEADY, "clock_skew"),
-        (off & still, UNSTEADY, "stuck"),
-        (off & second.dropout, UNSTEADY, "dropout"),
-        (steady, STEADY, _NAMED[relation, by_threshold.view(np.int8)]),
-        (off & step, UNSTEADY, "step"),
-        (off & drifting, UNSTEADY, "drifting"),
-        (off, UNSTEADY, "scatter"),
-        (np.ones_like(off), INCONCLUSIVE, "undecided"),
+        (standing.blocked != NONE, INCONCLUSIVE, NONE),
+        (standing.short, INCONCLUSIVE, REASON["too_few_pairs"]),
+        (second.reverse, UNSTEADY, REASON["reverse_flow"]),
+        (standing.dry, INCONCLUSIVE, REASON["no_flow"]),
+        (standing.healthy, HEALTHY, REASON["within_mpe"]),
+        (off & second.skewed, UNSTEADY, REASON["clock_skew"]),
+        (off & still, UNSTEADY, REASON["stuck"]),
+        (off & second.dropout, UNSTEADY, REASON["dropout"]),
+        (steady, STEADY, NONE),
+        (off & step, UNSTEADY, REASON["step"]),
+        (off & drifting, UNSTEADY, REASON["drifting"]),
+        (off, UNSTEADY, REASON["scatter"]),
+        (np.ones_like(off), INCONCLUSIVE, REASON["undecided"]),
     ]
     holds, verdicts, reasons = zip(*steps, strict=True)
     rung = _first(np.stack(holds))
-    verdict = np.array(verdicts, dtype=np.int8)[rung]
-    reason = np.array([REASON[why] if isinstance(why, str) else NONE for why in reasons], dtype=np.int8)[rung]
-    for number, why in enumerate(reasons):
-        if not isinstance(why, str):
-            some = np.flatnonzero(rung == number)
-            reason[some] = why[some]
-    return verdict, reason, np.where(verdict == STEADY, _FORMS[relation], NONE).astype(np.int8)
+    verdict, reason = (np.array(told, dtype=np.int8)[rung] for told in (verdicts, reasons))
+    reason = np.where(standing.blocked == NONE, reason, standing.blocked)
+    form, some = np.full(len(off), NONE, dtype=np.int8), np.flatnonzero(verdict == STEADY)
+    curve = (second.curved & by_mapping)[some]
+    relation: Ints = np.where(curve, len(FORMS), found.choice.index[some])
+    reason[some], form[some] = _NAMED[relation, by_threshold[some].astype(np.int8)], _FORMS[relation]
+    return verdict, reason, form
 
 
 @compiled

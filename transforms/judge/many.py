@@ -57,7 +57,7 @@ class Calibrations:
             ids=ids["flowmeter_id"],
             first=first,
             day=table["calibrated_on"].to_physical().to_numpy().astype(np.int64),
-            uncertainty=table["uncertainty"].fill_null(policy.reference.uncertainty).to_numpy(),
+            uncertainty=table["uncertainty"].fill_null(policy.reference.uncertainty).to_numpy(writable=True),
         )
 
 
@@ -154,15 +154,16 @@ def judge_windows(
     window = rows["window"].to_numpy().astype(np.int64)
     references = references_of(rows["flowmeter_id"], window, calibrations, policy, windows)
     meter = places(rows["feature_code"], fleet["feature_code"])
-    listed = (rows[name].to_numpy() for name in ("conflict", "n_meter", "n_reference"))
-    blocked = blocked_by(meter >= 0, *listed, references.known, references.valid)
-    whole = bool(rows.height) and rows["meter_no"].null_count() == 0
+    conflict, n_meter, n_reference = (rows[name].to_numpy() for name in ("conflict", "n_meter", "n_reference"))
+    blocked = blocked_by(meter >= 0, conflict, n_meter, n_reference, references.known, references.valid)
+    unpaired = rows["meter_no"].null_count()
+    whole = unpaired == 0 and rows.height > 0
     columns, second = {} if whole else _unpaired(blocked), SecondLook.none(0)
-    some = slice(None) if whole else rows["meter_no"].is_not_null().to_numpy().nonzero()[0]
-    if whole or len(some):
+    some: Ints | slice = slice(None) if whole else np.flatnonzero(rows["meter_no"].is_not_null().to_numpy())
+    if unpaired < rows.height:
         paired = Paired(
             blocked=blocked[some],
-            interval_us=rows["interval_us"].fill_null(0).to_numpy()[some],
+            interval_us=rows["interval_us"].fill_null(0).to_numpy().astype(np.int64)[some],
             q1=fleet["q1_u"].to_numpy()[meter[some]].astype(np.float64),
             q2=fleet["q2_u"].to_numpy()[meter[some]].astype(np.float64),
             model=picked(model_of(fleet), meter[some]),
@@ -218,10 +219,10 @@ def _weighted(moments: Moments, worked: Worked, paired: Paired) -> Columns:
 
     The same weights and the same scatter as the errors of the zones, see `transforms.judge.evidence.zone_errors`.
     """
-    volumes = (moments.total(name) for name in ("sx", "sy"))
-    flowing = (moments.total(name, FLOWING) for name in ("n", "sx", "y_min", "y_max"))
+    n, sx, y_min, y_max = (moments.total(name, FLOWING) for name in ("n", "sx", "y_min", "y_max"))
     known = worked.model.unit_lph, paired.interval_us, worked.model.resolution, worked.found.scatter
-    told = _volumes_and_errors(*volumes, *flowing, *worked.found.squares, *known)
+    xx, xy = worked.found.squares
+    told = _volumes_and_errors(moments.total("sx"), moments.total("sy"), n, sx, y_min, y_max, xx, xy, *known)
     names = ("volume_l", "meter_volume_l", "error", "error_se")
     return dict(zip(names, told, strict=True)) | {"reference_uncertainty": worked.reference.uncertainty / 2}
 

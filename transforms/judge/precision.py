@@ -157,7 +157,7 @@ def pairs_needed(
     if len(rows):
         least, factor = policy.evidence.min_zone_pairs, policy.judge.coverage_factor
         known = (zones.n, zones.error, zones.standard, keep_open(zones, rows), found.flowing)
-        numbers = np.ascontiguousarray(model.mpe), float(policy.tolerance), reference.uncertainty
+        numbers = np.ascontiguousarray(model.mpe), float(policy.tolerance), reference.uncertainty / 2
         needed[rows] = _settling(rows, *known, *numbers, int(least), float(factor))
     needed[standing.dry & (reason == REASON["no_flow"])] = policy.evidence.min_flowing
     return needed
@@ -173,7 +173,7 @@ def _settling(
     flowing: Ints,
     mpe: Floats,
     tolerance: float,
-    unsure: Floats,
+    common: Floats,
     least: int,
     factor: float,
 ) -> Ints:
@@ -185,7 +185,7 @@ def _settling(
             if not blocking[zone, k]:
                 continue
             single = standard[zone, row] ** 2 * n[zone, row]
-            room = (mpe[zone, row] * tolerance - abs(error[zone, row])) ** 2 - (factor * unsure[row] / 2) ** 2
+            room = (mpe[zone, row] * tolerance - abs(error[zone, row])) ** 2 - (factor * common[row]) ** 2
             wanted = factor**2 * single / room * (flowing[row] / n[zone, row])
             settled = n[zone, row] >= least and room > 0 and wanted < 1e6
             if not settled:
