@@ -19,7 +19,14 @@ def of_register(
 ) -> Flows:
     """One window of one device's register [L], a reading each quarter of an hour, the first before the window."""
     seen = np.array([readings], dtype=np.float64)
-    laid = Laid(Grid(0, QUARTER_US, seen.shape[1]), None, seen, np.zeros(1, np.int64), np.zeros(1, bool))
+    laid = Laid(
+        Grid(0, QUARTER_US, seen.shape[1]),
+        None,
+        seen[None],
+        np.zeros(1, np.int64),
+        np.zeros(1, bool),
+        np.zeros(1, bool),
+    )
     known = Registers(np.array([limit]), np.array([rollover]), np.array([coarse]))
     return flows_of(laid, 1, 1, np.zeros(1, bool), 0.1, known)
 
@@ -50,7 +57,7 @@ def test_a_register_that_counts_too_coarsely_has_no_flows() -> None:
 
 def test_momentary_flows_tell_the_mean_only_where_they_are_settled() -> None:
     seen = np.array([[100.0, 104.0, 200.0, 200.0, 0.0, 0.0]])
-    laid = Laid(Grid(0, QUARTER_US, 6), seen, None, np.zeros(1, np.int64), np.zeros(1, bool))
+    laid = Laid(Grid(0, QUARTER_US, 6), seen[None], None, np.zeros(1, np.int64), np.zeros(1, bool), np.zeros(1, bool))
     nothing = Registers(np.array([np.inf]), np.array([NAN]), np.array([np.inf]))
     found = flows_of(laid, 1, 1, np.ones(1, bool), 0.1, nothing)
     assert found.lph[0, 0] == pytest.approx([102.0, NAN, 200.0, NAN, 0.0], nan_ok=True)
@@ -71,6 +78,6 @@ def test_momentary_flows_tell_the_mean_only_where_they_are_settled() -> None:
 def test_the_interval_of_a_device_with_gaps(there: list[int], minutes: int) -> None:
     flow = np.full((1, 8), NAN)
     flow[0, there] = 1.0
-    laid = Laid(Grid(0, QUARTER_US, 8), flow, None, np.zeros(1, np.int64), np.zeros(1, bool))
+    laid = Laid(Grid(0, QUARTER_US, 8), flow[None], None, np.zeros(1, np.int64), np.zeros(1, bool), np.zeros(1, bool))
     nothing = Registers(np.array([np.inf]), np.array([NAN]), np.array([np.inf]))
     assert flows_of(laid, 1, 0, np.zeros(1, bool), 0.1, nothing).interval_us[0, 0] == minutes * 60_000_000

@@ -25,7 +25,7 @@ class Flows:
     Attributes
     ----------
     lph : ndarray
-        Mean flow [L/h], shape (devices, windows, slots of a window), NaN where there is none.
+        Mean flow [L/h], shape (windows, devices, slots of a window), NaN where there is none.
     n : ndarray
         How many there are, (devices, windows).
     interval_us : ndarray
@@ -41,11 +41,6 @@ class Flows:
     interval_us: Ints
     phase: Ints
     odd: Bools
-
-    @property
-    def there(self) -> Bools:
-        """Where there is a flow."""
-        return ~np.isnan(self.lph)
 
 
 @dataclass(frozen=True)
@@ -73,7 +68,8 @@ def flows_of(laid: Laid, windows: int, back: int, instant: Bools, settled: float
     Parameters
     ----------
     laid
-        The readings; the first ``back`` slots lie before the first window.
+        The readings, in a piece for each window, or, where flows are derived, in one; the first ``back`` slots lie before the
+        first window.
     windows
         How many windows the grid holds.
     instant
@@ -87,27 +83,28 @@ def flows_of(laid: Laid, windows: int, back: int, instant: Bools, settled: float
     width = (grid.slots - back) // windows
     derived_us = np.zeros((devices, windows), dtype=np.int64)
     by_signal = instant if laid.flow is not None else np.zeros(devices, dtype=bool)
-    if laid.flow is not None:
-        plain = laid.flow[:, back:].reshape(devices, windows, width)
-        lph = plain if not by_signal.any() else np.where(by_signal[:, None, None], np.nan, plain)
+    if laid.flow is None:
+        lph = np.full((windows, devices, width), np.nan)
+    elif len(laid.flow) == windows and not back:
+        lph = laid.flow
     else:
-        lph = np.full((devices, windows, width), np.nan)
+        lph = laid.flow[0, :, back:].reshape(devices, windows, width).transpose(1, 0, 2).copy()
     readings = [(rows, laid.flow, True) for rows in (np.flatnonzero(by_signal),) if len(rows)]
     if laid.register is not None:
-        counting = np.flatnonzero(~np.isnan(laid.register).all(axis=1) & ~instant)
+        counting = np.flatnonzero(~np.isnan(laid.register).all(axis=(0, 2)) & ~instant)
         readings += [(counting, laid.register, False)] if len(counting) else []
     for rows, values, is_signal in readings:
         if values is None:
             continue
         for window in range(windows):
             # what a single window is judged on: its own readings and those of the look-back
-            seen = values[rows, window * width : window * width + back + width]
+            seen = values[0, rows, window * width : window * width + back + width]
             if is_signal:
-                lph[rows, window], derived_us[rows, window] = _from_signal(seen, back, grid.step_us, settled)
+                lph[window, rows], derived_us[rows, window] = _from_signal(seen, back, grid.step_us, settled)
             else:
                 known = registers.pick(rows)
-                lph[rows, window], derived_us[rows, window] = _from_register(seen, back, grid.step_us, known)
-    n, interval_us = _activity(lph, grid.step_us)
+                lph[window, rows], derived_us[rows, window] = _from_register(seen, back, grid.step_us, known)
+    n, interval_us = _activity(lph, grid.step_us, laid.whole & ~by_signal)
     return Flows(lph, n, np.where((derived_us > 0) & (n > 0), derived_us, interval_us), laid.phase, laid.odd)
 
 
@@ -175,20 +172,22 @@ def _step_l(seen: Floats) -> Ints:
 
 
 @compiled
-def _activity(lph: Floats, step_us: int) -> tuple[Ints, Ints]:
-    """How many flows there are, and the sampling interval [us], of each device in each window, 0 where it cannot be told.
+def _activity(lph: Floats, step_us: int, whole: Bools) -> tuple[Ints, Ints]:
+    """How many flows there are, and the sampling interval [us], of each device in each window, 0 where it cannot be told;
+    ``whole`` devices have no gaps.
 
     The common gap where stamps are evenly spaced, told by the same sums as in ``activity.sql``; else the median gap among
     the first and the last `EDGE` stamps.
     """
-    devices, windows, width = lph.shape
+    windows, devices, width = lph.shape
     counts, intervals = np.zeros((devices, windows), np.int64), np.zeros((devices, windows), np.int64)
     stamps, gaps = np.zeros(width, np.int64), np.zeros(2 * EDGE, np.int64)
     for device in range(devices):
         for window in range(windows):
-            n = 0
-            for slot in range(width):
-                n += not np.isnan(lph[device, window, slot])
+            n = width if whole[device] else 0
+            if not whole[device]:
+                for slot in range(width):
+                    n += not np.isnan(lph[window, device, slot])
             counts[device, window] = n
             if n < 2:
                 continue
@@ -198,7 +197,7 @@ def _activity(lph: Floats, step_us: int) -> tuple[Ints, Ints]:
             n = 0
             for slot in range(width):
                 stamps[n] = slot
-                n += not np.isnan(lph[device, window, slot])
+                n += not np.isnan(lph[window, device, slot])
                 if n == counts[device, window]:
                     break
             total, squares = np.int64(0), np.int64(0)

@@ -6,22 +6,21 @@ no join, no sort. A device whose stamps keep to no grid (`Laid.odd`) is left to 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import chain
 from math import gcd
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from transforms.arrow import to_numpy
 from transforms.compiled import compiled
 from transforms.lake import LakeFile, apart
+from transforms.match.readings import Readings, read_file, read_newest
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -54,11 +53,14 @@ class Laid:
     ----------
     grid : Grid
     flow, register : ndarray or None
-        Readings [L/h], [L], shape (devices, slots), NaN where there is none. None where no device has such readings.
+        Readings [L/h], [L], shape (pieces, devices, slots of a piece), NaN where there is none; pieces of the time follow each
+        other. None where no device has such readings.
     phase : ndarray
         Of each device [us], 0 for those without readings, (devices,).
     odd : ndarray of bool
         Devices with readings off the grid, or of both kinds; their rows say nothing, (devices,).
+    whole : ndarray of bool
+        Devices that are known to have a flow at every instant of the grid, (devices,).
     """
 
     grid: Grid
@@ -66,65 +68,7 @@ class Laid:
     register: Floats | None
     phase: Ints
     odd: Bools
-
-
-@dataclass(frozen=True)
-class Readings:
-    """Columns of some readings of the lake; ``flow`` [L/h] and ``register`` [L] are NaN where there is none."""
-
-    device: npt.NDArray[np.int32]
-    us: Ints
-    flow: Floats | None
-    register: Floats | None
-
-
-def read_file(file: LakeFile) -> Iterator[Readings]:
-    """One file's readings, in the order of device and time, a row group at a time: what a processor's cache holds."""
-    columns = ["device_no", "ts"] + ["flow_lph"] * file.has_flow + ["volume_l"] * file.has_volume
-    with pq.ParquetFile(file.path) as source:
-        for number in range(source.num_row_groups):
-            table = source.read_row_group(number, columns=columns, use_threads=False)
-            found = {name: to_numpy(_whole(table[name])) for name in columns}
-            # stamps in other units, as other writers may have made of them, are brought to microseconds
-            us = found["ts"] if table.schema.field("ts").type.unit == "us" else to_numpy(_in_us(table["ts"]))
-            yield Readings(found["device_no"], us, found.get("flow_lph"), found.get("volume_l"))
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    """A column as one array; of a row group it is one already."""
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-
-
-def _in_us(stamps: pa.ChunkedArray) -> pa.Array:
-    return _whole(stamps.cast(pa.timestamp("us", stamps.type.tz)))
-
-
-def read_newest(files: Sequence[LakeFile], conflicts: Path | None) -> Readings:
-    """The readings of files of which some hold corrected ones, as `transforms.lake.readings_sql` takes them: the highest of
-    each, and not where it contradicts another one."""
-    key = ["device_no", "ts"]
-    tables = [pl.read_parquet(file.path, glob=False, hive_partitioning=False) for file in files]
-    version = pl.lit(None, pl.Int64).alias("version")
-    tables = [table if "version" in table.columns else table.with_columns(version) for table in tables]
-    whole = pl.concat(tables, how="diagonal_relaxed").sort(*key, "version", nulls_last=False)
-    whole = whole.unique(key, keep="last", maintain_order=True)
-    if conflicts is not None:
-        against = pl.read_parquet(conflicts, glob=False)
-        against = against if "version" in against.columns else against.with_columns(version)
-        whole = whole.join(
-            against.select(*key, pl.col("version").cast(whole.schema["version"])),
-            on=[*key, "version"],
-            how="anti",
-            nulls_equal=True,
-            maintain_order="left",
-        )
-    flow, register = (any(getattr(file, name) for file in files) for name in ("has_flow", "has_volume"))
-    return Readings(
-        device=whole["device_no"].to_numpy(),
-        us=whole["ts"].to_physical().to_numpy(),
-        flow=whole["flow_lph"].cast(pl.Float64).to_numpy() if flow else None,
-        register=whole["volume_l"].cast(pl.Float64).to_numpy() if register else None,
-    )
+    whole: Bools
 
 
 def step_of(files: Sequence[LakeFile]) -> int:
@@ -147,6 +91,7 @@ def lay(
     device_no: Ints,
     grid: Grid,
     conflicts: Path | None,
+    pieces: int,
 ) -> Laid:
     """Lay the readings of some devices on a grid.
 
@@ -158,83 +103,146 @@ def lay(
         Numbers of the devices, one per row, -1 for a row that stays empty, (devices,).
     conflicts
         Parquet with the (device_no, ts) whose readings contradict each other; they are not used.
+    pieces
+        Into how many equal pieces the time is cut. Files hold days, so that what is read goes where what was read before it
+        ends, if pieces are not longer than that.
     """
     devices, slots = len(device_no), grid.slots
     row_of = np.full(max([int(device_no.max(initial=-1)), *(file.max_device for file in files)]) + 2, -1, np.int64)
     known = device_no >= 0
     row_of[device_no[known]] = np.flatnonzero(known)
     phase, odd = np.full(devices, -1, dtype=np.int64), np.zeros(devices, dtype=bool)
-    flow = np.full((devices, slots), np.nan) if any(file.has_flow for file in files) else None
-    register = np.full((devices, slots), np.nan) if any(file.has_volume for file in files) else None
+    flow = _Target.of(pieces, devices, slots) if any(file.has_flow for file in files) else None
+    register = _Target.of(pieces, devices, slots) if any(file.has_volume for file in files) else None
     plain, corrected = apart(files)
 
     def put(found: Iterable[Readings]) -> None:
         for some in found:
+            runs = some.device.begins, some.device.first, some.us.begins, some.us.first
             for values, target in ((some.flow, flow), (some.register, register)):
                 if values is not None and target is not None:
-                    _put(some.device, some.us, values, row_of, grid.start_us, grid.step_us, target, phase, odd)
+                    _put(*runs, values, row_of, grid.start_us, grid.step_us, *target, phase, odd)
 
-    put(chain.from_iterable(map(read_file, plain)))
+    put(chain.from_iterable(read_file(file, grid.step_us) for file in plain))
     if conflicts is not None:
         _leave_out(conflicts, row_of, grid, flow, register)
     if corrected:
         # after that: which of these a contradiction leaves out, their versions tell
-        put([read_newest(corrected, conflicts)])
+        put([read_newest(corrected, conflicts, grid.step_us)])
+    for target in (flow, register):
+        if target is not None:
+            _close(*target)
     if flow is not None and register is not None:
-        odd |= ~np.isnan(flow).all(axis=1) & ~np.isnan(register).all(axis=1)
-    return Laid(grid, flow, register, np.maximum(phase, 0), odd)
+        odd |= ~np.isnan(flow.values).all(axis=(0, 2)) & ~np.isnan(register.values).all(axis=(0, 2))
+    return Laid(
+        grid=grid,
+        flow=None if flow is None else flow.values,
+        register=None if register is None else register.values,
+        phase=np.maximum(phase, 0),
+        odd=odd,
+        whole=np.zeros(devices, dtype=bool) if flow is None else ~flow.gaps,
+    )
+
+
+class _Target(NamedTuple):
+    """Where values are laid: of shape (pieces, devices, slots of a piece), up to which slot those of each device are told so
+    far, and who has gaps among them, or may have."""
+
+    values: Floats
+    told: Ints
+    gaps: Bools
+
+    @staticmethod
+    def of(pieces: int, devices: int, slots: int) -> _Target:
+        values = np.empty((pieces, devices, slots // pieces))
+        return _Target(values, np.zeros(devices, np.int64), np.zeros(devices, bool))
 
 
 @compiled
 def _put(
-    device: npt.NDArray[np.int32],
+    begins_of_device: Ints,
+    device: Ints,
+    begins_of_us: Ints,
     us: Ints,
     values: Floats,
     row_of: Ints,
     start_us: int,
     step_us: int,
     target: Floats,
+    told: Ints,
+    gaps: Bools,
     phase: Ints,
     odd: Bools,
 ) -> None:
-    """Put readings, in the order of device and time, into their places; note each device's phase, and as odd the devices that
-    have several."""
-    slots, unknown = target.shape[1], len(row_of) - 1
-    begin, length = 0, 1
-    while begin < len(us):
-        # readings of one device one step after the other, most often as many as of the device before
-        end = begin + 1
-        if begin + length <= len(us) and device[begin + length - 1] == device[begin]:
-            off = np.int64(0)
-            for k in range(length):
-                off |= us[begin + k] - us[begin] - k * step_us
-            end = begin + length if off == 0 else end
-        while end < len(us) and device[end] == device[begin] and us[end] - us[end - 1] == step_us:
-            end += 1
-        length = end - begin
-        row = row_of[device[begin]] if device[begin] < unknown else -1
-        slot = (us[begin] - start_us) // step_us
+    """Put readings into their places, run by run; note each device's phase, and as odd the devices that have several."""
+    width, unknown = target.shape[2], len(row_of) - 1
+    slots = target.shape[0] * width
+    begin, i, k = 0, 0, 0
+    while begin < len(values):
+        end = min(begins_of_device[i + 1], begins_of_us[k + 1])
+        row = row_of[device[i]] if device[i] < unknown else -1
+        since = us[k] + (begin - begins_of_us[k]) * step_us - start_us
+        slot = since // step_us
         first, last = max(begin, begin - slot), min(end, begin + slots - slot)
         if row >= 0 and first < last:
-            rest = us[begin] - start_us - slot * step_us
+            rest = since - slot * step_us
             if phase[row] < 0:
                 phase[row] = rest
             elif phase[row] != rest:
                 odd[row] = True
-            for k in range(first, last):
-                if not np.isnan(values[k]):
-                    target[row, slot - begin + k] = values[k]
+            at, count = slot - begin + first, last - first
+            again = told[row] > at
+            if told[row] != at:
+                _forget(target, row, told[row], at + count if again else at)
+                gaps[row] = True
+            done, missing = 0, False
+            while done < count:
+                piece = (at + done) // width
+                here = at + done - piece * width
+                some = min(width - here, count - done)
+                for n in range(some):
+                    value = values[first + done + n]
+                    # where something is told already, it stays if this is nothing
+                    if not again or not np.isnan(value):
+                        target[piece, row, here + n] = value
+                    missing |= np.isnan(value)
+                done += some
+            gaps[row] |= missing
+            told[row] = max(told[row], at + count)
+        i += begins_of_device[i + 1] == end
+        k += begins_of_us[k + 1] == end
         begin = end
 
 
-def _leave_out(conflicts: Path, row_of: Ints, grid: Grid, *targets: Floats | None) -> None:
+@compiled
+def _forget(target: Floats, row: int, first: int, last: int) -> None:
+    """Nothing is told of a device from one slot to another."""
+    width = target.shape[2]
+    for slot in range(first, last):
+        target[slot // width, row, slot % width] = np.nan
+
+
+@compiled
+def _close(target: Floats, told: Ints, gaps: Bools) -> None:
+    """Nothing more is told."""
+    slots = target.shape[0] * target.shape[2]
+    for row in range(len(told)):
+        if told[row] < slots:
+            _forget(target, row, told[row], slots)
+            gaps[row] = True
+
+
+def _leave_out(conflicts: Path, row_of: Ints, grid: Grid, *targets: _Target | None) -> None:
     table = pl.read_parquet(conflicts, columns=["device_no", "ts"], glob=False)
     device, us = table["device_no"].to_numpy(), table["ts"].to_physical().to_numpy() - grid.start_us
     inside = (device < len(row_of)) & (us >= 0) & (us < grid.slots * grid.step_us)
     row, slot = row_of[device[inside]], us[inside] // grid.step_us
+    row, slot = row[row >= 0], slot[row >= 0]
     for target in targets:
         if target is not None:
-            target[row[row >= 0], slot[row >= 0]] = np.nan
+            width = target.values.shape[2]
+            target.values[slot // width, row, slot % width] = np.nan
+            target.gaps[row] = True
 
 
 def grid_for(

@@ -46,8 +46,8 @@ class SpanMatch:
     slots_us : ndarray
         Instants since the window's start [us], (slots,), to which ``phase`` (codes,) is added.
     q, q_meter : ndarray or None
-        Flows of reference and meter [L/h], (codes, windows, slots), NaN where there is no pair; None where nothing lies on
-        a grid.
+        Flows of reference and meter [L/h], (windows, codes, slots), NaN where there is no pair; None where nothing lies on
+        a grid. ``q`` has more rows than codes where some devices have a row of their own.
     few : list of int
         Places in ``codes`` of the meters that were left to the joins; their entries elsewhere say nothing.
     """
@@ -102,7 +102,7 @@ def match_span(lake: Lake, chunk: Chunk, parties: Parties, changed: pl.DataFrame
             else _files(lake, stream, buckets if stream == "flowmeter" else [chunk.bucket], chunk, LOOK_BACK)
         )
         instant = np.isin(numbers, parties.instants["device_no"].to_numpy()) & (stream == "flowmeter")
-        laid = lay(wanted, numbers, grid, lake.conflicts())
+        laid = lay(wanted, numbers, grid, lake.conflicts(), 1 if derived else chunk.windows)
         registers = Registers.unknown(len(numbers))
         if stream == "meter" and laid.register is not None:
             registers = _registers(numbers, parties.registers)
@@ -216,13 +216,13 @@ def _pair(
                 conflict[place[code], window], names[place[code], window] = True, of_id.get(name, -1)
     n_reference = np.where(reference >= 0, flowmeter.n[reference, np.arange(chunk.windows)], 0)
     watched = (meter.n > 0) & (reference >= 0)
-    q, phase = flowmeter.lph[:count], np.repeat(flowmeter.phase[:count, None], chunk.windows, axis=1)
+    q, phase = flowmeter.lph, np.repeat(flowmeter.phase[:count, None], chunk.windows, axis=1)
     reference_us = flowmeter.interval_us[:count]
     others = np.nonzero(watched & (reference != np.arange(count)[:, None]))
     if len(others[0]):
         # the rows of these codes are empty so far: their device has a row of its own
         source = reference[others]
-        q[others], phase[others] = flowmeter.lph[source, others[1]], flowmeter.phase[source]
+        q[others[::-1]], phase[others] = flowmeter.lph[others[1], source], flowmeter.phase[source]
         reference_us[others] = flowmeter.interval_us[source, others[1]]
     either_us = np.where(meter.interval_us > 0, meter.interval_us, np.where(reference >= 0, reference_us, 0))
     few |= set(np.flatnonzero((watched & (phase != meter.phase[:, None])).any(axis=1)).tolist())
@@ -255,7 +255,7 @@ def _us(moment: datetime) -> int:
 
 def _activity(flowmeter: Flows, involved: Ints, first: int, window: int, chunk: Chunk, slots_us: Ints) -> pl.DataFrame:
     """What `resolve` asks of the devices that it is about."""
-    there = flowmeter.there[first:, window]
+    there = ~np.isnan(flowmeter.lph[window, first:])
     n = there.sum(axis=1)
     width = there.shape[1]
     base = chunk.start_us + window * chunk.window_us + flowmeter.phase[first:]
@@ -272,7 +272,7 @@ def _stragglers(meter: Flows, q: Floats, watched: Bools, interval_us: Ints, step
     some = np.nonzero(wide)
     if not len(some[0]):
         return set()
-    ours, theirs = ~np.isnan(meter.lph[some]), ~np.isnan(q[some])
+    ours, theirs = ~np.isnan(meter.lph[some[::-1]]), ~np.isnan(q[some[::-1]])
     both = (ours & ~theirs).any(axis=1) & (theirs & ~ours).any(axis=1)
     return set(some[0][both].tolist())
 
@@ -291,10 +291,10 @@ def _within(lph: Floats, valid: Ints, watched: Bools, chunk: Chunk, phase: Ints,
     partial = np.nonzero(watched & ((valid[0] > begins) | (valid[1] < begins + chunk.window_us)))
     if not len(partial[0]):
         return lph
-    out = lph.copy()
     stamp = begins[partial[1], None] + phase[partial[0], None] + slots_us
     inside = (stamp >= valid[0][partial][:, None]) & (stamp < valid[1][partial][:, None])
-    out[partial] = np.where(inside, out[partial], np.nan)
+    out = lph.copy()
+    out[partial[::-1]] = np.where(inside, lph[partial[::-1]], np.nan)
     return out
 
 

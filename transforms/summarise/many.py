@@ -22,14 +22,18 @@ _COUNTED = ("n_above", "n_below", "n_band_above", "n_band_below")
 _EXTREMES = ("x_min", "y_min", "x_max", "y_max")
 
 HIGHEST, LOWEST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+#: the sums of a part's bins stand so far apart; those of its last place are of pairs that are none
+_WIDE = BINS + 1
+#: so many pairs at once are looked at: what a processor takes in one go, and a power of two
+_AT_ONCE = 8
 #: added and taken away again it leaves the nearest whole number, half to even, of any flow that a meter could show
 _ROUND = 1.5 * 2.0**52
 
 
 @dataclass(frozen=True)
 class Kinds:
-    """Numbers of the model of each row [millionths of Q3], ``per_lph`` [1/(L/h)], arrays of shape (rows,), NaN where the
-    meter is not registered and so has no pairs."""
+    """Numbers of the model of each device [millionths of Q3], ``per_lph`` [1/(L/h)], arrays of shape (devices,), NaN where
+    the meter is not registered and so has no pairs."""
 
     per_lph: Floats
     q1: Floats
@@ -42,7 +46,7 @@ class Kinds:
 
 @dataclass(frozen=True)
 class OnGrid:
-    """Pairs on a grid: flows of reference and meter [L/h], (devices, windows, slots), NaN where there is none.
+    """Pairs on a grid: flows of reference and meter [L/h], (windows, devices, slots), NaN where there is none.
 
     ``watched`` (devices, windows) says where they are somebody's, ``us`` (slots,) when they are, since the window's start,
     to which ``phase`` (devices,) is added [us].
@@ -83,7 +87,7 @@ def moments_of(grid: OnGrid, few: Listed, place: Ints, kinds: Kinds, parts: int,
     place
         Where the moments of each row stand, rising, -1 for rows that have none, (rows,).
     kinds
-        Of all rows.
+        Of all devices.
     part_us
         Length of a part of a window [us].
     """
@@ -124,103 +128,104 @@ def _sum(
     counts: Ints,
     extremes: Ints,
 ) -> int:
-    """Fill the arrays given; returns the number of cells that hold pairs.
-
-    One large loop: a function of this size that is called for each row would double the time.
-    """
-    windows = watched.shape[1]
-    longest = max(q.shape[2], np.max(begins[1:] - begins[:-1])) if len(place) else 0
-    # one more than a row may have: what is still is written, too, and then overwritten
-    of_x, of_y, of_us = np.zeros(longest + 1), np.zeros(longest + 1), np.zeros(longest + 1, np.int64)
-    own, reach = np.zeros((BINS, 6), np.int64), np.zeros((BINS, 4), np.int64)
-    total = 0
+    """Fill the arrays given; returns the number of cells that hold pairs."""
+    windows, slots = watched.shape[1], q.shape[2]
+    longest = max(slots, np.max(begins[1:] - begins[:-1])) if len(place) else 0
+    room = longest + _AT_ONCE
+    of_x, of_y, of_part, of_slot = np.zeros(room), np.zeros(room), np.zeros(room, np.int64), np.zeros(slots, np.int64)
+    ix, iy, of_cell = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
+    own, reach = np.zeros((parts * _WIDE, 6), np.int64), np.zeros((_WIDE, 4), np.int64)
+    filled, total, known = np.zeros(parts * _WIDE + 1, np.int64), 0, np.int64(-1)
     for row in range(len(place)):
         at = place[row]
         if at < 0:
             continue
-        scale, q1, q2, q3 = kinds[row, 0], kinds[row, 1], kinds[row, 2], kinds[row, 3]
-        top, low, high = kinds[row, 4], kinds[row, 5], kinds[row, 6]
-        still, late = 0, np.int64(0)
-        device, window = row // windows, row % windows
+        device, window, still = row // windows, row % windows, 0
         if watched[device, window]:
-            n = _moving(q, q_meter, us, device, window, of_x, of_y, of_us)
-            still, late = 0 if np.isnan(scale) else q.shape[2] - n, phase[device]
+            if phase[device] != known:
+                known = phase[device]
+                for slot in range(slots):
+                    of_slot[slot] = min((us[slot] + known) // part_us, parts - 1)
+            n = _moving(q, q_meter, of_slot, device, window, of_x, of_y, of_part)
+            still = 0 if np.isnan(kinds[device, 0]) else slots - n
         else:
-            n = _copied(listed_q, listed_q_meter, listed_us, begins[row], begins[row + 1], of_x, of_y, of_us)
-        _forget(reach)
-        above, below, in_above, in_below = 0, 0, 0, 0
-        # the first cell is that of all that does not flow, which is known at the end
-        head, part, edge = total, 0, part_us - late
-        total += 1
+            n = begins[row + 1] - begins[row]
+            for k in range(n):
+                at_k = begins[row] + k
+                of_x[k], of_y[k], of_part[k] = (
+                    listed_q[at_k],
+                    listed_q_meter[at_k],
+                    min(listed_us[at_k] // part_us, parts - 1),
+                )
+        of_x[n : n + _AT_ONCE] = np.nan
+        above, below, in_above, in_below = _tell(n, of_x, of_y, of_part, kinds, device, ix, iy, of_cell)
+        for of_bin in range(_WIDE):
+            reach[of_bin, 0], reach[of_bin, 1], reach[of_bin, 2], reach[of_bin, 3] = HIGHEST, HIGHEST, LOWEST, LOWEST
         for k in range(n):
-            x, y = (of_x[k] * scale + _ROUND) - _ROUND, (of_y[k] * scale + _ROUND) - _ROUND
-            # comparisons with NaN are false, as a pair without one of its readings is none
-            if not ((abs(x) <= top) & (abs(y) <= top)):
-                continue
-            if of_us[k] >= edge:
-                total = _append(own, part * BINS, total, cells, sums)
-                while of_us[k] >= edge and part < parts - 1:
-                    part += 1
-                    edge += part_us
-            ix, iy = np.int64(x), np.int64(y)
-            flows = np.uint8(x >= q1)
-            # between Q2 and Q3 in half decades; no branches, of which a processor would guess many wrong
-            above_q2 = np.uint8(ix >= 31_623) + np.uint8(ix >= 100_000) + np.uint8(ix >= 316_228) + np.uint8(x >= q3)
-            of_bin = flows * (np.uint8(1) + np.uint8(x >= q2) * (np.uint8(1) + above_q2))
-            more, less = y - x, x - y
-            above += flows & (more > 0)
-            below += flows & (less > 0)
-            in_above += flows & (low <= more) & (more <= high)
-            in_below += flows & (low <= less) & (less <= high)
-            _add(own, reach, of_bin, ix, iy)
-        total = _append(own, part * BINS, total, cells, sums)
+            _add(own, reach, np.uint64(of_cell[k]), ix[k], iy[k])
         _add_still(own, reach, still)
-        total = _put_first(own, head, total, cells, sums)
+        total = _append(own, filled, total, cells, sums)
         first[at + 1] = total
         counts[0, 0, 1, at], counts[1, 0, 1, at] = above, below
         counts[2, 0, 1, at], counts[3, 0, 1, at] = in_above, in_below
         for what in range(4):
-            for k in range(BINS):
-                extremes[what, 0, k, at] = reach[k, what]
+            for of_bin in range(BINS):
+                extremes[what, 0, of_bin, at] = reach[of_bin, what]
     return total
 
 
 @compiled
 def _moving(
-    q: Floats, q_meter: Floats, us: Ints, device: int, window: int, of_x: Floats, of_y: Floats, of_us: Ints
+    q: Floats, q_meter: Floats, of_slot: Ints, device: int, window: int, of_x: Floats, of_y: Floats, of_part: Ints
 ) -> int:
     """Fetch the pairs of a row of the grid that are not still; returns how many there are."""
     n = 0
     for slot in range(q.shape[2]):
-        a, b = q[device, window, slot], q_meter[device, window, slot]
-        of_x[n], of_y[n], of_us[n] = a, b, us[slot]
+        a, b = q[window, device, slot], q_meter[window, device, slot]
+        # what is still is written, too, and then overwritten
+        of_x[n], of_y[n], of_part[n] = a, b, of_slot[slot]
         n += not ((a == 0.0) & (b == 0.0))
     return n
 
 
 @compiled
-def _copied(q: Floats, q_meter: Floats, us: Ints, begin: int, end: int, of_x: Floats, of_y: Floats, of_us: Ints) -> int:
-    """Fetch pairs of the list; returns how many there are."""
-    for k in range(end - begin):
-        of_x[k], of_y[k], of_us[k] = q[begin + k], q_meter[begin + k], us[begin + k]
-    return end - begin
+def _tell(
+    n: int, of_x: Floats, of_y: Floats, of_part: Ints, kinds: Floats, device: int, ix: Ints, iy: Ints, of_cell: Ints
+) -> tuple[int, int, int, int]:
+    """Tell pairs in units of the moments, and their cells, a few at once and so without branches; returns how many of those
+    that flow are above and below their reference, at all and within the band."""
+    scale, q1, q2, q3 = kinds[device, 0], kinds[device, 1], kinds[device, 2], kinds[device, 3]
+    top, low, high = kinds[device, 4], kinds[device, 5], kinds[device, 6]
+    above, below, in_above, in_below = 0, 0, 0, 0
+    for k in range((n + _AT_ONCE - 1) // _AT_ONCE * _AT_ONCE):
+        x, y = (of_x[k] * scale + _ROUND) - _ROUND, (of_y[k] * scale + _ROUND) - _ROUND
+        # comparisons with NaN are false, as a pair without one of its readings is none
+        is_pair = (abs(x) <= top) & (abs(y) <= top)
+        x, y = x if is_pair else 0.0, y if is_pair else 0.0
+        ix[k], iy[k] = np.int64(x), np.int64(y)
+        flows = is_pair & (x >= q1)
+        # between Q2 and Q3 in half decades
+        above_q2 = np.int64(x >= 31_623) + np.int64(x >= 100_000) + np.int64(x >= 316_228) + np.int64(x >= q3)
+        flowing = of_part[k] * _WIDE + 1 + (x >= q2) * (1 + above_q2)
+        of_cell[k] = (flowing if flows else 0) if is_pair else BINS
+        more, less = y - x, x - y
+        above += flows & (more > 0)
+        below += flows & (less > 0)
+        in_above += flows & (low <= more) & (more <= high)
+        in_below += flows & (low <= less) & (less <= high)
+    return above, below, in_above, in_below
 
 
 @compiled
-def _forget(reach: Ints) -> None:
-    for of_bin in range(BINS):
-        reach[of_bin, 0], reach[of_bin, 1], reach[of_bin, 2], reach[of_bin, 3] = HIGHEST, HIGHEST, LOWEST, LOWEST
-
-
-@compiled
-def _add(own: Ints, reach: Ints, of_bin: np.uint8, ix: np.int64, iy: np.int64) -> None:
-    """Add a pair to its bin."""
-    own[of_bin, 0] += 1
-    own[of_bin, 1] += ix
-    own[of_bin, 2] += iy
-    own[of_bin, 3] += ix * ix
-    own[of_bin, 4] += ix * iy
-    own[of_bin, 5] += iy * iy
+def _add(own: Ints, reach: Ints, cell: np.uint64, ix: np.int64, iy: np.int64) -> None:
+    """Add a pair to its cell and bin."""
+    own[cell, 0] += 1
+    own[cell, 1] += ix
+    own[cell, 2] += iy
+    own[cell, 3] += ix * ix
+    own[cell, 4] += ix * iy
+    own[cell, 5] += iy * iy
+    of_bin = cell % np.uint64(_WIDE)
     reach[of_bin, 0], reach[of_bin, 1] = min(reach[of_bin, 0], ix), min(reach[of_bin, 1], iy)
     reach[of_bin, 2], reach[of_bin, 3] = max(reach[of_bin, 2], ix), max(reach[of_bin, 3], iy)
 
@@ -235,29 +240,18 @@ def _add_still(own: Ints, reach: Ints, still: int) -> None:
 
 
 @compiled
-def _append(own: Ints, base: int, total: int, cells: Ints, sums: Ints) -> int:
-    """Append the cells of a part in which something flows, and begin anew; returns how many there are then."""
-    for of_bin in range(1, BINS):
-        if own[of_bin, 0]:
-            cells[total] = base + of_bin
-            for what in range(6):
-                sums[total, what] = own[of_bin, what]
-                own[of_bin, what] = 0
-            total += 1
-    return total
-
-
-@compiled
-def _put_first(own: Ints, head: int, total: int, cells: Ints, sums: Ints) -> int:
-    """Put what does not flow into the cell kept free for it, or close up the others; returns how many there are then."""
-    if own[0, 0]:
-        cells[head] = 0
+def _append(own: Ints, filled: Ints, total: int, cells: Ints, sums: Ints) -> int:
+    """Append the cells of a row that hold pairs, and begin anew; returns how many there are then."""
+    own[BINS, :] = 0
+    n = 0
+    for cell in range(len(own)):
+        # written first and counted then: a branch would be taken at random
+        filled[n] = cell
+        n += own[cell, 0] > 0
+    for k in range(n):
+        cell, at = np.uint64(filled[k]), np.uint64(total + k)
+        cells[at] = filled[k] // _WIDE * BINS + filled[k] % _WIDE
         for what in range(6):
-            sums[head, what] = own[0, what]
-            own[0, what] = 0
-        return total
-    for k in range(head, total - 1):
-        cells[k] = cells[k + 1]
-        for what in range(6):
-            sums[k, what] = sums[k + 1, what]
-    return total - 1
+            sums[at, what] = own[cell, what]
+            own[cell, what] = 0
+    return total + n

@@ -77,9 +77,10 @@ class SampleSource:
         return Pairs.of(number[order], us[order], x[order], y[order])
 
     def _from_list(self, meters: Ints, rows: Ints, pairs: pl.DataFrame) -> tuple[Ints, Ints, Floats, Floats]:
-        number = np.full(len(self.kinds.per_lph), -1, dtype=np.int64)
+        windows = self.matched.watched.shape[1]
+        number = np.full(self.matched.watched.size, -1, dtype=np.int64)
         number[rows] = meters
-        per_lph, top = self.kinds.per_lph[self.few_row], self.kinds.top[self.few_row]
+        per_lph, top = self.kinds.per_lph[self.few_row // windows], self.kinds.top[self.few_row // windows]
         us, q, q_meter = (pairs[name].to_numpy() for name in ("us", "q", "q_meter"))
         x, y = q * per_lph, q_meter * per_lph
         keep = (number[self.few_row] >= 0) & (np.abs(x) <= top) & (np.abs(y) <= top)
@@ -99,9 +100,10 @@ def _pairs_of(
         row = rows[k]
         device, window = row // windows, row % windows
         if watched[device, window]:
+            scale, most_u = per_lph[device], top[device]
             for slot in range(slots):
-                a, b = q[device, window, slot] * per_lph[row], q_meter[device, window, slot] * per_lph[row]
-                if abs(a) <= top[row] and abs(b) <= top[row]:
+                a, b = q[window, device, slot] * scale, q_meter[window, device, slot] * scale
+                if abs(a) <= most_u and abs(b) <= most_u:
                     when[n], x[n], y[n] = us[slot] + phase[device], a, b
                     n += 1
         first[k + 1] = n
@@ -136,25 +138,25 @@ def summarise_chunk(
         codes_at = pl.DataFrame({"feature_code": matched.codes, "at": np.arange(len(matched.codes))})
         at = few.pairs.select("feature_code", "window").join(codes_at, on="feature_code", maintain_order="left")
         few_row = at["at"].to_numpy() * chunk.windows + at["window"].to_numpy()
-    kinds = _kinds(parties, chunk)
+    kinds = _kinds(parties)
     rows, row = _rows(matched, few, parties, chunk)
-    place = np.full(len(kinds.per_lph), -1, dtype=np.int64)
+    place = np.full(matched.watched.size, -1, dtype=np.int64)
     place[row] = np.arange(len(row))
     moments = moments_of(_on_grid(matched, chunk), _listed(few, few_row), place, kinds, parts, chunk.window_us // parts)
     source = SampleSource(matched, few, few_row, kinds, row)
     return ChunkSummary(rows, moments, source)
 
 
-def _kinds(parties: Parties, chunk: Chunk) -> Kinds:
-    """The models' numbers of every row, NaN where the meter is not registered."""
+def _kinds(parties: Parties) -> Kinds:
+    """The models' numbers of every code, NaN where the meter is not registered."""
     columns = {name: parties.models[column].cast(pl.Float64) for name, column in _KINDS.items()}
-    return Kinds(**{name: np.repeat(column.to_numpy(), chunk.windows) for name, column in columns.items()})
+    return Kinds(**{name: column.to_numpy() for name, column in columns.items()})
 
 
 def _on_grid(matched: SpanMatch, chunk: Chunk) -> OnGrid:
     q, q_meter = matched.q, matched.q_meter
     if q is None or q_meter is None:
-        q = q_meter = np.zeros((len(matched.codes), chunk.windows, 0))
+        q = q_meter = np.zeros((chunk.windows, len(matched.codes), 0))
     return OnGrid(q, q_meter, matched.watched, matched.slots_us, matched.phase)
 
 
