@@ -93,6 +93,19 @@ def read_file(file: LakeFile, step_us: int) -> Iterator[Readings]:
             yield Readings(device, us, found.get("flow_lph"), found.get("volume_l"))
 
 
+def first_stamps(file: LakeFile, most: int) -> tuple[npt.NDArray[np.int32], Ints]:
+    """Devices and stamps [us since 1970] of a file's first readings, so many at most."""
+    device, us, rows = [np.empty(0, np.int32)], [np.empty(0, np.int64)], 0
+    with pq.ParquetFile(file.path) as source:
+        for batch in source.iter_batches(most, columns=list(_KEY), use_threads=False):
+            device.append(to_numpy(batch["device_no"]))
+            us.append(_in_us(batch["ts"]))
+            rows += len(batch)
+            if rows >= most:
+                break
+    return np.concatenate(device)[:most], np.concatenate(us)[:most]
+
+
 def read_newest(files: Sequence[LakeFile], conflicts: Path | None, step_us: int) -> Readings:
     """The readings of files of which some hold corrected ones, as `transforms.lake.readings_sql` takes them: the highest of
     each, and not where it contradicts another one."""
@@ -126,10 +139,14 @@ def _devices(table: pa.Table, _: int) -> Runs:
 
 
 def _stamps(table: pa.Table, step_us: int) -> Runs:
-    # stamps in other units, as other writers may have made of them, are brought to microseconds
-    stamps = table["ts"]
+    return Runs.of(_in_us(_whole(table["ts"])), step_us)
+
+
+def _in_us(stamps: pa.Array) -> Ints:
+    """Stamps in other units, as other writers may have made of them, are brought to microseconds."""
     in_us = stamps if stamps.type.unit == "us" else stamps.cast(pa.timestamp("us", stamps.type.tz))
-    return Runs.of(to_numpy(_whole(in_us)), step_us)
+    found: Ints = to_numpy(in_us)
+    return found
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

@@ -195,8 +195,8 @@ def _pair(
     valid = np.empty((2, count, chunk.windows), dtype=np.int64)
     valid[0], valid[1] = ALWAYS
     few = set(np.flatnonzero(meter.odd | flowmeter.odd[:count]).tolist())
-    rest = parties.claims.filter(pl.Series(is_involved))
-    if not rest.is_empty():
+    if len(involved):
+        rest = parties.claims.filter(pl.Series(is_involved))
         rows = {int(device): count + k for k, device in enumerate(involved)}
         of_id = {name: k for k, name in enumerate(ids)}
         few |= {
@@ -214,16 +214,16 @@ def _pair(
                 valid[0][here], valid[1][here] = _us(begin), _us(end)
             for code, name in pairing.conflicts.iter_rows():
                 conflict[place[code], window], names[place[code], window] = True, of_id.get(name, -1)
-    n_reference = np.where(reference >= 0, flowmeter.n[reference, np.arange(chunk.windows)], 0)
     watched = (meter.n > 0) & (reference >= 0)
+    # rows of codes about which there is more to say are empty so far: their device has a row of its own
+    n_reference, reference_us = flowmeter.n[:count].copy(), flowmeter.interval_us[:count].copy()
     q, phase = flowmeter.lph, np.repeat(flowmeter.phase[:count, None], chunk.windows, axis=1)
-    reference_us = flowmeter.interval_us[:count]
-    others = np.nonzero(watched & (reference != np.arange(count)[:, None]))
+    others = np.nonzero(reference >= count)
     if len(others[0]):
-        # the rows of these codes are empty so far: their device has a row of its own
-        source = reference[others]
-        q[others[::-1]], phase[others] = flowmeter.lph[others[1], source], flowmeter.phase[source]
-        reference_us[others] = flowmeter.interval_us[source, others[1]]
+        source, window_of = reference[others], others[1]
+        n_reference[others] = flowmeter.n[source, window_of]
+        reference_us[others] = flowmeter.interval_us[source, window_of]
+        q[others[::-1]], phase[others] = q[window_of, source], flowmeter.phase[source]
     either_us = np.where(meter.interval_us > 0, meter.interval_us, np.where(reference >= 0, reference_us, 0))
     few |= set(np.flatnonzero((watched & (phase != meter.phase[:, None])).any(axis=1)).tolist())
     few |= _stragglers(meter, q, watched, either_us, grid.step_us)
@@ -279,6 +279,8 @@ def _stragglers(meter: Flows, q: Floats, watched: Bools, interval_us: Ints, step
 
 def _begin_anew(changed: pl.DataFrame, place: dict[str, int], valid: Ints, interval_us: Ints) -> None:
     """Meters that were changed within a window count from the first interval on that began after that."""
+    if changed.is_empty():
+        return
     for code, window, since in changed.select("feature_code", "window", "since").iter_rows():
         if code in place:
             here = place[code], window

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from transforms.compiled import compiled
@@ -171,23 +173,24 @@ def _rows(matched: SpanMatch, few: FewMatch | None, parties: Parties, chunk: Chu
     codes, registered = parties.models["feature_code"], parties.models["registered"].to_numpy()
     listed = (matched.n_meter > 0) | (matched.n_reference > 0) | matched.conflict
     listed[matched.few] = False
-    at, window = np.nonzero(listed)
-    watched = (matched.watched & registered[:, None])[at, window]
+    row = np.flatnonzero(listed)
+    at, window = row // chunk.windows, row % chunk.windows
+    watched = (matched.watched & registered[:, None])[listed]
     names = pl.Series(matched.flowmeter_ids, dtype=pl.String)
+    flowmeter, interval_us = matched.flowmeter[listed], matched.interval_us[listed]
     frame = pl.DataFrame(
         {
-            "feature_code": codes.gather(at),
-            "meter_no": _known(np.cumsum(watched) - 1, watched).cast(pl.Int32),
-            "flowmeter_id": names.gather(_known(matched.flowmeter[at, window], matched.flowmeter[at, window] >= 0)),
-            "conflict": matched.conflict[at, window],
-            "n_meter": matched.n_meter[at, window],
-            "n_reference": matched.n_reference[at, window],
-            "interval_us": _known(matched.interval_us[at, window], matched.interval_us[at, window] > 0),
+            "feature_code": codes.gather(at.astype(np.uint32)),
+            "meter_no": _known((np.cumsum(watched) - 1).astype(np.int32), watched),
+            "flowmeter_id": names.gather(_known(flowmeter, flowmeter >= 0)),
+            "conflict": matched.conflict[listed],
+            "n_meter": matched.n_meter[listed],
+            "n_reference": matched.n_reference[listed],
+            "interval_us": _known(interval_us, interval_us > 0),
             "window": window.astype(np.int32),
         },
         schema=ROWS,
     )
-    row = at * chunk.windows + window
     if few is not None:
         place = pl.DataFrame({"feature_code": codes, "at": np.arange(len(codes))})
         rest = few.meters.join(place, on="feature_code", maintain_order="left")
@@ -196,11 +199,11 @@ def _rows(matched: SpanMatch, few: FewMatch | None, parties: Parties, chunk: Chu
         order = np.argsort(row, kind="stable")
         row, frame = row[order], frame[order]
         watched = frame["meter_no"].is_not_null().to_numpy()
-        frame = frame.with_columns(meter_no=_known(np.cumsum(watched) - 1, watched).cast(pl.Int32))
+        frame = frame.with_columns(meter_no=_known((np.cumsum(watched) - 1).astype(np.int32), watched))
     return frame, row[watched]
 
 
-def _known(values: Ints, where: Bools) -> pl.Series:
+def _known(values: npt.NDArray[np.integer[Any]], where: Bools) -> pl.Series:
     """Numbers that are known in some places only, null in the others."""
     known = pl.Series(values)
     return known if where.all() else known.set(pl.Series(~where), None)
