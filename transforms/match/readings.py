@@ -79,9 +79,10 @@ def read_file(file: LakeFile, step_us: int) -> Iterator[Readings]:
     values = ["flow_lph"] * file.has_flow + ["volume_l"] * file.has_volume
     with pa.OSFile(str(file.path)) as raw, pq.ParquetFile(raw) as source:
         places = [source.schema.names.index(name) for name in _KEY]
+        kinds = [(repr(source.schema.column(place)), step_us) for place in places]
         for number in range(source.num_row_groups):
             group = source.metadata.row_group(number)
-            said = [_said(raw, group.column(place), step_us) for place in places]
+            said = [(_bytes_of(raw, group.column(place)), *how) for place, how in zip(places, kinds, strict=True)]
             known = [_MEMORY.find(one) for one in said]
             unknown = [name for name, runs in zip(_KEY, known, strict=True) if runs is None]
             table = source.read_row_group(number, columns=unknown + values, use_threads=False)
@@ -169,15 +170,14 @@ def _runs(numbers: npt.NDArray[Any], step: int) -> tuple[Ints, Ints]:
     return begins, first
 
 
-def _said(raw: pa.NativeFile, column: pq.ColumnChunkMetaData, step_us: int) -> tuple[object, ...]:
-    """All that the runs of a column follow from: its bytes in the file, and how they are to be read."""
+def _bytes_of(raw: pa.NativeFile, column: pq.ColumnChunkMetaData) -> tuple[bytes, str, int]:
+    """A column of a row group as it stands in its file, how it is compressed, and how many values it has."""
     raw.seek(column.dictionary_page_offset or column.data_page_offset)
-    kind = column.path_in_schema, column.physical_type, column.compression, column.num_values
-    return raw.read(column.total_compressed_size), *kind, step_us
+    return raw.read(column.total_compressed_size), column.compression, column.num_values
 
 
 class _Memory:
-    """The runs of columns that were decoded last, by what they followed from."""
+    """The runs of columns that were decoded last, by all that they follow from: the column's bytes, type and count, the step."""
 
     def __init__(self) -> None:
         self._runs: dict[tuple[object, ...], Runs] = {}

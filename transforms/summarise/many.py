@@ -249,9 +249,9 @@ def _append(own: Ints, filled: Ints, total: int, cells: Ints, sums: Ints) -> int
         filled[n] = cell
         n += own[cell, 0] > 0
     for k in range(n):
-        cell, at = np.uint64(filled[k]), np.uint64(total + k)
+        some, at = np.uint64(filled[k]), np.uint64(total + k)
         cells[at] = filled[k] // _WIDE * BINS + filled[k] % _WIDE
         for what in range(6):
-            sums[at, what] = own[cell, what]
-            own[cell, what] = 0
+            sums[at, what] = own[some, what]
+            own[some, what] = 0
     return total + n
