@@ -89,7 +89,7 @@ class Layout:
         return block
 
     def _words(self, columns: Mapping[str, npt.NDArray[Any]], name: str, rows: int) -> Block:
-        values = columns.get(name, nothing(self.columns[name], rows))
+        values = columns[name] if name in columns else nothing(self.columns[name], rows)
         words = np.atleast_2d(values.T)
         return words.astype(np.float64, copy=False).view(np.int64) if values.dtype.kind == "f" else words
 
@@ -129,16 +129,18 @@ class Layout:
         kind = np.array([head.kind[group] for head in heads], dtype=np.int64).reshape(len(files), self.height)
         size = np.array([head.size[group] for head in heads], dtype=np.int64).reshape(len(files), self.height)
         begins = np.cumsum(size).reshape(size.shape) - size
-        packed, end = np.empty(int(size.sum()), dtype=np.int64), 0
+        # one more than there are, so that a loop need not ask
+        packed, end = np.empty(int(size.sum()) + 1, dtype=np.int64), 0
         for file, head, words in zip(files, heads, size.sum(axis=1).tolist(), strict=True):
-            _fill(file, int(head.begins[group]), packed[end : end + words])
+            fill(file, 8 * int(head.begins[group]), packed[end : end + words])
             end += words
         many, k = int(rows.sum()), self._rows["code"].start
         found = room.words(self.height * many).reshape(self.height, many)
         kind, begins = np.ascontiguousarray(kind.T), np.ascontiguousarray(begins.T)
-        _unpack(packed, begins[k : k + 1], kind[k : k + 1], self._nothing, rows, np.arange(many), found[k : k + 1])
+        as_they_are = np.stack([np.cumsum(rows) - rows, rows], axis=1)
+        _unpack(packed, begins[k : k + 1], kind[k : k + 1], self._nothing[k : k + 1], rows, as_they_are, found[k : k + 1])
         place = _places(found[k])
-        _unpack(packed, begins, kind, self._nothing, rows, place, found)
+        _unpack(packed, begins, kind, self._nothing, rows, _runs(place, rows), found)
         return found, place
 
     def _head_of(self, file: str) -> _Head:
@@ -158,11 +160,11 @@ class Layout:
         return values.T if kind == pl.List(pl.Float64) else values[0]
 
 
-def _fill(file: str, begin: int, room: Ints) -> None:
-    """Read words of a file from the given one on."""
+def fill(file: str, begin: int, room: npt.NDArray[Any]) -> None:
+    """Read as many bytes of a file as there is room for, from the given one on."""
     source = os.open(file, os.O_RDONLY)
     try:
-        if len(room) and os.preadv(source, [room.data], 8 * begin) != room.nbytes:
+        if room.nbytes and os.preadv(source, [room.data], begin) != room.nbytes:
             raise OSError(f"{file} ends early: remove {Path(file).parent}, which is made anew")
     finally:
         os.close(source)
@@ -173,41 +175,43 @@ def _pack(words: Ints, edges: Ints, nothing: int, room: Ints, ends: Ints, kind: 
     """Fill ``room`` with the words of one column, group after group; say where each ends, and how it stands there."""
     end = 0
     for group in range(len(kind)):
-        first, last = edges[group], edges[group + 1]
-        if last > first:
-            low, high, telling = words[first], words[first], 0
-            for row in range(first, last):
-                low, high = min(low, words[row]), max(high, words[row])
-                telling += words[row] != nothing
-            width = 8
-            if low >= -(2**31) and high < 2**31:
-                width = 4 if low < -(2**15) or high >= 2**15 else (2 if low < -(2**7) or high >= 2**7 else 1)
-            bits, whole = (last - first + 63) // 64, ((last - first) * width + 7) // 8
-            if low == high:
-                kind[group], room[end] = _ONE, low
+        here = words[edges[group] : edges[group + 1]]
+        if len(here):
+            differs, reach, telling = np.int64(0), np.int64(0), 0
+            for row in range(len(here)):
+                differs |= here[row] ^ here[0]
+                # a number below zero takes as many bits as what is left of it when all of them are turned round
+                reach |= here[row] ^ (here[row] >> 63)
+                telling += here[row] != nothing
+            width = 8 if reach >> 31 else (4 if reach >> 15 else (2 if reach >> 7 else 1))
+            bits, whole = (len(here) + 63) // 64, (len(here) * width + 7) // 8
+            if differs == 0:
+                kind[group], room[end] = _ONE, here[0]
                 end += 1
             elif bits + telling < whole:
                 kind[group] = _SOME
-                room[end : end + bits] = 0
-                at = end + bits
-                for row in range(first, last):
-                    told = np.int64(words[row] != nothing)
-                    room[end + (row - first) // 64] |= told << ((row - first) % 64)
-                    room[at] = words[row]
-                    at += told
-                end = at
+                told, some, at = room[end : end + bits], room[end + bits :], 0
+                for k in range(bits):
+                    which, of_bits = np.int64(0), here[64 * k : 64 * k + 64]
+                    for row in range(len(of_bits)):
+                        tells = np.int64(of_bits[row] != nothing)
+                        which |= tells << row
+                        some[at] = of_bits[row]
+                        at += tells
+                    told[k] = which
+                end += bits + telling
             else:
                 kind[group] = width
                 target = room[end : end + whole]
                 target[-1] = 0
                 if width == 1:
-                    _narrow(words[first:last], target.view(np.int8))
+                    _narrow(here, target.view(np.int8))
                 elif width == 2:
-                    _narrow(words[first:last], target.view(np.int16))
+                    _narrow(here, target.view(np.int16))
                 elif width == 4:
-                    _narrow(words[first:last], target.view(np.int32))
+                    _narrow(here, target.view(np.int32))
                 else:
-                    target[:] = words[first:last]
+                    target[:] = here
                 end += whole
         ends[group + 1] = end
 
@@ -219,39 +223,79 @@ def _narrow(words: Ints, target: Any) -> None:
 
 
 @compiled
-def _unpack(packed: Ints, begins: Ints, kind: Ints, nothing: Ints, rows: Ints, place: Ints, found: Block) -> None:
-    """Put the words of columns, of which parts ``begins`` somewhere among those packed, where they belong.
-
-    ``begins`` and ``kind`` are of shape (columns, parts); ``rows`` of each part.
-    """
-    for k in range(len(found)):
-        first = 0
-        for part in range(len(rows)):
-            here, begin, how = place[first : first + rows[part]], begins[k, part], kind[k, part]
-            first += rows[part]
-            if how == _ONE:
-                for row in range(len(here)):
-                    found[k, here[row]] = packed[begin]
-            elif how == _SOME:
-                at = begin + (len(here) + 63) // 64
-                for row in range(len(here)):
-                    told = (packed[begin + row // 64] >> (row % 64)) & 1
-                    found[k, here[row]] = packed[at] if told else nothing[k]
-                    at += told
-            elif how == 1:
-                _put(packed[begin : begin + (len(here) + 7) // 8].view(np.int8), here, found[k])
-            elif how == 2:
-                _put(packed[begin : begin + (len(here) + 3) // 4].view(np.int16), here, found[k])
-            elif how == 4:
-                _put(packed[begin : begin + (len(here) + 1) // 2].view(np.int32), here, found[k])
-            else:
-                _put(packed[begin : begin + len(here)], here, found[k])
+def _runs(place: Ints, rows: Ints) -> Ints:
+    """Of rows of the same part that stand one after the other before and after the first's place, and how many they are."""
+    runs, many, first = np.empty((len(place), 2), np.int64), 0, 0
+    for part in range(len(rows)):
+        for row in range(first, first + rows[part]):
+            if row == first or place[row] != place[row - 1] + 1:
+                runs[many, 0], runs[many, 1] = place[row], 0
+                many += 1
+            runs[many - 1, 1] += 1
+        first += rows[part]
+    return runs[:many]
 
 
 @compiled
-def _put(words: Any, place: Ints, found: Ints) -> None:
-    for row in range(len(place)):
-        found[place[row]] = words[row]
+def _unpack(packed: Ints, begins: Ints, kind: Ints, nothing: Ints, rows: Ints, runs: Ints, found: Block) -> None:
+    """Put the words of columns, of which parts ``begins`` somewhere among those packed, where they belong.
+
+    ``begins`` and ``kind`` are of shape (columns, parts); ``rows`` of each part. The ``runs`` of its rows are as `_runs` finds them.
+    """
+    for k in range(len(found)):
+        run = 0
+        for part in range(len(rows)):
+            many, begin, how = rows[part], begins[k, part], kind[k, part]
+            if how == _ONE:
+                run = _put_one(packed[begin], many, runs, run, found[k])
+            elif how == _SOME:
+                run = _put_some(packed[begin:], nothing[k], many, runs, run, found[k])
+            elif how == 1:
+                run = _put(packed[begin : begin + (many + 7) // 8].view(np.int8), many, runs, run, found[k])
+            elif how == 2:
+                run = _put(packed[begin : begin + (many + 3) // 4].view(np.int16), many, runs, run, found[k])
+            elif how == 4:
+                run = _put(packed[begin : begin + (many + 1) // 2].view(np.int32), many, runs, run, found[k])
+            else:
+                run = _put(packed[begin : begin + many], many, runs, run, found[k])
+
+
+@compiled
+def _put_one(word: int, many: int, runs: Ints, run: int, found: Ints) -> int:
+    row = 0
+    while row < many:
+        target = found[runs[run, 0] : runs[run, 0] + runs[run, 1]]
+        target[:] = word
+        row += len(target)
+        run += 1
+    return run
+
+
+@compiled
+def _put_some(packed: Ints, nothing: int, many: int, runs: Ints, run: int, found: Ints) -> int:
+    row, at = 0, (many + 63) // 64
+    while row < many:
+        target = found[runs[run, 0] : runs[run, 0] + runs[run, 1]]
+        for k in range(len(target)):
+            told, word = (packed[(row + k) >> 6] >> ((row + k) & 63)) & 1, packed[at]
+            target[k] = word if told else nothing
+            at += told
+        row += len(target)
+        run += 1
+    return run
+
+
+@compiled
+def _put(words: Any, many: int, runs: Ints, run: int, found: Ints) -> int:
+    row = 0
+    while row < many:
+        target = found[runs[run, 0] : runs[run, 0] + runs[run, 1]]
+        some = words[row : row + len(target)]
+        for k in range(len(target)):
+            target[k] = some[k]
+        row += len(target)
+        run += 1
+    return run
 
 
 @compiled

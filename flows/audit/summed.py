@@ -4,11 +4,13 @@ window: each chunk's sums are on disk once, for this audit and for all that shar
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from flows.audit.judged import fill
 from transforms.fit.lines import Ints
 from transforms.summarise.stored import SUMS, Arrays, begins, binned
 
@@ -16,12 +18,21 @@ from transforms.summarise.stored import SUMS, Arrays, begins, binned
 EDGES = "edges.npy"
 
 
+@dataclass(frozen=True)
+class _Head:
+    """The type of an array on disk, how many numbers make a line, and with which byte they begin."""
+
+    kind: np.dtype[Any]
+    width: int
+    offset: int
+
+
 class Summed:
     """Reads the sums of chunks that are lent to an audit, in some folders."""
 
     def __init__(self) -> None:
         self._edges: dict[str, Ints] = {}
-        self._heads: dict[str, tuple[np.dtype[Any], int, int]] = {}
+        self._heads: dict[str, _Head] = {}
 
     @staticmethod
     def write_edges(code: Ints, arrays: Arrays, groups: int, size: int, folder: str) -> None:
@@ -39,11 +50,21 @@ class Summed:
         place
             Where each row is to stand.
         """
-        arrays: dict[str, npt.NDArray[np.integer[Any]]] = {}
+        arrays = {}
         for k, name in enumerate(SUMS):
-            parts = [self._some(f"{folder}/{name}.npy", *self._edges_of(folder)[k, group : group + 2]) for folder in folders]
-            # chunks whose numbers took more bytes than usual make all of them take as many
-            arrays[name] = np.concatenate([*parts, np.zeros_like(parts[0], shape=(1, parts[0].shape[1]))])
+            files = [f"{folder}/{name}.npy" for folder in folders]
+            edges = np.array([self._edges_of(folder)[k, group : group + 2] for folder in folders])
+            heads = [self._head_of(file) for file in files]
+            # a chunk whose numbers take more bytes than usual makes all of them take as many
+            whole = np.zeros((int(np.diff(edges).sum()) + 1, heads[0].width), np.result_type(*(head.kind for head in heads)))
+            end = 0
+            for file, head, (first, last) in zip(files, heads, edges.tolist(), strict=True):
+                lines, end = whole[end : end + last - first], end + last - first
+                some = lines if head.kind == whole.dtype else np.empty(lines.shape, head.kind)
+                fill(file, head.offset + first * head.width * head.kind.itemsize, some)
+                if some is not lines:
+                    lines[:] = some
+            arrays[name] = whole
         return binned(counts, place, arrays)
 
     def _edges_of(self, folder: str) -> Ints:
@@ -51,13 +72,10 @@ class Summed:
             self._edges[folder] = np.load(f"{folder}/{EDGES}")
         return self._edges[folder]
 
-    def _some(self, file: str, first: int, last: int) -> npt.NDArray[np.integer[Any]]:
-        """Some lines of an array on disk."""
+    def _head_of(self, file: str) -> _Head:
         if file not in self._heads:
-            with open(file, "rb") as source:
+            with Path(file).open("rb") as source:
                 np.lib.format.read_magic(source)
                 (_, width), _, kind = np.lib.format.read_array_header_1_0(source)
-                self._heads[file] = kind, width, source.tell()
-        kind, width, offset = self._heads[file]
-        begin = offset + int(first) * width * kind.itemsize
-        return np.fromfile(file, kind, int(last - first) * width, offset=begin).reshape(-1, width)
+                self._heads[file] = _Head(kind, width, source.tell())
+        return self._heads[file]

@@ -62,10 +62,10 @@ def _frame(layout: Layout, block: Block) -> pl.DataFrame:
 def test_files_say_what_the_arrays_said(tmp_path: Path) -> None:
     layout = Layout(COLUMNS, {"verdict": ("healthy", "steady")})
     file = str(tmp_path / "windows")
-    layout.write(layout.block(ARRAYS, 4), 4, 1, file)
+    layout.write(ARRAYS, 4, 4, 1, file)
     assert_frame_equal(_frame(layout, layout.read(file)), FRAME)
     for group, rows in enumerate([FRAME[:2], FRAME[:0], FRAME[2:], FRAME[:0]]):
-        assert_frame_equal(_frame(layout, layout.together([file], group, Room())), rows)
+        assert_frame_equal(_frame(layout, layout.together([file], group, Room())[0]), rows)
 
 
 def test_a_table_says_it_as_well() -> None:
@@ -96,8 +96,9 @@ def test_parts_in_order_of_time_become_meters_in_order_of_time(tmp_path: Path) -
     later = ARRAYS | {"window": ARRAYS["window"] + 2}
     files = [str(tmp_path / name) for name in ("first", "second")]
     for file, arrays in zip(files, (ARRAYS, later), strict=True):
-        layout.write(layout.block(arrays, 4), 1, 3, file)
-    block = layout.together(files, 0, Room())
+        layout.write(arrays, 4, 1, 3, file)
+    block, place = layout.together(files, 0, Room())
+    assert place.tolist() == [0, 1, 4, 5, 2, 3, 6, 7]
     assert layout.of(block, "code").tolist() == [0] * 4 + [2] * 4
     assert layout.of(block, "window").tolist() == [0, 1, 2, 3] * 2
     assert _frame(layout, block)["n_pairs"].to_list() == [48, None, 48, None, 0, -1, 0, -1]
@@ -106,7 +107,7 @@ def test_parts_in_order_of_time_become_meters_in_order_of_time(tmp_path: Path) -
 def test_a_file_that_ends_early_says_so(tmp_path: Path) -> None:
     layout = Layout(COLUMNS, {"verdict": ("healthy", "steady")})
     file = tmp_path / "windows"
-    layout.write(layout.block(ARRAYS, 4), 1, 4, str(file))
+    layout.write(ARRAYS, 4, 1, 4, str(file))
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(OSError, match="windows ends early"):
         layout.together([str(file)], 0, Room())

@@ -221,44 +221,48 @@ def _begins(number: Any, first: Ints) -> Ints:
 
 @compiled
 def _binned(counts: Ints, place: Ints, number: Any, flows: Any, squares: Any, high: Any) -> tuple[Ints, Ints, Ints]:
-    seen, first = np.zeros(len(counts), np.int64), np.zeros(len(counts) + 1, np.int64)
-    k = 0
-    for row in range(len(counts)):
-        some = 0
-        for at in range(k, k + counts[row]):
-            some |= 1 << ((number[at, 0] >> 1) % BINS)
-        k += counts[row]
-        seen[row] = some
-        for of_bin in range(BINS):
-            first[place[row] + 1] += (some >> of_bin) & 1
-    for row in range(len(counts)):
-        first[row + 1] += first[row]
-    which, sums = np.empty(first[-1], np.int64), np.empty((6, first[-1]), np.int64)
-    own = np.zeros((BINS, 6), np.int64)
+    rows = len(counts)
+    # of each row, by its place: where it begins in the arrays, and which bins hold pairs
+    begins, seen, first = np.empty((rows, 4), np.int64), np.empty(rows, np.int64), np.zeros(rows + 1, np.int64)
     k, several, wide = 0, 0, 0
-    for row in range(len(counts)):
-        for at in range(k, k + counts[row]):
-            n, x, y = np.int64(number[at, 1]), np.int64(flows[at, 0]), np.int64(flows[at, 1])
-            many, large = n > 1, number[at, 0] & 1
+    for row in range(rows):
+        own, some = begins[place[row]], 0
+        own[0], own[1], own[2], own[3] = k, several, wide, k + counts[row]
+        for _ in range(counts[row]):
+            some |= 1 << ((number[k, 0] >> 1) % BINS)
+            several += number[k, 1] > 1
+            wide += number[k, 0] & 1
+            k += 1
+        seen[place[row]] = some
+    for row in range(rows):
+        first[row + 1] = first[row]
+        for of_bin in range(BINS):
+            first[row + 1] += (seen[row] >> of_bin) & 1
+    # what is written is more than what is read, and so is written in the order in which it stands
+    which, sums = np.empty(first[-1], np.int64), np.empty((6, first[-1]), np.int64)
+    of_bins, end = np.zeros((BINS, 6), np.int64), 0
+    for row in range(rows):
+        several, wide = begins[row, 1], begins[row, 2]
+        for k in range(begins[row, 0], begins[row, 3]):
+            n, x, y = np.int64(number[k, 1]), np.int64(flows[k, 0]), np.int64(flows[k, 1])
+            many, large = n > 1, number[k, 0] & 1
             xx = _square(squares[several, 0], high[wide, 0], large) if many else x * x
             xy = _square(squares[several, 1], high[wide, 1], large) if many else x * y
             yy = _square(squares[several, 2], high[wide, 2], large) if many else y * y
-            of_bin = (number[at, 0] >> 1) % BINS
-            own[of_bin, 0] += n
-            own[of_bin, 1] += x
-            own[of_bin, 2] += y
-            own[of_bin, 3] += xx
-            own[of_bin, 4] += xy
-            own[of_bin, 5] += yy
+            own = of_bins[(number[k, 0] >> 1) % BINS]
+            own[0] += n
+            own[1] += x
+            own[2] += y
+            own[3] += xx
+            own[4] += xy
+            own[5] += yy
             several += many
             wide += large
-        k += counts[row]
-        end = first[place[row]]
         for of_bin in range(BINS):
             if (seen[row] >> of_bin) & 1:
                 which[end] = of_bin
                 for what in range(6):
-                    sums[what, end] = own[of_bin, what]
-                    own[of_bin, what] = 0
+                    sums[what, end] = of_bins[of_bin, what]
+                    of_bins[of_bin, what] = 0
                 end += 1
     return first, which, sums
