@@ -26,7 +26,7 @@ from flows.audit.tables import arrow_of
 from flows.window import instants_of
 from transforms.fleet import fleet_table
 from transforms.judge.columns import series_of
-from transforms.judge.many import JUDGED_WINDOWS, Calibrations, JudgedRows, judge_windows, nothing_said, places
+from transforms.judge.many import JUDGED_WINDOWS, Calibrations, JudgedRows, judge_windows, nothing_said, places, places_of_runs
 from transforms.judge.second_look import Look, SecondLook
 from transforms.judge.words import WORDS
 from transforms.lake import Lake
@@ -139,11 +139,10 @@ class Desk:
         read = kept is None
         if kept is None:
             scratch = draft / "scratch"
-            scratch.mkdir()
             summary = summarise_chunk(self.lake, chunk, near.parties, changed, scratch, parts=policy.window.parts)
             rows, moments, samples = summary.rows, summary.moments, summary.samples.look
             judged = self._judged(chunk, rows, moments, policy, samples)
-            shutil.rmtree(scratch)
+            shutil.rmtree(scratch, ignore_errors=True)
             kept = self.store.put(key, look, rows, moments, judged.second)
         else:
             judged = self._judged(chunk, kept.rows, kept.moments, policy, kept.second)
@@ -151,7 +150,7 @@ class Desk:
         if setting.what_if is not None:
             other = self._judged(chunk, kept.rows, kept.moments, setting.what_if, kept.second)
             self._write(chunk, kept, other, changed, draft / OTHER)
-        paired = self._codes_of(chunk, kept.rows)[kept.rows["meter_no"].is_not_null().to_numpy()]
+        paired = self._codes_of(chunk, kept)[kept.rows["meter_no"].is_not_null().to_numpy()]
         self.summed.write_edges(paired, kept.arrays, self.groups(chunk.bucket), GROUP, str(draft))
         self.store.lend(key, kept.arrays, draft)
         draft.rename(target)
@@ -166,11 +165,11 @@ class Desk:
 
     def _write(self, chunk: Chunk, kept: Kept, judged: JudgedRows, changed: pl.DataFrame, file: Path) -> None:
         home, rows = self.home(chunk.bucket), kept.rows
-        code, window = self._codes_of(chunk, rows), rows["window"].to_numpy().astype(np.int64)
+        code, window = self._codes_of(chunk, kept), rows["window"].to_numpy().astype(np.int64)
         cells = np.zeros(rows.height, dtype=np.int64)
         cells[rows["meter_no"].is_not_null().to_numpy()] = kept.arrays["told"][:, 0]
         told = judged.columns | {
-            "flowmeter_id": places(rows["flowmeter_id"], self.windows.words["flowmeter_id"]),
+            "flowmeter_id": places_of_runs(kept.runs["flowmeter_id"], self.windows.words["flowmeter_id"]),
             "cells": cells,
             "interval_us": rows["interval_us"].fill_null(0).to_numpy(),
         }
@@ -196,10 +195,10 @@ class Desk:
         told |= {"code": code, "window": window, "cells": np.zeros(len(code), dtype=np.int64)}
         return self.windows.block(told, len(code))
 
-    def _codes_of(self, chunk: Chunk, rows: pl.DataFrame) -> npt.NDArray[np.int64]:
+    def _codes_of(self, chunk: Chunk, kept: Kept) -> npt.NDArray[np.int64]:
         """The numbers of the rows' meters; of the same rows they are looked up once."""
-        if self._numbered[0] is not rows:
-            self._numbered = rows, places(rows["feature_code"], self.home(chunk.bucket).codes)
+        if self._numbered[0] is not kept.rows:
+            self._numbered = kept.rows, places_of_runs(kept.runs["feature_code"], self.home(chunk.bucket).codes)
         return self._numbered[1]
 
     def _first(self, chunk: Chunk) -> int:

@@ -211,10 +211,10 @@ def _square(low: Any, high: Any, large: int) -> int:
 def _begins(number: Any, first: Ints) -> Ints:
     found, several, wide, at = np.zeros((4, len(first)), np.int64), 0, 0, 0
     for k in range(len(first)):
-        while at < first[k]:
-            several += number[at, 1] > 1
-            wide += number[at, 0] & 1
-            at += 1
+        some, at = number[at : first[k]], first[k]
+        for cell in range(len(some)):
+            several += some[cell, 1] > 1
+            wide += some[cell, 0] & 1
         found[0, k], found[1, k], found[2, k], found[3, k] = at, at, several, wide
     return found
 
