@@ -26,7 +26,7 @@ from flows.audit.tables import arrow_of
 from flows.window import instants_of
 from transforms.fleet import fleet_table
 from transforms.judge.columns import series_of
-from transforms.judge.many import JUDGED_WINDOWS, Calibrations, JudgedRows, judge_windows, nothing_said, places, places_of_runs
+from transforms.judge.many import JUDGED_WINDOWS, Calibrations, JudgedRows, judge_windows, nothing_said, places
 from transforms.judge.second_look import Look, SecondLook
 from transforms.judge.words import WORDS
 from transforms.lake import Lake
@@ -54,6 +54,21 @@ class Done:
     rows: int
 
 
+class Numbered:
+    """Names by their place among those known, looked up anew only where they are not those of the last time: the meters of a
+    chunk mostly are those of the chunk before."""
+
+    def __init__(self) -> None:
+        self._known, self._names = pl.Series(dtype=pl.String), pl.Series(dtype=pl.String)
+        self._places = np.zeros(0, dtype=np.int64)
+
+    def places(self, runs: pl.DataFrame, known: pl.Series) -> npt.NDArray[np.int64]:
+        """As `transforms.judge.many.places`, of names whose runs (``value``, ``len``) are known."""
+        if known is not self._known or not runs["value"].equals(self._names):
+            self._known, self._names, self._places = known, runs["value"], places(runs["value"], known)
+        return np.repeat(self._places, runs["len"].to_numpy())
+
+
 class Desk:
     """Judges chunks of one audit. Everything it loads is the same in every process."""
 
@@ -66,7 +81,7 @@ class Desk:
         self._homes: dict[int, Home] = {}
         self.rooms = {name: Room() for name in (WINDOWS, OTHER)}
         self.summed = Summed()
-        self._numbered = pl.DataFrame(), np.zeros(0, dtype=np.int64)
+        self._codes_of, self._flowmeters_of = Numbered(), Numbered()
         self.store = Store(setting.workspace.cache / "audit" / "summaries")
         self.keys = Keys(self.lake, self.registry.flowmeters, setting.policy)
 
@@ -150,7 +165,8 @@ class Desk:
         if setting.what_if is not None:
             other = self._judged(chunk, kept.rows, kept.moments, setting.what_if, kept.second)
             self._write(chunk, kept, other, changed, draft / OTHER)
-        paired = self._codes_of(chunk, kept)[kept.rows["meter_no"].is_not_null().to_numpy()]
+        code = self._codes_of.places(kept.runs["feature_code"], self.home(chunk.bucket).codes)
+        paired = code[kept.rows["meter_no"].is_not_null().to_numpy()]
         self.summed.write_edges(paired, kept.arrays, self.groups(chunk.bucket), GROUP, str(draft))
         self.store.lend(key, kept.arrays, draft)
         draft.rename(target)
@@ -165,11 +181,12 @@ class Desk:
 
     def _write(self, chunk: Chunk, kept: Kept, judged: JudgedRows, changed: pl.DataFrame, file: Path) -> None:
         home, rows = self.home(chunk.bucket), kept.rows
-        code, window = self._codes_of(chunk, kept), rows["window"].to_numpy().astype(np.int64)
+        code = self._codes_of.places(kept.runs["feature_code"], home.codes)
+        window = rows["window"].to_numpy().astype(np.int64)
         cells = np.zeros(rows.height, dtype=np.int64)
         cells[rows["meter_no"].is_not_null().to_numpy()] = kept.arrays["told"][:, 0]
         told = judged.columns | {
-            "flowmeter_id": places_of_runs(kept.runs["flowmeter_id"], self.windows.words["flowmeter_id"]),
+            "flowmeter_id": self._flowmeters_of.places(kept.runs["flowmeter_id"], self.windows.words["flowmeter_id"]),
             "cells": cells,
             "interval_us": rows["interval_us"].fill_null(0).to_numpy(),
         }
@@ -194,12 +211,6 @@ class Desk:
         self.home(NOWHERE).set_absent_aside(told, code, start_us, length_us)
         told |= {"code": code, "window": window, "cells": np.zeros(len(code), dtype=np.int64)}
         return self.windows.block(told, len(code))
-
-    def _codes_of(self, chunk: Chunk, kept: Kept) -> npt.NDArray[np.int64]:
-        """The numbers of the rows' meters; of the same rows they are looked up once."""
-        if self._numbered[0] is not kept.rows:
-            self._numbered = kept.rows, places_of_runs(kept.runs["feature_code"], self.home(chunk.bucket).codes)
-        return self._numbered[1]
 
     def _first(self, chunk: Chunk) -> int:
         """The number of a chunk's first window among those of the audit."""

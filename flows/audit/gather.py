@@ -48,7 +48,11 @@ def gather(desk: Desk, chunks: Sequence[Chunk], group: Group) -> Gathered:
     folders = [folder_of(desk.setting, chunk) for chunk in chunks if chunk.bucket == group.bucket]
     if group.bucket == NOWHERE:
         block = other = desk.silent(group.number)
-        sums = np.zeros(block.shape[1] + 1, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros((len(SUMS), 0), dtype=np.int64)
+        sums = (
+            np.zeros(block.shape[1] + 1, dtype=np.int64),
+            np.zeros(0, dtype=np.int64),
+            np.zeros((len(SUMS), 0), dtype=np.int64),
+        )
     else:
         block, place = _by_meter(desk, folders, group, WINDOWS)
         other = block

@@ -56,7 +56,9 @@ class Summed:
             edges = np.array([self._edges_of(folder)[k, group : group + 2] for folder in folders])
             heads = [self._head_of(file) for file in files]
             # a chunk whose numbers take more bytes than usual makes all of them take as many
-            whole = np.zeros((int(np.diff(edges).sum()) + 1, heads[0].width), np.result_type(*(head.kind for head in heads)))
+            whole = np.zeros(
+                (int(np.diff(edges).sum()) + 1, heads[0].width), np.result_type(*(head.kind for head in heads))
+            )
             end = 0
             for file, head, (first, last) in zip(files, heads, edges.tolist(), strict=True):
                 lines, end = whole[end : end + last - first], end + last - first

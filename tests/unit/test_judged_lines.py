@@ -111,3 +111,22 @@ def test_a_file_that_ends_early_says_so(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(OSError, match="windows ends early"):
         layout.together([str(file)], 0, Room())
+
+
+def test_words_of_all_kinds_are_read_as_they_were_written(tmp_path: Path) -> None:
+    """One word for all, few that tell something, and numbers of one, two, four and eight bytes, up to their limits."""
+    layout = Layout({"code": pl.Int64, **dict.fromkeys("abcdefg", pl.Int64), "h": pl.Float64}, {})
+    rows, random = 400, np.random.default_rng(1)
+    reach = {"b": 2**7, "c": 2**15, "d": 2**31, "e": 2**63}
+    told = {name: random.integers(-limit, limit, rows) for name, limit in reach.items()}
+    for name, limit in reach.items():
+        told[name][:2] = -limit, limit - 1
+    few = random.random(rows) < 0.1
+    told |= {"a": np.full(rows, MISSING), "f": np.where(few, told["e"], MISSING), "g": np.arange(rows) // 100}
+    told |= {"h": np.where(few, random.random(rows), GONE), "code": np.sort(random.integers(0, 20, rows))}
+    file = str(tmp_path / "windows")
+    layout.write(told, rows, 7, 3, file)
+    assert Path(file).stat().st_size < 8 * rows * 4
+    block = layout.read(file)
+    for name, values in told.items():
+        assert layout.of(block, name).tobytes() == values.tobytes()

@@ -197,12 +197,8 @@ def with_models(rows: pl.DataFrame, fleet: pl.DataFrame) -> pl.DataFrame:
 def places(names: pl.Series, known: pl.Series) -> npt.NDArray[np.int64]:
     """The place of each name among those known, -1 where it is not; names that repeat follow each other and are looked for
     once."""
-    return places_of_runs(names.rle().struct.unnest(), known)
-
-
-def places_of_runs(runs: pl.DataFrame, known: pl.Series) -> npt.NDArray[np.int64]:
-    """The same of names whose runs (``value``, ``len``) are known."""
-    value, length = runs["value"], runs["len"].to_numpy()
+    runs = names.rle().struct
+    value, length = runs.field("value"), runs.field("len").to_numpy()
     if value.equals(known):
         # all of them one after the other, as in most windows of an audit
         return np.repeat(np.arange(len(known)), length)

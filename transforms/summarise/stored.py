@@ -42,9 +42,9 @@ Arrays = Mapping[str, npt.NDArray[np.integer[Any]]]
 def to_arrays(moments: Moments) -> dict[str, npt.NDArray[np.integer[Any]]]:
     """The arrays `SUMS` and `ROWS`."""
     cells = moments.cells
-    *sums, reach = _packed(cells.cell, cells.sums, *_room(len(cells.cell), *_NARROW), True)
+    *sums, reach = _packed(cells.cell, cells.sums, True, *_room(len(cells.cell), *_NARROW))
     if (reach > _REACH).any():
-        *sums, _ = _packed(cells.cell, cells.sums, *_room(len(cells.cell), *(np.int64,) * 4), False)
+        *sums, _ = _packed(cells.cell, cells.sums, False, *_room(len(cells.cell), *(np.int64,) * 4))
     rows, band = len(cells.first) - 1, [moments.total(name, slice(1, BINS)) for name in _BAND]
     extremes = [moments.by_bin(name) for name in ("x_min", "y_min", "x_max", "y_max")]
     *told, fits = _of_rows(cells.first, *band, *extremes, *_room_of_rows(rows, np.uint8, np.int32))
@@ -103,13 +103,13 @@ def _room(cells: int, of_cell: Any, of_flow: Any, of_square: Any, of_high: Any) 
     return np.empty((cells, 2), of_cell), np.empty((cells, 2), of_flow), squares, high
 
 
-def _room_of_rows(rows: int, of_count: Any, of_flow: Any) -> tuple[Any, Any]:
-    return np.empty((rows, 2 + len(_BAND)), of_count), np.empty((rows * _PAIRS + 1, 2), of_flow)
+def _room_of_rows(rows: int, of_count: Any, of_flow: Any) -> list[Any]:
+    return [np.empty((rows, 2 + len(_BAND)), of_count), np.empty((rows * _PAIRS + 1, 2), of_flow)]
 
 
 @compiled
 def _packed(
-    cell: Ints, sums: Ints, number: Any, flows: Any, squares: Any, high: Any, halved: bool
+    cell: Ints, sums: Ints, halved: bool, number: Any, flows: Any, squares: Any, high: Any
 ) -> tuple[Any, Any, Any, Any, Ints]:
     """Fill the arrays of all cells, in whatever types they are, squares as two words or as one; returns them and what bits there
     are in the numbers of cells, counts, sums of flows and squares."""
@@ -188,7 +188,7 @@ def _put_extremes(told: Any, extremes: Any, x_min: Ints, y_min: Ints, x_max: Int
 def _whole(number: Any, flows: Any, squares: Any, high: Any) -> tuple[Ints, Ints]:
     """The numbers and all sums of cells."""
     cell, sums = np.empty(len(number), np.int64), np.empty((len(number), 6), np.int64)
-    several, wide = 0, 0
+    several, wide = np.int64(0), np.int64(0)
     for k in range(len(number)):
         n, x, y = np.int64(number[k, 1]), np.int64(flows[k, 0]), np.int64(flows[k, 1])
         many, large = n > 1, number[k, 0] & 1
@@ -203,7 +203,7 @@ def _whole(number: Any, flows: Any, squares: Any, high: Any) -> tuple[Ints, Ints
 
 
 @compiled
-def _square(low: Any, high: Any, large: int) -> int:
+def _square(low: Any, high: Any, large: int) -> Any:
     return np.int64(low) | ((np.int64(high) * large) << 32)
 
 
