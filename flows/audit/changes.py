@@ -41,6 +41,8 @@ def _exchanged(new: Mapping[str, datetime], windows: Sequence[Window]) -> Iterab
 
 def within(changes: pl.DataFrame, begin: datetime, length: timedelta, count: int) -> pl.DataFrame:
     """The last change of each meter in each of some consecutive windows: ``feature_code``, ``window``, ``since``."""
+    if changes.is_empty():
+        return changes.select("feature_code", pl.lit(0, pl.Int32).alias("window"), "since")
     length_us = int(length.total_seconds()) * 1_000_000
     begin_us = int(begin.timestamp()) * 1_000_000
     number = (pl.col("since").dt.epoch("us") - begin_us) // length_us

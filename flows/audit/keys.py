@@ -182,7 +182,9 @@ def _conflicts(lake: Lake, chunk: Chunk) -> pl.DataFrame:
 
 
 def _add(digest: hashlib._Hash, frame: pl.DataFrame) -> None:
-    digest.update(_text(frame.sort(frame.columns, nulls_last=False)))
+    """Add all that a frame says to a digest; its names stand before it, so that frames without rows need not be told."""
+    if frame.height:
+        digest.update(_text(frame.sort(frame.columns, nulls_last=False)))
 
 
 def _text(frame: pl.DataFrame) -> bytes:
