@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from flows.audit.judged import fill
+from flows.audit.judged import Room, fill
 from transforms.fit.lines import Ints
 from transforms.summarise.stored import SUMS, Arrays, begins, binned
 
@@ -33,6 +33,7 @@ class Summed:
     def __init__(self) -> None:
         self._edges: dict[str, Ints] = {}
         self._heads: dict[str, _Head] = {}
+        self._room = Room()
 
     @staticmethod
     def write_edges(code: Ints, arrays: Arrays, groups: int, size: int, folder: str) -> None:
@@ -41,7 +42,7 @@ class Summed:
         np.save(f"{folder}/{EDGES}", begins(arrays, rows))
 
     def together(self, folders: Sequence[str], group: int, counts: Ints, place: Ints) -> tuple[Ints, Ints, Ints]:
-        """One group's sums in all its chunks, as `transforms.summarise.stored.binned` returns them.
+        """One group's sums in all its chunks, as `transforms.summarise.stored.binned` returns them, until another's are read.
 
         Parameters
         ----------
@@ -67,7 +68,7 @@ class Summed:
                 if some is not lines:
                     lines[:] = some
             arrays[name] = whole
-        return binned(counts, place, arrays)
+        return binned(counts, place, arrays, self._room.words)
 
     def _edges_of(self, folder: str) -> Ints:
         if folder not in self._edges:

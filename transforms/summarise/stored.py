@@ -8,7 +8,7 @@ and all in 64 bits in a chunk where they do not fit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -76,7 +76,12 @@ def begins(arrays: Arrays, rows: Ints) -> Ints:
     return _begins(arrays["cells"], first[rows])
 
 
-def binned(counts: Ints, place: Ints, sums: Arrays) -> tuple[Ints, Ints, Ints]:
+def binned(
+    counts: Ints,
+    place: Ints,
+    sums: Arrays,
+    words: Callable[[int], Ints] = lambda count: np.empty(count, dtype=np.int64),
+) -> tuple[Ints, Ints, Ints]:
     """Sums by flow bin over the parts of windows, of those bins that hold pairs.
 
     Parameters
@@ -87,14 +92,18 @@ def binned(counts: Ints, place: Ints, sums: Arrays) -> tuple[Ints, Ints, Ints]:
         Where each row stands in what is returned.
     sums
         The arrays `SUMS`.
+    words
+        Gives memory for the sums, so many numbers.
 
     Returns
     -------
     first, bin, sums
         Where the bins of each row begin, (rows + 1,); which they are, (bins,); and their sums, (6, bins).
     """
-    number, flows, squares, high = (sums[name] for name in SUMS)
-    return _binned(counts, place, number, flows, squares, high)
+    begins, seen, first = _bins(counts, place, sums["cells"])
+    found, which = words(6 * int(first[-1])).reshape(6, -1), np.empty(int(first[-1]), dtype=np.int64)
+    _add_up(begins, seen, sums["cells"], sums["flows"], sums["squares"], sums["high"], which, found)
+    return first, which, found
 
 
 def _room(cells: int, of_cell: Any, of_flow: Any, of_square: Any, of_high: Any) -> tuple[Any, ...]:
@@ -220,9 +229,10 @@ def _begins(number: Any, first: Ints) -> Ints:
 
 
 @compiled
-def _binned(counts: Ints, place: Ints, number: Any, flows: Any, squares: Any, high: Any) -> tuple[Ints, Ints, Ints]:
+def _bins(counts: Ints, place: Ints, number: Any) -> tuple[Ints, Ints, Ints]:
+    """Of each row, by its place: where it begins in `SUMS`, and where its cells end; which bins hold pairs, a bit each; and where
+    these begin among those of all rows, and one more."""
     rows = len(counts)
-    # of each row, by its place: where it begins in the arrays, and which bins hold pairs
     begins, seen, first = np.empty((rows, 4), np.int64), np.empty(rows, np.int64), np.zeros(rows + 1, np.int64)
     k, several, wide = 0, 0, 0
     for row in range(rows):
@@ -238,10 +248,16 @@ def _binned(counts: Ints, place: Ints, number: Any, flows: Any, squares: Any, hi
         first[row + 1] = first[row]
         for of_bin in range(BINS):
             first[row + 1] += (seen[row] >> of_bin) & 1
-    # what is written is more than what is read, and so is written in the order in which it stands
-    which, sums = np.empty(first[-1], np.int64), np.empty((6, first[-1]), np.int64)
+    return begins, seen, first
+
+
+@compiled
+def _add_up(
+    begins: Ints, seen: Ints, number: Any, flows: Any, squares: Any, high: Any, which: Ints, sums: Ints
+) -> None:
+    """Fill in the bins of all rows and their sums: more than what is read, and so in the order in which it stands."""
     of_bins, end = np.zeros((BINS, 6), np.int64), 0
-    for row in range(rows):
+    for row in range(len(seen)):
         several, wide = begins[row, 1], begins[row, 2]
         for k in range(begins[row, 0], begins[row, 3]):
             n, x, y = np.int64(number[k, 1]), np.int64(flows[k, 0]), np.int64(flows[k, 1])
@@ -265,4 +281,3 @@ def _binned(counts: Ints, place: Ints, number: Any, flows: Any, squares: Any, hi
                     sums[what, end] = of_bins[of_bin, what]
                     of_bins[of_bin, what] = 0
                 end += 1
-    return first, which, sums
