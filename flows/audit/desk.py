@@ -19,7 +19,7 @@ from flows.audit.changes import changes_of, within
 from flows.audit.home import Home, set_changed_aside
 from flows.audit.judged import Block, Layout, Room, binned
 from flows.audit.keys import Keys
-from flows.audit.plan import GROUP, Setting
+from flows.audit.plan import Setting
 from flows.audit.store import Store
 from flows.audit.tables import arrow_of
 from flows.window import instants_of
@@ -119,7 +119,7 @@ class Desk:
 
     def groups(self, bucket: int) -> int:
         """How many groups the meters of a bucket make."""
-        return -(-len(self.codes(bucket)) // GROUP)
+        return -(-len(self.codes(bucket)) // self.setting.group)
 
     def judge(self, chunk: Chunk) -> Done:
         """Judge the windows of a chunk into the work folder; what stands there already is left."""
@@ -176,13 +176,14 @@ class Desk:
             was_changed[meters[meters >= 0], changed["window"].to_numpy()[meters >= 0]] = True
             set_changed_aside(told, was_changed[code, window])
         block = self.windows.block(told | {"code": code, "window": window + self._first(chunk)}, len(code))
-        self.windows.write(block, self.groups(chunk.bucket), GROUP, str(file))
+        self.windows.write(block, self.groups(chunk.bucket), self.setting.group, str(file))
         return judged.second
 
     def silent(self, number: int) -> Block:
         """The windows of one group of the registered meters of which the lake knows nothing."""
         setting = self.setting
-        meters = np.arange(number * GROUP, min((number + 1) * GROUP, len(self.codes(NOWHERE))))
+        first = number * setting.group
+        meters = np.arange(first, min(first + setting.group, len(self.codes(NOWHERE))))
         code, window = np.repeat(meters, len(setting.windows)), np.tile(np.arange(len(setting.windows)), len(meters))
         told = nothing_said(len(code))
         length_us = int(setting.length.total_seconds()) * 1_000_000
@@ -196,7 +197,7 @@ class Desk:
         window = rows["window"].to_numpy()[paired] + self._first(chunk)
         interval_us = rows["interval_us"].fill_null(0).to_numpy()[paired]
         block = binned(code, window, interval_us, moments.cells)
-        self.binned.write(block, self.groups(chunk.bucket), GROUP, str(file))
+        self.binned.write(block, self.groups(chunk.bucket), self.setting.group, str(file))
 
     def _codes_of(self, chunk: Chunk, rows: pl.DataFrame) -> npt.NDArray[np.int64]:
         """The numbers of the rows' meters; of the same rows they are looked up once."""

@@ -24,7 +24,7 @@ _PACKED = frozenset(
     ("window_start", "window_end", "n_pairs", "n_flowing", "coverage", "lag_s", "changed_at", "dead_share", "pairs_needed",
      "reference_uncertainty")
 )  # fmt: skip
-#: numbers that come of readings in whole steps, so that few of them differ: a dictionary makes them smaller than LZ4, in less time
+#: numbers that come of readings in whole steps, of which few differ: a dictionary makes them smaller than LZ4, and sooner
 _STEPWISE = frozenset(("mean_diff_lph", "share_in_band", "q_min_lph", "q_max_lph", "meter_volume_l"))
 #: where they are not in steps after all, they are written as they are once a dictionary is as large as this [bytes]
 _LARGEST_DICTIONARY = 256 * 1024

@@ -32,7 +32,8 @@ def summary(
     meters, regimes, fleet : DataFrame
         `AUDIT_METERS`, `REGIMES` and `AUDIT_FLEET` of the whole audit.
     volumes : DataFrame, optional
-        From `calibration_volumes`, sorted as for `fleet_groups`; without them intervals of totals are the widest possible, see `fleet_groups`.
+        From `calibration_volumes`, sorted by ``calibrated_on`` and ``feature_code``; without them intervals of totals are the
+        widest possible, see `fleet_groups`.
     shared : float
         See `total_half_width`.
 
