@@ -22,7 +22,7 @@ WINDOWS_FILE = "windows.parquet"
 #: columns in which LZ4 finds much that repeats; in what is worked out of many readings it finds little, and takes time
 _PACKED = frozenset(
     ("window_start", "window_end", "n_pairs", "n_flowing", "coverage", "lag_s", "changed_at", "dead_share", "pairs_needed",
-     "reference_uncertainty")
+     "reference_uncertainty", "volume_l")
 )  # fmt: skip
 #: numbers that come of readings in whole steps, of which few differ: a dictionary makes them smaller than LZ4, and sooner
 _STEPWISE = frozenset(("mean_diff_lph", "share_in_band", "q_min_lph", "q_max_lph", "meter_volume_l"))
