@@ -18,6 +18,7 @@ from transforms.summarise.moments import BINS
 
 #: sums of a cell, in the order of `Cells.sums`
 SUMS = ("n", "sx", "sy", "sxx", "sxy", "syy")
+_MANY = len(SUMS)
 #: terms of a score, in the order of `Scores.terms`
 TERMS = SUMS[:-1]
 
@@ -126,7 +127,7 @@ def added_up(cells: Cells, group_of: Ints, groups: int) -> Sums:
 def _added_up(
     first: Ints, of_bin: Ints, sums: Ints, interval_s: Floats, group_of: Ints, groups: int
 ) -> tuple[Ints, Floats, Ints]:
-    found = np.zeros((groups, BINS, len(sums)), dtype=np.int64)
+    found = np.zeros((groups, BINS, _MANY), dtype=np.int64)
     volume = np.zeros((BINS, groups))
     windows = np.zeros(groups, dtype=np.int64)
     for window in range(len(group_of)):
@@ -136,7 +137,7 @@ def _added_up(
         windows[group] += 1
         for cell in range(begin, end):
             b = of_bin[cell]
-            for k in range(len(sums)):
+            for k in range(_MANY):
                 found[group, b, k] += sums[k, cell]
             volume[b, group] += sums[1, cell] * interval_s[cell]
     return found, volume, windows
