@@ -19,7 +19,7 @@ from flows.audit.changes import changes_of, within
 from flows.audit.home import Home, set_changed_aside
 from flows.audit.judged import Block, Layout, Room
 from flows.audit.keys import Keys
-from flows.audit.plan import GROUP, Setting
+from flows.audit.plan import Setting
 from flows.audit.store import Kept, Store
 from flows.audit.summed import Summed
 from flows.audit.tables import arrow_of
@@ -136,7 +136,7 @@ class Desk:
 
     def groups(self, bucket: int) -> int:
         """How many groups the meters of a bucket make."""
-        return -(-len(self.codes(bucket)) // GROUP)
+        return -(-len(self.codes(bucket)) // self.setting.group)
 
     def judge(self, chunk: Chunk) -> Done:
         """Judge the windows of a chunk into the work folder; what stands there already is left."""
@@ -167,7 +167,7 @@ class Desk:
             self._write(chunk, kept, other, changed, draft / OTHER)
         code = self._codes_of.places(kept.runs["feature_code"], self.home(chunk.bucket).codes)
         paired = code[kept.rows["meter_no"].is_not_null().to_numpy()]
-        self.summed.write_edges(paired, kept.arrays, self.groups(chunk.bucket), GROUP, str(draft))
+        self.summed.write_edges(paired, kept.arrays, self.groups(chunk.bucket), self.setting.group, str(draft))
         self.store.lend(key, kept.arrays, draft)
         draft.rename(target)
         return Done(read=read, rows=kept.rows.height)
@@ -198,12 +198,13 @@ class Desk:
             was_changed[meters[meters >= 0], changed["window"].to_numpy()[meters >= 0]] = True
             set_changed_aside(told, was_changed[code, window])
         told |= {"code": code, "window": window + self._first(chunk)}
-        self.windows.write(told, len(code), self.groups(chunk.bucket), GROUP, str(file))
+        self.windows.write(told, len(code), self.groups(chunk.bucket), self.setting.group, str(file))
 
     def silent(self, number: int) -> Block:
         """The windows of one group of the registered meters of which the lake knows nothing."""
         setting = self.setting
-        meters = np.arange(number * GROUP, min((number + 1) * GROUP, len(self.codes(NOWHERE))))
+        first = number * setting.group
+        meters = np.arange(first, min(first + setting.group, len(self.codes(NOWHERE))))
         code, window = np.repeat(meters, len(setting.windows)), np.tile(np.arange(len(setting.windows)), len(meters))
         told = nothing_said(len(code))
         length_us = int(setting.length.total_seconds()) * 1_000_000
