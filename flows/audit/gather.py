@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from flows.audit.desk import NOWHERE, OTHER, WINDOWS, Desk, folder_of
 from flows.audit.judged import Block
-from transforms.audit import COMPARED, LISTED, SUMS, Told
+from transforms.audit import COMPARED, LISTED, SUMS, Cells, Told
 from transforms.fit.lines import Ints
 from transforms.match.span import Chunk
 
@@ -79,18 +79,11 @@ def _told(desk: Desk, block: Block, sums: tuple[Ints, Ints, Ints], bucket: int) 
     number[codes] = np.arange(len(codes))
     windows = desk.columns(desk.windows, block, bucket, LISTED)
     first, of_bin, summed = sums
-    row = np.repeat(np.arange(len(code)), np.diff(first))
-    interval_s = desk.windows.of(block, "interval_us") / 1e6
+    interval_s = np.repeat(desk.windows.of(block, "interval_us") / 1e6, np.diff(first))
     return Told(
         codes=desk.home(bucket).codes.gather(codes),
         meter=number[code],
         windows={name: values for name, (values, _) in windows.items()},
         flowmeters=desk.windows.words["flowmeter_id"],
-        moments={
-            "code": code[row],
-            "window": desk.windows.of(block, "window")[row],
-            "bin": of_bin,
-            "interval_s": interval_s[row],
-            "sums": summed,
-        },
+        cells=Cells(first, of_bin, summed, interval_s),
     )

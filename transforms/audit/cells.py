@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from transforms.audit.series import Bools, Floats, Ints
+from transforms.audit.series import Floats, Ints
 from transforms.compiled import compiled
-from transforms.judge.columns import Columns
 from transforms.summarise.moments import BINS
 
 #: sums of a cell, in the order of `Cells.sums`
@@ -56,39 +55,6 @@ class Scores:
 
     terms: Floats
     weight: Floats
-
-
-def located(moments: Columns, windows: Columns) -> Cells:
-    """Find the rows of moments of each window; rows of windows that are not there are left out.
-
-    Parameters
-    ----------
-    moments, windows
-        See `transforms.audit.listed.Told`.
-    """
-    first, there = _found(moments["code"], moments["window"], windows["code"], windows["window"])
-    of_bin, sums, interval = moments["bin"], moments["sums"], moments["interval_s"]
-    if first[-1] < len(there):
-        of_bin, sums, interval = of_bin[there], sums[:, there], interval[there]
-    return Cells(first, of_bin, np.ascontiguousarray(sums), interval)
-
-
-@compiled
-def _found(cell_code: Ints, cell_window: Ints, code: Ints, window: Ints) -> tuple[Ints, Bools]:
-    """Where the rows of each window begin once those of no window are gone, and which stay; both stand in the order of both
-    numbers."""
-    first, there = np.zeros(len(code) + 1, dtype=np.int64), np.zeros(len(cell_code), dtype=np.bool_)
-    row, count = 0, 0
-    for k in range(len(code)):
-        first[k] = count
-        while row < len(cell_code) and (
-            cell_code[row] < code[k] or (cell_code[row] == code[k] and cell_window[row] <= window[k])
-        ):
-            there[row] = cell_code[row] == code[k] and cell_window[row] == window[k]
-            count += there[row]
-            row += 1
-    first[len(code)] = count
-    return first, there
 
 
 def random_variance(cells: Cells, meter: Ints, meters: pl.DataFrame, repeatability: float) -> Floats:
@@ -214,4 +180,4 @@ def _add_square(products: Floats, group: int, score: Floats) -> None:
         products[group, len(score)] += score[0] * score[1]
 
 
-__all__ = ["SUMS", "TERMS", "Cells", "Scores", "Sums", "added_up", "clustered", "located", "random_variance"]
+__all__ = ["SUMS", "TERMS", "Cells", "Scores", "Sums", "added_up", "clustered", "random_variance"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from transforms.audit.cells import Cells, Sums, added_up, located, random_variance
+from transforms.audit.cells import Cells, Sums, added_up, random_variance
 from transforms.audit.series import Bools, Floats, Ints
 from transforms.compiled import compiled
 from transforms.judge.columns import MISSING, Columns
@@ -35,7 +35,7 @@ LEAST_FLOWING = 3
 NEVER = MISSING
 #: columns of the windows that the statistics ask for
 COLUMNS = (
-    "code", "window", "window_start", "window_end", "changed_at", "verdict", "form", "reason", "n_flowing", "flowmeter_id",
+    "window_start", "window_end", "changed_at", "verdict", "form", "reason", "n_flowing", "flowmeter_id",
     "calibrated_on", "error", "error_se", "reference_uncertainty", "volume_l", "meter_volume_l",
 )  # fmt: skip
 
@@ -51,20 +51,18 @@ class Told:
     meter
         Number of each window's meter. Windows stand in the order of meter and time.
     windows
-        `COLUMNS` of the windows by number (`transforms.judge.columns`); ``code`` and ``window`` are those of the meter and of
-        the window, in any numbering that rises.
+        `COLUMNS` of the windows by number (`transforms.judge.columns`).
     flowmeters
         The words of ``flowmeter_id``.
-    moments
-        Moments by flow bin in the order of meter, time and bin: ``code``, ``window``, ``bin``, ``interval_s``, and ``sums``
-        (`transforms.audit.cells.SUMS`), shape (6, rows). Those of windows that are not there are left out.
+    cells
+        Their moments by flow bin.
     """
 
     codes: pl.Series
     meter: Ints
     windows: Columns
     flowmeters: pl.Series
-    moments: Columns
+    cells: Cells
 
 
 @dataclass(frozen=True)
@@ -147,7 +145,7 @@ def listed(told: Told, fleet: pl.DataFrame, policy: Policy, changes: pl.DataFram
     calibration, calibrated_on, flowmeter = _calibrations(windows["flowmeter_id"], windows["calibrated_on"], told)
     meters = pl.DataFrame({"feature_code": told.codes, "flowmeter_id": flowmeter})
     meters = meters.join(fleet, on="feature_code", how="left", maintain_order="left")
-    cells = located(told.moments, windows)
+    cells = told.cells
     return Listed(
         meters=meters,
         meter=meter,
