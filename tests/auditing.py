@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from transforms.audit import LISTED, SUMS, Told
+from transforms.audit import LISTED, SUMS, Cells, Told
 from transforms.audit.listed import listed
 from transforms.audit.regimes import find_regimes
 from transforms.audit.series import Floats, Ints, Series
@@ -103,7 +103,6 @@ def told_of(windows: pl.DataFrame, moments: pl.DataFrame) -> Told:
     codes = windows["feature_code"].unique().sort()
     flowmeters = windows["flowmeter_id"].drop_nulls().unique().sort()
     words = {**{name: pl.Series(some) for name, some in WORDS.items()}, "flowmeter_id": flowmeters}
-    moments = moments.filter(pl.col("feature_code").is_in(codes.implode())).sort("feature_code", "window_start", "bin")
 
     def numbers(column: pl.Series, names: pl.Series) -> Ints:
         return column.replace_strict(names, np.arange(len(names)), default=NONE, return_dtype=pl.Int64).to_numpy()
@@ -116,15 +115,21 @@ def told_of(windows: pl.DataFrame, moments: pl.DataFrame) -> Told:
         return column.to_physical().cast(pl.Int64).fill_null(MISSING).to_numpy()
 
     def placed(frame: pl.DataFrame, names: Sequence[str]) -> Columns:
-        told = {name: plain(frame[name]) for name in names if name in frame.columns}
-        return told | {"code": numbers(frame["feature_code"], codes), "window": plain(frame["window_start"])}
+        return {name: plain(frame[name]) for name in names if name in frame.columns}
 
+    rows = windows.select("feature_code", "window_start").with_row_index("row")
+    moments = moments.join(rows, on=["feature_code", "window_start"]).sort("row", "bin")
     return Told(
         codes=codes,
         meter=numbers(windows["feature_code"], codes),
         windows=placed(windows, LISTED),
         flowmeters=flowmeters,
-        moments=placed(moments, ("bin", "interval_s")) | {"sums": moments.select(SUMS).to_numpy().T.copy()},
+        cells=Cells(
+            first=np.searchsorted(moments["row"].to_numpy(), np.arange(windows.height + 1)),
+            bin=plain(moments["bin"]),
+            sums=moments.select(SUMS).to_numpy().T.copy(),
+            interval_s=plain(moments["interval_s"]),
+        ),
     )
 
 

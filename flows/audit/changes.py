@@ -41,7 +41,10 @@ def _exchanged(new: Mapping[str, datetime], windows: Sequence[Window]) -> Iterab
 
 def within(changes: pl.DataFrame, begin: datetime, length: timedelta, count: int) -> pl.DataFrame:
     """The last change of each meter in each of some consecutive windows: ``feature_code``, ``window``, ``since``."""
+    if changes.is_empty():
+        return changes.select("feature_code", pl.lit(0, pl.Int32).alias("window"), "since")
     length_us = int(length.total_seconds()) * 1_000_000
-    number = (pl.col("since") - pl.lit(begin).cast(UTC_US)).dt.total_microseconds() // length_us
+    begin_us = int(begin.timestamp()) * 1_000_000
+    number = (pl.col("since").dt.epoch("us") - begin_us) // length_us
     placed = changes.with_columns(window=number.cast(pl.Int32)).filter(pl.col("window").is_between(0, count - 1))
     return placed.group_by("feature_code", "window").agg(pl.col("since").max()).sort("feature_code", "window")

@@ -17,15 +17,16 @@ import pyarrow as pa
 
 from flows.audit.changes import changes_of, within
 from flows.audit.home import Home, set_changed_aside
-from flows.audit.judged import Block, Layout, Room, binned
+from flows.audit.judged import Block, Layout, Room
 from flows.audit.keys import Keys
-from flows.audit.plan import GROUP, Setting
-from flows.audit.store import Store
+from flows.audit.plan import Setting
+from flows.audit.store import Kept, Store
+from flows.audit.summed import Summed
 from flows.audit.tables import arrow_of
 from flows.registered import instants_of
 from transforms.fleet import fleet_table
 from transforms.judge.columns import series_of
-from transforms.judge.many import JUDGED_WINDOWS, Calibrations, judge_windows, nothing_said, places
+from transforms.judge.many import JUDGED_WINDOWS, Calibrations, JudgedRows, judge_windows, nothing_said, places
 from transforms.judge.second_look import Look, SecondLook
 from transforms.judge.words import WORDS
 from transforms.lake import Lake
@@ -33,12 +34,12 @@ from transforms.match import CHANGED, Parties, claims
 from transforms.match.span import Chunk
 from transforms.policy import Policy
 from transforms.registry import Registry, load_registry
-from transforms.schemas import AUDIT_MOMENTS, AUDIT_WINDOWS
+from transforms.schemas import AUDIT_WINDOWS
 from transforms.summarise.moments import Moments
 from transforms.summarise.span import summarise_chunk
 
-#: names of a chunk's files in the work folder: windows judged by the policy, by the other one, and moments by flow bin
-WINDOWS, OTHER, BINNED = "windows", "other", "bins"
+#: names of a chunk's files in the work folder: windows judged by the policy, and by the other one
+WINDOWS, OTHER = "windows", "other"
 #: columns that follow from a row's meter and window
 FOLLOWING = ("feature_code", "model", "window_start", "window_end")
 #: stands for the bucket of registered meters of which the lake knows nothing
@@ -53,6 +54,21 @@ class Done:
     rows: int
 
 
+class Numbered:
+    """Names by their place among those known, looked up anew only where they are not those of the last time: the meters of a
+    chunk mostly are those of the chunk before."""
+
+    def __init__(self) -> None:
+        self._known, self._names = pl.Series(dtype=pl.String), pl.Series(dtype=pl.String)
+        self._places = np.zeros(0, dtype=np.int64)
+
+    def places(self, runs: pl.DataFrame, known: pl.Series) -> npt.NDArray[np.int64]:
+        """As `transforms.judge.many.places`, of names whose runs (``value``, ``len``) are known."""
+        if known is not self._known or not runs["value"].equals(self._names):
+            self._known, self._names, self._places = known, runs["value"], places(runs["value"], known)
+        return np.repeat(self._places, runs["len"].to_numpy())
+
+
 class Desk:
     """Judges chunks of one audit. Everything it loads is the same in every process."""
 
@@ -63,8 +79,9 @@ class Desk:
         self._codes: dict[int, list[str]] = {}
         self._calibrations: dict[str, Calibrations | None] = {}
         self._homes: dict[int, Home] = {}
-        self.rooms = {name: Room() for name in (WINDOWS, OTHER, BINNED)}
-        self._numbered = pl.DataFrame(), np.zeros(0, dtype=np.int64)
+        self.rooms = {name: Room() for name in (WINDOWS, OTHER)}
+        self.summed = Summed()
+        self._codes_of, self._flowmeters_of = Numbered(), Numbered()
         self.store = Store(setting.workspace.cache / "audit" / "summaries")
         self.keys = Keys(self.lake, self.registry.flowmeters, setting.policy)
 
@@ -119,7 +136,7 @@ class Desk:
 
     def groups(self, bucket: int) -> int:
         """How many groups the meters of a bucket make."""
-        return -(-len(self.codes(bucket)) // GROUP)
+        return -(-len(self.codes(bucket)) // self.setting.group)
 
     def judge(self, chunk: Chunk) -> Done:
         """Judge the windows of a chunk into the work folder; what stands there already is left."""
@@ -134,40 +151,45 @@ class Desk:
         draft = target.with_suffix(".part")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
-        source: Look | SecondLook
-        if kept is not None:
-            rows, moments, source = kept.rows, kept.moments, kept.second
-            second = self._write(chunk, rows, moments, policy, source, changed, draft / f"{WINDOWS}")
-        else:
+        read = kept is None
+        if kept is None:
             scratch = draft / "scratch"
-            scratch.mkdir()
             summary = summarise_chunk(self.lake, chunk, near.parties, changed, scratch, parts=policy.window.parts)
-            rows, moments = summary.rows, summary.moments
-            second = self._write(chunk, rows, moments, policy, summary.samples.look, changed, draft / f"{WINDOWS}")
-            shutil.rmtree(scratch)
-            self.store.put(key, look, rows, moments, second)
+            rows, moments, samples = summary.rows, summary.moments, summary.samples.look
+            judged = self._judged(chunk, rows, moments, policy, samples)
+            shutil.rmtree(scratch, ignore_errors=True)
+            kept = self.store.put(key, look, rows, moments, judged.second)
+        else:
+            judged = self._judged(chunk, kept.rows, kept.moments, policy, kept.second)
+        self._write(chunk, kept, judged, changed, draft / WINDOWS)
         if setting.what_if is not None:
-            self._write(chunk, rows, moments, setting.what_if, second, changed, draft / f"{OTHER}")
-        self._write_bins(chunk, rows, moments, draft / f"{BINNED}")
+            other = self._judged(chunk, kept.rows, kept.moments, setting.what_if, kept.second)
+            self._write(chunk, kept, other, changed, draft / OTHER)
+        code = self._codes_of.places(kept.runs["feature_code"], self.home(chunk.bucket).codes)
+        paired = code[kept.rows["meter_no"].is_not_null().to_numpy()]
+        self.summed.write_edges(paired, kept.arrays, self.groups(chunk.bucket), self.setting.group, str(draft))
+        self.store.lend(key, kept.arrays, draft)
         draft.rename(target)
-        return Done(read=kept is None, rows=rows.height)
+        return Done(read=read, rows=kept.rows.height)
 
-    def _write(
-        self,
-        chunk: Chunk,
-        rows: pl.DataFrame,
-        moments: Moments,
-        policy: Policy,
-        look: Look | SecondLook,
-        changed: pl.DataFrame,
-        file: Path,
-    ) -> SecondLook:
+    def _judged(
+        self, chunk: Chunk, rows: pl.DataFrame, moments: Moments, policy: Policy, look: Look | SecondLook
+    ) -> JudgedRows:
         windows = [chunk.window(number) for number in range(chunk.windows)]
-        home, own = self.home(chunk.bucket), self.parties[chunk.bucket]
-        known = rows, moments, own.fleet, self.calibrations(policy), policy, windows, look
-        judged = judge_windows(*known, extras=self.setting.what_if is not None)
-        code, window = self._codes_of(chunk, rows), rows["window"].to_numpy().astype(np.int64)
-        told = judged.columns | {"flowmeter_id": places(rows["flowmeter_id"], self.windows.words["flowmeter_id"])}
+        known = rows, moments, self.parties[chunk.bucket].fleet, self.calibrations(policy), policy, windows, look
+        return judge_windows(*known, extras=self.setting.what_if is not None)
+
+    def _write(self, chunk: Chunk, kept: Kept, judged: JudgedRows, changed: pl.DataFrame, file: Path) -> None:
+        home, rows = self.home(chunk.bucket), kept.rows
+        code = self._codes_of.places(kept.runs["feature_code"], home.codes)
+        window = rows["window"].to_numpy().astype(np.int64)
+        cells = np.zeros(rows.height, dtype=np.int64)
+        cells[rows["meter_no"].is_not_null().to_numpy()] = kept.arrays["told"][:, 0]
+        told = judged.columns | {
+            "flowmeter_id": self._flowmeters_of.places(kept.runs["flowmeter_id"], self.windows.words["flowmeter_id"]),
+            "cells": cells,
+            "interval_us": rows["interval_us"].fill_null(0).to_numpy(),
+        }
         told, code, window = home.with_silent(told, code, window, chunk.windows)
         home.set_absent_aside(told, code, chunk.start_us + window * chunk.window_us, chunk.window_us)
         if changed.height:
@@ -175,34 +197,21 @@ class Desk:
             meters = places(changed["feature_code"], home.codes)
             was_changed[meters[meters >= 0], changed["window"].to_numpy()[meters >= 0]] = True
             set_changed_aside(told, was_changed[code, window])
-        block = self.windows.block(told | {"code": code, "window": window + self._first(chunk)}, len(code))
-        self.windows.write(block, self.groups(chunk.bucket), GROUP, str(file))
-        return judged.second
+        told |= {"code": code, "window": window + self._first(chunk)}
+        self.windows.write(told, len(code), self.groups(chunk.bucket), self.setting.group, str(file))
 
     def silent(self, number: int) -> Block:
         """The windows of one group of the registered meters of which the lake knows nothing."""
         setting = self.setting
-        meters = np.arange(number * GROUP, min((number + 1) * GROUP, len(self.codes(NOWHERE))))
+        first = number * setting.group
+        meters = np.arange(first, min(first + setting.group, len(self.codes(NOWHERE))))
         code, window = np.repeat(meters, len(setting.windows)), np.tile(np.arange(len(setting.windows)), len(meters))
         told = nothing_said(len(code))
         length_us = int(setting.length.total_seconds()) * 1_000_000
         start_us = int(setting.begin.timestamp()) * 1_000_000 + window * length_us
         self.home(NOWHERE).set_absent_aside(told, code, start_us, length_us)
-        return self.windows.block(told | {"code": code, "window": window}, len(code))
-
-    def _write_bins(self, chunk: Chunk, rows: pl.DataFrame, moments: Moments, file: Path) -> None:
-        paired = rows["meter_no"].is_not_null().to_numpy()
-        code = self._codes_of(chunk, rows)[paired]
-        window = rows["window"].to_numpy()[paired] + self._first(chunk)
-        interval_us = rows["interval_us"].fill_null(0).to_numpy()[paired]
-        block = binned(code, window, interval_us, moments.cells)
-        self.binned.write(block, self.groups(chunk.bucket), GROUP, str(file))
-
-    def _codes_of(self, chunk: Chunk, rows: pl.DataFrame) -> npt.NDArray[np.int64]:
-        """The numbers of the rows' meters; of the same rows they are looked up once."""
-        if self._numbered[0] is not rows:
-            self._numbered = rows, places(rows["feature_code"], self.home(chunk.bucket).codes)
-        return self._numbered[1]
+        told |= {"code": code, "window": window, "cells": np.zeros(len(code), dtype=np.int64)}
+        return self.windows.block(told, len(code))
 
     def _first(self, chunk: Chunk) -> int:
         """The number of a chunk's first window among those of the audit."""
@@ -215,19 +224,14 @@ class Desk:
         kept = {name: kind for name, kind in columns.items() if name not in FOLLOWING}
         ids = pl.concat([own.claims["flowmeter_id"] for own in self.parties]).drop_nulls().unique().sort().to_list()
         pooled = {f"pooled_{name}": some for name, some in WORDS.items()}
-        return Layout({"code": pl.Int64, "window": pl.Int64, **kept}, {**WORDS, **pooled, "flowmeter_id": ids})
-
-    @cached_property
-    def binned(self) -> Layout:
-        """How moments by flow bin are written."""
-        kept = {name: kind for name, kind in AUDIT_MOMENTS.items() if name not in FOLLOWING}
-        return Layout({"code": pl.Int64, "window": pl.Int64, **kept}, {})
+        # and what finds the sums of a row among those of its group
+        found_by = dict.fromkeys(("code", "window", "cells", "interval_us"), pl.Int64)
+        return Layout({**found_by, **kept}, {**WORDS, **pooled, "flowmeter_id": ids})
 
     def told(self, layout: Layout, block: Block, bucket: int, names: Sequence[str]) -> pl.DataFrame:
         """Columns of a block as a frame, those included that follow from the meter and the window."""
-        kinds = {**AUDIT_MOMENTS, **JUDGED_WINDOWS}
         columns = self.columns(layout, block, bucket, names)
-        return pl.DataFrame([series_of(name, kinds[name], *columns[name]) for name in names])
+        return pl.DataFrame([series_of(name, JUDGED_WINDOWS[name], *columns[name]) for name in names])
 
     def table(self, block: Block, bucket: int) -> pa.Table:
         """`AUDIT_WINDOWS` of a block of judged windows."""

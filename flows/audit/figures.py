@@ -84,7 +84,9 @@ def put_together(parts: Sequence[Part], registry: Registry, shared: float) -> Fi
     """The figures of the whole audit; ``shared`` as for `transforms.audit.volume.total_half_width`."""
     table = pl.concat([part.meters for part in parts]).sort("feature_code")
     stretches = pl.concat([part.regimes for part in parts]).sort("feature_code", "regime")
-    volumes = pl.concat([part.volumes for part in parts]).sort("feature_code", "calibrated_on")
+    volumes = (
+        pl.concat([part.volumes for part in parts]).sort("feature_code").sort("calibrated_on", maintain_order=True)
+    )
     fleet = fleet_groups(table, registry, volumes, shared)
     told = summary(table, stretches, fleet, volumes, shared)
     compared = [part.comparison for part in parts if part.comparison is not None]

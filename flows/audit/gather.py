@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from flows.audit.desk import BINNED, NOWHERE, OTHER, WINDOWS, Desk, folder_of
-from flows.audit.judged import Block, Layout
-from transforms.audit import COMPARED, LISTED, SUMS, Told
+from flows.audit.desk import NOWHERE, OTHER, WINDOWS, Desk, folder_of
+from flows.audit.judged import Block
+from transforms.audit import COMPARED, LISTED, SUMS, Cells, Told
+from transforms.fit.lines import Ints
 from transforms.match.span import Chunk
 
 
@@ -44,15 +45,20 @@ def groups_of(desk: Desk) -> list[Group]:
 
 def gather(desk: Desk, chunks: Sequence[Chunk], group: Group) -> Gathered:
     """Put together the windows of one group of meters."""
-    mine = [chunk for chunk in chunks if chunk.bucket == group.bucket]
+    folders = [folder_of(desk.setting, chunk) for chunk in chunks if chunk.bucket == group.bucket]
     if group.bucket == NOWHERE:
         block = other = desk.silent(group.number)
-        sums = desk.binned.block({}, 0)
+        sums = (
+            np.zeros(block.shape[1] + 1, dtype=np.int64),
+            np.zeros(0, dtype=np.int64),
+            np.zeros((len(SUMS), 0), dtype=np.int64),
+        )
     else:
-        block = other = _by_meter(desk, mine, group, WINDOWS, desk.windows)
-        sums = _by_meter(desk, mine, group, BINNED, desk.binned)
+        block, place = _by_meter(desk, folders, group, WINDOWS)
+        other = block
+        sums = desk.summed.together(folders, group.number, desk.windows.of(block, "cells")[place], place)
         if desk.setting.what_if is not None:
-            other = _by_meter(desk, mine, group, OTHER, desk.windows)
+            other, _ = _by_meter(desk, folders, group, OTHER)
     both = None
     if desk.setting.what_if is not None:
         one, two = (desk.told(desk.windows, some, group.bucket, COMPARED) for some in (block, other))
@@ -60,24 +66,24 @@ def gather(desk: Desk, chunks: Sequence[Chunk], group: Group) -> Gathered:
     return Gathered(desk.table(block, group.bucket), _told(desk, block, sums, group.bucket), both)
 
 
-def _by_meter(desk: Desk, chunks: Sequence[Chunk], group: Group, name: str, layout: Layout) -> Block:
+def _by_meter(desk: Desk, folders: Sequence[str], group: Group, name: str) -> tuple[Block, Ints]:
     """The group's rows of chunks that follow each other in time, each by meter and time, by meter and time."""
-    files = [f"{folder_of(desk.setting, chunk)}/{name}" for chunk in chunks]
-    return layout.together(files, group.number, desk.rooms[name])
+    return desk.windows.together([f"{folder}/{name}" for folder in folders], group.number, desk.rooms[name])
 
 
-def _told(desk: Desk, block: Block, sums: Block, bucket: int) -> Told:
+def _told(desk: Desk, block: Block, sums: tuple[Ints, Ints, Ints], bucket: int) -> Told:
     """Windows and moments by flow bin as the statistics take them, meters numbered without gaps."""
     code = desk.windows.of(block, "code")
     codes = code[np.append(True, code[1:] != code[:-1])[: len(code)]]
     number = np.zeros(int(codes.max(initial=-1)) + 1, dtype=np.int64)
     number[codes] = np.arange(len(codes))
     windows = desk.columns(desk.windows, block, bucket, LISTED)
-    moments = desk.columns(desk.binned, sums, bucket, ("code", "window", "bin", "interval_s"))
+    first, of_bin, summed = sums
+    interval_s = np.repeat(desk.windows.of(block, "interval_us") / 1e6, np.diff(first))
     return Told(
         codes=desk.home(bucket).codes.gather(codes),
         meter=number[code],
         windows={name: values for name, (values, _) in windows.items()},
         flowmeters=desk.windows.words["flowmeter_id"],
-        moments={name: values for name, (values, _) in moments.items()} | {"sums": desk.binned.rows(sums, SUMS)},
+        cells=Cells(first, of_bin, summed, interval_s),
     )

@@ -62,7 +62,8 @@ class Home:
         if not silent.any():
             return columns, code, window
         more_code, more_window = np.nonzero(silent)
-        nothing = nothing_said(len(more_code)) | {"flowmeter_id": np.full(len(more_code), NONE)}
+        none = np.zeros(len(more_code), dtype=np.int64)
+        nothing = nothing_said(len(more_code)) | {"flowmeter_id": none + NONE, "cells": none, "interval_us": none}
         order = np.lexsort((np.concatenate([window, more_window]), np.concatenate([code, more_code])))
         joined = {name: np.concatenate([values, nothing[name]])[order] for name, values in columns.items()}
         return joined, np.concatenate([code, more_code])[order], np.concatenate([window, more_window])[order]

@@ -54,7 +54,8 @@ class Keys:
             for file in self._lake.files_for(stream, chunk.start - LOOK_BACK, chunk.end, bucket)
         ]
         latest = max((file.max_device for file in files), default=-1)
-        begin, end = (pl.lit(moment).cast(UTC_US) for moment in (chunk.start, chunk.end))
+        # as numbers: Polars takes its time over a moment with a time zone
+        begin, end = (pl.lit(int(moment.timestamp()) * 1_000_000).cast(UTC_US) for moment in (chunk.start, chunk.end))
         meets = parties.claims.select(
             (pl.col("device_no") <= latest) & (pl.col("valid_from") < end) & (pl.col("valid_to") > begin)
         ).to_series()
@@ -181,7 +182,9 @@ def _conflicts(lake: Lake, chunk: Chunk) -> pl.DataFrame:
 
 
 def _add(digest: hashlib._Hash, frame: pl.DataFrame) -> None:
-    digest.update(_text(frame.sort(frame.columns, nulls_last=False)))
+    """Add all that a frame says to a digest; its names stand before it, so that frames without rows need not be told."""
+    if frame.height:
+        digest.update(_text(frame.sort(frame.columns, nulls_last=False)))
 
 
 def _text(frame: pl.DataFrame) -> bytes:

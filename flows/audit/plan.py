@@ -22,8 +22,8 @@ _DAY = timedelta(days=1)
 READINGS = 5_000_000
 #: days of a chunk at most
 MOST_DAYS = 32
-#: meters whose windows are put together at once
-GROUP = 160
+#: windows that are put together at once, of whole meters, and meters at most: so that there is work for several processes
+GROUP, MOST_METERS = 240_000, 320
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,11 @@ class Setting:
     @property
     def length(self) -> timedelta:
         return self.windows[0].length
+
+    @property
+    def group(self) -> int:
+        """How many meters' windows are put together at once."""
+        return max(1, min(GROUP // len(self.windows), MOST_METERS))
 
 
 def windows_of(begin: datetime, end: datetime, length: timedelta) -> tuple[Window, ...]:

@@ -19,21 +19,21 @@ from transforms.judge.kept import from_table, to_table
 from transforms.judge.second_look import SecondLook
 from transforms.summarise.moments import Moments
 from transforms.summarise.span import ROWS
-from transforms.summarise.stored import from_tables, to_tables
+from transforms.summarise.stored import ARRAYS, SUMS, Arrays, from_arrays, to_arrays
 
-_TABLES = ("rows", "codes", "flowmeters", "cells", "squares", "windows")
 #: columns of rows whose names repeat one after the other, and the tables of how often
 _NAMES = {"feature_code": "codes", "flowmeter_id": "flowmeters"}
-#: tables of sums in which LZ4 finds little that repeats, and costs more than the room is worth
-_DENSE = {"cells", "squares"}
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A chunk as it was kept: ``rows`` (`transforms.summarise.span.ROWS`), their moments, what the second look found."""
+    """A chunk as it is kept: ``rows`` (`transforms.summarise.span.ROWS`), the runs of the same name in ``feature_code`` and
+    ``flowmeter_id``, their moments, also as ``arrays`` (`transforms.summarise.stored`), and what the second look found."""
 
     rows: pl.DataFrame
+    runs: Mapping[str, pl.DataFrame]
     moments: Moments
+    arrays: Arrays
     second: SecondLook
 
 
@@ -49,20 +49,25 @@ class Store:
         looked = folder / f"looked-{look}.arrow"
         if not looked.is_file():
             return None
-        tables = {name: _read(folder / f"{name}.arrow") for name in _TABLES}
-        rows = _with_names(tables)
-        moments = from_tables(tables, parts)
-        return Kept(rows, moments, from_table(_read(looked), tables["windows"].height))
+        runs = {name: _read(folder / f"{table}.arrow") for name, table in _NAMES.items()}
+        rows = _with_names(_read(folder / "rows.arrow"), runs)
+        arrays = {name: np.load(folder / f"{name}.npy") for name in ARRAYS}
+        return Kept(rows, runs, from_arrays(arrays, parts), arrays, from_table(_read(looked), len(arrays["told"])))
 
-    def put(self, summary: str, look: str, rows: pl.DataFrame, moments: Moments, second: SecondLook) -> None:
+    def put(self, summary: str, look: str, rows: pl.DataFrame, moments: Moments, second: SecondLook) -> Kept:
         """Keep a chunk. What another process has put there meanwhile is the same and stays."""
-        folder = self._folder(summary)
+        folder, arrays = self._folder(summary), to_arrays(moments)
+        # strings are what takes longest to write, and to look up: each run of them is told once
+        runs = {name: rows[name].rle().struct.unnest() for name in _NAMES}
         if not folder.is_dir():
             draft = self.root / f".{summary}.{os.getpid()}.part"
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(parents=True)
-            for name, table in {**_without_names(rows), **to_tables(moments)}.items():
-                _write(table, draft / f"{name}.arrow", packed=name not in _DENSE)
+            _write(rows.drop(list(_NAMES)), draft / "rows.arrow")
+            for name, table in _NAMES.items():
+                _write(runs[name], draft / f"{table}.arrow")
+            for name, array in arrays.items():
+                np.save(draft / f"{name}.npy", array)
             folder.parent.mkdir(parents=True, exist_ok=True)
             try:
                 draft.rename(folder)
@@ -73,29 +78,33 @@ class Store:
         part = folder / f".looked-{look}.{os.getpid()}.part"
         _write(to_table(second), part)
         part.replace(folder / f"looked-{look}.arrow")
+        return Kept(rows, runs, moments, arrays, second)
+
+    def lend(self, summary: str, arrays: Arrays, folder: Path) -> None:
+        """Have the sums of a kept chunk stand in another folder as well, whatever becomes of the store."""
+        for name in SUMS:
+            file = f"{name}.npy"
+            try:
+                (folder / file).hardlink_to(self._folder(summary) / file)
+            except OSError:  # a file system that has no links, or the store was just removed
+                np.save(folder / file, arrays[name])
 
     def _folder(self, summary: str) -> Path:
         return self.root / summary[:2] / summary
 
 
-def _without_names(rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Rows, and each run of names in them once: strings are what takes longest to write."""
-    runs = {table: rows[name].rle().struct.unnest() for name, table in _NAMES.items()}
-    return {"rows": rows.drop(list(_NAMES)), **runs}
-
-
-def _with_names(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+def _with_names(rows: pl.DataFrame, runs: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     """Rows as they were."""
-    names = {}
-    for name, table in _NAMES.items():
-        runs = tables[table]
-        names[name] = runs["value"].gather(np.repeat(np.arange(runs.height), runs["len"].to_numpy()))
-    return tables["rows"].with_columns(**names).select(list(ROWS))
+    names = {
+        name: some["value"].gather(np.repeat(np.arange(some.height), some["len"].to_numpy()))
+        for name, some in runs.items()
+    }
+    return rows.with_columns(**names).select(list(ROWS))
 
 
-def _write(table: pl.DataFrame, path: Path, packed: bool = True) -> None:
+def _write(table: pl.DataFrame, path: Path) -> None:
     arrow = table.to_arrow(compat_level=pl.CompatLevel.oldest())
-    options = pa.ipc.IpcWriteOptions(compression="lz4" if packed else None, use_threads=False)
+    options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, arrow.schema, options=options) as out:
         out.write_table(arrow)
 

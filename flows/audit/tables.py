@@ -14,16 +14,22 @@ import pyarrow as pa
 from transforms.compiled import compiled
 from transforms.fit.lines import Ints
 from transforms.judge.columns import missing_of
-from transforms.judge.evidence import ZONE_NAMES, Bools
+from transforms.judge.evidence import Bools
 from transforms.schemas import AUDIT_WINDOWS, UTC_US
 
 #: its name in the audit's folder
 WINDOWS_FILE = "windows.parquet"
-#: what is worked out of many readings hardly repeats: to look for it takes time, and makes a file smaller by 3 % at most
-_DENSE = frozenset(
-    ("volume_error", "error", "error_se", "scatter_ratio", "drift_spread", "residual_std_lph", "r2", "correlation",
-     "a1", "a1_se", "a2", "a2_se", *(f"{name}_{zone}" for name in ("error", "uncertainty") for zone in ZONE_NAMES))
+#: columns in which LZ4 finds much that repeats; in what is worked out of many readings it finds little, and takes time
+_PACKED = frozenset(
+    ("window_start", "window_end", "n_pairs", "n_flowing", "coverage", "lag_s", "changed_at", "dead_share", "pairs_needed",
+     "reference_uncertainty", "volume_l")
 )  # fmt: skip
+#: numbers that come of readings in whole steps, of which few differ: a dictionary makes them smaller than LZ4, and sooner
+_STEPWISE = frozenset(("mean_diff_lph", "share_in_band", "q_min_lph", "q_max_lph", "meter_volume_l"))
+#: where they are not in steps after all, they are written as they are once a dictionary is as large as this [bytes]
+_LARGEST_DICTIONARY = 256 * 1024
+#: rows that PyArrow encodes at a time
+_ROWS_AT_ONCE = 16_384
 _ARROW = {
     pl.Float64: pa.float64(),
     pl.Int64: pa.int64(),
@@ -97,8 +103,10 @@ class WindowsFile:
             self._out = pq.ParquetWriter(
                 self.path,
                 table.schema,
-                compression={name: "none" if name in _DENSE else "lz4" for name in AUDIT_WINDOWS},
+                compression={name: "lz4" if name in _PACKED else "none" for name in AUDIT_WINDOWS},
                 use_dictionary=_repeated(),
+                dictionary_pagesize_limit=_LARGEST_DICTIONARY,
+                write_batch_size=_ROWS_AT_ONCE,
                 write_statistics=_SOUGHT_BY,
                 # a reader is to see strings, whatever they were written from
                 store_schema=False,
@@ -119,4 +127,4 @@ class WindowsFile:
 
 def _repeated() -> list[str]:
     """Columns of few different values; of whole numbers LZ4 finds what repeats in less time than a dictionary takes."""
-    return [name for name, kind in AUDIT_WINDOWS.items() if kind in (pl.String, pl.Date)]
+    return [name for name, kind in AUDIT_WINDOWS.items() if kind in (pl.String, pl.Date) or name in _STEPWISE]

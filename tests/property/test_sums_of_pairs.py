@@ -7,13 +7,12 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
-import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.summarise.many import Kinds, Listed, OnGrid, moments_of
 from transforms.summarise.moments import BINS, SUMMED, SUMS, Moments
-from transforms.summarise.stored import from_tables, to_tables
+from transforms.summarise.stored import from_arrays, to_arrays
 
 PARTS, SLOTS, PART_US = 4, 12, 3 * 900_000_000
 NAN = float("nan")
@@ -87,10 +86,9 @@ def test_sums_are_those_of_the_pairs(grid: list[Any], phase: int, few: list[tupl
         for row, watch, _ in grid
     ]
     told.append(by_hand([(int(t), a, b) for t, (a, b) in zip(us, few, strict=True)]))
-    tables = {name: pl.DataFrame(table.to_dict()) for name, table in to_tables(found).items()}
     kept_rows = np.flatnonzero(kept)
     some = found.pick(np.array([len(kept_rows) - 1, 0]))
-    again = from_tables(tables, PARTS)
+    again = from_arrays(to_arrays(found), PARTS)
     for at, row in enumerate(kept_rows):
         check(found, at, told[row])
         # what is kept says the same of all that the judgement asks
@@ -111,8 +109,7 @@ def test_sums_that_need_more_room_are_kept_as_well() -> None:
     pairs = np.full((1, 1, many), flow)
     kinds = Kinds(*(np.array([value]) for value in KIND))
     grid = OnGrid(pairs, pairs, np.array([[True]]), np.arange(many), np.zeros(1, np.int64))
-    tables = to_tables(moments_of(grid, Listed.none(), np.zeros(1, np.int64), kinds, PARTS, PART_US))
-    again = from_tables({name: pl.DataFrame(table.to_dict()) for name, table in tables.items()}, PARTS)
+    again = from_arrays(to_arrays(moments_of(grid, Listed.none(), np.zeros(1, np.int64), kinds, PARTS, PART_US)), PARTS)
     x = round(flow * KIND[0])
     expected = dict(zip(SUMMED, (many, many * x, many * x, *(many * x * x,) * 3), strict=True))
     assert {name: int(again.values[name][0, 6, 0]) for name in SUMMED} == expected

@@ -62,10 +62,10 @@ def _frame(layout: Layout, block: Block) -> pl.DataFrame:
 def test_files_say_what_the_arrays_said(tmp_path: Path) -> None:
     layout = Layout(COLUMNS, {"verdict": ("healthy", "steady")})
     file = str(tmp_path / "windows")
-    layout.write(layout.block(ARRAYS, 4), 4, 1, file)
+    layout.write(ARRAYS, 4, 4, 1, file)
     assert_frame_equal(_frame(layout, layout.read(file)), FRAME)
     for group, rows in enumerate([FRAME[:2], FRAME[:0], FRAME[2:], FRAME[:0]]):
-        assert_frame_equal(_frame(layout, layout.together([file], group, Room())), rows)
+        assert_frame_equal(_frame(layout, layout.together([file], group, Room())[0]), rows)
 
 
 def test_a_table_says_it_as_well() -> None:
@@ -96,8 +96,9 @@ def test_parts_in_order_of_time_become_meters_in_order_of_time(tmp_path: Path) -
     later = ARRAYS | {"window": ARRAYS["window"] + 2}
     files = [str(tmp_path / name) for name in ("first", "second")]
     for file, arrays in zip(files, (ARRAYS, later), strict=True):
-        layout.write(layout.block(arrays, 4), 1, 3, file)
-    block = layout.together(files, 0, Room())
+        layout.write(arrays, 4, 1, 3, file)
+    block, place = layout.together(files, 0, Room())
+    assert place.tolist() == [0, 1, 4, 5, 2, 3, 6, 7]
     assert layout.of(block, "code").tolist() == [0] * 4 + [2] * 4
     assert layout.of(block, "window").tolist() == [0, 1, 2, 3] * 2
     assert _frame(layout, block)["n_pairs"].to_list() == [48, None, 48, None, 0, -1, 0, -1]
@@ -106,7 +107,26 @@ def test_parts_in_order_of_time_become_meters_in_order_of_time(tmp_path: Path) -
 def test_a_file_that_ends_early_says_so(tmp_path: Path) -> None:
     layout = Layout(COLUMNS, {"verdict": ("healthy", "steady")})
     file = tmp_path / "windows"
-    layout.write(layout.block(ARRAYS, 4), 1, 4, str(file))
+    layout.write(ARRAYS, 4, 1, 4, str(file))
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(OSError, match="windows ends early"):
         layout.together([str(file)], 0, Room())
+
+
+def test_words_of_all_kinds_are_read_as_they_were_written(tmp_path: Path) -> None:
+    """One word for all, few that tell something, and numbers of one, two, four and eight bytes, up to their limits."""
+    layout = Layout({"code": pl.Int64, **dict.fromkeys("abcdefg", pl.Int64), "h": pl.Float64}, {})
+    rows, random = 400, np.random.default_rng(1)
+    reach = {"b": 2**7, "c": 2**15, "d": 2**31, "e": 2**63}
+    told = {name: random.integers(-limit, limit, rows) for name, limit in reach.items()}
+    for name, limit in reach.items():
+        told[name][:2] = -limit, limit - 1
+    few = random.random(rows) < 0.1
+    told |= {"a": np.full(rows, MISSING), "f": np.where(few, told["e"], MISSING), "g": np.arange(rows) // 100}
+    told |= {"h": np.where(few, random.random(rows), GONE), "code": np.sort(random.integers(0, 20, rows))}
+    file = str(tmp_path / "windows")
+    layout.write(told, rows, 7, 3, file)
+    assert Path(file).stat().st_size < 8 * rows * 4
+    block = layout.read(file)
+    for name, values in told.items():
+        assert layout.of(block, name).tobytes() == values.tobytes()

@@ -4,7 +4,7 @@ Pure functions on the windows and moments of some meters at a time, whole histor
 audit once `fleet_groups` and `summary`; `compare` sets two policies side by side.
 """
 
-from transforms.audit.cells import SUMS
+from transforms.audit.cells import SUMS, Cells
 from transforms.audit.compare import COMPARED, Comparison, compare, comparison_summary, joined
 from transforms.audit.fleet import fleet_groups
 from transforms.audit.listed import COLUMNS as LISTED
@@ -16,6 +16,7 @@ __all__ = [
     "COMPARED",
     "LISTED",
     "SUMS",
+    "Cells",
     "Comparison",
     "Statistics",
     "Told",

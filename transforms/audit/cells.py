@@ -13,11 +13,11 @@ import polars as pl
 
 from transforms.audit.series import Floats, Ints
 from transforms.compiled import compiled
-from transforms.judge.columns import Columns
 from transforms.summarise.moments import BINS
 
 #: sums of a cell, in the order of `Cells.sums`
 SUMS = ("n", "sx", "sy", "sxx", "sxy", "syy")
+_MANY = len(SUMS)
 #: terms of a score, in the order of `Scores.terms`
 TERMS = SUMS[:-1]
 
@@ -26,11 +26,11 @@ TERMS = SUMS[:-1]
 class Cells:
     """Moments in the order of window and flow bin, one entry per cell.
 
-    ``window`` is the row of its window, ``bin`` the flow bin, ``interval_s`` the time between its readings; ``sums`` holds
-    `SUMS` in millionths of Q3, shape (6, cells).
+    The cells of window w are those from ``first[w]`` up to ``first[w + 1]``. ``bin`` is the flow bin, ``interval_s`` the time
+    between its readings; ``sums`` holds `SUMS` in millionths of Q3, shape (6, cells).
     """
 
-    window: Ints
+    first: Ints
     bin: Ints
     sums: Ints
     interval_s: Floats
@@ -57,37 +57,6 @@ class Scores:
     weight: Floats
 
 
-def located(moments: Columns, windows: Columns) -> Cells:
-    """Find the window of each row of moments; rows of windows that are not there are left out.
-
-    Parameters
-    ----------
-    moments, windows
-        See `transforms.audit.listed.Told`.
-    """
-    window = _windows_of(moments["code"], moments["window"], windows["code"], windows["window"])
-    of_bin, sums, interval = moments["bin"], moments["sums"], moments["interval_s"]
-    there = window >= 0
-    if not there.all():
-        window, of_bin, sums, interval = window[there], of_bin[there], sums[:, there], interval[there]
-    return Cells(window, of_bin, np.ascontiguousarray(sums), interval)
-
-
-@compiled
-def _windows_of(cell_code: Ints, cell_window: Ints, code: Ints, window: Ints) -> Ints:
-    """The window of each row, -1 for none; rows and windows stand in the order of both numbers."""
-    found = np.full(len(cell_code), -1, dtype=np.int64)
-    k = 0
-    for row in range(len(cell_code)):
-        while k < len(code) and (
-            code[k] < cell_code[row] or (code[k] == cell_code[row] and window[k] < cell_window[row])
-        ):
-            k += 1
-        if k < len(code) and code[k] == cell_code[row] and window[k] == cell_window[row]:
-            found[row] = k
-    return found
-
-
 def random_variance(cells: Cells, meter: Ints, meters: pl.DataFrame, repeatability: float) -> Floats:
     """Variance [L^2] of what passed in each window by the scatter of the reference's single readings.
 
@@ -99,43 +68,44 @@ def random_variance(cells: Cells, meter: Ints, meters: pl.DataFrame, repeatabili
         Relative scatter of a reading of the reference.
     """
     per_lph = meters["per_lph"].fill_null(np.nan).to_numpy()
-    return _random(cells.window, cells.sums, cells.interval_s, meter, per_lph, repeatability)
+    return _random(cells.first, cells.sums, cells.interval_s, meter, per_lph, repeatability)
 
 
 @compiled
-def _random(window: Ints, sums: Ints, interval_s: Floats, meter: Ints, per_lph: Floats, repeatability: float) -> Floats:
+def _random(first: Ints, sums: Ints, interval_s: Floats, meter: Ints, per_lph: Floats, repeatability: float) -> Floats:
     found = np.zeros(len(meter))
-    for row in range(len(window)):
-        scatter = repeatability * interval_s[row] / 3600 / per_lph[meter[window[row]]]
-        variance = scatter**2 * sums[3, row]
-        if np.isfinite(variance):
-            found[window[row]] += variance
+    for window in range(len(meter)):
+        for cell in range(first[window], first[window + 1]):
+            scatter = repeatability * interval_s[cell] / 3600 / per_lph[meter[window]]
+            variance = scatter**2 * sums[3, cell]
+            if np.isfinite(variance):
+                found[window] += variance
     return found
 
 
 def added_up(cells: Cells, group_of: Ints, groups: int) -> Sums:
     """Add up the cells of groups of windows; ``group_of`` each window, -1 for none."""
-    sums, volume, windows = _added_up(cells.window, cells.bin, cells.sums, cells.interval_s, group_of, groups)
+    sums, volume, windows = _added_up(cells.first, cells.bin, cells.sums, cells.interval_s, group_of, groups)
     return Sums(np.ascontiguousarray(sums.T), volume, windows)
 
 
 @compiled
 def _added_up(
-    window: Ints, of_bin: Ints, sums: Ints, interval_s: Floats, group_of: Ints, groups: int
+    first: Ints, of_bin: Ints, sums: Ints, interval_s: Floats, group_of: Ints, groups: int
 ) -> tuple[Ints, Floats, Ints]:
-    found = np.zeros((groups, BINS, len(sums)), dtype=np.int64)
+    found = np.zeros((groups, BINS, _MANY), dtype=np.int64)
     volume = np.zeros((BINS, groups))
     windows = np.zeros(groups, dtype=np.int64)
-    for row in range(len(window)):
-        group = group_of[window[row]]
-        if group < 0:
+    for window in range(len(group_of)):
+        group, begin, end = group_of[window], first[window], first[window + 1]
+        if group < 0 or begin == end:
             continue
-        b = of_bin[row]
-        for k in range(len(sums)):
-            found[group, b, k] += sums[k, row]
-        volume[b, group] += sums[1, row] * interval_s[row]
-        if row == 0 or window[row] != window[row - 1]:
-            windows[group] += 1
+        windows[group] += 1
+        for cell in range(begin, end):
+            b = of_bin[cell]
+            for k in range(_MANY):
+                found[group, b, k] += sums[k, cell]
+            volume[b, group] += sums[1, cell] * interval_s[cell]
     return found, volume, windows
 
 
@@ -156,9 +126,7 @@ def clustered(cells: Cells, group_of: Ints, size: Ints, scores: Scores) -> tuple
     alone, together : ndarray
         Shape (scores + 1, groups); the last row is the covariance of the first two scores.
     """
-    found = _clustered(
-        cells.window, cells.bin, cells.sums, group_of, size, scores.terms, scores.weight
-    )  # fmt: skip
+    found = _clustered(cells.first, cells.bin, cells.sums, group_of, size, scores.terms, scores.weight)
     alone, together, windows, blocks = found
     return tuple(  # type: ignore[return-value]
         np.ascontiguousarray(products.T) * count / np.maximum(count - 1, 1)
@@ -168,40 +136,38 @@ def clustered(cells: Cells, group_of: Ints, size: Ints, scores: Scores) -> tuple
 
 @compiled
 def _clustered(
-    window: Ints, of_bin: Ints, sums: Ints, group_of: Ints, size: Ints, terms: Floats, weight: Floats
+    first: Ints, of_bin: Ints, sums: Ints, group_of: Ints, size: Ints, terms: Floats, weight: Floats
 ) -> tuple[Floats, Floats, Ints, Ints]:
     groups, many = len(size), weight.shape[2]
     alone, together = np.zeros((groups, many + 1)), np.zeros((groups, many + 1))
     windows, blocks = np.zeros(groups, dtype=np.int64), np.zeros(groups, dtype=np.int64)
     score, of_block = np.zeros(many), np.zeros(many)
-    group, now, inside = -1, -1, 0
-    for row in range(len(window)):
-        own = group_of[window[row]]
-        if own < 0:
+    group, inside = -1, 0
+    for window in range(len(group_of)):
+        own, begin, end = group_of[window], first[window], first[window + 1]
+        if own < 0 or begin == end:
             continue
-        if window[row] != now:
-            if now >= 0:
-                _add_square(alone, group, score)
-                for k in range(many):
-                    of_block[k] += score[k]
-                    score[k] = 0.0
-                inside += 1
-                if own != group or inside == size[group]:
-                    _add_square(together, group, of_block)
-                    blocks[group] += 1
-                    of_block[:], inside = 0.0, 0
-            windows[own] += 1
-            group, now = own, window[row]
-        b = of_bin[row]
-        n, sx, sy, sxx, sxy = sums[0, row], sums[1, row], sums[2, row], sums[3, row], sums[4, row]
-        for k in range(many):
-            if weight[own, b, k] != 0:
-                value = terms[own, b, k, 4] * sxy + terms[own, b, k, 3] * sxx
-                value += terms[own, b, k, 2] * sy + terms[own, b, k, 1] * sx + terms[own, b, k, 0] * n
-                score[k] += weight[own, b, k] * value
-    if now >= 0:
+        # a block ends when it is full, or with its group
+        if inside > 0 and (own != group or inside == size[group]):
+            _add_square(together, group, of_block)
+            blocks[group] += 1
+            of_block[:], inside = 0.0, 0
+        group = own
+        score[:] = 0.0
+        for cell in range(begin, end):
+            b = of_bin[cell]
+            n, sx, sy, sxx, sxy = sums[0, cell], sums[1, cell], sums[2, cell], sums[3, cell], sums[4, cell]
+            for k in range(many):
+                if weight[own, b, k] != 0:
+                    value = terms[own, b, k, 4] * sxy + terms[own, b, k, 3] * sxx
+                    value += terms[own, b, k, 2] * sy + terms[own, b, k, 1] * sx + terms[own, b, k, 0] * n
+                    score[k] += weight[own, b, k] * value
         _add_square(alone, group, score)
-        _add_square(together, group, of_block + score)
+        windows[group] += 1
+        of_block += score
+        inside += 1
+    if inside > 0:
+        _add_square(together, group, of_block)
         blocks[group] += 1
     return alone, together, windows, blocks
 
@@ -214,4 +180,4 @@ def _add_square(products: Floats, group: int, score: Floats) -> None:
         products[group, len(score)] += score[0] * score[1]
 
 
-__all__ = ["SUMS", "TERMS", "Cells", "Scores", "Sums", "added_up", "clustered", "located", "random_variance"]
+__all__ = ["SUMS", "TERMS", "Cells", "Scores", "Sums", "added_up", "clustered", "random_variance"]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from transforms.audit.cells import Cells, Sums, added_up, located, random_variance
+from transforms.audit.cells import Cells, Sums, added_up, random_variance
 from transforms.audit.series import Bools, Floats, Ints
+from transforms.compiled import compiled
 from transforms.judge.columns import MISSING, Columns
 from transforms.judge.words import CURVE, INCONCLUSIVE, NONE, REASON, UNSTEADY, in_words
 from transforms.judge.words import VERDICT_NAMES as VERDICTS
@@ -34,7 +35,7 @@ LEAST_FLOWING = 3
 NEVER = MISSING
 #: columns of the windows that the statistics ask for
 COLUMNS = (
-    "code", "window", "window_start", "window_end", "changed_at", "verdict", "form", "reason", "n_flowing", "flowmeter_id",
+    "window_start", "window_end", "changed_at", "verdict", "form", "reason", "n_flowing", "flowmeter_id",
     "calibrated_on", "error", "error_se", "reference_uncertainty", "volume_l", "meter_volume_l",
 )  # fmt: skip
 
@@ -50,20 +51,18 @@ class Told:
     meter
         Number of each window's meter. Windows stand in the order of meter and time.
     windows
-        `COLUMNS` of the windows by number (`transforms.judge.columns`); ``code`` and ``window`` are those of the meter and of
-        the window, in any numbering that rises.
+        `COLUMNS` of the windows by number (`transforms.judge.columns`).
     flowmeters
         The words of ``flowmeter_id``.
-    moments
-        Moments by flow bin in the order of meter, time and bin: ``code``, ``window``, ``bin``, ``interval_s``, and ``sums``
-        (`transforms.audit.cells.SUMS`), shape (6, rows). Those of windows that are not there are left out.
+    cells
+        Their moments by flow bin.
     """
 
     codes: pl.Series
     meter: Ints
     windows: Columns
     flowmeters: pl.Series
-    moments: Columns
+    cells: Cells
 
 
 @dataclass(frozen=True)
@@ -138,15 +137,15 @@ def listed(told: Told, fleet: pl.DataFrame, policy: Policy, changes: pl.DataFram
     """
     windows, meter = told.windows, told.meter
     start, end, reason = windows["window_start"], windows["window_end"], windows["reason"]
-    verdict = np.where(windows["verdict"] == NONE, INCONCLUSIVE, windows["verdict"])
-    trusted = ~_any_of(reason, UNTRUSTED)
     error, error_se, volume, meter_volume = (
         windows[name] for name in ("error", "error_se", "volume_l", "meter_volume_l")
     )  # fmt: skip
+    numbers = windows["verdict"], reason, windows["n_flowing"], error, error_se, volume, meter_volume
+    verdict, unsteady, trusted, measured, usable = _worth(*numbers, _any_of(UNTRUSTED), _any_of(UNMEASURED))
     calibration, calibrated_on, flowmeter = _calibrations(windows["flowmeter_id"], windows["calibrated_on"], told)
     meters = pl.DataFrame({"feature_code": told.codes, "flowmeter_id": flowmeter})
     meters = meters.join(fleet, on="feature_code", how="left", maintain_order="left")
-    cells = located(told.moments, windows)
+    cells = told.cells
     return Listed(
         meters=meters,
         meter=meter,
@@ -158,13 +157,9 @@ def listed(told: Told, fleet: pl.DataFrame, policy: Policy, changes: pl.DataFram
         reason=reason,
         curved=windows["form"] == CURVE,
         trusted=trusted,
-        measured=trusted & ~_any_of(reason, UNMEASURED) & np.isfinite(volume) & np.isfinite(meter_volume),
-        usable=trusted
-        & (windows["n_flowing"] >= LEAST_FLOWING)
-        & np.isfinite(error)
-        & np.isfinite(error_se)
-        & (error_se > 0),
-        unsteady=np.where(verdict == INCONCLUSIVE, -1, verdict == UNSTEADY),
+        measured=measured,
+        usable=usable,
+        unsteady=unsteady,
         error=error,
         error_se=error_se,
         common=windows["reference_uncertainty"],
@@ -178,12 +173,36 @@ def listed(told: Told, fleet: pl.DataFrame, policy: Policy, changes: pl.DataFram
     )
 
 
-def _any_of(reason: Ints, reasons: tuple[str, ...]) -> Bools:
-    """Whether a window has one of some reasons; false where it has none."""
-    # the last place stands for no reason
-    named = np.zeros(len(REASON) + 1, dtype=np.bool_)
-    named[[REASON[name] for name in reasons]] = True
-    return np.asarray(named[reason])
+def _any_of(reasons: tuple[str, ...]) -> Bools:
+    """Whether a reason, by its number, is one of some."""
+    return np.isin(np.arange(len(REASON)), [REASON[name] for name in reasons])
+
+
+@compiled
+def _worth(
+    verdict: Ints,
+    reason: Ints,
+    n_flowing: Ints,
+    error: Floats,
+    error_se: Floats,
+    volume_l: Floats,
+    meter_volume_l: Floats,
+    untrusted: Bools,
+    unmeasured: Bools,
+) -> tuple[Ints, Ints, Bools, Bools, Bools]:
+    """What each window is worth: ``verdict``, ``unsteady``, ``trusted``, ``measured`` and ``usable`` of `Listed`."""
+    many = len(verdict)
+    found, unsteady = np.empty(many, np.int64), np.empty(many, np.int64)
+    trusted, measured, usable = np.empty(many, np.bool_), np.empty(many, np.bool_), np.empty(many, np.bool_)
+    for k in range(many):
+        found[k] = INCONCLUSIVE if verdict[k] == NONE else verdict[k]
+        unsteady[k] = -1 if found[k] == INCONCLUSIVE else found[k] == UNSTEADY
+        trusted[k] = reason[k] == NONE or not untrusted[reason[k]]
+        counted = np.isfinite(volume_l[k]) and np.isfinite(meter_volume_l[k])
+        measured[k] = trusted[k] and counted and (reason[k] == NONE or not unmeasured[reason[k]])
+        precise = np.isfinite(error[k]) and np.isfinite(error_se[k]) and error_se[k] > 0
+        usable[k] = trusted[k] and precise and n_flowing[k] >= LEAST_FLOWING
+    return found, unsteady, trusted, measured, usable
 
 
 def _altered(meter: Ints, end: Ints, codes: pl.Series, changes: pl.DataFrame | None) -> Ints:

@@ -92,7 +92,7 @@ def _volumes(windows: Listed, tariffs: pl.DataFrame | None, who: pl.DataFrame) -
     """Litres and money over the whole span."""
     many = windows.meters.height
     chosen = np.flatnonzero(windows.trusted)
-    litres = mis_registered(windows, np.where(windows.trusted, windows.meter, -1), many)
+    litres = mis_registered(windows, windows.meter, many)
     sums = windows.summed.sums[:, FLOWING].sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         error = sums[2] / sums[1] - 1

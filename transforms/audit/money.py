@@ -36,11 +36,12 @@ def tariff_of(meter: Ints, day: Ints, who: pl.DataFrame, tariffs: pl.DataFrame |
     # prices differ by site, model and day only, of which there are few
     kinds = who.select("site", "model").unique(maintain_order=True)
     numbers = who.join(kinds.with_row_index("kind"), on=["site", "model"], how="left", nulls_equal=True)
-    days, of_day = np.unique(day, return_inverse=True)
+    first_day, last_day = (int(day.min()), int(day.max())) if len(day) else (0, -1)
+    days = np.arange(first_day, last_day + 1)
     table = priced(
         kinds.join(pl.DataFrame({"day": pl.Series(days).cast(pl.Int32).cast(pl.Date)}), how="cross"), tariffs
     )
-    place = numbers["kind"].to_numpy()[meter] * len(days) + of_day
+    place = numbers["kind"].to_numpy()[meter] * len(days) + day - first_day
     price = table["price_per_m3"].fill_null(np.nan).to_numpy()[place]
     has = np.flatnonzero(np.isfinite(price))
     first = np.full(who.height, -1)

@@ -84,7 +84,7 @@ def find_regimes(windows: Listed, policy: Policy, length: timedelta) -> Found:
     pooled = pool(windows, group_of, cuts.meter, uncertainty, policy)
     relations = relate(pooled, policy, windows.summed.volume[:, cuts.meter])
     lines = slopes(windows, telling, regime_of[telling], count, cuts.calm)
-    litres = mis_registered(windows, np.where(trusted, regime_of, -1), count)
+    litres = mis_registered(windows, regime_of, count)
     form = _forms(relations, cuts.unsteady)
     line = (form == "offset") | (form == "linear")
     curves = find_curves(pooled, relations, line, _said_curved(windows, telling, regime_of, count), policy)

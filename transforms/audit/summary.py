@@ -32,7 +32,8 @@ def summary(
     meters, regimes, fleet : DataFrame
         `AUDIT_METERS`, `REGIMES` and `AUDIT_FLEET` of the whole audit.
     volumes : DataFrame, optional
-        From `calibration_volumes`; without them intervals of totals are the widest possible, see `fleet_groups`.
+        From `calibration_volumes`, sorted by ``calibrated_on`` and ``feature_code``; without them intervals of totals are the
+        widest possible, see `fleet_groups`.
     shared : float
         See `total_half_width`.
 
@@ -91,7 +92,7 @@ def _volume(meters: pl.DataFrame, volumes: pl.DataFrame | None, shared: float) -
     if volumes is None or volumes.is_empty():
         half = float((meters["misregistered_high_l"] - meters["misregistered_l"]).sort().sum())
     else:
-        half = float(total_half_width(volumes.sort("calibrated_on", "feature_code"), [], shared).item())
+        half = float(total_half_width(volumes, [], shared).item())
     return {
         "volume_l": rounded(total),
         "misregistered_l": rounded(off),

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from transforms.audit.listed import NEVER, Listed
-from transforms.audit.series import Floats, Ints
+from transforms.audit.series import Bools, Floats, Ints
 from transforms.compiled import compiled
 
 #: half the width of a 95 % interval in standard deviations
@@ -38,7 +38,7 @@ def mis_registered(windows: Listed, group_of: Ints, groups: int) -> Litres:
     group_of : ndarray
         Group of each window, all of one meter; -1 leaves it out. Windows that are not ``measured`` never count.
     """
-    found = _sums(windows, np.where(windows.measured, group_of, -1), windows.calibration, groups)
+    found = _sums(windows, group_of, windows.calibration, groups, windows.measured)
     return Litres(
         volume=found.volume,
         misregistered=found.difference,
@@ -51,7 +51,7 @@ def shared_uncertainty(windows: Listed, group_of: Ints, groups: int) -> Floats:
 
     That of one calibration where a group rests on one, less where it rests on several; NaN where none is known.
     """
-    found = _sums(windows, group_of, windows.calibration, groups)
+    found = _sums(windows, group_of, windows.calibration, groups, np.ones(len(group_of), dtype=np.bool_))
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = np.sqrt(found.of_groups(found.common**2)) / found.volume
     return np.where(found.volume > 0, mean, found.largest)
@@ -68,7 +68,7 @@ def calibration_volumes(windows: Listed) -> pl.DataFrame:
     """
     many = windows.meters.height
     days = windows.calibrated_on[windows.calibration]
-    found = _sums(windows, np.where(windows.measured, windows.meter, -1), days, many)
+    found = _sums(windows, windows.meter, days, many, windows.measured)
     day = found.which
     return pl.DataFrame(
         {
@@ -113,78 +113,63 @@ class _Sums:
         return np.bincount(self.owner, weights=values, minlength=len(self.volume)).astype(np.float64)
 
 
-def _sums(windows: Listed, group_of: Ints, calibration: Ints, groups: int) -> _Sums:
-    """Add up the windows of groups, all of one meter; -1 leaves one out. Litres that are not known count as none."""
-    chosen = np.flatnonzero(group_of >= 0)
-    cell, owner, which = by_calibration(group_of[chosen], calibration[chosen])
+def _sums(windows: Listed, group_of: Ints, calibration: Ints, groups: int, counts: Bools) -> _Sums:
+    """Add up the windows of groups that count, all of one meter and rising; -1 leaves one out. Litres that are not known count as
+    none."""
     litres = windows.volume_l, windows.meter_volume_l, windows.common, windows.random_l2
-    return _Sums(owner, which, *_added_up(chosen, group_of, cell, len(owner), groups, *litres))
+    return _Sums(*_added_up(group_of, calibration, groups, counts, *litres))
 
 
 @compiled
 def _added_up(
-    chosen: Ints,
     group_of: Ints,
-    cell: Ints,
-    cells: int,
+    calibration: Ints,
     groups: int,
+    counts: Bools,
     volume_l: Floats,
     meter_volume_l: Floats,
     uncertainty: Floats,
     random_l2: Floats,
-) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats, Floats]:
-    passed, common, random = np.zeros(cells), np.zeros(cells), np.zeros(cells)
+) -> tuple[Ints, Ints, Floats, Floats, Floats, Floats, Floats, Floats, Floats]:
+    most, before = 0, -1
+    for k in range(len(group_of)):
+        if group_of[k] >= 0 and counts[k]:
+            most += before < 0 or group_of[k] != group_of[before] or calibration[k] != calibration[before]
+            before = k
+    # of each group and calibration, numbered as they come
+    owner, which = np.zeros(most, dtype=np.int64), np.zeros(most, dtype=np.int64)
+    passed, common, random = np.zeros(most), np.zeros(most), np.zeros(most)
     volume, difference, scatter = np.zeros(groups), np.zeros(groups), np.zeros(groups)
     largest = np.full(groups, np.nan)
-    for at in range(len(chosen)):
-        k, own = chosen[at], cell[at]
-        group, litres = group_of[k], volume_l[k]
-        if np.isnan(litres):
-            litres = 0.0
-        passed[own] += litres
-        random[own] += random_l2[k]
-        volume[group] += litres
-        difference[group] += meter_volume_l[k] - litres
-        scatter[group] += random_l2[k]
-        if not np.isnan(uncertainty[k]):
-            common[own] += litres * uncertainty[k]
-            if not largest[group] >= uncertainty[k]:
-                largest[group] = uncertainty[k]
-    return passed, common, random, volume, difference, scatter, largest
-
-
-@compiled
-def by_calibration(group: Ints, calibration: Ints) -> tuple[Ints, Ints, Ints]:
-    """Number the calibrations of each group.
-
-    Parameters
-    ----------
-    group, calibration : ndarray
-        Of each window; groups are rising.
-
-    Returns
-    -------
-    cell : ndarray
-        The number of group and calibration, of each window.
-    owner, which : ndarray
-        Group and calibration of each number.
-    """
-    cell = np.zeros(len(group), dtype=np.int64)
-    owner, which = np.zeros(len(group), dtype=np.int64), np.zeros(len(group), dtype=np.int64)
-    count, begin, at = 0, 0, 0
-    for k in range(len(group)):
-        if k > 0 and group[k] != group[k - 1]:
-            begin = count
+    count, begin, at, now = 0, 0, 0, -1
+    for k in range(len(group_of)):
+        group = group_of[k]
+        if group < 0 or not counts[k]:
+            continue
+        if group != now:
+            begin, now = count, group
         # windows of one calibration mostly follow each other
         if count == begin or at < begin or which[at] != calibration[k]:
             at = begin
             while at < count and which[at] != calibration[k]:
                 at += 1
             if at == count:
-                owner[at], which[at] = group[k], calibration[k]
+                owner[at], which[at] = group, calibration[k]
                 count += 1
-        cell[k] = at
-    return cell, owner[:count], which[:count]
+        litres = volume_l[k]
+        if np.isnan(litres):
+            litres = 0.0
+        passed[at] += litres
+        random[at] += random_l2[k]
+        volume[group] += litres
+        difference[group] += meter_volume_l[k] - litres
+        scatter[group] += random_l2[k]
+        if not np.isnan(uncertainty[k]):
+            common[at] += litres * uncertainty[k]
+            if not largest[group] >= uncertainty[k]:
+                largest[group] = uncertainty[k]
+    known = owner[:count], which[:count], passed[:count], common[:count], random[:count]
+    return *known, volume, difference, scatter, largest
 
 
 def total_half_width(volumes: pl.DataFrame, by: list[str], shared: float = 1.0) -> pl.DataFrame:

@@ -129,11 +129,12 @@ def summarise_chunk(
         ``feature_code``, ``window``, ``since``: meters of which only what they measured from some moment in a window on
         counts in that window.
     scratch : Path
-        An existing folder for what does not stay.
+        A folder for what does not stay; it is made when it is needed.
     """
     matched = match_span(lake, chunk, parties, changed)
     few, few_row = None, np.zeros(0, dtype=np.int64)
     if matched.few:
+        scratch.mkdir(parents=True, exist_ok=True)
         codes = [matched.codes[k] for k in matched.few]
         with connect(threads=1, memory_mb=MEMORY_MB, spill=scratch / "spill") as con:
             few = match_few(con, lake, chunk, parties, changed, codes, scratch)

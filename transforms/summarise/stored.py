@@ -1,147 +1,283 @@
-"""A chunk's moments as tables, to be kept, and back: exact, and no larger than what they stand for.
+"""A chunk's moments as narrow arrays, to be kept, and back: exact, and no larger than what they stand for.
 
 In a window of half a day most cells (part and flow bin) of a household hold a single pair, which two numbers tell; the
 others hold all their sums. Extremes and the counts of the band are told by the window, as the judgement asks for them.
+What is written costs more time than what is worked out: so numbers stand in as few bytes as hold those of nearly all chunks,
+and all in 64 bits in a chunk where they do not fit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from transforms.compiled import compiled
 from transforms.summarise.many import HIGHEST, LOWEST, Ints
 from transforms.summarise.moments import BINS, Cells, Moments
 
-#: a change of these tables, or of what the numbers in them mean, is another version
-VERSION = 3
+#: a change of these arrays, or of what the numbers in them mean, is another version
+VERSION = 4
 
-#: flow zones as bins, for the extremes of the meter's flow: still, Q1 to Q2, Q2 to Q3, above; see `judge.evidence.ZONES`
-ZONES = (slice(0, 1), slice(1, 2), slice(2, 6), slice(6, BINS))
-_SQUARES = ("sxx", "sxy", "syy")
-#: extremes of the meter's flow by zone, and of the reference's where it is still and where it flows
-_EXTREMES = (
-    *(f"y_{side}_{zone}" for zone in range(len(ZONES)) for side in ("min", "max")),
-    *(f"x_{side}_{name}" for name in ("still", "flow") for side in ("min", "max")),
-)
-#: stands for an extreme that says nothing
-_NOTHING = -(2**31)
+#: Of each cell twice its number, one more where its squares need high words, and its count; its sums of flows; of those with more
+#: than one pair the squares' low words; and of those that need them the high ones
+SUMS = ("cells", "flows", "squares", "high")
+#: Of each row how many cells it has, which extremes there are (a bit each), and the counts of the band; and these extremes, the
+#: lowest and the highest: of the meter's flow by zone, and of the reference's where it is still and where it flows
+ROWS = ("told", "extremes")
+ARRAYS = (*SUMS, *ROWS)
 _BAND = ("n_above", "n_below", "n_band_above", "n_band_below")
+#: the first bins of the flow zones: still, Q1 to Q2, Q2 to Q3, above; see `judge.evidence.ZONES`
+_ZONES = (0, 1, 2, 6)
+_PAIRS = len(_ZONES) + 2
+_NARROW: tuple[Any, ...] = (np.uint8, np.int32, np.uint32, np.int16)
+#: what fits into these: numbers of cells, counts, sums of flows, squares
+_REACH = np.array([2**8 - 1, 2**8 - 1, 2**31 - 1, 2**47 - 1])
+
+Arrays = Mapping[str, npt.NDArray[np.integer[Any]]]
 
 
-def to_tables(moments: Moments) -> dict[str, pl.DataFrame]:
-    """Tables ``cells`` (part and bin, count and sums, row after row), ``squares`` (of those with more than one pair) and
-    ``windows`` (one line per row)."""
+def to_arrays(moments: Moments) -> dict[str, npt.NDArray[np.integer[Any]]]:
+    """The arrays `SUMS` and `ROWS`."""
     cells = moments.cells
-    n, flows, squares, fits = _columns(cells.sums, *_room(len(cells.cell), np.uint8, np.int32))
+    *sums, reach = _packed(cells.cell, cells.sums, True, *_room(len(cells.cell), *_NARROW))
+    if (reach > _REACH).any():
+        *sums, _ = _packed(cells.cell, cells.sums, False, *_room(len(cells.cell), *(np.int64,) * 4))
+    rows, band = len(cells.first) - 1, [moments.total(name, slice(1, BINS)) for name in _BAND]
+    extremes = [moments.by_bin(name) for name in ("x_min", "y_min", "x_max", "y_max")]
+    *told, fits = _of_rows(cells.first, *band, *extremes, *_room_of_rows(rows, np.uint8, np.int32))
     if not fits:
-        n, flows, squares, _ = _columns(cells.sums, *_room(len(cells.cell), np.int64, np.int64))
-    told = {"cell": cells.cell, "n": n, "sx": flows[0], "sy": flows[1]}
-    columns: dict[str, Ints] = {"cells": np.diff(cells.first)}
-    columns |= {name: moments.total(name, slice(1, BINS)) for name in _BAND}
-    extremes = (moments.by_bin(name) for name in ("x_min", "y_min", "x_max", "y_max"))
-    columns |= dict(zip(_EXTREMES, _extremes(*extremes), strict=True))
-    return {
-        "cells": _table(told),
-        "squares": pl.DataFrame(dict(zip(_SQUARES, squares, strict=True))),
-        "windows": _table(columns),
-    }
+        *told, _ = _of_rows(cells.first, *band, *extremes, *_room_of_rows(rows, np.int64, np.int64))
+    return dict(zip(ARRAYS, (*sums, *told), strict=True))
 
 
-def from_tables(tables: Mapping[str, pl.DataFrame], parts: int) -> Moments:
-    """The moments that `to_tables` told, in all that the judgement asks of them."""
-    windows, cells = tables["windows"], tables["cells"]
-    rows = windows.height
-    first = np.concatenate([[0], np.cumsum(_column(windows, "cells"))]).astype(np.int64)
-    columns = (_column(cells, name) for name in ("n", "sx", "sy"))
-    sums = _whole(*columns, *(_column(tables["squares"], name) for name in _SQUARES))
+def from_arrays(arrays: Arrays, parts: int) -> Moments:
+    """The moments that `to_arrays` told, in all that the judgement asks of them."""
+    told = arrays["told"]
+    rows = len(told)
+    first = np.concatenate([[0], np.cumsum(told[:, 0], dtype=np.int64)])
+    cell, sums = _whole(*(arrays[name] for name in SUMS))
     values = {}
-    for name in _BAND:
+    for k, name in enumerate(_BAND):
         values[name] = np.zeros((1, 2, rows), dtype=np.int64)
-        values[name][0, 1] = _column(windows, name)
+        values[name][0, 1] = told[:, 2 + k]
     for name, empty in (("x_min", HIGHEST), ("y_min", HIGHEST), ("x_max", LOWEST), ("y_max", LOWEST)):
         values[name] = np.full((1, BINS, rows), empty, dtype=np.int64)
-    for z, bins in enumerate(ZONES):
-        for name, empty in (("y_min", HIGHEST), ("y_max", LOWEST)):
-            values[name][0, bins.start] = _column(windows, f"{name}_{z}", empty)
-    for what, of_bin in (("still", 0), ("flow", 1)):
-        for name, empty in (("x_min", HIGHEST), ("x_max", LOWEST)):
-            values[name][0, of_bin] = _column(windows, f"{name}_{what}", empty)
-    return Moments(values, Cells(first, _column(cells, "cell"), sums), parts)
+    of_bin = (values[name][0] for name in ("x_min", "y_min", "x_max", "y_max"))
+    _put_extremes(told, arrays["extremes"], *of_bin)
+    return Moments(values, Cells(first, cell, sums), parts)
 
 
-def _room(cells: int, of_count: type[np.integer[Any]], of_flow: type[np.integer[Any]]) -> tuple[Any, Any]:
-    return np.empty(cells, of_count), np.empty((2, cells), of_flow)
+def begins(arrays: Arrays, rows: Ints) -> Ints:
+    """Where the entries of some rows, rising, begin in each of `SUMS`, of shape (4, rows)."""
+    first = np.concatenate([[0], np.cumsum(arrays["told"][:, 0], dtype=np.int64)])
+    return _begins(arrays["cells"], first[rows])
+
+
+def binned(
+    counts: Ints,
+    place: Ints,
+    sums: Arrays,
+    words: Callable[[int], Ints] = lambda count: np.empty(count, dtype=np.int64),
+) -> tuple[Ints, Ints, Ints]:
+    """Sums by flow bin over the parts of windows, of those bins that hold pairs.
+
+    Parameters
+    ----------
+    counts
+        Cells of each row, in the order of ``sums``.
+    place
+        Where each row stands in what is returned.
+    sums
+        The arrays `SUMS`.
+    words
+        Gives memory for the sums, so many numbers.
+
+    Returns
+    -------
+    first, bin, sums
+        Where the bins of each row begin, (rows + 1,); which they are, (bins,); and their sums, (6, bins).
+    """
+    begins, seen, first = _bins(counts, place, sums["cells"])
+    found, which = words(6 * int(first[-1])).reshape(6, -1), np.empty(int(first[-1]), dtype=np.int64)
+    _add_up(begins, seen, sums["cells"], sums["flows"], sums["squares"], sums["high"], which, found)
+    return first, which, found
+
+
+def _room(cells: int, of_cell: Any, of_flow: Any, of_square: Any, of_high: Any) -> tuple[Any, ...]:
+    # one more than there are: what is not told is written, too, and then overwritten
+    squares, high = np.empty((cells + 1, 3), of_square), np.empty((cells + 1, 3), of_high)
+    return np.empty((cells, 2), of_cell), np.empty((cells, 2), of_flow), squares, high
+
+
+def _room_of_rows(rows: int, of_count: Any, of_flow: Any) -> list[Any]:
+    return [np.empty((rows, 2 + len(_BAND)), of_count), np.empty((rows * _PAIRS + 1, 2), of_flow)]
 
 
 @compiled
-def _columns(sums: Ints, n: Any, flows: Any) -> tuple[Any, Any, Ints, bool]:
-    """Fill in the counts and the sums of flows of all cells, in whatever type they are; returns them, the squares of those with
-    more than one pair, of shape (3, cells), and whether all numbers fitted."""
-    squares, several, fits = np.empty((3, len(sums)), np.int64), 0, True
+def _packed(
+    cell: Ints, sums: Ints, halved: bool, number: Any, flows: Any, squares: Any, high: Any
+) -> tuple[Any, Any, Any, Any, Ints]:
+    """Fill the arrays of all cells, in whatever types they are, squares as two words or as one; returns them and what bits there
+    are in the numbers of cells, counts, sums of flows and squares."""
+    several, wide = 0, 0
+    of_cell, of_count, of_flow, of_square = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    squares[0], high[0] = 0, 0
     for k in range(len(sums)):
-        n[k], flows[0, k], flows[1, k] = sums[k, 0], sums[k, 1], sums[k, 2]
-        fits &= (n[k] == sums[k, 0]) & (flows[0, k] == sums[k, 1]) & (flows[1, k] == sums[k, 2])
-        squares[0, several], squares[1, several], squares[2, several] = sums[k, 3], sums[k, 4], sums[k, 5]
-        several += sums[k, 0] > 1
-    return n, flows, squares[:, :several], fits
+        n, x, y, xx, xy, yy = sums[k, 0], sums[k, 1], sums[k, 2], sums[k, 3], sums[k, 4], sums[k, 5]
+        many = n > 1
+        large = many & halved & (((xx >> 32) | (xy >> 32) | (yy >> 32)) != 0)
+        number[k, 0], number[k, 1], flows[k, 0], flows[k, 1] = 2 * cell[k] + large, n, x, y
+        squares[several, 0], squares[several, 1], squares[several, 2] = xx, xy, yy
+        high[wide, 0], high[wide, 1], high[wide, 2] = xx >> 32, xy >> 32, yy >> 32
+        of_cell, of_count = of_cell | 2 * cell[k], of_count | n
+        # a number below zero takes as many bits as what is left of it when all of them are turned round
+        of_flow |= (x ^ (x >> 63)) | (y ^ (y >> 63))
+        of_square |= xx | (xy ^ (xy >> 63)) | yy
+        several += many
+        wide += large
+    return number, flows, squares[: several + 1], high[: wide + 1], np.array([of_cell, of_count, of_flow, of_square])
 
 
 @compiled
-def _extremes(x_min: Ints, y_min: Ints, x_max: Ints, y_max: Ints) -> Ints:
-    """Of each row the extremes of `_EXTREMES`, `_NOTHING` where there is none."""
-    rows = x_min.shape[1]
-    found = np.empty((12, rows), np.int64)
-    for row in range(rows):
-        for what in range(12):
-            found[what, row] = LOWEST if what % 2 else HIGHEST
+def _of_rows(
+    first: Ints,
+    above: Ints,
+    below: Ints,
+    band_above: Ints,
+    band_below: Ints,
+    x_min: Ints,
+    y_min: Ints,
+    x_max: Ints,
+    y_max: Ints,
+    told: Any,
+    extremes: Any,
+) -> tuple[Any, Any, bool]:
+    """Fill the arrays of all rows, in whatever types they are; returns them and whether all numbers fitted."""
+    end, fits = 0, True
+    own = np.empty((6, 2), np.int64)
+    for row in range(len(told)):
+        own[:, 0], own[:, 1] = HIGHEST, LOWEST
         for k in range(BINS):
-            zone = k if k < 2 else (2 if k < 6 else 3)
-            flows = 8 if k == 0 else 10
-            found[2 * zone, row] = min(found[2 * zone, row], y_min[k, row])
-            found[2 * zone + 1, row] = max(found[2 * zone + 1, row], y_max[k, row])
-            found[flows, row] = min(found[flows, row], x_min[k, row])
-            found[flows + 1, row] = max(found[flows + 1, row], x_max[k, row])
-        for what in range(12):
-            if found[what, row] == HIGHEST or found[what, row] == LOWEST:
-                found[what, row] = _NOTHING
+            zone, flow = k if k < 2 else (2 if k < 6 else 3), 4 if k == 0 else 5
+            own[zone, 0], own[zone, 1] = min(own[zone, 0], y_min[k, row]), max(own[zone, 1], y_max[k, row])
+            own[flow, 0], own[flow, 1] = min(own[flow, 0], x_min[k, row]), max(own[flow, 1], x_max[k, row])
+        some = 0
+        for what in range(6):
+            there = own[what, 0] <= own[what, 1]
+            extremes[end, 0], extremes[end, 1] = own[what, 0], own[what, 1]
+            fits &= ((extremes[end, 0] == own[what, 0]) & (extremes[end, 1] == own[what, 1])) | ~there
+            some |= there << what
+            end += there
+        cells = first[row + 1] - first[row]
+        told[row, 0], told[row, 1], told[row, 2], told[row, 3] = cells, some, above[row], below[row]
+        told[row, 4], told[row, 5] = band_above[row], band_below[row]
+        fits &= (told[row, 0] == cells) & (told[row, 2] == above[row]) & (told[row, 3] == below[row])
+        fits &= (told[row, 4] == band_above[row]) & (told[row, 5] == band_below[row])
+    return told, extremes[:end], fits
+
+
+@compiled
+def _put_extremes(told: Any, extremes: Any, x_min: Ints, y_min: Ints, x_max: Ints, y_max: Ints) -> None:
+    """Put the extremes of each row into the first bins of those that they are told of."""
+    end = 0
+    for row in range(len(told)):
+        for what in range(6):
+            if (told[row, 1] >> what) & 1:
+                if what < 4:
+                    y_min[_ZONES[what], row], y_max[_ZONES[what], row] = extremes[end, 0], extremes[end, 1]
+                else:
+                    x_min[what - 4, row], x_max[what - 4, row] = extremes[end, 0], extremes[end, 1]
+                end += 1
+
+
+@compiled
+def _whole(number: Any, flows: Any, squares: Any, high: Any) -> tuple[Ints, Ints]:
+    """The numbers and all sums of cells."""
+    cell, sums = np.empty(len(number), np.int64), np.empty((len(number), 6), np.int64)
+    several, wide = np.int64(0), np.int64(0)
+    for k in range(len(number)):
+        n, x, y = np.int64(number[k, 1]), np.int64(flows[k, 0]), np.int64(flows[k, 1])
+        many, large = n > 1, number[k, 0] & 1
+        xx = _square(squares[several, 0], high[wide, 0], large) if many else x * x
+        xy = _square(squares[several, 1], high[wide, 1], large) if many else x * y
+        yy = _square(squares[several, 2], high[wide, 2], large) if many else y * y
+        cell[k] = number[k, 0] >> 1
+        sums[k, 0], sums[k, 1], sums[k, 2], sums[k, 3], sums[k, 4], sums[k, 5] = n, x, y, xx, xy, yy
+        several += many
+        wide += large
+    return cell, sums
+
+
+@compiled
+def _square(low: Any, high: Any, large: int) -> Any:
+    return np.int64(low) | ((np.int64(high) * large) << 32)
+
+
+@compiled
+def _begins(number: Any, first: Ints) -> Ints:
+    found, several, wide, at = np.zeros((4, len(first)), np.int64), 0, 0, 0
+    for k in range(len(first)):
+        some, at = number[at : first[k]], first[k]
+        for cell in range(len(some)):
+            several += some[cell, 1] > 1
+            wide += some[cell, 0] & 1
+        found[0, k], found[1, k], found[2, k], found[3, k] = at, at, several, wide
     return found
 
 
 @compiled
-def _whole(n: Ints, x: Ints, y: Ints, sxx: Ints, sxy: Ints, syy: Ints) -> Ints:
-    """All sums of cells, of which those with a single pair have squares that follow from it."""
-    sums, at = np.zeros((len(n), 6), np.int64), 0
-    for k in range(len(n)):
-        sums[k, 0], sums[k, 1], sums[k, 2] = n[k], x[k], y[k]
-        if n[k] > 1:
-            sums[k, 3], sums[k, 4], sums[k, 5] = sxx[at], sxy[at], syy[at]
-            at += 1
-        else:
-            sums[k, 3], sums[k, 4], sums[k, 5] = x[k] * x[k], x[k] * y[k], y[k] * y[k]
-    return sums
+def _bins(counts: Ints, place: Ints, number: Any) -> tuple[Ints, Ints, Ints]:
+    """Of each row, by its place: where it begins in `SUMS`, and where its cells end; which bins hold pairs, a bit each; and where
+    these begin among those of all rows, and one more."""
+    rows = len(counts)
+    begins, seen, first = np.empty((rows, 4), np.int64), np.empty(rows, np.int64), np.zeros(rows + 1, np.int64)
+    k, several, wide = 0, 0, 0
+    for row in range(rows):
+        own, some = begins[place[row]], 0
+        own[0], own[1], own[2], own[3] = k, several, wide, k + counts[row]
+        for _ in range(counts[row]):
+            some |= 1 << ((number[k, 0] >> 1) % BINS)
+            several += number[k, 1] > 1
+            wide += number[k, 0] & 1
+            k += 1
+        seen[place[row]] = some
+    for row in range(rows):
+        first[row + 1] = first[row]
+        for of_bin in range(BINS):
+            first[row + 1] += (seen[row] >> of_bin) & 1
+    return begins, seen, first
 
 
-def _table(columns: Mapping[str, npt.NDArray[np.integer[Any]]]) -> pl.DataFrame:
-    return pl.DataFrame({name: _narrow(values) for name, values in columns.items()})
-
-
-def _narrow(values: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.integer[Any]]:
-    """Numbers in the narrowest type that holds them."""
-    if values.dtype == np.uint8:
-        return values
-    return values.astype(_narrowest(int(values.min(initial=0)), int(values.max(initial=0))))
-
-
-def _narrowest(low: int, high: int) -> type[np.integer[Any]]:
-    kinds = (np.uint8, np.int16, np.int32, np.int64)
-    return next(kind for kind in kinds if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max)
-
-
-def _column(table: pl.DataFrame, name: str, empty: int | None = None) -> Ints:
-    values = table[name].to_numpy().astype(np.int64)
-    return values if empty is None else np.where(values == _NOTHING, empty, values)
+@compiled
+def _add_up(
+    begins: Ints, seen: Ints, number: Any, flows: Any, squares: Any, high: Any, which: Ints, sums: Ints
+) -> None:
+    """Fill in the bins of all rows and their sums: more than what is read, and so in the order in which it stands."""
+    of_bins, end = np.zeros((BINS, 6), np.int64), 0
+    for row in range(len(seen)):
+        several, wide = begins[row, 1], begins[row, 2]
+        for k in range(begins[row, 0], begins[row, 3]):
+            n, x, y = np.int64(number[k, 1]), np.int64(flows[k, 0]), np.int64(flows[k, 1])
+            many, large = n > 1, number[k, 0] & 1
+            xx = _square(squares[several, 0], high[wide, 0], large) if many else x * x
+            xy = _square(squares[several, 1], high[wide, 1], large) if many else x * y
+            yy = _square(squares[several, 2], high[wide, 2], large) if many else y * y
+            own = of_bins[(number[k, 0] >> 1) % BINS]
+            own[0] += n
+            own[1] += x
+            own[2] += y
+            own[3] += xx
+            own[4] += xy
+            own[5] += yy
+            several += many
+            wide += large
+        for of_bin in range(BINS):
+            if (seen[row] >> of_bin) & 1:
+                which[end] = of_bin
+                for what in range(6):
+                    sums[what, end] = of_bins[of_bin, what]
+                    of_bins[of_bin, what] = 0
+                end += 1

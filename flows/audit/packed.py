@@ -1,0 +1,161 @@
+"""Words packed: columns of 64-bit words, group of rows after group, in no more bytes than tell them apart, and back where they
+belong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from transforms.compiled import compiled
+from transforms.fit.lines import Ints
+
+#: how a group's words of a column are packed: one for all; those that tell something, after a bit for each that says which do; or
+#: all, in so many bytes
+_ONE, _SOME = 0, 9
+
+
+@compiled
+def pack(words: Ints, edges: Ints, nothing: int, room: Ints, ends: Ints, kind: Ints) -> None:
+    """Fill ``room`` with the words of one column, group after group; say where each ends, and how it stands there."""
+    end = 0
+    for group in range(len(kind)):
+        here = words[edges[group] : edges[group + 1]]
+        if len(here):
+            differs, reach, telling = np.int64(0), np.int64(0), 0
+            for row in range(len(here)):
+                differs |= here[row] ^ here[0]
+                # a number below zero takes as many bits as what is left of it when all of them are turned round
+                reach |= here[row] ^ (here[row] >> 63)
+                telling += here[row] != nothing
+            width = 8 if reach >> 31 else (4 if reach >> 15 else (2 if reach >> 7 else 1))
+            bits, whole = (len(here) + 63) // 64, (len(here) * width + 7) // 8
+            if differs == 0:
+                kind[group], room[end] = _ONE, here[0]
+                end += 1
+            elif bits + telling < whole:
+                kind[group] = _SOME
+                told, some, at = room[end : end + bits], room[end + bits :], np.int64(0)
+                for k in range(bits):
+                    which, of_bits = np.int64(0), here[64 * k : 64 * k + 64]
+                    for row in range(len(of_bits)):
+                        tells = np.int64(of_bits[row] != nothing)
+                        which |= tells << row
+                        some[at] = of_bits[row]
+                        at += tells
+                    told[k] = which
+                end += bits + telling
+            else:
+                kind[group] = width
+                target = room[end : end + whole]
+                target[-1] = 0
+                if width == 1:
+                    _narrow(here, target.view(np.int8))
+                elif width == 2:
+                    _narrow(here, target.view(np.int16))
+                elif width == 4:
+                    _narrow(here, target.view(np.int32))
+                else:
+                    target[:] = here
+                end += whole
+        ends[group + 1] = end
+
+
+@compiled
+def _narrow(words: Ints, target: Any) -> None:
+    for row in range(len(words)):
+        target[row] = words[row]
+
+
+@compiled
+def runs_of(place: Ints, rows: Ints) -> Ints:
+    """Of rows of the same part that stand one after the other before and after the first's place, and how many they are."""
+    runs, many, first = np.empty((len(place), 2), np.int64), 0, 0
+    for part in range(len(rows)):
+        for row in range(first, first + rows[part]):
+            if row == first or place[row] != place[row - 1] + 1:
+                runs[many, 0], runs[many, 1] = place[row], 0
+                many += 1
+            runs[many - 1, 1] += 1
+        first += rows[part]
+    return runs[:many]
+
+
+@compiled
+def unpack(packed: Ints, begins: Ints, kind: Ints, nothing: Ints, rows: Ints, runs: Ints, found: Ints) -> None:
+    """Put the words of columns, of which parts ``begins`` somewhere among those packed, where they belong.
+
+    ``begins`` and ``kind`` are of shape (columns, parts); each part has so many ``rows``, whose ``runs`` `runs_of` finds.
+    """
+    for k in range(len(found)):
+        run = 0
+        for part in range(len(rows)):
+            many, begin, how = rows[part], begins[k, part], kind[k, part]
+            if how == _ONE:
+                run = _put_one(packed[begin], many, runs, run, found[k])
+            elif how == _SOME:
+                run = _put_some(packed[begin:], nothing[k], many, runs, run, found[k])
+            elif how == 1:
+                run = _put(packed[begin : begin + (many + 7) // 8].view(np.int8), many, runs, run, found[k])
+            elif how == 2:
+                run = _put(packed[begin : begin + (many + 3) // 4].view(np.int16), many, runs, run, found[k])
+            elif how == 4:
+                run = _put(packed[begin : begin + (many + 1) // 2].view(np.int32), many, runs, run, found[k])
+            else:
+                run = _put(packed[begin : begin + many], many, runs, run, found[k])
+
+
+@compiled
+def _put_one(word: int, many: int, runs: Ints, run: int, found: Ints) -> int:
+    row = 0
+    while row < many:
+        target = found[runs[run, 0] : runs[run, 0] + runs[run, 1]]
+        target[:] = word
+        row += len(target)
+        run += 1
+    return run
+
+
+@compiled
+def _put_some(packed: Ints, nothing: int, many: int, runs: Ints, run: int, found: Ints) -> int:
+    row, at = 0, (many + 63) // 64
+    while row < many:
+        target = found[runs[run, 0] : runs[run, 0] + runs[run, 1]]
+        for k in range(len(target)):
+            told, word = (packed[(row + k) >> 6] >> ((row + k) & 63)) & 1, packed[at]
+            target[k] = word if told else nothing
+            at += told
+        row += len(target)
+        run += 1
+    return run
+
+
+@compiled
+def _put(words: Any, many: int, runs: Ints, run: int, found: Ints) -> int:
+    row = 0
+    while row < many:
+        target = found[runs[run, 0] : runs[run, 0] + runs[run, 1]]
+        some = words[row : row + len(target)]
+        for k in range(len(target)):
+            target[k] = some[k]
+        row += len(target)
+        run += 1
+    return run
+
+
+@compiled
+def places_of(code: Ints) -> Ints:
+    """The place of each row once rows stand in the order of their codes, which are small numbers; equals keep their order."""
+    lowest, highest = 0, -1
+    if len(code):
+        lowest, highest = code.min(), code.max()
+    free = np.zeros(highest - lowest + 2, np.int64)
+    for row in range(len(code)):
+        free[code[row] - lowest + 1] += 1
+    for k in range(1, len(free)):
+        free[k] += free[k - 1]
+    place = np.empty(len(code), np.int64)
+    for row in range(len(code)):
+        place[row] = free[code[row] - lowest]
+        free[code[row] - lowest] += 1
+    return place
