@@ -16,6 +16,7 @@ from flows.audit.plan import Setting, chunks_of
 from flows.audit.report import load_for_report
 from flows.audit.tables import WINDOWS_FILE, WindowsFile
 from flows.audit.what_if import commands_of
+from flows.memory import give_back
 from transforms.match.span import Chunk
 
 Progress = Callable[[str], None]
@@ -55,6 +56,7 @@ def carry_out(setting: Setting, desk: Desk, hands: Crew, folder: Path, progress:
             spans[chunk.start].append(chunk)
         for _ in hands.map(commands_of, list(spans.values())):
             pass
+    hands.make_ready(_give_back)
     found = []
     with WindowsFile(folder / WINDOWS_FILE) as file:
         for group, part in zip(groups_of(desk), parts_of(hands, desk, chunks), strict=True):
@@ -78,3 +80,8 @@ def _judge_all(hands: Crew, chunks: list[Chunk], progress: Progress) -> int:
 
 def _judge(desk: Desk, chunk: Chunk) -> Done:
     return desk.judge(chunk)
+
+
+def _give_back(_desk: Desk, _: None) -> None:
+    """Statistics take less than judging, in other pieces."""
+    give_back()
