@@ -96,11 +96,11 @@ class Crew:
         for future in [self._pool.submit(_work, job, item) for item in items]:
             future.result()
 
-    def make_ready(self, load: Callable[[], None]) -> None:
-        """Have idle processes load what they will need; nobody waits for them."""
+    def make_ready(self, load: Callable[[Desk, None], None]) -> None:
+        """Have idle processes get ready for what comes next; nobody waits for them."""
         if self._pool is not None:
             for _ in range(self.workers):
-                self._pool.submit(load)
+                self._pool.submit(_work, load, None)
 
     def _own(self) -> Desk:
         if self._desk is None:

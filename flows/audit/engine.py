@@ -16,6 +16,7 @@ from flows.audit.plan import chunks_of
 from flows.audit.report import load_for_report
 from flows.audit.tables import WINDOWS_FILE, WindowsFile
 from flows.audit.what_if import commands_of
+from flows.memory import give_back
 from transforms.match.span import Chunk
 
 Progress = Callable[[str], None]
@@ -49,6 +50,7 @@ def carry_out(desk: Desk, hands: Crew, folder: Path, progress: Progress) -> Audi
             spans[chunk.start].append(chunk)
         for _ in hands.map(commands_of, list(spans.values())):
             pass
+    hands.make_ready(_give_back)
     found = []
     with WindowsFile(folder / WINDOWS_FILE) as file:
         for group, part in zip(groups, parts_of(hands, desk, chunks), strict=True):
@@ -72,3 +74,8 @@ def _judge_all(judging: Iterator[Done], chunks: int, progress: Progress) -> int:
 
 def _judge(desk: Desk, chunk: Chunk) -> Done:
     return desk.judge(chunk)
+
+
+def _give_back(_desk: Desk, _: None) -> None:
+    """Statistics take less than judging, in other pieces."""
+    give_back()

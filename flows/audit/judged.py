@@ -39,6 +39,10 @@ class Room:
             self._words = np.empty(count, dtype=np.int64)
         return self._words[:count]
 
+    def clear(self) -> None:
+        """Let go of the memory; blocks that stand in it keep theirs."""
+        self._words = np.empty(0, dtype=np.int64)
+
 
 @dataclass(frozen=True)
 class _Head:

@@ -103,10 +103,12 @@ class Report:
         (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
 
 
-def load_for_report() -> None:
+def load_for_report(desk: Desk, _: None) -> None:
     """Load what the parts of a report are made with, in place of what the statistics took."""
     from reports.audit.write import load
 
+    for room in desk.rooms.values():
+        room.clear()
     give_back()
     load()
 
