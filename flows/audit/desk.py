@@ -138,6 +138,11 @@ class Desk:
         """How many groups the meters of a bucket make."""
         return -(-len(self.codes(bucket)) // self.setting.group)
 
+    def clear_up(self) -> None:
+        """Let go of the memory that groups were gathered in."""
+        for room in (*self.rooms.values(), self.summed.room):
+            room.clear()
+
     def judge(self, chunk: Chunk) -> Done:
         """Judge the windows of a chunk into the work folder; what stands there already is left."""
         target = Path(folder_of(self.setting, chunk))

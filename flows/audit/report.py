@@ -107,8 +107,7 @@ def load_for_report(desk: Desk, _: None) -> None:
     """Load what the parts of a report are made with, in place of what the statistics took."""
     from reports.audit.write import load
 
-    for room in desk.rooms.values():
-        room.clear()
+    desk.clear_up()
     give_back()
     load()
 

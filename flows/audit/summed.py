@@ -33,7 +33,8 @@ class Summed:
     def __init__(self) -> None:
         self._edges: dict[str, Ints] = {}
         self._heads: dict[str, _Head] = {}
-        self._room = Room()
+        #: where the sums of a group stand
+        self.room = Room()
 
     @staticmethod
     def write_edges(code: Ints, arrays: Arrays, groups: int, size: int, folder: str) -> None:
@@ -68,7 +69,7 @@ class Summed:
                 if some is not lines:
                     lines[:] = some
             arrays[name] = whole
-        return binned(counts, place, arrays, self._room.words)
+        return binned(counts, place, arrays, self.room.words)
 
     def _edges_of(self, folder: str) -> Ints:
         if folder not in self._edges:

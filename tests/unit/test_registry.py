@@ -221,6 +221,10 @@ def test_a_misspelt_optional_file_is_not_passed_over(folder: Path) -> None:
         (b'feature_code,model\nWM-1,DN20 R160\nWM-2,"""', "row 3: the quotes do not match from here on"),
         (b'feature_code,model,site\nWM-1,DN20 R160,\nWM-2,DN20 R160,5" pipe\n', "row 3: a quote stands in a value"),
         (b'feature_code,"model\n', "row 1: the quotes do not match from here on"),
+        (
+            b"feature_code,model\r\rWM-1,DN20 R160\r\r\nWM-2,DN20 R160\r\r\n",
+            "meters.csv row 1: some lines end in a bare return (CR), others in a line feed; save the file",
+        ),
     ],
 )
 def test_broken_csv(folder: Path, data: bytes, says: str) -> None:

@@ -52,6 +52,14 @@ def read_csv(file: Path, layout: Layout, faults: Faults) -> pl.DataFrame | None:
     except pl.exceptions.PolarsError:
         # the reader's own message would show the file's text, and it lacks the line
         raw = None
+    if raw is not None and raw.width != len(columns):
+        # the reader ends lines at line feeds only, Python's at returns as well: a file that has both kinds is told apart in no
+        # way that is sure
+        sentence = (
+            "some lines end in a bare return (CR), others in a line feed; save the file with one kind of line ends"
+        )
+        faults.add(name, sentence, row=header_line)
+        return None
     if raw is None:
         _explain_unreadable(data, name, len(columns), faults)
         return None
