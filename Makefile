@@ -21,7 +21,7 @@ run: setup
 	@$(BIN)/python -m flows.sample
 
 test: lint
-	@$(BIN)/python -m pytest -n 2 --dist worksteal
+	@$(BIN)/python -m pytest -n 3 --dist worksteal
 
 lint: setup
 	@$(BIN)/ruff check .

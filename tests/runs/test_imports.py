@@ -10,7 +10,10 @@ from tests.workspaces import Small, demand
 
 PROGRAM = """
 import sys
+from dataclasses import replace
+import numpy as np
 from flows.cli import main
+from transforms.fit.points import MOST_POINTS
 from transforms.judge.kept import to_table
 from transforms.judge.second_look import SecondLook
 
@@ -19,7 +22,8 @@ span = ["--from", "2026-01-01T00:00:00Z", "--to", "2026-01-01T12:00:00Z"]
 assert main(["run", "--workspace", root, "--until", span[3], "--now", span[3], "--engine", "plain"]) == 0
 print("run", "pandas" in sys.modules)
 assert main(["audit", "--workspace", root, *span, "--workers", "1"]) == 0
-second = SecondLook.none(3)
+curve = np.arange(MOST_POINTS, dtype=float)[None]
+second = replace(SecondLook.none(3), curve_q=curve, curve_q_meter=curve)
 second.looked[:], second.curved[1] = True, True
 assert to_table(second)["curve_q"].null_count() == 2
 print("audit", "pandas" in sys.modules)
