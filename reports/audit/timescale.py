@@ -57,8 +57,10 @@ class TimeScale:
         step = next((s for s in _STEPS_MONTHS if len(months[::s]) <= most), _STEPS_MONTHS[-1])
         kept = [month for month in months if (month.year * 12 + month.month - 1) % step == 0]
         kept = [month for month in kept if self.at(month) <= 0.98 * self.days]  # a label at the very end has no room
-        if len(kept) > 5 and self.at(kept[0]) < 0.02 * self.days:
-            kept = kept[1:]  # one at the very beginning is moved aside, into the next one
+        if len(kept) > 1 and self.at(kept[0]) < 0.02 * self.days:
+            # one at the very beginning is moved aside, into the next one where that is near
+            near = self.at(kept[1]) - self.at(kept[0]) < 1.5 * self.days / most
+            kept = kept[1:] if near or len(kept) > 5 else kept
         return [(self.at(month), f"{month:%Y-%m}") for month in kept]
 
     def _months(self) -> list[datetime]:
