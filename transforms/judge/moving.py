@@ -31,7 +31,8 @@ def change_test(
     Parameters
     ----------
     sparing
-        Leave out the P values of those that are surely steady, which only explain why nothing was found.
+        Leave out what only explains why nothing was found: of those that are surely steady the P values, and of those that are
+        whatever a change would leave, all else, too.
 
     Returns
     -------
@@ -44,7 +45,8 @@ def change_test(
         P values, NaN where there are too few pairs to ask, and where they were left out.
     """
     pairs = samples.first, samples.us, samples.x, samples.y, samples.flowing, samples.first_flowing, samples.weights
-    n, whole, slow, sudden, moved, before, moment = _descriptions(*pairs, samples.widths)
+    least = needed(np.array([2.0]), significance)[0] if sparing else -np.inf
+    n, whole, slow, sudden, moved, before, moment = _descriptions(*pairs, samples.widths, prior_dof, least)
     rest: Floats = prior_dof + n.astype(np.float64) - 4.0
     scale = (prior_dof + np.minimum(slow, sudden)) / np.maximum(rest, 1.0)
     tries = np.maximum(n - 2 * SIDE + 1, 1)
@@ -55,7 +57,6 @@ def change_test(
         beyond = whole - (n - 2)
         explained = (whole - np.minimum(slow, sudden)) / np.maximum(beyond, 1.0)
     asked = (n >= 2 * SIDE + 2) & (scale > 0)
-    least = needed(np.array([2.0]), significance)[0] if sparing else -np.inf
     p_slow, p_sudden = (_p(f, rest, np.flatnonzero(asked & (f * 2.0 >= least))) for f in (f_slow, f_sudden))
     p_sudden *= tries
     enough = asked & (explained > EXPLAINS)
@@ -76,10 +77,22 @@ def _p(f: Floats, rest: Floats, some: Ints) -> Floats:
 
 @compiled
 def _descriptions(
-    first: Ints, us: Ints, x: Floats, y: Floats, flowing: Ints, first_flowing: Ints, weights: Floats, widths: Ints
+    first: Ints,
+    us: Ints,
+    x: Floats,
+    y: Floats,
+    flowing: Ints,
+    first_flowing: Ints,
+    weights: Floats,
+    widths: Ints,
+    prior_dof: float,
+    least: float,
 ) -> tuple[Ints, Floats, Floats, Floats, Floats, Floats, Ints]:
     """How many pairs flow; chi-square about one line, about one that moves evenly, and about two with the best moment between
-    them; how far the error moves by the second and by the third; and that moment [us]. Each of shape (meters,)."""
+    them; how far the error moves by the second and by the third; and that moment [us]. Each of shape (meters,).
+
+    Where twice an F statistic would be below ``least`` even if a description left nothing, no other than one line is tried.
+    """
     meters, most = len(widths), widths.max() if len(widths) else 0
     n, moment = np.zeros(meters, np.int64), np.zeros(meters, np.int64)
     whole, slow, sudden = np.zeros(meters), np.zeros(meters), np.zeros(meters)
@@ -91,37 +104,51 @@ def _descriptions(
         begin, end = first_flowing[row], first_flowing[row + 1]
         span = max(us[first[row + 1] - 1], np.int64(1))
         w, n[row] = weights[begin:end], end - begin
-        share[: widths[row]], flow[: widths[row]] = 0.0, 0.0
         for i in range(n[row]):
             k = flowing[begin + i]
             of_x[i], of_y[i], of_us[i] = x[k], y[k], us[k]
-            share[k - first[row]], flow[k - first[row]] = w[i], w[i] * x[k]
-            root[i], t = np.sqrt(w[i]), us[k] / span - 0.5
-            columns[i, 0], columns[i, 1] = root[i] * x[k], root[i]
-            columns[i, 2], columns[i, 3] = root[i] * (x[k] * t), root[i] * t
+        together = _sums(w, of_x, of_y)
+        whole[row] = _line_chi2(*together)
+        if whole[row] / 2 / (prior_dof / (prior_dof + n[row] - 4.0)) * 2.0 < least:
+            slow[row], sudden[row] = whole[row], whole[row]
+            continue
+        share[: widths[row]], flow[: widths[row]] = 0.0, 0.0
+        for i in range(n[row]):
+            k = flowing[begin + i] - first[row]
+            share[k], flow[k] = w[i], w[i] * of_x[i]
+            root[i], t = np.sqrt(w[i]), of_us[i] / span - 0.5
+            columns[i, 0], columns[i, 1] = root[i] * of_x[i], root[i]
+            columns[i, 2], columns[i, 3] = root[i] * (of_x[i] * t), root[i] * t
         slow[row] = weighted_fit(columns[: n[row]], root, of_y, even, room)
         moved[row] = even[2] + even[3] / (pairwise(flow[: widths[row]]) / pairwise(share[: widths[row]]))
-        whole[row], before[row], sudden[row], moment[row] = _best_split(w, of_x, of_y, of_us)
+        before[row], sudden[row], moment[row] = _best_split(together, w, of_x, of_y, of_us)
     return n, whole, slow, sudden, moved, before, moment
 
 
 @compiled
-def _best_split(w: Floats, x: Floats, y: Floats, us: Ints) -> tuple[float, float, float, np.int64]:
-    """Of one meter's flowing pairs: chi-square about one line; and of two gains with an offset each, before and after the best
-    moment: change of the mean error, chi-square and the moment, half way between the pairs around it [us]."""
-    n = len(w)
+def _sums(w: Floats, x: Floats, y: Floats) -> tuple[float, float, float, float, float, float]:
+    """Of one meter's flowing pairs the sums of w, wx, wy, wxx, wxy, wyy."""
     a_w, a_x, a_y, a_xx, a_xy, a_yy = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    for k in range(n):
+    for k in range(len(w)):
         a_w += w[k]
         a_x += w[k] * x[k]
         a_y += w[k] * y[k]
         a_xx += w[k] * x[k] * x[k]
         a_xy += w[k] * x[k] * y[k]
         a_yy += w[k] * y[k] * y[k]
-    whole = _line_chi2(a_w, a_x, a_y, a_xx, a_xy, a_yy)
+    return a_w, a_x, a_y, a_xx, a_xy, a_yy
+
+
+@compiled
+def _best_split(
+    together: tuple[float, float, float, float, float, float], w: Floats, x: Floats, y: Floats, us: Ints
+) -> tuple[float, float, np.int64]:
+    """Of two gains with an offset each, before and after the best moment: change of the mean error, chi-square and the moment,
+    half way between the pairs around it [us]; ``together`` are the sums of all pairs."""
+    a_w, a_x, a_y, a_xx, a_xy, a_yy = together
     b_w, b_x, b_y, b_xx, b_xy, b_yy = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     least, change, moment = np.inf, 0.0, np.int64(0)
-    for k in range(n - SIDE):
+    for k in range(len(w) - SIDE):
         b_w += w[k]
         b_x += w[k] * x[k]
         b_y += w[k] * y[k]
@@ -136,7 +163,7 @@ def _best_split(w: Floats, x: Floats, y: Floats, us: Ints) -> tuple[float, float
             least, moment = chi2, (us[k] + us[k + 1]) // 2
             step = (a_xy - b_xy) / (a_xx - b_xx) - b_xy / b_xx
             change = step if np.isfinite(step) else 0.0
-    return whole, change, least, moment
+    return change, least, moment
 
 
 @compiled
