@@ -20,7 +20,7 @@ from flows.audit.home import Home, set_changed_aside
 from flows.audit.judged import Block, Layout, Room
 from flows.audit.keys import Keys
 from flows.audit.plan import Setting
-from flows.audit.store import Kept, Store
+from flows.audit.store import Kept, Runs, Store, runs_of
 from flows.audit.summed import Summed
 from flows.audit.tables import arrow_of
 from flows.registered import instants_of
@@ -64,7 +64,7 @@ class Numbered:
 
     def places(self, runs: pl.DataFrame, known: pl.Series) -> npt.NDArray[np.int64]:
         """As `transforms.judge.many.places`, of names whose runs (``value``, ``len``) are known."""
-        if known is not self._known or not runs["value"].equals(self._names):
+        if not (runs["value"].equals(self._names) and known.equals(self._known)):
             self._known, self._names, self._places = known, runs["value"], places(runs["value"], known)
         return np.repeat(self._places, runs["len"].to_numpy())
 
@@ -82,6 +82,7 @@ class Desk:
         self.rooms = {name: Room() for name in (WINDOWS, OTHER)}
         self.summed = Summed()
         self._codes_of, self._flowmeters_of = Numbered(), Numbered()
+        self._in_fleet, self._calibrated = Numbered(), Numbered()
         self.store = Store(setting.workspace.cache / "audit" / "summaries")
         self.keys = Keys(self.lake, self.registry.flowmeters, setting.policy)
 
@@ -161,14 +162,15 @@ class Desk:
             scratch = draft / "scratch"
             summary = summarise_chunk(self.lake, chunk, near.parties, changed, scratch, parts=policy.window.parts)
             rows, moments, samples = summary.rows, summary.moments, summary.samples.look
-            judged = self._judged(chunk, rows, moments, policy, samples)
+            runs = runs_of(rows)
+            judged = self._judged(chunk, rows, runs, moments, policy, samples)
             shutil.rmtree(scratch, ignore_errors=True)
-            kept = self.store.put(key, look, rows, moments, judged.second)
+            kept = self.store.put(key, look, rows, runs, moments, judged.second)
         else:
-            judged = self._judged(chunk, kept.rows, kept.moments, policy, kept.second)
+            judged = self._judged(chunk, kept.rows, kept.runs, kept.moments, policy, kept.second)
         self._write(chunk, kept, judged, changed, draft / WINDOWS)
         if setting.what_if is not None:
-            other = self._judged(chunk, kept.rows, kept.moments, setting.what_if, kept.second)
+            other = self._judged(chunk, kept.rows, kept.runs, kept.moments, setting.what_if, kept.second)
             self._write(chunk, kept, other, changed, draft / OTHER)
         code = self._codes_of.places(kept.runs["feature_code"], self.home(chunk.bucket).codes)
         paired = code[kept.rows["meter_no"].is_not_null().to_numpy()]
@@ -178,10 +180,20 @@ class Desk:
         return Done(read=read, rows=kept.rows.height)
 
     def _judged(
-        self, chunk: Chunk, rows: pl.DataFrame, moments: Moments, policy: Policy, look: Look | SecondLook
+        self,
+        chunk: Chunk,
+        rows: pl.DataFrame,
+        runs: Runs,
+        moments: Moments,
+        policy: Policy,
+        look: Look | SecondLook,
     ) -> JudgedRows:
         windows = [chunk.window(number) for number in range(chunk.windows)]
-        known = rows, moments, self.parties[chunk.bucket].fleet, self.calibrations(policy), policy, windows, look
+        fleet, calibrations = self.parties[chunk.bucket].fleet, self.calibrations(policy)
+        meter, flowmeter = self._in_fleet.places(runs["feature_code"], fleet["feature_code"]), None
+        if calibrations is not None:
+            flowmeter = self._calibrated.places(runs["flowmeter_id"], calibrations.ids)
+        known = rows, meter, flowmeter, moments, fleet, calibrations, policy, windows, look
         return judge_windows(*known, extras=self.setting.what_if is not None)
 
     def _write(self, chunk: Chunk, kept: Kept, judged: JudgedRows, changed: pl.DataFrame, file: Path) -> None:

@@ -24,6 +24,9 @@ from transforms.summarise.stored import ARRAYS, SUMS, Arrays, from_arrays, to_ar
 #: columns of rows whose names repeat one after the other, and the tables of how often
 _NAMES = {"feature_code": "codes", "flowmeter_id": "flowmeters"}
 
+#: runs of the same name, one after the other, by column: ``value`` and ``len``
+Runs = Mapping[str, pl.DataFrame]
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -31,7 +34,7 @@ class Kept:
     ``flowmeter_id``, their moments, also as ``arrays`` (`transforms.summarise.stored`), and what the second look found."""
 
     rows: pl.DataFrame
-    runs: Mapping[str, pl.DataFrame]
+    runs: Runs
     moments: Moments
     arrays: Arrays
     second: SecondLook
@@ -54,11 +57,11 @@ class Store:
         arrays = {name: np.load(folder / f"{name}.npy") for name in ARRAYS}
         return Kept(rows, runs, from_arrays(arrays, parts), arrays, from_table(_read(looked), len(arrays["told"])))
 
-    def put(self, summary: str, look: str, rows: pl.DataFrame, moments: Moments, second: SecondLook) -> Kept:
+    def put(
+        self, summary: str, look: str, rows: pl.DataFrame, runs: Runs, moments: Moments, second: SecondLook
+    ) -> Kept:
         """Keep a chunk. What another process has put there meanwhile is the same and stays."""
         folder, arrays = self._folder(summary), to_arrays(moments)
-        # strings are what takes longest to write, and to look up: each run of them is told once
-        runs = {name: rows[name].rle().struct.unnest() for name in _NAMES}
         if not folder.is_dir():
             draft = self.root / f".{summary}.{os.getpid()}.part"
             shutil.rmtree(draft, ignore_errors=True)
@@ -93,7 +96,12 @@ class Store:
         return self.root / summary[:2] / summary
 
 
-def _with_names(rows: pl.DataFrame, runs: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+def runs_of(rows: pl.DataFrame) -> Runs:
+    """The runs of rows' names: strings are what takes longest to write, and to look up, and so each run is told once."""
+    return {name: rows[name].rle().struct.unnest() for name in _NAMES}
+
+
+def _with_names(rows: pl.DataFrame, runs: Runs) -> pl.DataFrame:
     """Rows as they were."""
     names = {
         name: some["value"].gather(np.repeat(np.arange(some.height), some["len"].to_numpy()))

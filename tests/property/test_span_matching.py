@@ -18,7 +18,7 @@ from tests.workspaces import MODEL, START
 from transforms.fleet import fleet_table
 from transforms.judge import calibration_status, judge_bucket
 from transforms.judge.columns import JUDGED, frame_of
-from transforms.judge.many import Calibrations, judge_windows
+from transforms.judge.many import Calibrations, judge_windows, places
 from transforms.lake import DEVICES, Lake
 from transforms.match import CHANGED, Parties, claims
 from transforms.match.span import Chunk
@@ -181,9 +181,10 @@ def test_a_span_is_its_windows(fleet: list[Any], seed: int, moved: bool, version
         with connect(threads=1, memory_mb=200, spill=root / "spill") as database, session(database) as con:
             summary = summarise_chunk(lake, chunk, parties, changed, root / "scratch", parts=policy.window.parts)
             calibrations = Calibrations.read(registry.flowmeters, policy)
-            together = judge_windows(
-                summary.rows, summary.moments, parties.fleet, calibrations, policy, windows, summary.samples.look
-            )
+            known = parties.fleet, calibrations, policy, windows, summary.samples.look
+            meter = places(summary.rows["feature_code"], parties.fleet["feature_code"])
+            flowmeter = None if calibrations is None else places(summary.rows["flowmeter_id"], calibrations.ids)
+            together = judge_windows(summary.rows, meter, flowmeter, summary.moments, *known)
             for number, window in enumerate(windows):
                 since_then = changed.filter(pl.col("window") == number).select("feature_code", "since")
                 own = replace(parties, changed=since_then)

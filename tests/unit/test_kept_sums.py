@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from flows.audit.store import Kept, Store
+from flows.audit.store import Kept, Store, runs_of
 from flows.audit.summed import Summed
 from transforms.fit.lines import Ints
 from transforms.judge.second_look import SecondLook
@@ -43,7 +43,8 @@ def _rows(codes: list[str]) -> pl.DataFrame:
 
 def _put(store: Store, key: str, moments: Moments) -> Kept:
     meters = moments.values["n"].shape[-1]
-    return store.put(key, LOOK, _rows([f"M{k}" for k in range(meters + 1)]), moments, SecondLook.none(meters))
+    rows = _rows([f"M{k}" for k in range(meters + 1)])
+    return store.put(key, LOOK, rows, runs_of(rows), moments, SecondLook.none(meters))
 
 
 def test_what_is_kept_is_found_again(tmp_path: Path) -> None:

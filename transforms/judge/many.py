@@ -73,15 +73,15 @@ class References:
 
 
 def references_of(
-    flowmeter_id: pl.Series, window: Ints, calibrations: Calibrations | None, policy: Policy, windows: Sequence[Window]
+    number: Ints | None, window: Ints, calibrations: Calibrations | None, policy: Policy, windows: Sequence[Window]
 ) -> References:
-    """Look the references of some rows up, of which ``window`` says in which of the windows they are."""
+    """Look the references of some rows up, of which ``number`` is the place among the calibrations' flowmeters and ``window``
+    says in which of the windows they are."""
     rows = len(window)
-    if calibrations is None:
+    if calibrations is None or number is None:
         whole = np.ones(rows, dtype=bool)
         return References(whole, whole, np.full(rows, policy.reference.uncertainty), np.full(rows, MISSING))
     last_days = np.array([int((one.end.timestamp() - 1e-6) // 86400) for one in windows])
-    number = places(flowmeter_id, calibrations.ids)
     history = calibrations.first, calibrations.day, calibrations.uncertainty
     limits = policy.reference_max_age_days, policy.reference.uncertainty
     return References(number >= 0, *_newest(number, window, last_days, *history, *limits))
@@ -123,6 +123,8 @@ class JudgedRows:
 
 def judge_windows(
     rows: pl.DataFrame,
+    meter: Ints,
+    flowmeter: Ints | None,
     moments: Moments,
     fleet: pl.DataFrame,
     calibrations: Calibrations | None,
@@ -138,6 +140,9 @@ def judge_windows(
     ----------
     rows : DataFrame
         `transforms.summarise.span.ROWS`, in order of ``meter_no``, the rows of a meter one after the other.
+    meter, flowmeter : ndarray
+        The places (`places`) of the rows' meters in the fleet table, and of their flowmeters among those with a calibration
+        history; the latter None where there is no such history.
     moments : Moments
         Of the rows with a ``meter_no``.
     fleet : DataFrame
@@ -152,8 +157,7 @@ def judge_windows(
         Whether the columns that only later rooms need are asked for, `transforms.judge.columns.EXTRAS`.
     """
     window = rows["window"].to_numpy().astype(np.int64)
-    references = references_of(rows["flowmeter_id"], window, calibrations, policy, windows)
-    meter = places(rows["feature_code"], fleet["feature_code"])
+    references = references_of(flowmeter, window, calibrations, policy, windows)
     conflict, n_meter, n_reference = (rows[name].to_numpy() for name in ("conflict", "n_meter", "n_reference"))
     blocked = blocked_by(meter >= 0, conflict, n_meter, n_reference, references.known, references.valid)
     unpaired = rows["meter_no"].null_count()
