@@ -20,7 +20,7 @@ from flows.audit.home import Home, set_changed_aside
 from flows.audit.judged import Block, Layout, Room
 from flows.audit.keys import Keys
 from flows.audit.plan import Setting
-from flows.audit.store import Kept, Runs, Store, runs_of
+from flows.audit.store import Kept, Runs, Store, apart
 from flows.audit.summed import Summed
 from flows.audit.tables import arrow_of
 from flows.registered import instants_of
@@ -161,8 +161,8 @@ class Desk:
         if kept is None:
             scratch = draft / "scratch"
             summary = summarise_chunk(self.lake, chunk, near.parties, changed, scratch, parts=policy.window.parts)
-            rows, moments, samples = summary.rows, summary.moments, summary.samples.look
-            runs = runs_of(rows)
+            rows, runs = apart(summary.rows)
+            moments, samples = summary.moments, summary.samples.look
             judged = self._judged(chunk, rows, runs, moments, policy, samples)
             shutil.rmtree(scratch, ignore_errors=True)
             kept = self.store.put(key, look, rows, runs, moments, judged.second)

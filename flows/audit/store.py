@@ -18,7 +18,6 @@ import pyarrow as pa
 from transforms.judge.kept import from_table, to_table
 from transforms.judge.second_look import SecondLook
 from transforms.summarise.moments import Moments
-from transforms.summarise.span import ROWS
 from transforms.summarise.stored import ARRAYS, SUMS, Arrays, from_arrays, to_arrays
 
 #: columns of rows whose names repeat one after the other, and the tables of how often
@@ -30,8 +29,9 @@ Runs = Mapping[str, pl.DataFrame]
 
 @dataclass(frozen=True)
 class Kept:
-    """A chunk as it is kept: ``rows`` (`transforms.summarise.span.ROWS`), the runs of the same name in ``feature_code`` and
-    ``flowmeter_id``, their moments, also as ``arrays`` (`transforms.summarise.stored`), and what the second look found."""
+    """A chunk as it is kept: ``rows`` (`transforms.summarise.span.ROWS` without names), the runs of the same name in
+    ``feature_code`` and ``flowmeter_id``, their moments, also as ``arrays`` (`transforms.summarise.stored`), and what the second
+    look found."""
 
     rows: pl.DataFrame
     runs: Runs
@@ -53,7 +53,7 @@ class Store:
         if not looked.is_file():
             return None
         runs = {name: _read(folder / f"{table}.arrow") for name, table in _NAMES.items()}
-        rows = _with_names(_read(folder / "rows.arrow"), runs)
+        rows = _read(folder / "rows.arrow")
         arrays = {name: np.load(folder / f"{name}.npy") for name in ARRAYS}
         return Kept(rows, runs, from_arrays(arrays, parts), arrays, from_table(_read(looked), len(arrays["told"])))
 
@@ -66,7 +66,7 @@ class Store:
             draft = self.root / f".{summary}.{os.getpid()}.part"
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(parents=True)
-            _write(rows.drop(list(_NAMES)), draft / "rows.arrow")
+            _write(rows, draft / "rows.arrow")
             for name, table in _NAMES.items():
                 _write(runs[name], draft / f"{table}.arrow")
             for name, array in arrays.items():
@@ -96,18 +96,10 @@ class Store:
         return self.root / summary[:2] / summary
 
 
-def runs_of(rows: pl.DataFrame) -> Runs:
-    """The runs of rows' names: strings are what takes longest to write, and to look up, and so each run is told once."""
-    return {name: rows[name].rle().struct.unnest() for name in _NAMES}
-
-
-def _with_names(rows: pl.DataFrame, runs: Runs) -> pl.DataFrame:
-    """Rows as they were."""
-    names = {
-        name: some["value"].gather(np.repeat(np.arange(some.height), some["len"].to_numpy()))
-        for name, some in runs.items()
-    }
-    return rows.with_columns(**names).select(list(ROWS))
+def apart(rows: pl.DataFrame) -> tuple[pl.DataFrame, Runs]:
+    """Rows without their names, and the runs of these: strings are what takes longest to write, and to look up, and so each run
+    is told once."""
+    return rows.drop(list(_NAMES)), {name: rows[name].rle().struct.unnest() for name in _NAMES}
 
 
 def _write(table: pl.DataFrame, path: Path) -> None:

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from flows.audit.store import Kept, Store, runs_of
+from flows.audit.store import Kept, Store, apart
 from flows.audit.summed import Summed
 from transforms.fit.lines import Ints
 from transforms.judge.second_look import SecondLook
@@ -43,8 +43,8 @@ def _rows(codes: list[str]) -> pl.DataFrame:
 
 def _put(store: Store, key: str, moments: Moments) -> Kept:
     meters = moments.values["n"].shape[-1]
-    rows = _rows([f"M{k}" for k in range(meters + 1)])
-    return store.put(key, LOOK, rows, runs_of(rows), moments, SecondLook.none(meters))
+    rows, runs = apart(_rows([f"M{k}" for k in range(meters + 1)]))
+    return store.put(key, LOOK, rows, runs, moments, SecondLook.none(meters))
 
 
 def test_what_is_kept_is_found_again(tmp_path: Path) -> None:
@@ -53,6 +53,8 @@ def test_what_is_kept_is_found_again(tmp_path: Path) -> None:
     found = store.find(KEY, LOOK, PARTS)
     assert found is not None and store.find(KEY, "c" * 40, PARTS) is None
     assert_frame_equal(found.rows, put.rows)
+    for name, runs in put.runs.items():
+        assert_frame_equal(found.runs[name], runs)
     for name in SUMMED:
         assert (found.moments.values[name] == moments.values[name]).all()
     # what stands there stays, whoever comes with the same

@@ -139,7 +139,7 @@ def judge_windows(
     Parameters
     ----------
     rows : DataFrame
-        `transforms.summarise.span.ROWS`, in order of ``meter_no``, the rows of a meter one after the other.
+        `transforms.summarise.span.ROWS`, names not needed, in order of ``meter_no``, the rows of a meter one after the other.
     meter, flowmeter : ndarray
         The places (`places`) of the rows' meters in the fleet table, and of their flowmeters among those with a calibration
         history; the latter None where there is no such history.
