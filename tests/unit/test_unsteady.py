@@ -150,6 +150,21 @@ def test_scatter_is_no_change() -> None:
     assert not (drifting | step).any()
 
 
+@pytest.mark.parametrize("significance", [1e-6, 1e-2])
+def test_those_that_a_bound_leaves_out_have_no_change(significance: float) -> None:
+    rng = np.random.default_rng(10)
+    q = _flow(rng, 400) * (rng.random((400, PAIRS)) < rng.random((400, 1)))
+    moved = 1 + np.linspace(0, 0.1, 400)[:, None] * (np.arange(PAIRS) >= PAIRS // 2)
+    samples = samples_of(every_quarter_hour(400), q, _read(q * moved, rng, noise=0.004), KIND)
+    whole, spared = (change_test(samples, significance, 20.0, sparing=some) for some in (False, True))
+    found = whole[0] | whole[1]
+    assert found.any() and ((whole[3] != 0) & (spared[3] == 0)).any()
+    for a, b in zip(whole[:2], spared[:2], strict=True):
+        assert (a == b).all()
+    for a, b in zip(whole[2:4], spared[2:4], strict=True):
+        assert (a[found] == b[found]).all()
+
+
 @pytest.mark.parametrize("pairs", [1, 2, 5])
 def test_a_handful_of_pairs_says_nothing(pairs: int) -> None:
     q = np.full((2, pairs), 300.0)
