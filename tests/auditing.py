@@ -20,10 +20,23 @@ from transforms.judge.words import NONE, WORDS
 from transforms.policy import Policy
 from transforms.registry import Registry
 from transforms.registry.models import Model
-from transforms.schemas import AUDIT_MOMENTS, AUDIT_WINDOWS
+from transforms.schemas import AUDIT_WINDOWS, UTC_US
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 LENGTH = timedelta(hours=12)
+#: moments of one meter in one window and flow bin, the parts summed; flows in millionths of the model's Q3
+AUDIT_MOMENTS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "feature_code": pl.String,
+    "window_start": UTC_US,
+    "bin": pl.Int8,
+    "n": pl.Int64,
+    "sx": pl.Int64,
+    "sy": pl.Int64,
+    "sxx": pl.Int64,
+    "sxy": pl.Int64,
+    "syy": pl.Int64,
+    "interval_s": pl.Float64,
+}
 #: Q1 to Q4 in L/h of a class 2 meter with R = 160; a litre an hour is 400 units of the moments
 MODEL = Model("M", 15.625, 25.0, 2500.0, 3125.0, 2, (4.0, 60.0), repeatability=0.01)
 

@@ -138,20 +138,6 @@ AUDIT_WINDOWS: dict[str, pl.DataType | type[pl.DataType]] = {
     "calibrated_on": pl.Date,
 }
 
-#: moments of one meter in one window and flow bin, the parts summed; flows in millionths of the model's Q3
-AUDIT_MOMENTS: dict[str, pl.DataType | type[pl.DataType]] = {
-    "feature_code": pl.String,
-    "window_start": UTC_US,
-    "bin": pl.Int8,
-    "n": pl.Int64,
-    "sx": pl.Int64,
-    "sy": pl.Int64,
-    "sxx": pl.Int64,
-    "sxy": pl.Int64,
-    "syy": pl.Int64,
-    "interval_s": pl.Float64,
-}
-
 #: a stretch of time over which a meter's relation to its reference stays one and the same
 REGIMES: dict[str, pl.DataType | type[pl.DataType]] = {
     "feature_code": pl.String,

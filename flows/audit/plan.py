@@ -23,7 +23,7 @@ READINGS = 5_000_000
 #: days of a chunk at most
 MOST_DAYS = 32
 #: windows that are put together at once, of whole meters, and meters at most: so that there is work for several processes
-GROUP, MOST_METERS = 240_000, 320
+WINDOWS_AT_ONCE, METERS_AT_ONCE = 240_000, 320
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Setting:
     @property
     def group(self) -> int:
         """How many meters' windows are put together at once."""
-        return max(1, min(GROUP // len(self.windows), MOST_METERS))
+        return max(1, min(WINDOWS_AT_ONCE // len(self.windows), METERS_AT_ONCE))
 
 
 def windows_of(begin: datetime, end: datetime, length: timedelta) -> tuple[Window, ...]:

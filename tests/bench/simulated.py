@@ -50,8 +50,9 @@ def simulate(meters: int, days: int, seed: int, kind: str, calibrated: float = 0
     import numpy as np
     import polars as pl
 
+    from tests.auditing import AUDIT_MOMENTS
     from transforms.policy import Policy
-    from transforms.schemas import AUDIT_MOMENTS, AUDIT_WINDOWS
+    from transforms.schemas import AUDIT_WINDOWS
     from transforms.simulate import Fleet, Plan
 
     rng = np.random.default_rng([seed, days])

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from tests.auditing import BEGIN, LENGTH, fleet_of, moments_of, registry_of, told_of, windows_of
+from tests.auditing import AUDIT_MOMENTS, BEGIN, LENGTH, fleet_of, moments_of, registry_of, told_of, windows_of
 from transforms.audit import (
     Statistics,
     compare,
@@ -32,7 +32,7 @@ from transforms.fleet import fleet_table
 from transforms.judge.evidence import Zones
 from transforms.policy import Policy
 from transforms.registry import Registry
-from transforms.schemas import AUDIT_FLEET, AUDIT_METERS, AUDIT_MOMENTS
+from transforms.schemas import AUDIT_FLEET, AUDIT_METERS
 
 Z = 1.959963984540054
 NO_MOMENTS = pl.DataFrame(schema=AUDIT_MOMENTS)

@@ -10,13 +10,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.auditing import BEGIN, LENGTH, fleet_of, moments_of, regimes_in, told_of, windows_of
+from tests.auditing import AUDIT_MOMENTS, BEGIN, LENGTH, fleet_of, moments_of, regimes_in, told_of, windows_of
 from transforms.audit.listed import listed
 from transforms.audit.regimes import find_regimes
 from transforms.fleet import fleet_table
 from transforms.policy import Policy
 from transforms.registry import load_registry
-from transforms.schemas import AUDIT_MOMENTS, AUDIT_WINDOWS, REGIMES, UTC_US
+from transforms.schemas import AUDIT_WINDOWS, REGIMES, UTC_US
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_MOMENTS = pl.DataFrame(schema=AUDIT_MOMENTS)
