@@ -96,8 +96,10 @@ def test_files_that_are_no_dumps_are_named(ready: Small, capfd: pytest.CaptureFi
     (ready.root / "raw" / "meter" / "export.xlsx").write_bytes(b"PK")
     (ready.root / "raw" / "flowmeter" / "elsewhere.csv").symlink_to(ready.root / "registry" / "meters.csv")
     (ready.root / "raw" / "meter" / "late.csv.part").write_text("still being written")
+    (ready.root / "raw" / "meter" / "loop.csv").symlink_to("loop.csv")
     code, out, _ = run(capfd, ready.root)
     assert code == 0
+    assert "raw/meter/loop.csv was not read: it is no ordinary file" in out
     assert "raw/meter/export.xlsx was not read: its name ends in no known format" in out
     assert "raw/flowmeter/elsewhere.csv was not read: it is a link to a place outside raw" in out
     assert ".part" not in out

@@ -169,7 +169,7 @@ def _is_text(name: str) -> bool:
 def _fault(path: Path, raw: Path) -> str | None:
     try:
         real = path.resolve(strict=True)
-    except OSError:
+    except (OSError, RuntimeError):  # a link that leads nowhere, or to itself, which Python 3.11 and 3.12 tell apart
         return "not_a_file"
     if not real.is_relative_to(raw.resolve()):
         return "outside_raw"
