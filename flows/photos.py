@@ -15,6 +15,7 @@ import polars as pl
 from flows.registered import installed
 from flows.situation import Known
 from transforms.display import EngineMissing, Sight
+from transforms.events import set_aside_lines
 from transforms.lake import Lake
 from transforms.match import Parties
 from transforms.outbox import read_history
@@ -28,7 +29,6 @@ from transforms.photos import (
     read_reviews,
     reading_of,
     reviewed,
-    set_aside_lines,
     take_in,
     wires,
     with_wire,

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from transforms.errors import UsageError
+from transforms.events import kept, lines_of, parsed, set_aside_lines
 from transforms.windows import parse_time
 from transforms.workspace import Workspace
 
-#: so much of a refused line is kept
-KEPT = 2000
 STATUSES = ("applied", "rejected", "failed")
 
 
@@ -29,19 +27,14 @@ class Acks:
 
 def read_acks(workspace: Workspace) -> Acks:
     """Read every line of ``raw/acks/*.jsonl``, files in the order of their names."""
-    folder = workspace.raw / "acks"
     acks: list[dict[str, Any]] = []
     refused: list[dict[str, Any]] = []
-    for path in sorted(folder.glob("*.jsonl")) if folder.is_dir() else []:
-        for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-            if not line.strip():
-                continue
-            fault, ack = _read(line)
-            place = {"file": f"raw/acks/{path.name}", "line": number}
-            if ack is not None:
-                acks.append({**ack, "place": place, "row": _shown(line)})
-            else:
-                refused.append({**place, "reason": fault, "row": _shown(line)})
+    for place, line in lines_of(workspace, "acks"):
+        fault, ack = _read(line)
+        if ack is not None:
+            acks.append({**ack, "place": place, "row": kept(line)})
+        else:
+            refused.append({**place, "reason": fault, "row": kept(line)})
     return Acks(acks, refused)
 
 
@@ -72,30 +65,14 @@ def sentence_of(refused: Mapping[str, Any]) -> str:
 
 
 def set_aside_acks(workspace: Workspace, found: Acks) -> None:
-    """Write the refused lines to ``quarantine/acks.jsonl``; it always holds all of them, so writing it twice is no harm."""
-    target = workspace.quarantine / "acks.jsonl"
-    if not found.refused and not target.exists():
-        return
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = target.with_suffix(".tmp")
-    draft.write_text("".join(json.dumps(item, ensure_ascii=False) + "\n" for item in found.refused), encoding="utf-8")
-    draft.replace(target)
-
-
-def _shown(line: bytes) -> str:
-    return line[:KEPT].decode("utf-8", "replace")
+    """Write the refused lines to ``quarantine/acks.jsonl``."""
+    set_aside_lines(workspace, "acks.jsonl", found.refused)
 
 
 def _read(line: bytes) -> tuple[str, dict[str, Any] | None]:
-    try:
-        ack = json.loads(line)
-    except (ValueError, RecursionError):
-        return "is not JSON", None
-    if not isinstance(ack, dict):
-        return "is not an object", None
-    for key in ("command_id", "feature_code", "status", "at"):
-        if not isinstance(ack.get(key), str):
-            return f"{key} is missing or no text", None
+    ack, fault = parsed(line, ("command_id", "feature_code", "status", "at"))
+    if fault:
+        return fault, None
     if ack["status"] not in STATUSES:
         return f"status is none of {', '.join(STATUSES)}", None
     try:

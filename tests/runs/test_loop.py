@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -316,6 +318,10 @@ def test_acks_that_cannot_be_read_are_named_and_the_others_count(
     ]
     (folder / "bad.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "latin.jsonl").write_bytes(b'{"detail": "\xe9"}\n')
+    Path(os.fsdecode(os.fsencode(folder) + b"/named-\xe9.jsonl")).write_text("}\n")
+    (folder / ".growing.jsonl").write_text('{"command_id": "half a l')
+    (folder / "folder.jsonl").mkdir()
+    (folder / "gone.jsonl").symlink_to("nowhere")
     ack(small, only(small, 0), "2026-01-01T12:00:00Z")
     capsys.readouterr()
     assert run(small, 1) == 3
@@ -332,11 +338,13 @@ def test_acks_that_cannot_be_read_are_named_and_the_others_count(
         "raw/acks/bad.jsonl line 7: command_id is that of no command sent",
         "raw/acks/bad.jsonl line 8: feature_code is not that of the command",
         "raw/acks/latin.jsonl line 1: is not JSON",
+        "raw/acks/named-\\xe9.jsonl line 1: is not JSON",
     ]
     out = capsys.readouterr().out
     assert all(fault in out for fault in feedback["faults"])
     kept = [json.loads(line) for line in (small.root / "quarantine" / "acks.jsonl").read_text().splitlines()]
     assert [f"{one['file']} line {one['line']}: {one['reason']}" for one in kept] == feedback["faults"]
+    assert (small.root / "quarantine" / "acks.jsonl").stat().st_mode & 0o777 == 0o600
     assert run(small, 2) == 0, "a fault is told once"
     assert small.manifest(RUNS[2])["feedback"]["faults"] == []
     assert small.manifest(RUNS[2])["feedback"]["refused"] == len(kept)

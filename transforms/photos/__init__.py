@@ -1,7 +1,7 @@
 """Photos: what came into raw/images, what was read off it, whether that can be, and what a person said about it."""
 
 from transforms.photos.intake import Intake, Photo, take_in
-from transforms.photos.places import IMAGES, set_aside_lines
+from transforms.photos.places import IMAGES
 from transforms.photos.plausible import Bounds, bounds_of
 from transforms.photos.readings import READER_REASONS, reading_of, reviewed, with_wire
 from transforms.photos.reviews import Review, Reviews, fold_reviews, read_reviews
@@ -23,7 +23,6 @@ __all__ = [
     "read_reviews",
     "reading_of",
     "reviewed",
-    "set_aside_lines",
     "take_in",
     "wires",
     "with_wire",

@@ -14,7 +14,8 @@ import polars as pl
 from transforms.canonical import digest_of
 from transforms.digests import Digests, state_of
 from transforms.errors import UsageError
-from transforms.photos.places import IMAGES, lines_of, parsed, picture_path, refusal, sha256_of
+from transforms.events import lines_of, parsed, refusal
+from transforms.photos.places import IMAGES, LONGEST_LINE, picture_path, sha256_of
 from transforms.registry import Registry
 from transforms.windows import iso, parse_time
 from transforms.workspace import Workspace
@@ -154,7 +155,7 @@ def take_in(
 def _lines(workspace: Workspace, refused: list[dict[str, Any]]) -> list[_Line]:
     good = []
     for place, row in lines_of(workspace, IMAGES):
-        said, fault = parsed(row, ("feature_code", "terminal_id", "captured_at", "file"))
+        said, fault = parsed(row, ("feature_code", "terminal_id", "captured_at", "file"), LONGEST_LINE)
         moment = None
         if not fault:
             fault, moment = _checked(said)

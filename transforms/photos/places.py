@@ -1,22 +1,18 @@
-"""Where photos lie: which names in a manifest may be followed, and where lines that name none are set aside."""
+"""Where photos lie: which names in a manifest may be followed."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from transforms.workspace import Workspace
 
 #: the folder below raw/ that terminals' photos and clips go to, and the one for what a person said about them
 IMAGES: Final = "images"
 REVIEWS: Final = "reviews"
-#: so much of a refused line is kept, and a line longer than this is none
-KEPT: Final = 2000
+#: a line about a photo or a review that is longer is none [bytes]
 LONGEST_LINE: Final = 10_000
 _LONGEST_NAME: Final = 255
 _UNFINISHED: Final = (".part", ".tmp")
@@ -52,53 +48,3 @@ def sha256_of(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return ""
-
-
-def lines_of(workspace: Workspace, folder: str) -> Iterator[tuple[dict[str, Any], bytes]]:
-    """Every line that is not blank of ``raw/FOLDER/*.jsonl``, files in the order of their names, each with its place."""
-    home = workspace.raw / folder
-    for path in sorted(home.glob("*.jsonl")) if home.is_dir() else []:
-        if path.name.startswith(".") or not path.is_file():
-            continue
-        name = path.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
-            if line.strip():
-                yield {"file": f"raw/{folder}/{name}", "line": number}, line
-
-
-def refusal(place: Mapping[str, Any], reason: str, detail: str, line: bytes) -> dict[str, Any]:
-    """A refused line: ``file, line, reason, detail, row``."""
-    return {**place, "reason": reason, "detail": detail, "row": line[:KEPT].decode("utf-8", "replace")}
-
-
-def parsed(line: bytes, texts: Sequence[str]) -> tuple[dict[str, Any], str]:
-    """A line as an object in which some keys are text, or an empty one and what is wrong."""
-    if len(line) > LONGEST_LINE:
-        return {}, f"is longer than {LONGEST_LINE:,} bytes"
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
-        return {}, "is not JSON"
-    if not isinstance(found, dict):
-        return {}, "is not an object"
-    for key in texts:
-        if not isinstance(found.get(key), str) or not found[key]:
-            return {}, f"{key} is missing or no text"
-    return found, ""
-
-
-def set_aside_lines(workspace: Workspace, name: str, refused: Sequence[Mapping[str, Any]]) -> None:
-    """Write refused lines to ``quarantine/NAME``, for its owner only: they may hold phone numbers, as they came.
-
-    The file always holds all of them, so writing it twice is no harm.
-    """
-    target = workspace.quarantine / name
-    if not refused and not target.exists():
-        return
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = target.with_suffix(".tmp")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-        file.writelines(json.dumps(item, ensure_ascii=False) + "\n" for item in refused)
-    draft.replace(target)

@@ -10,7 +10,8 @@ from datetime import datetime
 import polars as pl
 
 from transforms.errors import UsageError
-from transforms.photos.places import IMAGES, lines_of, parsed, picture_path, sha256_of
+from transforms.events import lines_of, parsed
+from transforms.photos.places import IMAGES, LONGEST_LINE, picture_path, sha256_of
 from transforms.windows import parse_time
 from transforms.workspace import Workspace
 
@@ -33,7 +34,7 @@ def delete_originals(workspace: Workspace, record: pl.DataFrame, before: datetim
         return []
     names = set()
     for _, line in lines_of(workspace, IMAGES):
-        said, fault = parsed(line, ("file", "captured_at"))
+        said, fault = parsed(line, ("file", "captured_at"), LONGEST_LINE)
         if not fault and _is_before(said["captured_at"], before):
             names.add(said["file"])
     deleted = []

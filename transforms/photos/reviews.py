@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from transforms.errors import UsageError
-from transforms.photos.places import REVIEWS, lines_of, parsed, refusal
+from transforms.events import lines_of, parsed, refusal
+from transforms.photos.places import LONGEST_LINE, REVIEWS
 from transforms.screens import Screen
 from transforms.windows import iso, parse_time
 from transforms.workspace import Workspace
@@ -46,7 +47,7 @@ def read_reviews(workspace: Workspace, now: datetime) -> Reviews:
     """Read every line of ``raw/reviews/*.jsonl``; an event dated after ``now`` has not come yet."""
     events, refused = [], []
     for place, row in lines_of(workspace, REVIEWS):
-        said, fault = parsed(row, ("reading_id", "decision", "by", "at"))
+        said, fault = parsed(row, ("reading_id", "decision", "by", "at"), LONGEST_LINE)
         review = None
         if not fault:
             fault, review = _review(said)
