@@ -90,21 +90,20 @@ def retry(folder: Path | None, files: tuple[str, ...], workers: int | None, as_j
     from flows.intake import retry_dumps
 
     with hold(context.workspace, "quarantine retry"):
-        wanted = _named(context.workspace, files)
-        gone = [file for file in wanted if not (context.workspace.raw / file).exists()]
-        taken = retry_dumps(context, wanted)
+        wanted = {_identity(dump): dump for dump in _named(context.workspace, files)}
+        named = sorted({dump["file"] for dump in wanted.values()})
+        gone = [file for file in named if not (context.workspace.raw / file).exists()]
+        taken = retry_dumps(context, named)
+    done = {_identity(dump.entry()): dump.accepted for dump in taken.new_dumps}
     before = sum(dump["accepted"] for dump in wanted.values())
+    gained = sum(accepted - wanted[one]["accepted"] for one, accepted in done.items())
     lines = intake_lines(taken)
     lines += [visible(f"raw/{file} is no longer there, so it cannot be read again") for file in gone]
-    done = {dump.file for dump in taken.new_dumps}
     lines += [
-        visible(f"raw/{file}: no longer read by that source")
-        for file in wanted
-        if file not in done and file not in gone
+        visible(f"raw/{dump['file']}: no longer read by {_reader(dump)}")
+        for one, dump in wanted.items()
+        if one not in done and dump["file"] not in gone
     ]
-    gained = sum(dump.accepted for dump in taken.new_dumps) - sum(
-        wanted[dump.file]["accepted"] for dump in taken.new_dumps
-    )
     lines.append(f"{gained:,} rows more are accepted now ({before:,} were before)")
     show({**intake(taken), "gained": gained, "gone": gone}, lines, as_json=as_json)
     return 3 if taken.quarantined or gone else 0
@@ -117,21 +116,31 @@ def _set_aside(workspace: Workspace) -> list[dict[str, Any]]:
     return [dump for dump in Lake.open(workspace).dumps if dump["quarantined"]]
 
 
-def _named(workspace: Workspace, files: tuple[str, ...] | list[str]) -> dict[str, dict[str, Any]]:
-    """The entries meant, by file; all where none is named.
+def _identity(dump: dict[str, Any]) -> tuple[str, str | None, str]:
+    """What tells the entries of one file apart: several sources may claim it, and it may have changed."""
+    return dump["stream"], dump["source"], dump["sha256"]
+
+
+def _reader(dump: dict[str, Any]) -> str:
+    return f"source {dump['source']}" if dump["source"] else "plain columns"
+
+
+def _named(workspace: Workspace, files: tuple[str, ...] | list[str]) -> list[dict[str, Any]]:
+    """The entries meant, those of some files; all where none is named.
 
     Raises
     ------
     UsageError
         If a file has no rows set aside.
     """
-    there = {dump["file"]: dump for dump in _set_aside(workspace)}
+    there = _set_aside(workspace)
+    known = {dump["file"] for dump in there}
     for file in files:
-        if file not in there:
+        if file not in known:
             raise UsageError(
                 f"{visible(file)} has no rows in quarantine; `meterwright quarantine list` names those that have"
             )
-    return {file: there[file] for file in (files or there)}
+    return [dump for dump in there if not files or dump["file"] in files]
 
 
 def _rows(workspace: Workspace, file: str, reason: str | None) -> pl.DataFrame:

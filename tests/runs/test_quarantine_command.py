@@ -97,6 +97,25 @@ def test_a_mended_mapping_takes_in_what_it_can_read_now_and_nothing_twice(
     assert {**entry(small), "retried": 0} == {**after, "retried": 0}
 
 
+def test_what_several_sources_read_of_one_file_is_counted_for_each(
+    small: Small, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sources = small.root / "registry" / "sources.toml"
+    other = SOURCES.replace("sources.vendor", "sources.other")
+    other = other.replace('feature_code = "code"', 'feature_code = {{name = "code", prefix = "X-"}}')
+    both = (SOURCES + other).format
+    sources.write_text(both(units="", more=""))
+    assert main(["ingest", "--workspace", str(small.root)]) == 3
+    sources.write_text(both(units=MENDED, more=""))
+    code, told = said(capsys, "retry", "vendor/a.csv", "--workspace", str(small.root))
+    assert (code, told["dumps"], told["gained"]) == (3, 2, 2)
+    mapping(small, MENDED)
+    assert main(["quarantine", "retry", "--workspace", str(small.root)]) == 3
+    out = capsys.readouterr().out
+    assert "raw/vendor/a.csv: no longer read by source other" in out
+    assert "0 rows more are accepted now (6 were before)" in out
+
+
 def test_it_ends_as_if_the_mapping_had_been_right_from_the_first(
     small: Small, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
