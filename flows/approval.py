@@ -15,8 +15,8 @@ from flows.situation import look_around
 from flows.window import report_of
 from transforms.errors import MeterwrightError
 from transforms.notices import open_until
-from transforms.outbox import commit, read_lines, read_manifest, stage_revision
-from transforms.outbox.approve import approved_facts, check_approvable, release, window_of
+from transforms.outbox import commit, read_lines, read_manifest, stage_revision, window_of
+from transforms.outbox.approve import approved_facts, check_approvable, release
 from transforms.outbox.verify import verify
 
 

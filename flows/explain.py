@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from transforms.judge.dossier import Dossier, dossier_of
 from transforms.lake import Lake
 from transforms.match import METERS, Parties
 from transforms.match.register_findings import FINDINGS, register_findings
-from transforms.outbox import History, read_history, read_lines
+from transforms.outbox import History, read_history, read_lines, window_of
 from transforms.schemas import PAIRS
 from transforms.sql import session
 from transforms.summarise import list_pairs, look_closer, summarise_bucket
@@ -38,7 +38,6 @@ from transforms.windows import Window, newest_complete, parse_time
 RUNS_BACK = 10
 #: up to so many codes are compared letter by letter with one that is not known
 _COMPARED = 5_000
-_LATEST = Window(datetime(9998, 1, 1, tzinfo=UTC), timedelta(hours=1))
 
 
 def explain(context: Context, code: str, until: datetime | None, length: timedelta | None) -> Explanation:
@@ -58,7 +57,7 @@ def explain(context: Context, code: str, until: datetime | None, length: timedel
     UsageError
         If nobody knows the code; with the most similar ones.
     """
-    runs = read_history(context.workspace, _LATEST)
+    runs = read_history(context.workspace)
     lake = Lake.open(context.workspace)
     parties = parties_of(context, lake)
     _must_be_known(code, context, parties)
@@ -98,17 +97,16 @@ def _window(
     context: Context, runs: History, lake: Lake, until: datetime | None, length: timedelta | None
 ) -> tuple[Window, int | None]:
     """The window to explain, and the place of its run among all runs if it has one."""
-    spans = [(parse_time(m["window_start"]), parse_time(m["window_end"])) for m in runs.manifests]
+    judged = [window_of(manifest) for manifest in runs.manifests]
     if length is None:
-        ended = [k for k, (_, end) in enumerate(spans) if until is None or end <= until]
+        ended = [k for k, window in enumerate(judged) if until is None or window.end <= until]
         if ended:
             # of several with the same end the longest, of several revisions the last
-            place = max(ended, key=lambda k: (spans[k][1], -spans[k][0].timestamp(), runs.manifests[k]["revision"]))
-            start, end = spans[place]
-            return Window(start, end - start), place
+            place = max(ended, key=lambda k: (judged[k].end, judged[k].length, runs.manifests[k]["revision"]))
+            return judged[place], place
     span = length or context.policy.window.length
     window = newest_complete(until or _last_reading(lake) + span, span)
-    places = [k for k, found in enumerate(spans) if found == (window.start, window.end)]
+    places = [k for k, found in enumerate(judged) if found == window]
     return window, max(places, key=lambda k: int(runs.manifests[k]["revision"]), default=None)
 
 

@@ -18,21 +18,15 @@ from transforms.feedback import sentence_of
 from transforms.fleet import fleet_table
 from transforms.lake import Lake
 from transforms.notices import open_until
-from transforms.outbox import History, Run, newest_revision
+from transforms.outbox import History, Run
 from transforms.policy import Policy
 from transforms.pool import overruled, with_columns_of
 from transforms.registry import Registry
 from transforms.state import UNTOUCHED, MeterState
 from transforms.windows import Window, iso, parse_time
-from transforms.workspace import Workspace
 
 #: the revision of a window's first run; approval of held commands and late readings make later ones
 REVISION = 1
-
-
-def run_of(workspace: Workspace, window: Window) -> dict[str, Any] | None:
-    """The manifest of the window's run, if the outbox has one: that of its newest revision."""
-    return newest_revision(workspace, window)
 
 
 def collect(

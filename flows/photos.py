@@ -41,7 +41,7 @@ from transforms.registry import Registry
 from transforms.schemas import READINGS
 from transforms.screens import Screen
 from transforms.sql import session
-from transforms.windows import Window
+from transforms.windows import Window, span_text
 from transforms.workspace import Workspace
 
 #: how far around a photo the wire is read
@@ -171,7 +171,7 @@ def delete_old_photos(workspace: Workspace, policy: Policy, now: datetime, say: 
         return
     deleted = delete_originals(workspace, read_history(workspace).readings(), now - keep)
     if deleted:
-        say(f"{len(deleted):,} photos older than {keep.days} days were deleted from raw/images; their readings stay")
+        say(f"{len(deleted):,} photos older than {span_text(keep)} were deleted from raw/images; their readings stay")
 
 
 def _line(refused: Mapping[str, Any]) -> str:

@@ -22,7 +22,7 @@ from transforms.fleet import fleet_table
 from transforms.lake import Lake
 from transforms.match import Parties
 from transforms.match.register_findings import FINDINGS, has_registers, register_findings
-from transforms.outbox import read_lines
+from transforms.outbox import read_lines, window_of
 from transforms.outbox.lying import MANIFEST
 from transforms.outbox.verify import NOTE
 from transforms.photos.places import picture_path, sha256_of
@@ -32,7 +32,7 @@ from transforms.registry import Registry
 from transforms.schemas import PAIRS, READINGS
 from transforms.sql import session
 from transforms.summarise import list_pairs
-from transforms.windows import Window, parse_time
+from transforms.windows import Window
 from transforms.workspace import Workspace
 
 #: longer side of the photos in a run's report [pixels]
@@ -66,7 +66,7 @@ def write_run_report(
     commands, orders = read_lines(folder / "commands.jsonl"), read_lines(folder / "work_orders.jsonl")
     wanted = list(dict.fromkeys(item["feature_code"] for item in (*commands, *orders)))[: policy.report.plots]
     readings = _readings(folder)
-    start, end = parse_time(manifest["window_start"]), parse_time(manifest["window_end"])
+    window = window_of(manifest)
     limits = fleet_table(registry).select(
         "feature_code",
         mpe_low=pl.col("mpe_low") * policy.tolerance,
@@ -84,13 +84,13 @@ def write_run_report(
         verdicts=verdicts,
         commands=commands,
         work_orders=orders,
-        samples=_samples(lake, parties, Window(start, end - start), wanted, database),
+        samples=_samples(lake, parties, window, wanted, database),
         previous=previous.select("feature_code", "verdict", "reason") if previous is not None else None,
         limits=limits,
         effects=pl.read_parquet(folder / "effects.parquet", glob=False),
         readings=readings,
         pictures=small_copies(workspace, readings, policy.report.photos, PICTURE_PX),
-        registers=_registers(lake, parties, Window(start, end - start), verdicts, database),
+        registers=_registers(lake, parties, window, verdicts, database),
     )
     with shown_in(policy.report.timezone):
         page = render_run(report)

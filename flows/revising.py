@@ -17,7 +17,7 @@ from transforms.canonical import digest_of
 from transforms.decide.withdraw import withdraw
 from transforms.feedback import for_commands, read_acks
 from transforms.lake import Lake
-from transforms.outbox import Run, read_history, read_lines
+from transforms.outbox import Run, read_history, read_lines, window_of
 from transforms.policy import Policy
 from transforms.pool import as_decided
 from transforms.registry import Registry
@@ -57,17 +57,13 @@ def windows_to_reopen(
     """The windows within the lateness horizon that have readings which their newest run did not know, oldest first."""
     found = []
     for manifest in read_history(workspace).manifests:
-        start, end = _span(manifest)
-        if not now - policy.lateness <= end <= now:
+        window = window_of(manifest)
+        if not now - policy.lateness <= window.end <= now:
             continue
         seen = {_key(dump) for dump in manifest["inputs"]}
         if not _dumps(manifest, lake) <= seen and not looked_at.has(manifest, lake):
-            found.append((Window(start, end - start), manifest))
+            found.append((window, manifest))
     return found
-
-
-def _span(manifest: dict[str, Any]) -> tuple[datetime, datetime]:
-    return parse_time(manifest["window_start"]), parse_time(manifest["window_end"])
 
 
 def _key(dump: dict[str, Any]) -> tuple[str, str, str]:
@@ -78,11 +74,13 @@ def _key(dump: dict[str, Any]) -> tuple[str, str, str]:
 
 def _dumps(manifest: dict[str, Any], lake: Lake) -> set[tuple[str, str, str]]:
     """The dumps that by now hold readings of a run's window."""
-    start, end = _span(manifest)
+    window = window_of(manifest)
     return {
         _key(dump)
         for dump in lake.dumps
-        if dump["min_ts"] is not None and parse_time(dump["min_ts"]) < end and parse_time(dump["max_ts"]) >= start
+        if dump["min_ts"] is not None
+        and parse_time(dump["min_ts"]) < window.end
+        and parse_time(dump["max_ts"]) >= window.start
     }
 
 

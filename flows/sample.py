@@ -15,7 +15,7 @@ from flows.settings import worker_count
 from flows.window import Outcome
 from transforms.errors import MeterwrightError
 from transforms.reasons import sentence
-from transforms.windows import windows_between
+from transforms.windows import span_text, windows_between
 
 #: the days that both the real recordings and the simulated fleet cover
 BEGIN = datetime(2019, 12, 2, tzinfo=UTC)
@@ -38,7 +38,7 @@ def main() -> int:
 def _prepare() -> Prepared:
     context = make_context(None, None)
     windows = windows_between(BEGIN, END, context.policy.window.length)
-    progress(f"sample: {len(windows)} windows of {context.policy.window.length} from {BEGIN:%Y-%m-%d}")
+    progress(f"sample: {len(windows)} windows of {span_text(context.policy.window.length)} from {BEGIN:%Y-%m-%d}")
     return context, windows
 
 

@@ -19,7 +19,7 @@ from flows.engines.server import PrefectServerError, TemporaryServer, drain
 from flows.engines.signals import terminable
 from flows.settings import prefect_api_url, use_prefect_in
 from transforms.errors import MeterwrightError, UsageError
-from transforms.windows import check_length, iso
+from transforms.windows import check_length, iso, span_text
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -69,13 +69,15 @@ def serve(
     """
     check_length(every)
     if not timedelta(0) <= delay < every:
-        raise UsageError(f"a delay of {_span(delay)} is not shorter than the {_span(every)} between two runs")
+        raise UsageError(f"a delay of {span_text(delay)} is not shorter than the {span_text(every)} between two runs")
     home = use_prefect_in(workspace)
     try:
         with terminable(), _server(home) as server:
             deployment = _Deployment(workspace, every, delay, run_once, say)
             where = server.url if server else prefect_api_url()
-            say(f"Serving {workspace} every {_span(every)}, {_span(delay)} after each window's end. Ctrl-C stops.")
+            say(
+                f"Serving {workspace} every {span_text(every)}, {span_text(delay)} after each window's end. Ctrl-C stops."
+            )
             say(f"Prefect's pages are at {where}")
             deployment.request_run()
             while True:
@@ -204,12 +206,6 @@ def _flow(run_once: Callable[[], str], say: Callable[[str], None]) -> Flow[[], A
         return Completed(message=sentence)
 
     return flow(scheduled_cycle, name="meterwright", validate_parameters=False, persist_result=False, retries=0)
-
-
-def _span(length: timedelta) -> str:
-    seconds = int(length.total_seconds())
-    unit, size = next((u, s) for u, s in (("h", 3600), ("m", 60), ("s", 1)) if seconds % s == 0)
-    return f"{seconds // size}{unit}"
 
 
 def _now() -> datetime:

@@ -13,7 +13,7 @@ import polars as pl
 
 from flows.context import Context
 from flows.engines import Engine
-from flows.findings import REVISION, collect, run_of, to_markdown
+from flows.findings import REVISION, collect, to_markdown
 from flows.judging import JudgeBucket
 from flows.photos import look_at_photos
 from flows.registered import instants_of
@@ -25,9 +25,9 @@ from transforms.fleet import fleet_table
 from transforms.judge import calibration_status, judge_silent
 from transforms.lake import Lake
 from transforms.match import CHANGED, Parties, claims
-from transforms.outbox import begin, commit, read_history, read_manifest, stage
+from transforms.outbox import begin, commit, newest_revision, read_history, read_manifest, stage, window_of
 from transforms.schemas import MOMENTS
-from transforms.windows import Window, parse_time
+from transforms.windows import Window
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def run_window(
 ) -> Outcome:
     """Judge one window and commit its run; a window that has its run already is left as it is."""
     workspace = context.workspace
-    existing = run_of(workspace, window)
+    existing = newest_revision(workspace, window)
     manifest = existing or _commit_run(context, engine, lake, parties, window, now)
     report = workspace.report(manifest["run_id"]) / "index.html"
     if not report.exists():
@@ -117,9 +117,8 @@ def _commit_run(
 
 def report_of(context: Context, manifest: dict[str, Any]) -> Path:
     """Write the report of a run that is in the outbox, and return its page."""
-    start, end = parse_time(manifest["window_start"]), parse_time(manifest["window_end"])
     lake = Lake.open(context.workspace)
-    return _report(context, lake, parties_of(context, lake), Window(start, end - start), manifest)
+    return _report(context, lake, parties_of(context, lake), window_of(manifest), manifest)
 
 
 def _report(context: Context, lake: Lake, parties: Parties, window: Window, manifest: dict[str, Any]) -> Path:

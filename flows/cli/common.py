@@ -19,7 +19,7 @@ from flows.settings import login_name, signing_key, version, worker_count, works
 from reports.wording import visible
 from transforms.errors import UsageError
 from transforms.fingerprint import ReadAhead
-from transforms.windows import parse_time
+from transforms.windows import EARLIEST, LATEST, parse_time
 from transforms.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 NAME_LENGTH = 100
-
-#: times that make sense, as for readings
-EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 
 def workspace_option(command: F) -> F:

@@ -26,7 +26,7 @@ from flows.engines import ENGINES, Engine, make_engine
 from flows.lock import hold
 from flows.settings import worker_count
 from transforms.errors import UsageError
-from transforms.windows import Window, check_length, iso, newest_complete, parse_span, windows_between
+from transforms.windows import Window, check_length, iso, newest_complete, parse_span, span_text, windows_between
 from transforms.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def _windows(context: Context, length: str | None, begin: str | None, end: datet
         return context, [newest_complete(end, span)]
     windows = windows_between(moment(begin), end, span)
     if not windows:
-        raise UsageError(f"there is no complete window of {length or span} from {begin} on before the end")
+        raise UsageError(f"there is no complete window of {span_text(span)} from {begin} on before the end")
     return context, windows
 
 

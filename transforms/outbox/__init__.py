@@ -2,7 +2,7 @@
 
 from transforms.outbox.chain import newest_revision, read_history
 from transforms.outbox.history import History
-from transforms.outbox.runs import read_lines, read_manifest
+from transforms.outbox.runs import read_lines, read_manifest, window_of
 from transforms.outbox.write import Run, begin, commit, stage, stage_revision
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "read_manifest",
     "stage",
     "stage_revision",
+    "window_of",
 ]

@@ -13,9 +13,9 @@ from typing import Any
 
 from transforms.errors import UsageError
 from transforms.outbox.chain import newest_revision, read_history
-from transforms.outbox.runs import read_lines, read_manifest
+from transforms.outbox.runs import read_lines, read_manifest, window_of
 from transforms.state import UNTOUCHED, MeterState
-from transforms.windows import Window, iso, parse_time
+from transforms.windows import iso, parse_time
 from transforms.workspace import Workspace
 
 
@@ -195,9 +195,3 @@ def approved_facts(
             "dropped": approval.dropped,
         },
     }
-
-
-def window_of(manifest: Mapping[str, Any]) -> Window:
-    """The window of a run."""
-    start = parse_time(manifest["window_start"])
-    return Window(start, parse_time(manifest["window_end"]) - start)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from transforms.errors import MeterwrightError, UsageError
-from transforms.windows import parse_time
+from transforms.windows import Window, parse_time
 from transforms.workspace import Workspace
 
 _RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z_[0-9]+[hms]_r([1-9][0-9]*)")
@@ -67,6 +68,12 @@ def read_lines(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
 
 
-def span_of(manifest: dict[str, Any]) -> tuple[datetime, datetime]:
+def window_of(manifest: Mapping[str, Any]) -> Window:
+    """The window that a run is about."""
+    start, end = span_of(manifest)
+    return Window(start, end - start)
+
+
+def span_of(manifest: Mapping[str, Any]) -> tuple[datetime, datetime]:
     """Begin and end of the window that a run is about."""
     return parse_time(manifest["window_start"]), parse_time(manifest["window_end"])

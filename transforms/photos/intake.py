@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,9 @@ from transforms.errors import UsageError
 from transforms.events import lines_of, parsed, refusal
 from transforms.photos.places import IMAGES, LONGEST_LINE, picture_path, sha256_of
 from transforms.registry import Registry
-from transforms.windows import iso, parse_time
+from transforms.windows import EARLIEST, LATEST, iso, parse_time
 from transforms.workspace import Workspace
 
-#: times that a photo can have
-EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 _LONGEST_ID = 128
 _ID_LENGTH = 18
 

@@ -1,6 +1,6 @@
 """The policy: everything that decides, from policy.toml or by default."""
 
-from transforms.policy.keys import Policy, policy_template, span_text
+from transforms.policy.keys import Policy, policy_template
 from transforms.policy.reading import load_policy
 
-__all__ = ["Policy", "load_policy", "policy_template", "span_text"]
+__all__ = ["Policy", "load_policy", "policy_template"]

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from transforms.errors import UsageError
-from transforms.windows import check_length
+from transforms.windows import check_length, span_text
 
 
 def _number(default: float, low: float, high: float, says: str, above: bool = False) -> Any:
@@ -245,13 +245,6 @@ def parts_fault(window: WindowPolicy) -> str:
         length = span_text(window.length)
         return f"a window of {length} cannot be cut into {window.parts} parts of whole seconds; change window.parts"
     return ""
-
-
-def span_text(span: timedelta) -> str:
-    """Write a length of time as policy.toml does, in the largest unit up to hours that keeps it whole."""
-    seconds = round(span.total_seconds())
-    unit, size = next((unit, size) for unit, size in (("h", 3600), ("m", 60), ("s", 1)) if seconds % size == 0)
-    return f"{seconds // size}{unit}"
 
 
 def written(value: Any) -> Any:
