@@ -102,7 +102,7 @@ def plain_sentence(given: Explanation) -> str:
     if verdict == "healthy":
         text = f"{who} reads inside its permissible error{_zones(row)}"
     elif verdict == "steady":
-        text = f"{who} {_steady(row, given)}"
+        text = f"{who} {_steady(row)}"
     elif verdict == "unsteady":
         off = finite(row.get("volume_error"))
         how = f" ({percent(off)} over the window's volume)" if off is not None else ""
@@ -123,7 +123,7 @@ def _zones(row: Mapping[str, Any]) -> str:
     return f" ({', '.join(told)})" if told else ""
 
 
-def _steady(row: Mapping[str, Any], given: Explanation) -> str:
+def _steady(row: Mapping[str, Any]) -> str:
     if row["form"] == "curve":
         return (
             f"{deviation(1 + (finite(row['volume_error']) or 0.0), None)} over the window's volume, along a curve that held "

@@ -36,10 +36,10 @@ def _locator(most: int) -> Any:
     return MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10])
 
 
-def tick_labels(values: Sequence[float], unit: str = "", *, plus: bool = False) -> list[str]:
+def tick_labels(values: Sequence[float], *, plus: bool = False) -> list[str]:
     """Labels with just the decimals that the ticks need."""
     decimals = next((d for d in range(4) if all(abs(t - round(t, d)) < 1e-9 * max(1.0, abs(t)) for t in values)), 4)
-    return [number(tick, decimals, plus=plus) + unit for tick in values]
+    return [number(tick, decimals, plus=plus) for tick in values]
 
 
 class Sheet:

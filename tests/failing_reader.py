@@ -14,7 +14,7 @@ from transforms.screens import Screen
 
 
 def make() -> Reader:
-    def read(path: Path, screens: Sequence[Screen]) -> Sight:
+    def read(path: Path, _screens: Sequence[Screen]) -> Sight:
         wanted = path.read_text(encoding="utf-8")
         if wanted == "crash":
             os.abort()

@@ -14,13 +14,13 @@ from flows.pulling.errors import PullError
 from transforms.sources.places import Place
 
 
-def _folder(place: Place, credentials: Credentials, timeout_s: float) -> Any:
+def _folder(_place: Place, _credentials: Credentials, _timeout_s: float) -> Any:
     from fsspec.implementations.local import LocalFileSystem
 
     return LocalFileSystem(skip_instance_cache=True)
 
 
-def _s3(place: Place, credentials: Credentials, timeout_s: float) -> Any:
+def _s3(_place: Place, credentials: Credentials, timeout_s: float) -> Any:
     from s3fs import S3FileSystem
 
     own = {
@@ -106,7 +106,7 @@ def _ftp(place: Place, credentials: Credentials, timeout_s: float) -> Any:
     )
 
 
-def _web(place: Place, credentials: Credentials, timeout_s: float) -> Any:
+def _web(_place: Place, credentials: Credentials, timeout_s: float) -> Any:
     import aiohttp
     from fsspec.implementations.http import HTTPFileSystem
 

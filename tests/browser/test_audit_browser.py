@@ -115,7 +115,7 @@ def test_heads_and_captions_are_there_for_those_who_listen(browser: Chromium, fo
         assert browser.value("document.querySelectorAll('h1').length") == 1
 
 
-def test_it_prints_with_every_row(browser: Chromium, folder: Path, tmp_path: Path) -> None:
+def test_it_prints_with_every_row(browser: Chromium, folder: Path) -> None:
     browser.open(folder / "index.html", 700)
     browser.value(TYPE.format("no such meter"))
     browser.call("Emulation.setEmulatedMedia", media="print")

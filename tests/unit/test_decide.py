@@ -47,7 +47,12 @@ def steady(code: str = "WM-1", **changes: Any) -> dict[str, Any]:
         "form": "linear",
         "reason": "linear_mapping",
         "volume_error": 0.04,
-        **{"a1": 1.03, "a1_se": 0.001, "a2": 4.0, "a2_se": 0.5, "q_min_lph": 20.0, "q_max_lph": 1400.0},
+        "a1": 1.03,
+        "a1_se": 0.001,
+        "a2": 4.0,
+        "a2_se": 0.5,
+        "q_min_lph": 20.0,
+        "q_max_lph": 1400.0,
         **changes,
     }
 

@@ -71,7 +71,7 @@ def test_sums_that_are_lent_are_those_of_the_windows(
     """Two chunks, the second with numbers that may need all 64 bits, and nothing left of the store when they are read."""
     if not links:
 
-        def refused(self: Path, target: Path) -> None:
+        def refused(_self: Path, _target: Path) -> None:
             raise OSError("no links here")
 
         monkeypatch.setattr(Path, "hardlink_to", refused)

@@ -104,7 +104,7 @@ def test_uncertainty_of_the_corrected_flow_is_that_of_the_inverse() -> None:
     judged = _meters(0.06, 40, meters=3)
     lines = judged.found.published
     mean = judged.moments.total("sxx", slice(1, 7)) / judged.moments.total("sx", slice(1, 7))
-    told = corrected_uncertainty(judged.moments, judged.found, judged.model)[0]
+    told = corrected_uncertainty(judged.moments, judged.found)[0]
     for row in range(3):
         cross = lines.correlation[row] * lines.a1_se[row] * lines.a2_se[row]
         covariance = np.array([[lines.a1_se[row] ** 2, cross], [cross, lines.a2_se[row] ** 2]])

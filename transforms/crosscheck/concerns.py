@@ -41,7 +41,7 @@ def concerns(readings: pl.DataFrame, counts: Mapping[str, Any], registry: Regist
         *about_instants(steps, counts, window),
         *_about_codes(readings, registry),
         *about_amounts(steps, registry),
-        *about_widths(steps, registry),
+        *about_widths(steps),
         *about_pairs(steps),
     ]
 

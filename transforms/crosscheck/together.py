@@ -54,7 +54,7 @@ def about_pairs(steps: pl.DataFrame) -> list[Concern]:
                 grave=pairs.is_empty(),
             )
         )
-    return [*found, *_ratio(pairs), *_lag(shared, flowmeter, pairs)]
+    return [*found, *_ratio(pairs), *_lag(shared, flowmeter)]
 
 
 def _ratio(pairs: pl.DataFrame) -> list[Concern]:
@@ -82,7 +82,7 @@ def _ratio(pairs: pl.DataFrame) -> list[Concern]:
     ]
 
 
-def _lag(meter: pl.DataFrame, flowmeter: pl.DataFrame, pairs: pl.DataFrame) -> list[Concern]:
+def _lag(meter: pl.DataFrame, flowmeter: pl.DataFrame) -> list[Concern]:
     """Whether the meters' flows are those of their flowmeters some intervals earlier or later."""
     counts = meter.group_by("code").agg(n=pl.len()).sort("n", "code", descending=[True, False]).head(_ASKED)
     lags: list[int] = []

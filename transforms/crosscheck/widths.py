@@ -6,12 +6,11 @@ import numpy as np
 import polars as pl
 
 from transforms.crosscheck.concern import Concern
-from transforms.registry import Registry
 from transforms.rollover import LEAST_L, likely_width
 from transforms.units import VOLUME_TO_L
 
 
-def about_widths(steps: pl.DataFrame, registry: Registry) -> list[Concern]:
+def about_widths(steps: pl.DataFrame) -> list[Concern]:
     """Concerns about registers that begin again at zero where the registry says nothing, or something else."""
     meters = steps.filter((pl.col("stream") == "meter") & pl.col("volume_l").is_not_null())
     falls = meters.filter((pl.col("volume_l") < pl.col("before_l") / 2) & (pl.col("before_l") > LEAST_L))

@@ -71,7 +71,7 @@ def guards_said(
     if verdict != "steady" and refusal not in _GUARDS:
         return [q.not_evaluated("not asked: only a steady deviation can be commanded away") for q in questions]
     why = "not asked: one refusal is enough" if refusal else "the run's record does not say"
-    checks = [_beyond(order, limits, why)]
+    checks = [_beyond(order, why)]
     for reason, question in _GUARDS.items():
         checks.append(
             question.failed(sentence(reason), "no command") if reason == refusal else question.not_evaluated(why)
@@ -92,7 +92,7 @@ def _within(command: Mapping[str, Any], limits: Mapping[str, Any]) -> Check:
     )
 
 
-def _beyond(order: Mapping[str, Any] | None, limits: Mapping[str, Any], why: str) -> Check:
+def _beyond(order: Mapping[str, Any] | None, why: str) -> Check:
     if order is None or order["reason"] not in ("beyond_limits", "not_increasing"):
         return _LIMITS.not_evaluated(why)
     evidence = order.get("evidence") or {}

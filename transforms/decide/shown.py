@@ -79,7 +79,7 @@ def weigh(fresh: Sequence[Row], record: pl.DataFrame, around: Surroundings, poli
     said: dict[str, str] = {}
     again: dict[str, tuple[Row, list[str]]] = {}
     for code, rows in _by_meter(row for row in accepted if row["quantity"] in PARAMETERS):
-        command, told = _parameters(rows, around.states.get(code, UNTOUCHED), around, policy)
+        command, told = _parameters(rows, around.states.get(code, UNTOUCHED), around)
         said |= told
         if command is not None:
             again[code] = command, sorted(name for name, what in told.items() if what == "said_again")
@@ -113,9 +113,7 @@ def _against_wire(row: Row) -> str:
     return "agrees" if row["wire_low"] <= row["value"] <= row["wire_high"] else "display_differs"
 
 
-def _parameters(
-    rows: Sequence[Row], state: MeterState, around: Surroundings, policy: Policy
-) -> tuple[Row | None, dict[str, str]]:
+def _parameters(rows: Sequence[Row], state: MeterState, around: Surroundings) -> tuple[Row | None, dict[str, str]]:
     """The command to be said again, if the newest photo of some screen shows other parameters, and what is said of each."""
     command = around.commands.get(state.in_force_by or "")
     said = {row["reading_id"]: "noted" for row in rows}

@@ -17,7 +17,7 @@ from transforms.policy import Policy
 from transforms.summarise.moments import BINS, Moments
 
 
-def corrected_uncertainty(moments: Moments, found: Findings, model: Model) -> Floats:
+def corrected_uncertainty(moments: Moments, found: Findings) -> Floats:
     """Standard uncertainty of the corrected flow, relative, at two flows, shape (2, meters).
 
     At the mean flow of the volume seen and at `BEYOND` times the largest flow seen: GUM 5.2 for q = (q' - a2) / a1 with
@@ -35,13 +35,12 @@ def expanded_after(
     moments: Moments,
     found: Findings,
     second: SecondLook,
-    model: Model,
     reference: Reference,
     form: Numbers,
     policy: Policy,
 ) -> Floats:
     """Expanded uncertainty of the corrected flow, relative, for each meter's form."""
-    line = corrected_uncertainty(moments, found, model).max(axis=0)
+    line = corrected_uncertainty(moments, found).max(axis=0)
     curve = np.hypot(second.curve_uncertainty, reference.uncertainty / 2)
     return np.asarray(policy.judge.coverage_factor * np.where(form == CURVE, curve, line))
 
@@ -62,7 +61,7 @@ def imprecise(
     must be smaller than that error itself and than the largest error found in a zone: what is taken away is known better
     than that it is there.
     """
-    expanded = expanded_after(moments, found, second, model, reference, form, policy)
+    expanded = expanded_after(moments, found, second, reference, form, policy)
     return np.asarray(~(expanded <= precision_wanted(found, model, policy)))
 
 

@@ -30,9 +30,8 @@ def sure_enough(worked: Worked | None, moments: Moments | None, row: Mapping[str
     """The three guards that the judge answers, from the verdict's own ``row``; asked of steady meters only."""
     if worked is None or moments is None or row["verdict"] != "steady":
         return [question.not_evaluated("not asked: only a steady deviation can be commanded away") for question in ALL]
-    known = (moments, worked.found, worked.second, worked.model, worked.reference, worked.form, policy)
     limit = float(precision_wanted(worked.found, worked.model, policy)[0])
-    left = float(expanded_after(*known)[0])
+    left = float(expanded_after(moments, worked.found, worked.second, worked.reference, worked.form, policy)[0])
     first = IMPRECISE.told(
         not row["imprecise"],
         f"±{percent(left)} would remain; the limit is ±{percent(limit)}"
