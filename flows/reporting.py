@@ -25,7 +25,7 @@ from transforms.match.register_findings import FINDINGS, has_registers, register
 from transforms.outbox import read_lines, window_of
 from transforms.outbox.lying import MANIFEST
 from transforms.outbox.verify import NOTE
-from transforms.photos.places import picture_path, sha256_of
+from transforms.photos.places import digest_if_there, picture_path
 from transforms.photos.thumbnail import data_uri, thumbnail
 from transforms.policy import Policy
 from transforms.registry import Registry
@@ -121,7 +121,7 @@ def small_copies(workspace: Workspace, readings: pl.DataFrame, most: int, longes
     found = {}
     for row in order(readings)[:most]:
         path, _ = picture_path(workspace, row["file"])
-        if path is None or sha256_of(path) != row["sha256"]:
+        if path is None or digest_if_there(path) != row["sha256"]:
             continue
         if (jpeg := thumbnail(path, longest)) is not None:
             found[row["reading_id"]] = data_uri(jpeg)

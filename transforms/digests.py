@@ -1,4 +1,4 @@
-"""Digests: those of files that were read before, so that years of old dumps are not read again by every ingest.
+"""Digests: those of files, and notes of them, so that years of old dumps are not read again by every ingest.
 
 A file counts as unchanged while size, inode and both times are the same. Times are coarse, so a file that changed
 shortly before the notes were taken is read again: the same caution that Git takes, and it needs no clock but the file
@@ -7,6 +7,7 @@ system's.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Final
@@ -57,6 +58,12 @@ class Digests:
         draft = self._file.with_suffix(".tmp")
         draft.write_text(json.dumps(self._fresh, ensure_ascii=False, sort_keys=True), encoding="utf-8")
         draft.replace(self._file)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def state_of(path: Path) -> list[int]:

@@ -17,6 +17,9 @@ REGISTRY_FILES = (
 )
 STREAMS = ("meter", "flowmeter")
 
+#: how names end of files that are still being written, by the habit of those who write them
+UNFINISHED = (".part", ".tmp")
+
 
 @dataclass(frozen=True)
 class Workspace:

@@ -7,11 +7,12 @@ import re
 from pathlib import PurePosixPath
 from typing import Final
 
+from transforms.workspace import UNFINISHED
+
 #: a part of a path that may stay as it is
 _HARMLESS: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=,@~-]{0,99}")
 #: endings that say what a file is, and must stay behind whatever is added to a name
 _ENDINGS: Final = re.compile(r"((?:\.[A-Za-z0-9]{1,8}){0,2})$")
-_UNFINISHED: Final = (".part", ".tmp")
 _DEPTH: Final = 8
 
 
@@ -22,7 +23,7 @@ def local_name(remote: str) -> str:
         return "/".join(parts)
     stem, endings = _cut(re.sub(r"[^A-Za-z0-9._-]", "_", parts[-1] if parts else "file"))
     digest = hashlib.sha256(remote.encode("utf-8", "surrogateescape")).hexdigest()[:12]
-    return f"{stem.strip('._-')[:60] or 'file'}~{digest}{'' if endings.endswith(_UNFINISHED) else endings}"
+    return f"{stem.strip('._-')[:60] or 'file'}~{digest}{'' if endings.endswith(UNFINISHED) else endings}"
 
 
 def version_name(name: str, version: int) -> str:
@@ -33,7 +34,7 @@ def version_name(name: str, version: int) -> str:
 
 
 def _harmless(part: str) -> bool:
-    return bool(_HARMLESS.fullmatch(part)) and not part.endswith((*_UNFINISHED, "."))
+    return bool(_HARMLESS.fullmatch(part)) and not part.endswith((*UNFINISHED, "."))
 
 
 def _cut(name: str) -> tuple[str, str]:

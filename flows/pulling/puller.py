@@ -16,6 +16,7 @@ from flows.pulling.guard import guarded
 from flows.pulling.journal import Entry, note, read_journal
 from flows.pulling.names import local_name, version_name
 from flows.pulling.remote import Found, Remote, connect
+from transforms.digests import sha256_of
 from transforms.policy.keys import PullPolicy
 from transforms.sources import PULLED, Source
 from transforms.workspace import Workspace
@@ -160,7 +161,7 @@ class _Puller:
             path = self.folder / file
             if mine and holder is not None and holder.sha256 == sha256 and path.exists():
                 return file, True
-            if holder is None and path.is_file() and _sha256(path) == sha256:
+            if holder is None and path.is_file() and sha256_of(path) == sha256:
                 return file, True
             if holder is None and not path.exists():
                 return file, False
@@ -170,11 +171,6 @@ class _Puller:
         """Give its name to a file that was noted as fetched when the program was killed."""
         for entry in self.entries:
             part, target = self._part(entry.name), self.folder / entry.file
-            if not target.exists() and part.exists() and _sha256(part) == entry.sha256:
+            if not target.exists() and part.exists() and sha256_of(part) == entry.sha256:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 part.rename(target)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -14,6 +14,7 @@ from flows.pulling.credentials import Credentials
 from flows.pulling.errors import PullError
 from transforms.ingest.discover import glob_pattern
 from transforms.sources.places import Place
+from transforms.workspace import UNFINISHED
 
 #: bytes asked for at once
 CHUNK: Final = 1 << 20
@@ -52,7 +53,7 @@ class Remote(ABC):
             path = str(details["name"])
             name = self.below(path, root)
             hidden = any(part.startswith(".") for part in name.split("/"))
-            if name and not hidden and not name.endswith((".part", ".tmp")) and wanted.fullmatch(name):
+            if name and not hidden and not name.endswith(UNFINISHED) and wanted.fullmatch(name):
                 found.append(self.describe(name, path, details))
             if len(found) > _MOST:
                 raise PullError(f"more than {_MOST:,} files are there; narrow the glob {pattern!r}")

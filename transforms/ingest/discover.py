@@ -12,13 +12,11 @@ from typing import Final
 
 from transforms.sources import Source
 from transforms.sources.newest import version_of_name
-from transforms.workspace import STREAMS
+from transforms.workspace import STREAMS, UNFINISHED
 
 #: what a file's name says about its format, for files that no source claims
 FORMATS: Final = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 COMPRESSIONS: Final = {".gz": "gzip", ".zst": "zstd"}
-#: still being written, by the habit of those who write them
-_UNFINISHED: Final = (".part", ".tmp")
 
 
 @dataclass(frozen=True)
@@ -153,7 +151,7 @@ def _walk(folder: Path) -> Iterator[Path]:
         linked = [name for name in folders if (here / name).is_symlink() and not name.startswith(".")]
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in linked)
         for name in sorted(files + linked):
-            if not name.startswith(".") and not name.endswith(_UNFINISHED):
+            if not name.startswith(".") and not name.endswith(UNFINISHED):
                 yield here / name
 
 

@@ -7,7 +7,6 @@ nothing here that could show it: for that, keep what `Verified.newest` names els
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import polars as pl
 
+from transforms.digests import sha256_of
 from transforms.errors import UsageError
 from transforms.outbox.lying import MANIFEST, LyingRun, as_it_lies, by_window
 from transforms.outbox.runs import is_run_id, read_lines
@@ -139,17 +139,12 @@ def _files(run: LyingRun) -> list[Finding]:
             Finding(run.name, name, what, str(is_), str(said))
             for what, is_, said in (
                 ("bytes", path.stat().st_size, facts.get("bytes")),
-                ("sha256", _digest(path), facts.get("sha256")),
+                ("sha256", sha256_of(path), facts.get("sha256")),
                 ("rows", _rows(path), facts.get("rows")),
             )
             if is_ != said
         ]
     return found
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _rows(path: Path) -> int | str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -13,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from transforms.digests import sha256_of
 from transforms.errors import MeterwrightError
 from transforms.private import write_new
 from transforms.schemas import EFFECTS, MOMENTS, READINGS, VERDICTS
@@ -150,9 +150,7 @@ def _lines(items: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"sha256": digest, "bytes": path.stat().st_size}
+    return {"sha256": sha256_of(path), "bytes": path.stat().st_size}
 
 
 def _sync(path: Path) -> None:

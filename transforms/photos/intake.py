@@ -15,7 +15,7 @@ from transforms.canonical import digest_of
 from transforms.digests import Digests, state_of
 from transforms.errors import UsageError
 from transforms.events import lines_of, parsed, refusal
-from transforms.photos.places import IMAGES, LONGEST_LINE, picture_path, sha256_of
+from transforms.photos.places import IMAGES, LONGEST_LINE, digest_if_there, picture_path
 from transforms.registry import Registry
 from transforms.windows import EARLIEST, LATEST, iso, parse_time
 from transforms.workspace import Workspace
@@ -212,7 +212,7 @@ def _digest(notes: Digests, file: str, path: Path) -> str:
         return ""
     if noted is not None:
         return noted
-    sha256 = sha256_of(path)
+    sha256 = digest_if_there(path)
     if sha256:
         notes.remember(file, state, sha256)
     return sha256

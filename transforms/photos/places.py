@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import stat
 from pathlib import Path
 from typing import Final
 
-from transforms.workspace import Workspace
+from transforms.digests import sha256_of
+from transforms.workspace import UNFINISHED, Workspace
 
 #: the folder below raw/ that terminals' photos and clips go to, and the one for what a person said about them
 IMAGES: Final = "images"
@@ -15,7 +15,6 @@ REVIEWS: Final = "reviews"
 #: a line about a photo or a review that is longer is none [bytes]
 LONGEST_LINE: Final = 10_000
 _LONGEST_NAME: Final = 255
-_UNFINISHED: Final = (".part", ".tmp")
 
 
 def picture_path(workspace: Workspace, name: str) -> tuple[Path | None, str]:
@@ -24,7 +23,7 @@ def picture_path(workspace: Workspace, name: str) -> tuple[Path | None, str]:
     A name may lead into folders below raw/images, never out of them. Links are not followed, whatever they lead to, and
     hidden and unfinished files are left alone.
     """
-    if not name.isprintable() or "\\" in name or name.endswith((*_UNFINISHED, ".jsonl")):
+    if not name.isprintable() or "\\" in name or name.endswith((*UNFINISHED, ".jsonl")):
         return None, "bad_file_name"
     parts = name.split("/")
     if not all(part and not part.startswith(".") and len(part.encode()) <= _LONGEST_NAME for part in parts):
@@ -41,10 +40,9 @@ def picture_path(workspace: Workspace, name: str) -> tuple[Path | None, str]:
     return (path, "") if stat.S_ISREG(mode) else (None, "bad_file_name")
 
 
-def sha256_of(path: Path) -> str:
+def digest_if_there(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal; empty if it cannot be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError:
         return ""

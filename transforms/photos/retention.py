@@ -11,7 +11,7 @@ import polars as pl
 
 from transforms.errors import UsageError
 from transforms.events import lines_of, parsed
-from transforms.photos.places import IMAGES, LONGEST_LINE, picture_path, sha256_of
+from transforms.photos.places import IMAGES, LONGEST_LINE, digest_if_there, picture_path
 from transforms.windows import parse_time
 from transforms.workspace import Workspace
 
@@ -40,7 +40,7 @@ def delete_originals(workspace: Workspace, record: pl.DataFrame, before: datetim
     deleted = []
     for name in sorted(names):
         path, _ = picture_path(workspace, name)
-        if path is not None and sha256_of(path) in digests:
+        if path is not None and digest_if_there(path) in digests:
             path.unlink()
             deleted.append(name)
     return deleted
