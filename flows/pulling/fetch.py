@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from flows.pulling.errors import PullError, RetryError
 from flows.pulling.remote import Found, Remote
+from transforms.digests import sha256_of
 
 #: a server that sends less than this over a whole timeout is as good as silent [bytes/s]
 _SLOWEST = 1024
@@ -70,8 +70,7 @@ def fetch(
     if (now.size, now.stamp) != (found.size, found.stamp):
         _forget(part)
         raise PullError(f"{found.name} changed while it was fetched; it comes with the next run")
-    with part.open("rb") as file:
-        return Fetched(part, got, hashlib.file_digest(file, "sha256").hexdigest(), begin)
+    return Fetched(part, got, sha256_of(part), begin)
 
 
 def _begin(remote: Remote, found: Found, part: Path) -> int:
@@ -80,8 +79,9 @@ def _begin(remote: Remote, found: Found, part: Path) -> int:
     version = {"name": found.name, "size": found.size, "stamp": found.stamp}
     if found.stamp and remote.can_resume(found) and part.exists() and about.exists():
         try:
-            if json.loads(about.read_text(encoding="utf-8")) == version:
-                return min(part.stat().st_size, found.size or 0)
+            there = part.stat().st_size
+            if json.loads(about.read_text(encoding="utf-8")) == version and there <= (found.size or 0):
+                return there
         except ValueError:
             pass  # cut off by a kill: begin anew
     part.unlink(missing_ok=True)

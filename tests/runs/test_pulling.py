@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import ssl
@@ -15,7 +16,9 @@ import flows.pulling.puller as pulling
 from flows.cli.main import main
 from flows.pulling import Pulled, pull
 from flows.pulling.credentials import Credentials
+from flows.pulling.fetch import fetch
 from flows.pulling.names import local_name
+from flows.pulling.remote import connect
 from tests.servers import Behaviour, certificate, ftp_server, s3_server, sftp_server, web_server
 from tests.workspaces import Small, demand
 from transforms.policy.keys import PullPolicy
@@ -193,6 +196,19 @@ def test_a_server_that_drips_or_lies_is_left(tmp_path: Path) -> None:
         small = PullPolicy(max_file_mb=0.1)
         assert "max_file_mb" in fetched(tmp_path, place("http", port, "/a.csv"), policy=small).failures[0]
     assert held(tmp_path) == {}
+
+
+def test_what_lies_there_and_is_longer_than_the_file_is_fetched_anew(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "a.csv").write_bytes(DATA)
+    remote = connect(Place("file", "", None, str(tmp_path / "there")), Credentials(), 5.0)
+    (found,) = remote.list("*", NOW)
+    part = tmp_path / ".a.part"
+    part.write_bytes(DATA + b"of a server that sends more than it says, as the program was killed")
+    about = {"name": found.name, "size": found.size, "stamp": found.stamp}
+    (tmp_path / ".a.about.part").write_text(json.dumps(about))
+    done = fetch(remote, found, part, limit=10**9, timeout_s=5.0)
+    assert (done.resumed_at, done.sha256) == (0, hashlib.sha256(DATA).hexdigest())
 
 
 def test_a_total_is_kept_to_and_the_rest_comes_next_time(tmp_path: Path) -> None:
