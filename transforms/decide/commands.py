@@ -9,9 +9,10 @@ from typing import Any
 
 import polars as pl
 
-from transforms.canonical import digest_of, rounded
+from transforms.canonical import rounded
 from transforms.correction import Correction, CorrectionError, rounded_points
 from transforms.decide import guards
+from transforms.decide.issued import COMMAND_SCHEMA, issued
 from transforms.decide.orders import EVIDENCE, limits_told, order_for, visits_for, visits_to
 from transforms.decide.shown import Displays
 from transforms.decide.situation import Situation
@@ -20,8 +21,6 @@ from transforms.policy import Policy
 from transforms.schemas import UTC_US
 from transforms.state import UNTOUCHED, MeterState
 from transforms.windows import Window, iso
-
-COMMAND_SCHEMA = "meterwright.command/1"
 
 #: columns that not every judgement gives; null, or false, where they are absent
 OPTIONAL: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -193,7 +192,7 @@ def _said_again(
         "procedure": command["procedure"],
         "correction": command["correction"],
     }
-    return _sealed(row, content, state, policy, window, run_id, issued_at)
+    return _issued(row, content, state, policy, window, run_id, issued_at)
 
 
 def _corrected(row: Mapping[str, Any], state: MeterState) -> tuple[Correction | None, str]:
@@ -226,10 +225,10 @@ def _command(
         "procedure": ["pause", "apply", "self_test", "report"],
         "correction": correction.to_json(),
     }
-    return _sealed(row, content, state, policy, window, run_id, issued_at)
+    return _issued(row, content, state, policy, window, run_id, issued_at)
 
 
-def _sealed(
+def _issued(
     of: Mapping[str, Any],
     content: Mapping[str, Any],
     state: MeterState,
@@ -238,7 +237,7 @@ def _sealed(
     run_id: str,
     issued_at: datetime,
 ) -> dict[str, Any]:
-    """A command of some content, named by its digest; ``of`` says to which meter of which model."""
+    """A command of some content; ``of`` says to which meter of which model."""
     about = {
         "feature_code": of["feature_code"],
         "model": of["model"],
@@ -246,17 +245,7 @@ def _sealed(
         "supersedes": state.last_command,
     }
     span = {"window_start": iso(window.start), "window_end": iso(window.end)}
-    return {
-        "schema": COMMAND_SCHEMA,
-        "command_id": digest_of({"schema": COMMAND_SCHEMA, **about, **span, **content}, "c"),
-        **about,
-        "run_id": run_id,
-        **span,
-        "issued_at": iso(issued_at),
-        "expires_at": iso(issued_at + policy.command.expires),
-        "state": "ready",
-        **content,
-    }
+    return issued(about, span, content, run_id, issued_at, policy.command.expires)
 
 
 def _curve(row: Mapping[str, Any], correction: Correction) -> dict[str, Any]:

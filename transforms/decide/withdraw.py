@@ -9,10 +9,9 @@ from typing import Any
 
 import polars as pl
 
-from transforms.canonical import digest_of
-from transforms.decide.commands import COMMAND_SCHEMA
+from transforms.decide.issued import issued
 from transforms.state import MeterState
-from transforms.windows import iso
+from transforms.windows import parse_time
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def withdraw(
 
 
 def _taking_back(command: Mapping[str, Any], state: MeterState, run_id: str, issued_at: datetime) -> dict[str, Any]:
-    lifetime = _span(command)
+    lifetime = parse_time(command["expires_at"]) - parse_time(command["issued_at"])
     about = {
         "feature_code": command["feature_code"],
         "model": command["model"],
@@ -83,19 +82,4 @@ def _taking_back(command: Mapping[str, Any], state: MeterState, run_id: str, iss
         "procedure": command["procedure"],
         "correction": state.in_force.to_json(),
     }
-    return {
-        "schema": COMMAND_SCHEMA,
-        "command_id": digest_of({"schema": COMMAND_SCHEMA, **about, **span, **content}, "c"),
-        **about,
-        "run_id": run_id,
-        **span,
-        "issued_at": iso(issued_at),
-        "expires_at": iso(issued_at + lifetime),
-        "state": "ready",
-        **content,
-    }
-
-
-def _span(command: Mapping[str, Any]) -> Any:
-    """How long the command taken back was to wait for its answer."""
-    return datetime.fromisoformat(command["expires_at"]) - datetime.fromisoformat(command["issued_at"])
+    return issued(about, span, content, run_id, issued_at, lifetime)
