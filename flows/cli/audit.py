@@ -84,7 +84,7 @@ def audit(
         reader = Reader(audience, meter, _language(known, policy, meter))
         _must_fit(reader, known)
         with hold(place, "audit"):
-            quarantined, home = 0, place
+            home = place
             if exports is not None:
                 from flows.audit.exports import throw_away
 

@@ -32,7 +32,7 @@ def explain(
     feature_code: str, folder: Path | None, until: str | None, length: str | None, page: str | None, as_json: bool
 ) -> int:
     """Why a meter got its verdict: the sentence, every check with its numbers, a plot."""
-    context = make_context(folder, None)
+    context = make_context(folder, None, reads_dumps=False)
     from flows.explain import explain as gather
     from flows.explain import write_page
     from reports.clock import shown_in

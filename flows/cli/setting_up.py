@@ -8,7 +8,6 @@ import click
 
 from flows.cli.common import json_option, moment, open_workspace, progress, show, workspace_option
 from flows.settings import workspace_root
-from transforms.errors import UsageError
 from transforms.private import write_new
 from transforms.windows import iso, parse_span
 from transforms.workspace import STREAMS, Workspace
@@ -93,8 +92,6 @@ def simulate(
     from flows.simulation import simulate_workspace
     from transforms.simulate import NONE, USUAL
 
-    if target.exists() and any(target.iterdir()):
-        raise UsageError(f"{target} is not empty; name a new folder, so that nothing of yours is overwritten")
     summary = simulate_workspace(
         target,
         meters=meters,
