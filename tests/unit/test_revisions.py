@@ -40,7 +40,8 @@ def write(
     frame = {"feature_code": ["A"], "verdict": [verdict], "volume_error": [0.1], "window_start": [span.start]}
     pl.DataFrame(frame).write_parquet(folder / "verdicts.parquet")
     times = {"window_start": span.start.isoformat(), "window_end": span.end.isoformat()}
-    manifest: dict[str, Any] = {**times, "revision": revision, "inputs": []}
+    files = {"commands.jsonl": {"rows": len(commands)}, "work_orders.jsonl": {"rows": len(orders)}}
+    manifest: dict[str, Any] = {**times, "revision": revision, "inputs": [], "files": files}
     manifest["previous"] = {"run_id": previous} if previous else None
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder.name
