@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from flows.photos import screens_of
+from flows.registered import screens_of
 from flows.reporting import small_copies
 from reports.clock import shown_in
 from reports.review import MOST_PICTURES, render_contact_sheet

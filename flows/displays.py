@@ -8,8 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from flows.photos import Looked, screens_of
-from flows.registered import installed
+from flows.photos import Looked
+from flows.registered import installed, screens_of
 from flows.situation import Known
 from transforms.decide import Decision, Displays, Surroundings, weigh
 from transforms.judge import calibration_status

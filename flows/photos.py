@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import duckdb
 import polars as pl
 
-from flows.registered import installed
+from flows.registered import installed, models_of, screens_of
 from flows.situation import Known
 from transforms.display import EngineMissing, Sight
 from transforms.events import set_aside_lines
@@ -88,17 +88,6 @@ class Looked:
     account: Mapping[str, Any] | None = None
     refused: list[str] = field(default_factory=list)
     kept: pl.DataFrame | None = None
-
-
-def screens_of(registry: Registry, codes: Collection[str] | None = None) -> dict[str, tuple[Screen, ...]]:
-    """Feature code -> what the meter's display may show; of all meters, or of some."""
-    return {code: registry.models[model].screens for code, model in models_of(registry, codes).items()}
-
-
-def models_of(registry: Registry, codes: Collection[str] | None = None) -> dict[str, str]:
-    """Feature code -> name of the model; of all meters, or of some."""
-    meters = registry.meters if codes is None else registry.meters.filter(pl.col("feature_code").is_in(list(codes)))
-    return dict(meters.select("feature_code", "model").iter_rows())
 
 
 def look_at_photos(

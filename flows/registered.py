@@ -9,6 +9,7 @@ import polars as pl
 
 from transforms.registry import Registry
 from transforms.schemas import UTC_US
+from transforms.screens import Screen
 
 
 def installed(registry: Registry, codes: Collection[str] | None = None) -> dict[str, datetime]:
@@ -16,6 +17,17 @@ def installed(registry: Registry, codes: Collection[str] | None = None) -> dict[
     meters = registry.meters if codes is None else registry.meters.filter(pl.col("feature_code").is_in(list(codes)))
     dated = meters.filter(pl.col("installed_on").is_not_null()).select("feature_code", "installed_on")
     return {code: datetime.combine(day, time.min, UTC) for code, day in dated.iter_rows()}
+
+
+def screens_of(registry: Registry, codes: Collection[str] | None = None) -> dict[str, tuple[Screen, ...]]:
+    """Feature code -> what the meter's display may show; of all meters, or of some."""
+    return {code: registry.models[model].screens for code, model in models_of(registry, codes).items()}
+
+
+def models_of(registry: Registry, codes: Collection[str] | None = None) -> dict[str, str]:
+    """Feature code -> name of the model; of all meters, or of some."""
+    meters = registry.meters if codes is None else registry.meters.filter(pl.col("feature_code").is_in(list(codes)))
+    return dict(meters.select("feature_code", "model").iter_rows())
 
 
 def models_in_use(registry: Registry, now: datetime) -> dict[str, str]:

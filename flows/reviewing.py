@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from flows.photos import screens_of
+from flows.registered import screens_of
 from transforms.errors import UsageError
 from transforms.outbox import read_history
 from transforms.photos import IMAGES, Review, fold_reviews, read_reviews

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
+
+from transforms.lake import LakeFile
 
 _EPOCH_DAY: Final = date(1970, 1, 1)
 
@@ -43,3 +46,19 @@ class Part:
     def name(self, generation: int) -> str:
         """Where its file lies below the lake."""
         return f"stream={self.stream}/date={self.date.isoformat()}/bucket={self.bucket:03d}/g{generation:06d}.parquet"
+
+
+def overlapping(files: Iterable[LakeFile], parts: Iterable[Part]) -> list[LakeFile]:
+    """The files that may hold the same devices at the same instants as parts that are about to be written."""
+    by_place: dict[tuple[str, date, int], list[LakeFile]] = {}
+    for file in files:
+        by_place.setdefault((file.stream, file.date, file.bucket), []).append(file)
+    return [
+        file
+        for part in parts
+        for file in by_place.get((part.stream, part.date, part.bucket), [])
+        if file.min_ts <= part.max_ts
+        and file.max_ts >= part.min_ts
+        and file.min_device <= part.max_device
+        and file.max_device >= part.min_device
+    ]

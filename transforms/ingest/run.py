@@ -21,12 +21,13 @@ from transforms.ingest.discover import discover
 from transforms.ingest.dumps import Dump, prepare
 from transforms.ingest.known import load_known
 from transforms.ingest.parquet_copy import copy_parquet
+from transforms.ingest.part import overlapping
 from transforms.ingest.patterns import check_patterns
 from transforms.ingest.quarantine import set_aside
 from transforms.ingest.repeats import begin_repeats
 from transforms.ingest.retry import clear_aside, combine, keep_refused
 from transforms.ingest.rules import Limits
-from transforms.ingest.settle import Settlement, load_conflicts, overlapping, settle
+from transforms.ingest.settle import Settlement, load_conflicts, settle
 from transforms.ingest.sort import Sorting, Staged, fetch_staged
 from transforms.ingest.stage import stage
 from transforms.ingest.store import (

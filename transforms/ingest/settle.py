@@ -13,9 +13,8 @@ beside the readings (`transforms.ingest.repeats`). Where they differ, `transform
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 
 import duckdb
 
@@ -23,7 +22,6 @@ from transforms.errors import LakeError
 from transforms.ingest.disputed import LOWEST, rule_disputed
 from transforms.ingest.dumps import Dump
 from transforms.ingest.layout import VALUES
-from transforms.ingest.part import Part
 from transforms.ingest.sort import Sorting
 from transforms.lake import REMEDY, Lake, LakeFile
 from transforms.sql import file_list
@@ -198,7 +196,7 @@ def settle(
     lake : Lake
         As it is so far.
     files : sequence of LakeFile
-        Those of its files that may hold the same instants of the same devices, see `overlapping`.
+        Those of its files that may hold the same instants of the same devices, see `transforms.ingest.part.overlapping`.
     dumps : sequence of Dump
         The dumps behind ``staged``.
 
@@ -286,19 +284,3 @@ def _lake_rows(files: Sequence[LakeFile]) -> str:
         f"(SELECT device_no, ts, flow_lph AS flow, volume_l AS volume, {version} "
         f"FROM read_parquet({paths}, union_by_name = true))"
     )
-
-
-def overlapping(files: Iterable[LakeFile], parts: Iterable[Part]) -> list[LakeFile]:
-    """The files that may hold the same devices at the same instants as parts that are about to be written."""
-    by_place: dict[tuple[str, date, int], list[LakeFile]] = {}
-    for file in files:
-        by_place.setdefault((file.stream, file.date, file.bucket), []).append(file)
-    return [
-        file
-        for part in parts
-        for file in by_place.get((part.stream, part.date, part.bucket), [])
-        if file.min_ts <= part.max_ts
-        and file.max_ts >= part.min_ts
-        and file.min_device <= part.max_device
-        and file.max_device >= part.min_device
-    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from transforms.sources.guess.propose import Proposal, Proposed
+from transforms.sources.guess.proposed import Proposal, Proposed
 
 
 def to_toml(proposal: Proposal) -> str:

@@ -1,16 +1,16 @@
-"""The lake: every accepted reading as Parquet, and the ledger that says which files count.
+"""The ledger: which Parquet files of the lake count, what is in them, which dumps they came from, what devices are called.
 
 Layout: ``lake/stream=meter/date=2026-01-01/bucket=003/g000001.parquet`` with ``device_no`` INT, ``ts`` TIMESTAMP (UTC,
 microseconds), ``flow_lph`` and ``volume_l`` DOUBLE or null, sorted by device and time. Where a dump or its rows tell
-corrected readings from those they correct, there is also ``version`` BIGINT. Of one device and instant the highest counts, see
-`readings_sql`; few files hold a second reading of any (`LakeFile.corrected`), and only beside these is it looked at. Files are
-never changed; a file that ``lake/ledger.json`` does not list does not exist for a reader.
+corrected readings from those they correct, there is also ``version`` BIGINT. Of one device and instant the highest counts,
+see `transforms.lake.readings`; few files hold a second reading of any (`LakeFile.corrected`), and only beside these is it
+looked at. Files are never changed; a file that ``lake/ledger.json`` does not list does not exist for a reader.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,6 @@ from typing import Any, Final
 import polars as pl
 
 from transforms.errors import LakeError
-from transforms.sql import file_list
 from transforms.windows import iso
 from transforms.workspace import Workspace
 
@@ -199,69 +198,6 @@ class Lake:
         if gone:
             raise LakeError(f"{self.root / LEDGER} lists {gone[0]} ({len(gone)} such files), which is gone; {REMEDY}")
         return met
-
-
-def apart(files: Sequence[LakeFile]) -> tuple[list[LakeFile], list[LakeFile]]:
-    """Files of streams, dates and buckets of which every reading counts, and those of which some were corrected."""
-    places = {(file.stream, file.date, file.bucket) for file in files if file.corrected}
-    split: tuple[list[LakeFile], list[LakeFile]] = ([], [])
-    for file in files:
-        split[(file.stream, file.date, file.bucket) in places].append(file)
-    return split
-
-
-def readings_sql(
-    files: Sequence[LakeFile],
-    *,
-    conflicts: Path | None,
-    start: str,
-    end: str,
-    only: Sequence[int] | None = None,
-) -> str:
-    """SELECT of ``device_no, ts, flow_lph, volume_l``: the readings of some files that may be used.
-
-    Parameters
-    ----------
-    files : sequence of LakeFile
-        One at least. Where some readings of a stream, date and bucket were corrected, all files of it are needed, and the
-        highest version of each reading counts.
-    conflicts : Path or None
-        As `Lake.conflicts` has it; readings that contradict each other are left out.
-    start, end : str
-        The span, half open, as DuckDB's timestamps in UTC.
-    only : sequence of int, optional
-        The numbers of the few devices that are asked about; all, unless given.
-    """
-    few = "" if only is None else f" AND device_no IN ({', '.join(str(int(number)) for number in only) or 'NULL'})"
-    within = f"ts >= TIMESTAMP '{start}' AND ts < TIMESTAMP '{end}'{few}"
-    plain, corrected = apart(files)
-    found = []
-    if plain:
-        paths = file_list([file.path for file in plain])
-        found.append(
-            f"SELECT device_no, ts, flow_lph, volume_l FROM read_parquet({paths}) AS readings WHERE {within}"
-            + _uncontradicted(conflicts)
-        )
-    if corrected:
-        paths = file_list([file.path for file in corrected])
-        newest = (
-            f"SELECT device_no, ts, flow_lph, volume_l, version FROM read_parquet({paths}, union_by_name = true) "
-            f"WHERE {within} QUALIFY row_number() OVER (PARTITION BY device_no, ts ORDER BY version DESC NULLS LAST) = 1"
-        )
-        found.append(
-            f"SELECT device_no, ts, flow_lph, volume_l FROM ({newest}) AS readings WHERE true"
-            + _uncontradicted(conflicts, " AND c.version IS NOT DISTINCT FROM readings.version")
-        )
-    return " UNION ALL ".join(found)
-
-
-def _uncontradicted(conflicts: Path | None, same: str = "") -> str:
-    if conflicts is None:
-        return ""
-    return (
-        f" AND NOT EXISTS (SELECT 1 FROM read_parquet({file_list([conflicts])}) AS c "
-        f"WHERE c.device_no = readings.device_no AND c.ts = readings.ts{same})"
-    )
 
 
 def lake_file(root: Path, entry: Mapping[str, Any]) -> LakeFile:

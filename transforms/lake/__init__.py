@@ -1,0 +1,16 @@
+"""The lake: every accepted reading as Parquet, and the ledger that says which files count."""
+
+from transforms.lake.ledger import DEVICES, LEDGER, LEDGER_VERSION, REMEDY, Lake, LakeFile, lake_file
+from transforms.lake.readings import apart, readings_sql
+
+__all__ = [
+    "DEVICES",
+    "LEDGER",
+    "LEDGER_VERSION",
+    "REMEDY",
+    "Lake",
+    "LakeFile",
+    "apart",
+    "lake_file",
+    "readings_sql",
+]
