@@ -1,7 +1,7 @@
 """What the environment decides: where the workspace is, how many workers there are, and how Prefect must behave.
 
-Nothing else in Meterwright reads environment variables. Prefect reads its own when it is first imported, so
-`use_prefect_in` comes before any import of it.
+Nothing else in Meterwright reads environment variables but `flows.pulling.credentials`. Prefect reads its own when it is
+first imported, so `use_prefect_in` comes before any import of it.
 """
 
 from __future__ import annotations

@@ -24,7 +24,8 @@ def meterwright() -> None:
     """Keeps a utility's smart water meters honest: compares each with its reference and corrects what is steadily off.
 
     Exit codes: 0 done, 1 a failure that is ours, 2 wrong usage, registry or policy, 3 done but some input was
-    quarantined, 4 done but commands are held for approval, 5 another run holds the workspace.
+    quarantined, could not be fetched or used, or speaks against its mapping, 4 done but commands are held for approval,
+    5 another run holds the workspace.
     """
 
 

@@ -70,7 +70,7 @@ class IngestResult:
     skipped : int
         Number of dumps whose content the lake has already.
     ignored : tuple of (str, str)
-        Files that are no dumps, with the reason: ``outside_raw``, ``unknown_format``, ``not_a_file``, ``bad_name``.
+        Files that are no dumps, with the reason: those of `transforms.reasons.IGNORED_REASONS`.
     """
 
     new_dumps: tuple[DumpAccount, ...]
