@@ -19,12 +19,14 @@ from reports.clock import shown_in
 from reports.explain import Before, Explanation
 from reports.registers import of_one
 from reports.wording import visible
+from transforms.damage import table_of_run
 from transforms.decide.answers import guards_said
 from transforms.errors import UsageError
 from transforms.feedback import read_acks
 from transforms.judge import calibration_status
 from transforms.judge.dossier import Dossier, dossier_of
 from transforms.lake import Lake
+from transforms.lake.damage import lake_legible
 from transforms.match import METERS, Parties
 from transforms.match.register_findings import FINDINGS, register_findings
 from transforms.outbox import History, read_history, read_lines, window_of
@@ -159,7 +161,7 @@ def _judge_again(
     ]
     meters, moments, pairs = pl.DataFrame(schema=METERS), pl.DataFrame(schema=FRAME), pl.DataFrame(schema=PAIRS)
     registers = pl.DataFrame(schema=FINDINGS)
-    with context.database() as database, session(database) as con:
+    with lake_legible(), context.database() as database, session(database) as con:
         for bucket, own in homes:
             pairs = list_pairs(con, lake, bucket, window, own, [code])
             registers = pl.concat([registers, register_findings(con, lake, bucket, window, own, [code])])
@@ -183,7 +185,7 @@ def _judge_again(
 def _row(folder: Path | None, code: str) -> dict[str, Any] | None:
     if folder is None:
         return None
-    found = pl.read_parquet(folder / "verdicts.parquet", glob=False).filter(pl.col("feature_code") == code)
+    found = table_of_run(folder / "verdicts.parquet").filter(pl.col("feature_code") == code)
     return found.row(0, named=True) if found.height else None
 
 

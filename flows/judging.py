@@ -13,6 +13,7 @@ import polars as pl
 from flows.context import MEMORY_MB
 from transforms.judge import judge_bucket
 from transforms.lake import Lake
+from transforms.lake.damage import lake_legible
 from transforms.match import Parties
 from transforms.policy import Policy
 from transforms.sql import connect, session
@@ -43,7 +44,7 @@ class JudgeBucket:
         number, mine = bucket
         scratch = self.scratch / f"match-{self.window.name}-{number}"
         scratch.mkdir(parents=True, exist_ok=True)
-        with self._connection(scratch) as con:
+        with lake_legible(), self._connection(scratch) as con:
             sums = summarise_window(con, self.lake, number, self.window, mine, scratch, parts=self.policy.window.parts)
             verdicts = judge_bucket(
                 sums.meters, sums.moments, mine.fleet, self.calibration, self.policy, self.window, look=sums.look

@@ -18,6 +18,7 @@ from flows.settings import use_matplotlib_in
 from reports.clock import shown_in
 from reports.photos import order
 from reports.run import RunReport, render_run
+from transforms.damage import table_of_run
 from transforms.fleet import fleet_table
 from transforms.lake import Lake
 from transforms.match import Parties
@@ -78,7 +79,7 @@ def write_run_report(
         q3="q3_lph",
         q4="q4_lph",
     )
-    verdicts = pl.read_parquet(folder / "verdicts.parquet", glob=False)
+    verdicts = table_of_run(folder / "verdicts.parquet")
     report = RunReport(
         manifest=manifest,
         verdicts=verdicts,
@@ -87,7 +88,7 @@ def write_run_report(
         samples=_samples(lake, parties, window, wanted, database),
         previous=previous.select("feature_code", "verdict", "reason") if previous is not None else None,
         limits=limits,
-        effects=pl.read_parquet(folder / "effects.parquet", glob=False),
+        effects=table_of_run(folder / "effects.parquet"),
         readings=readings,
         pictures=small_copies(workspace, readings, policy.report.photos, PICTURE_PX),
         registers=_registers(lake, parties, window, verdicts, database),
@@ -109,7 +110,7 @@ def write_run_report(
 
 def _readings(folder: Path) -> pl.DataFrame:
     """A run's readings; runs of earlier versions lack some columns."""
-    found = pl.read_parquet(folder / "readings.parquet", glob=False)
+    found = table_of_run(folder / "readings.parquet")
     return pl.concat([pl.DataFrame(schema=READINGS), found], how="diagonal").select(list(READINGS))
 
 

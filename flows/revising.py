@@ -14,6 +14,7 @@ from flows.photos import Looked
 from flows.registered import installed
 from flows.situation import Known
 from transforms.canonical import digest_of
+from transforms.damage import table_of_run
 from transforms.decide.withdraw import withdraw
 from transforms.feedback import for_commands, read_acks
 from transforms.lake import Lake
@@ -112,10 +113,10 @@ def revise(
     seen = Looked(
         record=known.history.readings(),
         account=manifest.get("photos"),
-        kept=pl.read_parquet(folder / "readings.parquet", glob=False),
+        kept=table_of_run(folder / "readings.parquet"),
     )
     run = collect(registry, policy, lake, known, judged, sums, window, now, version, revision=revision, looked=seen)
-    before, after = _told(pl.read_parquet(folder / "verdicts.parquet", glob=False)), _told(run.verdicts)
+    before, after = _told(table_of_run(folder / "verdicts.parquet")), _told(run.verdicts)
     changed = after.join(before, on=TOLD, how="anti", nulls_equal=True)
     gone = before.join(after, on=TOLD, how="anti", nulls_equal=True)
     if changed.is_empty() and gone.is_empty():

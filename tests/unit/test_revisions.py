@@ -41,7 +41,14 @@ def write(
     pl.DataFrame(frame).write_parquet(folder / "verdicts.parquet")
     times = {"window_start": span.start.isoformat(), "window_end": span.end.isoformat()}
     files = {"commands.jsonl": {"rows": len(commands)}, "work_orders.jsonl": {"rows": len(orders)}}
-    manifest: dict[str, Any] = {**times, "revision": revision, "inputs": [], "files": files}
+    manifest: dict[str, Any] = {
+        **times,
+        "revision": revision,
+        "inputs": [],
+        "files": files,
+        "counts": {},
+        "feedback": {},
+    }
     manifest["previous"] = {"run_id": previous} if previous else None
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder.name

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 
 import duckdb
 
-from transforms.errors import LakeError
 from transforms.ingest.disputed import LOWEST, rule_disputed
 from transforms.ingest.dumps import Dump
 from transforms.ingest.layout import VALUES
 from transforms.ingest.sort import Sorting
-from transforms.lake import REMEDY, Lake, LakeFile
+from transforms.lake import Lake, LakeFile
+from transforms.lake.damage import lake_legible
 from transforms.sql import file_list
 
 _IN_LAKE = """
@@ -268,10 +268,8 @@ def _account(con: duckdb.DuckDBPyConnection, sorting: Sorting, dumps: Sequence[D
 
 def _look_up(con: duckdb.DuckDBPyConnection, files: Sequence[LakeFile], instants: str) -> bool:
     """Make the table ``in_lake`` of the lake's readings at some instants of devices; whether there are any."""
-    try:
+    with lake_legible():
         con.execute(_IN_LAKE.format(lake=_lake_rows(files), instants=instants))
-    except (duckdb.InvalidInputException, duckdb.IOException) as error:
-        raise LakeError(f"a file of the lake cannot be read ({str(error).splitlines()[0]}); {REMEDY}") from None
     return bool(con.sql("SELECT 1 FROM in_lake LIMIT 1").fetchall())
 
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from transforms.damage import legible
 from transforms.errors import LakeError
 from transforms.windows import iso
 from transforms.workspace import Workspace
@@ -36,6 +37,13 @@ DEVICES: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
 #: what to do about a lake that cannot be trusted
 REMEDY: Final = "move the lake folder away and ingest again: it is rebuilt from raw"
 _KEYS: Final = {"version", "n_buckets", "generation", "devices", "conflicts", "files", "dumps"}
+_FILE_KEYS: Final = {
+    "path", "stream", "date", "bucket", "rows", "min_ts", "max_ts", "min_device", "max_device", "has_flow", "has_volume",
+}  # fmt: skip
+_DUMP_KEYS: Final = {
+    "file", "stream", "source", "sha256", "bytes", "read", "accepted", "duplicate", "quarantined", "reasons", "note", "min_ts",
+    "max_ts",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -157,7 +165,9 @@ class Lake:
         """The dictionary of devices: ``device_no``, ``stream``, ``feature_code``, ``flowmeter_id``, ``bucket``."""
         if self.devices_file is None:
             return pl.DataFrame(schema=DEVICES)
-        return pl.read_parquet(self.root / self.devices_file, glob=False).select(list(DEVICES)).cast(pl.Schema(DEVICES))
+        file = self.root / self.devices_file
+        with legible(file, REMEDY, LakeError):
+            return pl.read_parquet(file, glob=False).select(list(DEVICES)).cast(pl.Schema(DEVICES))
 
     def conflicts(self) -> Path | None:
         """Parquet with ``device_no``, ``ts``, ``version`` (several rows may share them) of contradicted readings, if there
@@ -230,6 +240,11 @@ def _from_content(root: Path, content: object) -> Lake:
             f"{ledger} has version {content['version']!r}, this program reads version {LEDGER_VERSION}; {REMEDY}"
         )
     repeats = content.get("repeats", [])
+    for listed, keys in ((content["files"], _FILE_KEYS), (content["dumps"], _DUMP_KEYS), (repeats, {"path"})):
+        if not isinstance(listed, list) or not all(
+            isinstance(entry, dict) and entry.keys() >= keys for entry in listed
+        ):
+            raise LakeError(f"{ledger} lists what is no file or dump of a lake; {REMEDY}")
     for name in (content["devices"], content["conflicts"], *(entry["path"] for entry in repeats)):
         if name is not None and not (root / name).is_file():
             raise LakeError(f"{ledger} names {name}, which is gone; {REMEDY}")

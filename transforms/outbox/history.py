@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from transforms.damage import RESTORE, legible, table_of_run
 from transforms.outbox.runs import read_lines, span_of
 from transforms.schemas import READINGS, VERDICTS
 from transforms.windows import Window, iso, parse_time
@@ -80,7 +81,9 @@ class History:
         if not found:
             return []
         # all at once: to parse a few lines takes hardly longer than one
-        every = pl.read_ndjson(b"".join(lines for lines, _ in found), schema=ORDER).with_columns(
+        with legible(self.folders[-1], RESTORE):
+            every = pl.read_ndjson(b"".join(lines for lines, _ in found), schema=ORDER)
+        every = every.with_columns(
             window_start=pl.Series(
                 [start for lines, start in found for _ in range(lines.count(b"\n"))], dtype=pl.String
             )
@@ -89,7 +92,7 @@ class History:
 
     def previous(self) -> pl.DataFrame | None:
         """Verdicts of the newest earlier run."""
-        return pl.read_parquet(self.folders[-1] / "verdicts.parquet", glob=False) if self.folders else None
+        return table_of_run(self.folders[-1] / "verdicts.parquet") if self.folders else None
 
     def newest_end(self) -> datetime | None:
         """End of the newest window that has a run."""
@@ -110,12 +113,14 @@ class History:
             open_ = {code: since for code, since in open_.items() if code not in found and since < start}
             if not open_:
                 break
-            told = pl.scan_parquet(folder / "verdicts.parquet", glob=False)
+            file = folder / "verdicts.parquet"
             healthy = pl.col("verdict") == "healthy"
             if manifest.get("counts", {}).get("pooled"):
                 healthy |= pl.col("pooled_verdict").fill_null("") == "healthy"
             codes = pl.Series(sorted(open_)).implode()
-            well = told.filter(healthy & pl.col("feature_code").is_in(codes)).select("feature_code").collect()
+            with legible(file, RESTORE):
+                told = pl.scan_parquet(file, glob=False).filter(healthy & pl.col("feature_code").is_in(codes))
+                well = told.select("feature_code").collect()
             found |= dict.fromkeys(well["feature_code"].to_list(), start)
         return found
 
@@ -124,13 +129,13 @@ class History:
         files = [folder / "effects.parquet" for folder, m in self._runs() if m["counts"].get("effect")]
         if not files:
             return {}
-        found = pl.scan_parquet(files, glob=False).select("command_id", "effect").collect()
+        found = pl.concat([table_of_run(file, ["command_id", "effect"]) for file in files])
         return dict(found.unique("command_id", keep="first", maintain_order=True).iter_rows())
 
     def readings(self) -> pl.DataFrame:
         """The newest word on every photo that was looked at (`transforms.schemas.READINGS`), by the time it was taken."""
         found = [
-            pl.read_parquet(folder / "readings.parquet", glob=False)
+            table_of_run(folder / "readings.parquet")
             for folder, manifest in self._runs()
             if manifest["files"]["readings.parquet"]["rows"]
         ]
@@ -147,7 +152,7 @@ class History:
         """
         wanted = set(commands["window_start"].to_list())
         found = [
-            pl.read_parquet(folder / "verdicts.parquet", glob=False).join(
+            table_of_run(folder / "verdicts.parquet").join(
                 commands.filter(pl.col("window_start") == manifest["window_start"]).select(
                     "command_id", "feature_code"
                 ),
@@ -210,7 +215,7 @@ class History:
             if folder is None or alive.is_empty():
                 break
             columns = ["feature_code", "verdict", "volume_error"]
-            before = _sides(pl.read_parquet(folder / "verdicts.parquet", columns=columns, glob=False))
+            before = _sides(table_of_run(folder / "verdicts.parquet", columns))
             steady = (pl.col("verdict") == "steady") & (pl.col("high") == pl.col("high_before"))
             silent = pl.col("verdict").is_null() | (pl.col("verdict") == "inconclusive")
             alive = (

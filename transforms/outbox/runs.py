@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from transforms.damage import RESTORE, legible
 from transforms.errors import MeterwrightError, UsageError
 from transforms.windows import Window, parse_time
 from transforms.workspace import Workspace
@@ -41,7 +42,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         file = folder / "manifest.json"
         stamp = file.stat()
         manifest = _parsed(file, stamp.st_mtime_ns, stamp.st_size, stamp.st_ino)
-    except (OSError, ValueError, KeyError, TypeError, UsageError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, UsageError) as error:
         raise MeterwrightError(
             f"outbox/{folder.name}/manifest.json cannot be read ({error.__class__.__name__}); "
             "restore the folder from a backup, or move it away if it is not one of Meterwright's"
@@ -55,6 +56,9 @@ def _parsed(file: Path, *_stamp: int) -> dict[str, Any]:
     manifest: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     span_of(manifest)
     int(manifest["revision"])
+    parts = [*manifest["inputs"], *manifest["files"].values(), manifest["counts"], manifest["feedback"]]
+    if not all(isinstance(part, dict) for part in parts):
+        raise TypeError
     return manifest
 
 
@@ -64,8 +68,15 @@ def forget_manifests() -> None:
 
 
 def read_lines(file: Path) -> list[dict[str, Any]]:
-    """All lines of a JSON Lines file of the outbox. Only a line feed ends a line: names may hold other separators."""
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
+    """All lines of a JSON Lines file of the outbox. Only a line feed ends a line: names may hold other separators.
+
+    Raises
+    ------
+    MeterwrightError
+        If it cannot be read.
+    """
+    with legible(file, RESTORE):
+        return [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
 
 
 def window_of(manifest: Mapping[str, Any]) -> Window:

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from transforms.digests import sha256_of
-from transforms.errors import UsageError
+from transforms.errors import MeterwrightError, UsageError
 from transforms.outbox.lying import MANIFEST, LyingRun, as_it_lies, by_window
 from transforms.outbox.runs import is_run_id, read_lines
 from transforms.signature import signer_of
@@ -152,7 +152,7 @@ def _rows(path: Path) -> int | str:
         if path.suffix == ".parquet":
             return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
         return len(read_lines(path))
-    except (pl.exceptions.PolarsError, OSError, ValueError, RecursionError):
+    except (pl.exceptions.PolarsError, OSError, ValueError, MeterwrightError):
         return "cannot be counted"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from transforms.damage import table_of_run
 from transforms.outbox.history import History
 from transforms.state import fold_commands
 from transforms.windows import iso, parse_time
@@ -113,7 +114,5 @@ def _last_effects(history: History) -> dict[str, dict[str, Any]]:
     if not files:
         return {}
     columns = ["command_id", "effect", "volume_error_before", "volume_error_after"]
-    newest = pl.concat([pl.read_parquet(file, glob=False) for file in files]).unique(
-        "feature_code", keep="last", maintain_order=True
-    )
+    newest = pl.concat([table_of_run(file) for file in files]).unique("feature_code", keep="last", maintain_order=True)
     return {row.pop("feature_code"): row for row in newest.select("feature_code", *columns).iter_rows(named=True)}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from transforms.damage import RESTORE, legible, table_of_run
 from transforms.schemas import MOMENTS
 from transforms.summarise.record import BORDERS
 
@@ -64,17 +65,17 @@ def gather(asked: pl.DataFrame, now: pl.DataFrame, earlier: Sequence[Earlier]) -
         alive = alive.filter(pl.col("since").is_null() | (pl.col("since") <= run.start))
         if alive.is_empty():
             break
-        told = pl.read_parquet(
-            run.folder / "verdicts.parquet",
-            columns=["feature_code", "flowmeter_id", "model", "verdict", "reason"],
-            glob=False,
+        told = table_of_run(
+            run.folder / "verdicts.parquet", ["feature_code", "flowmeter_id", "model", "verdict", "reason"]
         )
         alive = alive.join(told, on="feature_code", how="left", suffix="_then").filter(~_another_meter())
         of_use = pl.col("verdict").is_in(["healthy", "steady"]) | pl.col("reason").is_in(OPEN)
         used = alive.filter(of_use.fill_null(False))["feature_code"]
         alive = alive.drop("flowmeter_id_then", "model_then", "verdict", "reason")
-        then = pl.scan_parquet(run.folder / "moments.parquet", glob=False)
-        alive, sums = _take(alive, then.filter(pl.col("feature_code").is_in(used.implode())).collect())
+        file = run.folder / "moments.parquet"
+        with legible(file, RESTORE):
+            then = pl.scan_parquet(file, glob=False).filter(pl.col("feature_code").is_in(used.implode())).collect()
+        alive, sums = _take(alive, then)
         found.append(sums.with_columns(back=pl.lit(back, pl.Int32)))
     return pl.concat(found)
 

@@ -1,0 +1,37 @@
+"""Damage: a file of our own that cannot be read any more is named, with what to do; nobody sees a traceback for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from transforms.errors import MeterwrightError
+
+#: what to do about a run of which a file cannot be read
+RESTORE: Final = "restore the run's folder from a backup; `meterwright outbox verify` names all that was altered"
+
+
+@contextmanager
+def legible(file: Path, remedy: str, kind: type[MeterwrightError] = MeterwrightError) -> Iterator[None]:
+    """Raise ``kind`` where the one file that the block reads, and does nothing else with, cannot be read."""
+    try:
+        yield
+    except (OSError, ValueError, RecursionError, pl.exceptions.PolarsError) as error:
+        said = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), type(error).__name__)
+        raise kind(f"{file.parent.name}/{file.name} cannot be read ({said}); {remedy}") from error
+
+
+def table_of_run(file: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """A Parquet file of a run, or some of its columns.
+
+    Raises
+    ------
+    MeterwrightError
+        If it cannot be read.
+    """
+    with legible(file, RESTORE):
+        return pl.read_parquet(file, columns=None if columns is None else list(columns), glob=False)
