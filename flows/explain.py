@@ -122,9 +122,11 @@ def _last_reading(lake: Lake) -> datetime:
 def _must_be_known(code: str, context: Context, parties: Parties) -> None:
     names = [frame["feature_code"] for frame in (context.registry.meters, parties.devices, parties.claims)]
     known = pl.concat([name.cast(pl.String) for name in names]).drop_nulls().unique()
-    if (known == code).any():
+    # what a terminal hands over need not be text that any file could hold
+    text = code.encode("utf-8", "replace").decode("utf-8")
+    if text == code and (known == code).any():
         return
-    near = _similar(code, known)
+    near = _similar(text, known)
     hint = f"; did you mean {' or '.join(visible(name) for name in near)}?" if near else ""
     raise UsageError(
         f"no meter is called {visible(code)}: it is neither in meters.csv nor in any dump read so far{hint}"

@@ -192,7 +192,12 @@ def test_a_policy_that_changed_since_is_said(ran: Small) -> None:
 
 
 def test_a_name_that_nobody_knows_is_wrong_usage(ran: Small, capsys: pytest.CaptureFixture[str]) -> None:
-    for code, hint in (("GODO", "did you mean GOOD?"), (" high ", "did you mean HIGH?"), ("zzz\u202e", "zzz[U+202E]")):
+    for code, hint in (
+        ("GODO", "did you mean GOOD?"),
+        (" high ", "did you mean HIGH?"),
+        ("zzz\u202e", "zzz[U+202E]"),
+        ("GOOD\udce4", "did you mean GOOD?"),
+    ):
         assert main(["explain", code, "--workspace", str(ran.root)]) == 2
         said = capsys.readouterr()
         assert said.out == ""

@@ -136,7 +136,7 @@ def test_not_a_workspace(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> N
         (["--until", "0001-01-01T00:00:00Z"], "lies outside 2000 to 2100"),
         (["--now", "9999-12-31T23:59:59Z"], "lies outside 2000 to 2100"),
         (["--from", "tomorrow"], "'tomorrow' is not a time"),
-        (["--from", "2026-01-01T00:00:01Z"], "no complete window"),
+        (["--from", "2026-01-01T00:00:01Z"], "no complete window of 12h from"),
         (["--window", "7h"], "does not divide the day"),
         (["--window", "soon"], "is not a length of time"),
         (["--window", "9" * 17 + "d"], "at most 366 days"),

@@ -10,6 +10,7 @@ from transforms.errors import UsageError
 from transforms.simulate.behaviours import BEHAVIOURS, SHARES
 from transforms.simulate.demand import Array, Indices
 from transforms.simulate.houses import SOURCES
+from transforms.windows import span_text
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,12 @@ class Plan:
             ),
             (
                 self.interval < minute or bool(self.interval % minute),
-                f"an interval of {self.interval} is not whole minutes; the household recording has one-minute steps",
+                f"an interval of {span_text(self.interval)} is not whole minutes; the household recording has one-minute steps",
             ),
-            (span < self.interval, f"{self.days} days hold no interval of {self.interval}"),
+            (span < self.interval, f"{self.days} days hold no interval of {span_text(self.interval)}"),
             (
                 self.dump < self.interval or bool(self.dump % max(self.interval, minute)),
-                f"a dump of {self.dump} does not hold whole intervals of {self.interval}",
+                f"a dump of {span_text(self.dump)} does not hold whole intervals of {span_text(self.interval)}",
             ),
             (self.reference_noise < 0.0, f"a reference noise of {self.reference_noise}: it cannot be negative"),
             (not 0.0 <= self.outliers <= 1.0, f"outliers {self.outliers}: a share lies between 0 and 1"),
