@@ -34,4 +34,5 @@ bench: setup
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist data/lake data/quarantine data/outbox data/reports
+	rm -rf data/.cache data/.prefect data/.scratch data/.lock
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
