@@ -47,15 +47,20 @@ class Store:
     root: Path
 
     def find(self, summary: str, look: str, parts: int) -> Kept | None:
-        """The chunk of these keys, if it is kept with its second look."""
+        """The chunk of these keys, if it is kept with its second look. One that cannot be read is taken away, to be made anew."""
         folder = self._folder(summary)
         looked = folder / f"looked-{look}.arrow"
         if not looked.is_file():
             return None
-        runs = {name: _read(folder / f"{table}.arrow") for name, table in _NAMES.items()}
-        rows = _read(folder / "rows.arrow")
-        arrays = {name: np.load(folder / f"{name}.npy") for name in ARRAYS}
-        return Kept(rows, runs, from_arrays(arrays, parts), arrays, from_table(_read(looked), len(arrays["told"])))
+        try:
+            runs = {name: _read(folder / f"{table}.arrow") for name, table in _NAMES.items()}
+            rows = _read(folder / "rows.arrow")
+            arrays = {name: np.load(folder / f"{name}.npy") for name in ARRAYS}
+            second = from_table(_read(looked), len(arrays["told"]))
+        except (OSError, ValueError, EOFError, KeyError, pa.ArrowException):
+            shutil.rmtree(folder)
+            return None
+        return Kept(rows, runs, from_arrays(arrays, parts), arrays, second)
 
     def put(
         self, summary: str, look: str, rows: pl.DataFrame, runs: Runs, moments: Moments, second: SecondLook

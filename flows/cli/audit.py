@@ -73,6 +73,7 @@ def audit(
         from flows.audit.plan import Setting, windows_of
         from flows.audit.report import Reader
         from flows.audit.run import audit as carry_out
+        from transforms.lake.damage import lake_legible
         from transforms.policy import load_policy
         from transforms.registry import load_registry
 
@@ -100,7 +101,8 @@ def audit(
                 work=home.cache / "audit" / "work",
             )
             command = _command(begin, end, length, exports, registry, what_if, reader)
-            outcome = carry_out(setting, known, place, hands, reader, command, progress)
+            with lake_legible():
+                outcome = carry_out(setting, known, place, hands, reader, command, progress)
             if exports is not None:
                 shutil.rmtree(home.root)
         show(_result(outcome), _lines(outcome), as_json=as_json)

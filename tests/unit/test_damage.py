@@ -109,9 +109,11 @@ def test_a_file_of_readings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert main(["ingest", "--workspace", str(tmp_path)]) == 0
     for file in (tmp_path / "lake").glob("stream=*/*/*/*.parquet"):
         file.write_bytes(b"PAR1 and no more")
+    span = ["--from", "2026-01-01T00:00:00Z", "--to", "2026-01-02T00:00:00Z"]
     asked: list[Callable[[], int]] = [
         small.run,
         lambda: main(["explain", "WM-1", "--workspace", str(tmp_path), "--window", "12h"]),
+        lambda: main(["audit", *span, "--workspace", str(tmp_path), "--workers", "1"]),
     ]
     for ask in asked:
         assert ask() == 1

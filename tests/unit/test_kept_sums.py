@@ -63,6 +63,23 @@ def test_what_is_kept_is_found_again(tmp_path: Path) -> None:
     assert {file: file.stat().st_ino for file in tmp_path.rglob("*.npy")} == before
 
 
+@pytest.mark.parametrize("file", ["rows.arrow", "codes.arrow", "told.npy", "looked-"])
+@pytest.mark.parametrize("content", [b"", b"nonsense", None])
+def test_what_is_kept_and_cannot_be_read_is_made_anew(tmp_path: Path, file: str, content: bytes | None) -> None:
+    store, moments = Store(tmp_path / "store"), _moments(4, 3)
+    kept = _put(store, KEY, moments)
+    (damaged,) = (path for path in (tmp_path / "store").rglob("*") if path.name.startswith(file))
+    if content is None:
+        damaged.unlink()
+    else:
+        damaged.write_bytes(content)
+    assert store.find(KEY, LOOK, PARTS) is None
+    _put(store, KEY, moments)
+    again = store.find(KEY, LOOK, PARTS)
+    assert again is not None
+    assert again.rows.equals(kept.rows)
+
+
 @pytest.mark.parametrize("links", [True, False])
 @pytest.mark.parametrize("largest", [900_000, 2**30])
 def test_sums_that_are_lent_are_those_of_the_windows(
