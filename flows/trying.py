@@ -15,6 +15,7 @@ import polars as pl
 
 from transforms.ingest import DumpAccount, ingest
 from transforms.ingest.parquet_copy import copy_files
+from transforms.ingest.quarantine import rows_aside
 from transforms.lake import Lake
 from transforms.registry import Registry
 from transforms.sources import Source
@@ -97,7 +98,7 @@ def trial(
             threads=threads,
             not_after=not_after,
         )
-        yield Trial(result.new_dumps, _readings(own), _quarantined(own))
+        yield Trial(result.new_dumps, _readings(own), rows_aside(own.quarantine))
 
 
 def _lay(path: Path, target: Path, *, taste: bool) -> None:
@@ -130,11 +131,3 @@ def _readings(workspace: Workspace) -> pl.DataFrame:
     rows = pl.concat([pl.read_parquet(file, glob=False, hive_partitioning=False) for file in files], how="diagonal")
     named = rows.join(lake.devices(), on="device_no").with_columns(timestamp=pl.col("ts").dt.replace_time_zone("UTC"))
     return named.select(columns).sort("stream", "feature_code", "flowmeter_id", "timestamp")
-
-
-def _quarantined(workspace: Workspace) -> pl.DataFrame:
-    files = sorted(workspace.quarantine.glob("*.parquet")) if workspace.quarantine.is_dir() else []
-    frames = [pl.read_parquet(file, glob=False, hive_partitioning=False) for file in files]
-    return (
-        pl.concat(frames) if frames else pl.DataFrame(schema={"file": pl.String, "line": pl.Int64, "reason": pl.String})
-    )

@@ -14,8 +14,6 @@ from transforms.errors import UsageError
 from transforms.reasons import sentence
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from transforms.workspace import Workspace
 
 _SHOWN = 20
@@ -60,9 +58,13 @@ def list_dumps(folder: Path | None, reason: str | None, as_json: bool) -> int:
 @json_option
 def show_rows(folder: Path | None, file: str, reason: str | None, limit: int, as_json: bool) -> int:
     """Show the rows of FILE (its path below raw/) that were set aside, with line and reason."""
+    from transforms.ingest.quarantine import rows_aside
+
     workspace = open_workspace(folder)
     _named(workspace, [file])
-    rows = _rows(workspace, file, reason)
+    rows = rows_aside(workspace.quarantine, file)
+    if reason is not None:
+        rows = rows.filter(rows["reason"] == reason)
     lines = []
     for row in rows.head(limit).iter_rows(named=True):
         where = "the file" if row["line"] is None else f"line {row['line']}"
@@ -141,16 +143,3 @@ def _named(workspace: Workspace, files: tuple[str, ...] | list[str]) -> list[dic
                 f"{visible(file)} has no rows in quarantine; `meterwright quarantine list` names those that have"
             )
     return [dump for dump in there if not files or dump["file"] in files]
-
-
-def _rows(workspace: Workspace, file: str, reason: str | None) -> pl.DataFrame:
-    import polars as pl
-
-    frames = []
-    for path in sorted(workspace.quarantine.glob("*.parquet")):
-        rows = pl.read_parquet(path, glob=False, hive_partitioning=False)
-        frames.append(rows.filter(pl.col("file") == file))
-    rows = (
-        pl.concat(frames) if frames else pl.DataFrame(schema={"file": pl.String, "line": pl.Int64, "reason": pl.String})
-    )
-    return rows if reason is None else rows.filter(pl.col("reason") == reason)

@@ -70,6 +70,10 @@ def test_rows_set_aside_are_listed_and_shown(small: Small, capsys: pytest.Captur
     assert [(row["line"], row["reason"]) for row in told["rows"]] == [
         (3, "unknown_unit"), (5, "conflicting"), (7, "not_a_number"),
     ]  # fmt: skip
+    (damaged,) = (small.root / "quarantine").glob("*.parquet")
+    damaged.write_bytes(b"PAR1 and no more")
+    assert main(["quarantine", "show", "vendor/a.csv", *where]) == 1
+    assert f"quarantine/{damaged.name} cannot be read" in capsys.readouterr().err
     assert main(["quarantine", "show", "vendor/b.csv", *where]) == 2
     assert "quarantine list" in capsys.readouterr().err
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import duckdb
+import polars as pl
 
+from transforms.damage import legible
 from transforms.ingest.careful import of_meters, read_carefully
 from transforms.ingest.dumps import Dump
 from transforms.ingest.known import clock_of
@@ -15,6 +18,10 @@ from transforms.ingest.lines import KEPT
 from transforms.ingest.rules import NUMBER, REASONS, Limits
 from transforms.ingest.store import sync
 from transforms.sql import quote
+
+#: rows as they stand in quarantine
+ROWS: Final = {"file": pl.String, "line": pl.Int64, "reason": pl.String, "detail": pl.String, "row": pl.String}
+_ANEW: Final = "take it away: what is set aside of its dump comes back when the lake is rebuilt from raw"
 
 # The first line of the dump that holds each refused reading.
 _REFUSED_LINES = """
@@ -100,3 +107,19 @@ def _find_refused(con: duckdb.DuckDBPyConnection, dump: Dump, limits: Limits) ->
             + _FIND_REFUSED.format(line=line, kept=KEPT, dump=dump.number, shown=shown, originals=rows.originals)
         )
     con.execute(_REFUSED_LINES.format(dump=dump.number, conflicting=NUMBER["conflicting"]))
+
+
+def rows_aside(folder: Path, file: str | None = None) -> pl.DataFrame:
+    """The rows that were set aside, of all dumps or of one file: ``file, line, reason, detail, row``.
+
+    Raises
+    ------
+    MeterwrightError
+        If a file in quarantine cannot be read.
+    """
+    frames = [pl.DataFrame(schema=ROWS)]
+    for path in sorted(folder.glob("*.parquet")) if folder.is_dir() else []:
+        with legible(path, _ANEW):
+            rows = pl.read_parquet(path, glob=False, hive_partitioning=False)
+        frames.append(rows if file is None else rows.filter(pl.col("file") == file))
+    return pl.concat(frames)
