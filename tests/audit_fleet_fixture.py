@@ -264,7 +264,7 @@ def _regime(fleet: Fleet, k: int, code: str, kind: str, regime: int, begin: int,
     }
 
 
-def groups_of(table: pl.DataFrame) -> pl.DataFrame:
+def groups_of(_fleet: Fleet, table: pl.DataFrame) -> pl.DataFrame:
     q3 = {model: f"Q3 = {numbers[2] / 1000:g} m³/h" for model, numbers in MODELS.items()}
     bands = pl.when(pl.col("installed_on").dt.year() < 2016).then(pl.lit("2012 to 2015"))
     cut = table.with_columns(

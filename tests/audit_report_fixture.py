@@ -36,7 +36,7 @@ def fake_audit(meters: int = 400, flagged: int = 60, days: int = 365, seed: int 
     given: dict[str, Any] = {
         "meters": table,
         "regimes": regimes,
-        "fleet": groups_of(table),
+        "fleet": groups_of(fleet, table),
         "windows": lambda codes, columns: windows_of(fleet, codes).select(columns),
         "points": lambda code: points_of(fleet, code),
         "summary": {

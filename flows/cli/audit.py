@@ -84,7 +84,7 @@ def audit(
         windows = windows_of(since, until, span)
         reader = Reader(audience, meter, _language(known, policy, meter))
         _must_fit(reader, known)
-        with hold(place, "audit"):
+        with hold(place, "audit"), lake_legible():
             home = place
             if exports is not None:
                 from flows.audit.exports import throw_away
@@ -101,8 +101,7 @@ def audit(
                 work=home.cache / "audit" / "work",
             )
             command = _command(begin, end, length, exports, registry, what_if, reader)
-            with lake_legible():
-                outcome = carry_out(setting, known, place, hands, reader, command, progress)
+            outcome = carry_out(setting, known, place, hands, reader, command, progress)
             if exports is not None:
                 shutil.rmtree(home.root)
         show(_result(outcome), _lines(outcome), as_json=as_json)
