@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from transforms.errors import MeterwrightError
 from transforms.outbox.history import History
 
 
@@ -58,3 +61,13 @@ def test_an_order_that_every_run_repeats_is_read_once_as_it_was_said_last(tmp_pa
 
 def test_no_runs_and_runs_without_orders_tell_none(tmp_path: Path) -> None:
     assert history(tmp_path, []).orders() == history(tmp_path, [[], []]).orders() == []
+
+
+def test_a_run_whose_orders_cannot_be_read_is_named(tmp_path: Path) -> None:
+    told = history(tmp_path, [[order("WM-1", "stuck", "S1", "w-1")], [order("WM-2", "stuck", "S2", "w-2")]])
+    (tmp_path / "run-1" / "work_orders.jsonl").write_text('{"feature_code": "WM')
+    with pytest.raises(MeterwrightError, match=r"^run-1/work_orders.jsonl cannot be read"):
+        told.orders()
+    (tmp_path / "run-1" / "work_orders.jsonl").write_text('{"feature_code": "WM-1"} {"feature_code": "WM-1"}')
+    with pytest.raises(MeterwrightError, match="outbox verify"):
+        told.orders()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from transforms.damage import RESTORE, legible, table_of_run
+from transforms.errors import MeterwrightError
 from transforms.outbox.runs import read_lines, span_of
 from transforms.schemas import READINGS, VERDICTS
 from transforms.windows import Window, iso, parse_time
@@ -74,20 +75,25 @@ class History:
         Every run repeats an order for as long as the need is open, so all lines together would be many times as many.
         """
         found = [
-            ((folder / "work_orders.jsonl").read_bytes(), manifest["window_start"])
+            (folder / "work_orders.jsonl", manifest["window_start"])
             for folder, manifest in self._runs()
             if manifest["files"]["work_orders.jsonl"]["rows"]
         ]
         if not found:
             return []
-        # all at once: to parse a few lines takes hardly longer than one
-        with legible(self.folders[-1], RESTORE):
-            every = pl.read_ndjson(b"".join(lines for lines, _ in found), schema=ORDER)
-        every = every.with_columns(
-            window_start=pl.Series(
-                [start for lines, start in found for _ in range(lines.count(b"\n"))], dtype=pl.String
-            )
-        )
+        # all at once: to parse many lines takes hardly longer than a few
+        texts = [file.read_bytes().rstrip(b"\n") for file, _ in found]
+        try:
+            every = pl.read_ndjson(b"\n".join(texts), schema=ORDER)
+        except pl.exceptions.PolarsError:
+            for (file, _), text in zip(found, texts, strict=True):
+                with legible(file, RESTORE):
+                    pl.read_ndjson(text, schema=ORDER)
+            raise
+        starts = [start for (_, start), text in zip(found, texts, strict=True) for _ in text.splitlines()]
+        if len(starts) != every.height:
+            raise MeterwrightError(f"work orders of the runs in {self.folders[-1].parent} were altered; {RESTORE}")
+        every = every.with_columns(window_start=pl.Series(starts, dtype=pl.String))
         return every.unique(["feature_code", "reason", "order_id"], keep="last", maintain_order=True).to_dicts()
 
     def previous(self) -> pl.DataFrame | None:
