@@ -16,6 +16,9 @@ from transforms.judge.prechecks import drift_own, lack_own, parts_own
 from transforms.policy import Policy
 from transforms.summarise.moments import BINS, SUMMED, Moments, add_parts
 
+#: up to so many flowing pairs, which few windows have, limits are known beforehand
+_FEW = 100
+
 
 @dataclass(frozen=True)
 class Relation:
@@ -59,63 +62,88 @@ def relate(moments: Moments, model: Model, reference: Reference, policy: Policy)
     judge, cells, estimator = policy.judge, moments.cells, policy.fit.estimator
     meters = len(model.unit_lph)
     relative = model.repeatability**2 + reference.repeatability**2
-    limit = needed_limit(moments.total("n", FLOWING).astype(np.float64), judge.prior_pairs, judge.form_significance)
-    known = (cells.first, cells.cell, cells.sums, moments.parts, relative, model.resolution**2 / 6, limit)
-    asked = (*known, judge.prior_pairs, estimator == "ordinary")
     index, lines, weights = np.full(meters, -1), np.empty((2, 7, meters)), np.empty((BINS, meters))
-    left, of_zones = _relate(*asked, index, lines, weights)
+    left, of_zones, totals = np.empty((8, meters)), np.empty((4, 3, meters)), np.empty((2, 3, meters), np.int64)
+    known = (cells.first, cells.cell, cells.sums, moments.parts, relative, model.resolution**2 / 6)
+    asked = (*known, judge.prior_pairs, estimator == "ordinary")
+    into = (weights, left, of_zones, totals)
+    some, limits = np.arange(meters), _limits(np.arange(_FEW), policy)
+    while len(some := _relate(some, limits, *asked, index, lines, *into)):
+        limits = _limits(np.unique(totals[1, 0, some]), policy)
+    moments.know(totals, ("n", "sx", "sy"))
     choice = Choice(index, Lines(*lines[0]), Lines(*lines[1]))
     if estimator == "errors_in_both":
         sums = {name: moments.by_bin(name, FLOWING) for name in SUMMED}
         choice, _ = with_errors_in_both(choice, sums, model, reference)
         both = [[getattr(one, name) for name in Lines.__dataclass_fields__] for one in (choice.lines, choice.full)]
-        left, of_zones = _relate(*asked, index, np.array(both), weights)
+        _relate(np.arange(meters), limits, *asked, index, np.array(both), *into)
     return Relation(choice, weights, left[0], left[1:5], left[5], left[6:], of_zones)
+
+
+def _limits(counts: Ints, policy: Policy) -> Floats:
+    """`needed_limit` by the number of pairs that flow, for some numbers, rising."""
+    limits = np.full(counts[-1] + 1, np.nan)
+    limits[counts] = needed_limit(counts.astype(np.float64), policy.judge.prior_pairs, policy.judge.form_significance)
+    return limits
 
 
 @compiled
 def _relate(
+    rows: Ints,
+    limits: Floats,
     first: Ints,
     cell: Ints,
     sums: Ints,
     parts: int,
     relative: Floats,
     constant: Floats,
-    limit: Floats,
     prior_dof: float,
     plain: bool,
     index: Ints,
     lines: Floats,
     weights: Floats,
-) -> tuple[Floats, Floats]:
+    left: Floats,
+    zones: Floats,
+    totals: Ints,
+) -> Ints:
     """Choose a form and fill in the chosen and the full line of those meters whose ``index`` is below 0; ``weights`` of all.
 
-    Returns chi2, the four numbers of `lack_own`, the spread of the parts, and the weighted sums of squares and products,
-    (8, meters); and the sums by zone.
+    Into ``left``, (8, meters), go chi2, the four numbers of `lack_own`, the spread of the parts, and the weighted sums of squares
+    and products; into ``zones`` the sums by zone; into ``totals`` pairs and flows of all bins and of those that flow,
+    (2, 3, meters). ``limits`` are those of `needed_limit` by the number of pairs that flow: meters with more pairs than they tell
+    of are left, and returned.
     """
-    meters = len(index)
-    left, zones = np.empty((8, meters)), np.empty((4, 3, meters))
     own, expected, weight, same = np.empty((BINS, 6), np.int64), np.empty(BINS), np.empty(BINS), np.ones(BINS)
-    of_parts = np.empty((3, parts))
-    for row in range(meters):
+    of_parts, rest, many = np.empty((3, parts)), np.empty(len(rows), np.int64), 0
+    for row in rows:
         add_parts(first, cell, sums, row, own)
         for k in range(BINS):
             expected[k] = relative[row] * (own[k, 3] / max(own[k, 0], 1)) + constant[row]
             weight[k] = 1 / expected[k]
             weights[k, row] = weight[k]
-        zones_own(own, weight, row, zones)
         about = centre_own(own, weight, 1)
+        for what in range(3):
+            flowing = np.int64(0)
+            for k in range(1, BINS):
+                flowing += own[k, what]
+            totals[0, what, row], totals[1, what, row] = own[0, what] + flowing, flowing
         if index[row] < 0:
+            if totals[1, 0, row] >= len(limits):
+                rest[many] = row
+                many += 1
+                continue
+            limit = limits[totals[1, 0, row]]
             if plain:
                 mean = 0.0
                 for k in range(1, BINS):
                     mean += own[k, 0] * expected[k]
                 plainly = centre_own(own, same, 1)
-                index[row], line, full = choose_own(plainly, mean / plainly[2], prior_dof, limit[row])
+                index[row], line, full = choose_own(plainly, mean / plainly[2], prior_dof, limit)
             else:
-                index[row], line, full = choose_own(about, 1.0, prior_dof, limit[row])
+                index[row], line, full = choose_own(about, 1.0, prior_dof, limit)
             put_line(line, lines[0], row)
             put_line(full, lines[1], row)
+        zones_own(own, weight, row, zones)
         a1, a2, dof = lines[0, 0, row], lines[0, 2, row], lines[0, 6, row]
         chi2 = residual_own(about, a1, a2)
         fitted = (lines[0, 1, row] > 0) + (lines[0, 3, row] > 0)
@@ -129,7 +157,7 @@ def _relate(
             xx += weight[k] * own[k, 3]
             xy += weight[k] * own[k, 4]
         left[6, row], left[7, row] = xx, xy
-    return left, zones
+    return rest[:many]
 
 
 @dataclass(frozen=True)
