@@ -73,7 +73,7 @@ def columns_of(
         **measured(moments, found, worked.model, worked.verdict, policy),
         "lag_s": _known(second.lag * interval_s, second.skewed),
         "changed_at": np.where(stepped, second.changed_us + start_us, MISSING),
-        "dead_share": _known(second.dead, second.looked),
+        "dead_share": second.dead,
         "pairs_needed": np.where(needed == 0, MISSING, needed),
     }
 

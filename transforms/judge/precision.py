@@ -96,7 +96,7 @@ def halves_uncertainty(moments: Moments, found: Findings) -> Floats:
     """Standard uncertainty of the difference between the errors of the window's halves, relative; infinite or NaN if a
     half saw no flow."""
     cells = moments.cells
-    halves = _halves(cells.first, cells.cell, cells.sums, moments.parts, np.ascontiguousarray(found.weights))
+    halves = _halves(cells.first, cells.cell, cells.sums, moments.parts, found.weights(moments))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.sqrt(found.scatter * (1 / halves[0] + 1 / halves[1])))
 
