@@ -53,13 +53,14 @@ class Findings:
     squares about the line, ``lack`` the numbers of its test for lack of fit, `transforms.judge.prechecks.lack_own`, ``squares``
     the weighted sums of squares and of products of its flowing pairs, (2, meters).
 
-    ``published``, ``curved_p``, ``drifting``, ``drift_p``, ``r2`` and ``residual`` are NaN or false for meters that were not
-    asked, and so may P values be which nothing but an explanation rests on.
+    ``published``, ``curved_p``, ``drift_p``, ``r2`` and ``residual`` are those of the meters ``asked`` for details, (asked,); P
+    values on which nothing but an explanation rests may be NaN. ``drifting`` is false for the others.
     """
 
     flowing: Ints
     zones: Zones
     choice: Choice
+    asked: Ints
     published: Lines
     threshold: Bools
     share: Floats
@@ -83,6 +84,10 @@ class Findings:
     chi2: Floats
     lack: Floats
     squares: Floats
+
+    def places(self, rows: Ints) -> Ints:
+        """Where some meters stand among those ``asked``."""
+        return np.searchsorted(self.asked, rows)
 
     def weights(self, moments: Moments) -> Floats:
         """Inverse of the variance expected of a pair, (bins, meters)."""
@@ -131,23 +136,24 @@ def first_findings(moments: Moments, model: Model, reference: Reference, policy:
     mapping, excessive = mapping_test(replace(lines, chi2=chi2), judge.significance)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = chi2 / lines.dof
-    nothing = np.full(meters, np.nan)
+    nothing = np.zeros(0)
     unknown = Lines(*[nothing] * len(Lines.__dataclass_fields__))
     return Findings(
         flowing=moments.total("n", FLOWING),
         zones=zones,
         choice=Choice(index, lines, relation.full or unknown),
-        published=Lines(*(nothing.copy() for _ in Lines.__dataclass_fields__)),
+        asked=np.zeros(0, dtype=np.int64),
+        published=unknown,
         threshold=threshold,
         share=share,
         mapping=mapping,
         excessive=excessive,
         curved=fit.curved,
-        curved_p=nothing.copy(),
+        curved_p=nothing,
         bent=excess > -np.inf,
         excess=excess,
         drifting=np.zeros(meters, dtype=bool),
-        drift_p=nothing.copy(),
+        drift_p=nothing,
         spread=relation.spread,
         stuck=stuck_test(moments, model),
         scatter_ratio=np.sqrt(ratio),
@@ -155,8 +161,8 @@ def first_findings(moments: Moments, model: Model, reference: Reference, policy:
         dof=fit.dof,
         relative=relation.relative,
         constant=relation.constant,
-        r2=nothing.copy(),
-        residual=nothing.copy(),
+        r2=nothing,
+        residual=nothing,
         chi2=chi2,
         lack=relation.lack,
         squares=relation.squares,
@@ -198,14 +204,17 @@ def with_details(
         r2 = np.where(seen.total > 0, 1 - seen.squares / seen.total, np.nan)
         residual = np.sqrt(seen.squares / lines.dof)
     published = with_common(sure, seen.level, reference)
-    details: dict[str, Any] = {"curved_p": curved_p, "drifting": drifting, "drift_p": p, "r2": r2, "residual": residual}
-    if whole:
-        return replace(found, choice=choice, published=published, **details)
-    for name, values in details.items():
-        getattr(found, name)[rows] = values
-    for name in Lines.__dataclass_fields__:
-        getattr(found.published, name)[rows] = getattr(published, name)
-    return found
+    found.drifting[rows] = drifting
+    return replace(
+        found,
+        choice=choice if whole else found.choice,
+        asked=rows,
+        published=published,
+        curved_p=curved_p,
+        drift_p=p,
+        r2=r2,
+        residual=residual,
+    )
 
 
 T = TypeVar("T", Model, Reference, Lines)
