@@ -189,7 +189,7 @@ class _Judge:
         sums = Moments.from_frame(long, count, PARTS)
         model, reference = numbers_of(paired, self.policy)  # type: ignore[arg-type]
         found = find(sums, model, reference, self.policy)  # type: ignore[arg-type]
-        xx, xy = ((found.weights[FLOWING] * sums.by_bin(name, FLOWING)).sum(axis=0) for name in ("sxx", "sxy"))
+        xx, xy = ((found.weights(sums)[FLOWING] * sums.by_bin(name, FLOWING)).sum(axis=0) for name in ("sxx", "sxy"))
         hours = INTERVAL / timedelta(hours=1) * model.unit_lph
         with np.errstate(divide="ignore", invalid="ignore"):
             told = paired.select("feature_code").with_columns(

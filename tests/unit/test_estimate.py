@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from tests.judging import WINDOW_US, Kind, judge_moments, samples_of
+from transforms.fit import centre, choose_form
 from transforms.fit.choose import GAIN, LINE
+from transforms.fit.lines import SUMMED
 from transforms.judge.estimate import robust_lines, with_robust
+from transforms.judge.evidence import FLOWING
 from transforms.judge.second_look import ROBUST
 from transforms.policy import Policy
 
@@ -88,3 +91,22 @@ def test_one_outlier_moves_a_robust_line_less() -> None:
     robust = robust_lines(samples_of(us, x, y, KIND))
     errors = [np.sqrt(np.mean((a1 - 1.05) ** 2)) for a1 in (plain.a1, robust.a1)]
     assert errors[1] < 0.7 * errors[0]
+
+
+def test_forms_are_chosen_by_the_partial_f_test_however_many_pairs_there_are() -> None:
+    many, policy = 400, Policy()
+    rng = np.random.default_rng(3)
+    q = np.exp(rng.uniform(np.log(20), np.log(1800), (200, many)))
+    gain, offset = np.repeat([1.0, 1.05], 100)[:, None], rng.uniform(0, 2, (200, 1))
+    y = np.rint((gain * q + offset) * (1 + 0.008 * rng.standard_normal(q.shape)))
+    q[np.arange(many) >= rng.integers(40, many, (200, 1))] = np.nan
+    us = np.tile((np.linspace(0, 0.99, many) * WINDOW_US).astype(np.int64), (200, 1))
+    judged = judge_moments(us, q, y, KIND, policy)
+    found, sums = judged.found, {name: judged.moments.by_bin(name, FLOWING) for name in SUMMED}
+    centred = centre(sums, found.weights(judged.moments)[FLOWING], 1.0, policy.judge.prior_pairs)
+    wanted = choose_form(centred, policy.judge.form_significance)
+    assert np.bincount(wanted.index).min() > 5 and found.flowing.min() < 50 and found.flowing.max() > 300
+    assert found.choice.index.tolist() == wanted.index.tolist()
+    assert found.choice.lines.a1.tolist() == wanted.lines.a1.tolist()
+    assert found.choice.full.a1.tolist() == wanted.full.a1.tolist()
+    assert judged.moments.total("n").tolist() == (~np.isnan(q)).sum(axis=1).tolist()

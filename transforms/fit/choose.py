@@ -71,26 +71,27 @@ def _choose(sums: Floats, prior: Floats, prior_dof: float, limit: Floats) -> tup
     meters = sums.shape[1]
     index, found = np.empty(meters, np.int64), np.empty((2, 7, meters))
     for row in range(meters):
-        index[row], line, full = choose_own(nine_of(sums, row), prior[row], prior_dof, limit[row])
+        about = nine_of(sums, row)
+        index[row], line = choose_own(about, prior[row], prior_dof, limit[row])
         put_line(line, found[0], row)
-        put_line(full, found[1], row)
+        put_line(line_own(about, prior[row], prior_dof), found[1], row)
     return index, found
 
 
 @compiled
-def choose_own(about: Nine, prior: float, prior_dof: float, limit: float) -> tuple[int, Seven, Seven]:
-    """The same for the numbers of one meter: index of the form, the line of that form, and the full line."""
+def choose_own(about: Nine, prior: float, prior_dof: float, limit: float) -> tuple[int, Seven]:
+    """The same for the numbers of one meter: index of the form, and the line of that form."""
     gain, full = gain_own(about, prior, prior_dof), line_own(about, prior, prior_dof)
     a1, chi2, dof = full[0], full[5], full[6]
     if not (dof > 0 and np.isfinite(a1) and a1 > 0):
-        return GAIN, gain, full
+        return GAIN, gain
     scale = scatter_own(prior, prior_dof, chi2, dof)
     if not (gain[5] - chi2) / scale > limit:
-        return GAIN, gain, full
+        return GAIN, gain
     offset = offset_own(about, prior, prior_dof)
     if (offset[5] - chi2) / scale > limit:
-        return BOTH, full, full
-    return OFFSET, offset, full
+        return BOTH, full
+    return OFFSET, offset
 
 
 __all__ = ["FORMS", "GAIN", "LINE", "OFFSET", "Choice", "Floats", "choose_form"]

@@ -50,13 +50,21 @@ def proportional_errors(
     of_all = (np.broadcast_to(np.asarray(part, dtype=np.float64), b.n.shape[1:]) for part in (relative, constant))
     known = (np.ascontiguousarray(part) for part in (b.n, b.x, b.xx, weights, *of_all))
     slope, variance, covariance, expected = _variances(*known)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scale: Floats | float = 1.0
-        if observed:
+    scale: Floats | float = 1.0
+    if observed:
+        with np.errstate(divide="ignore", invalid="ignore"):
             scale = np.where(lines.dof > 0, lines.chi2 / expected, np.nan)
-        ok = np.isfinite(lines.a1)
+    return with_variances(lines, slope, variance, covariance, scale)
+
+
+def with_variances(
+    lines: Lines, slope: Floats, variance: Floats, covariance: Floats, scale: Floats | float = 1.0
+) -> Lines:
+    """The same lines with the standard errors that the variances of a1 and a2 are, times a scale, and their covariance."""
+    with np.errstate(divide="ignore", invalid="ignore"):
         a1_se, a2_se = np.sqrt(scale * slope), np.sqrt(scale * variance)
         correlation = covariance / np.sqrt(slope * variance)
+    ok = np.isfinite(lines.a1)
     return replace(
         lines,
         a1_se=np.where(ok, a1_se, np.nan),
@@ -67,33 +75,42 @@ def proportional_errors(
 
 @compiled
 def _variances(n: Floats, x: Floats, xx: Floats, weights: Floats, relative: Floats, constant: Floats) -> Floats:
-    """Variances of a1 and a2, their covariance, and the chi2 to expect, (4, meters)."""
     bins, meters = n.shape
-    found = np.empty((4, meters))
+    found, own = np.empty((4, meters)), np.empty((bins, 4))
     for row in range(meters):
-        w, moment, spread, of_v, g11, g12, g22 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         for k in range(bins):
-            total = n[k, row] * weights[k, row]
-            w += total
-            moment += total * x[k, row]
-        level = moment / w
-        for k in range(bins):
-            total, square = n[k, row] * weights[k, row], n[k, row] * weights[k, row] ** 2
-            m, u, s = x[k, row], x[k, row] - level, 0.0
-            if n[k, row] > 0:
-                s = xx[k, row] / n[k, row]
-            spread += total * (u**2 + s)
-            # Means of v, v U and v U^2 within a bin, U = u + d, q = m + d
-            v = relative[row] * (m**2 + s) + constant[row]
-            vu = relative[row] * (m**2 * u + s * u + 2 * m * s) + constant[row] * u
-            vuu = relative[row] * ((m * u) ** 2 + ((m + u) ** 2 + 2 * m * u) * s + _KURTOSIS * s**2)
-            vuu += constant[row] * (u**2 + s)
-            of_v += total * v
-            g11 += square * v
-            g12 += square * vu
-            g22 += square * vuu
-        height, slope, cross = g11 / w**2, g22 / spread**2, g12 / (w * spread)
-        variance = height + level**2 * slope - 2 * level * cross
-        found[0, row], found[1, row] = slope, 0.0 if variance < 0 else variance
-        found[2, row], found[3, row] = cross - level * slope, of_v - g11 / w - g22 / spread
+            own[k, 0], own[k, 1], own[k, 2], own[k, 3] = n[k, row], x[k, row], xx[k, row], weights[k, row]
+        found[0, row], found[1, row], found[2, row], found[3, row] = variances_own(own, relative[row], constant[row])
     return found
+
+
+@compiled
+def variances_own(own: Floats, relative: float, constant: float) -> tuple[float, float, float, float]:
+    """Variances of a1 and a2 of one meter, their covariance, and the chi2 to expect.
+
+    ``own`` holds count, mean, sum of squares about it, and weight of each bin, (bins, 4).
+    """
+    w, moment, spread, of_v, g11, g12, g22 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for k in range(len(own)):
+        total = own[k, 0] * own[k, 3]
+        w += total
+        moment += total * own[k, 1]
+    level = moment / w
+    for k in range(len(own)):
+        total, square = own[k, 0] * own[k, 3], own[k, 0] * own[k, 3] ** 2
+        m, u, s = own[k, 1], own[k, 1] - level, 0.0
+        if own[k, 0] > 0:
+            s = own[k, 2] / own[k, 0]
+        spread += total * (u**2 + s)
+        # Means of v, v U and v U^2 within a bin, U = u + d, q = m + d
+        v = relative * (m**2 + s) + constant
+        vu = relative * (m**2 * u + s * u + 2 * m * s) + constant * u
+        vuu = relative * ((m * u) ** 2 + ((m + u) ** 2 + 2 * m * u) * s + _KURTOSIS * s**2)
+        vuu += constant * (u**2 + s)
+        of_v += total * v
+        g11 += square * v
+        g12 += square * vu
+        g22 += square * vuu
+    height, slope, cross = g11 / w**2, g22 / spread**2, g12 / (w * spread)
+    variance = height + level**2 * slope - 2 * level * cross
+    return slope, 0.0 if variance < 0 else variance, cross - level * slope, of_v - g11 / w - g22 / spread

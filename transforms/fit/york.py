@@ -46,15 +46,21 @@ def bins_of(sums: Mapping[str, Ints]) -> Bins:
 def _bins_of(n: Ints, sx: Ints, sy: Ints, sxx: Ints, sxy: Ints, syy: Ints) -> Floats:
     found = np.empty((6, len(n)))
     for k in range(len(n)):
-        some = max(n[k], np.int64(1))
-        c, d = (2 * sx[k] + some) // (2 * some), (2 * sy[k] + some) // (2 * some)
-        # In whole numbers up to here, so that nothing is lost to cancellation; what is left of the means is below one half.
-        x, y = (sx[k] - n[k] * c) / some, (sy[k] - n[k] * d) / some
-        found[0, k], found[1, k], found[2, k] = n[k], c + x, d + y
-        found[3, k] = (sxx[k] - 2 * c * sx[k] + n[k] * c * c) - n[k] * x * x
-        found[4, k] = (sxy[k] - c * sy[k] - d * sx[k] + n[k] * c * d) - n[k] * x * y
-        found[5, k] = (syy[k] - 2 * d * sy[k] + n[k] * d * d) - n[k] * y * y
+        x, xx = moved(n[k], sx[k], sx[k], sxx[k])
+        y, yy = moved(n[k], sy[k], sy[k], syy[k])
+        found[0, k], found[1, k], found[2, k], found[3, k], found[5, k] = n[k], x, y, xx, yy
+        found[4, k] = moved(n[k], sx[k], sy[k], sxy[k])[1]
     return found
+
+
+@compiled
+def moved(n: np.int64, sx: np.int64, sy: np.int64, sxy: np.int64) -> tuple[float, float]:
+    """Of one bin of one meter, or of two quantities in it, the first mean and the sum of products about both means."""
+    some = max(n, np.int64(1))
+    c, d = (2 * sx + some) // (2 * some), (2 * sy + some) // (2 * some)
+    # In whole numbers up to here, so that nothing is lost to cancellation; what is left of the means is below one half.
+    x, y = (sx - n * c) / some, (sy - n * d) / some
+    return c + x, (sxy - c * sy - d * sx + n * c * d) - n * x * y
 
 
 def single_bins(x: Floats, y: Floats) -> Bins:

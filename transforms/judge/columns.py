@@ -73,7 +73,7 @@ def columns_of(
         **measured(moments, found, worked.model, worked.verdict, policy),
         "lag_s": _known(second.lag * interval_s, second.skewed),
         "changed_at": np.where(stepped, second.changed_us + start_us, MISSING),
-        "dead_share": _known(second.dead, second.looked),
+        "dead_share": second.dead,
         "pairs_needed": np.where(needed == 0, MISSING, needed),
     }
 
@@ -143,7 +143,7 @@ def _points(wide: Floats) -> pl.Series:
 def measured(moments: Moments, found: Findings, model: Model, verdict: Numbers, policy: Policy) -> Columns:
     """The columns that the moments give."""
     off = np.flatnonzero((verdict == STEADY) | (verdict == UNSTEADY))
-    lines, unit = found.published, model.unit_lph
+    places, lines, unit = found.places(off), found.published, model.unit_lph
     of_off = {
         "a1": lines.a1,
         "a1_se": lines.a1_se,
@@ -161,7 +161,7 @@ def measured(moments: Moments, found: Findings, model: Model, verdict: Numbers, 
     columns: Columns = {"n_flowing": found.flowing, **dict(zip(_MEASURED, told, strict=True))}
     for name, values in of_off.items():
         columns[name] = np.full(len(unit), np.nan)
-        columns[name][off] = values[off] * unit[off] if name in _FLOWS else values[off]
+        columns[name][off] = values[places] * unit[off] if name in _FLOWS else values[places]
     return columns
 
 

@@ -13,7 +13,7 @@ from transforms.fit.lines import Floats, Ints
 from transforms.fit.points import MOST_POINTS
 from transforms.judge.evidence import Bools
 from transforms.judge.samples import Laid, Samples, lay_out
-from transforms.statistics import chi_square_limit, f_survival, needed
+from transforms.statistics import chi_square_limit, f_limit, f_survival
 
 #: knots of the piecewise line, in millionths of Q3: the half decades below Q3; Q2 comes to them
 KNOTS = (31_623.0, 100_000.0, 316_228.0)
@@ -144,8 +144,10 @@ def may_bend(samples: Samples, rows: Ints, significance: float, form_significanc
     dof = (samples.first_flowing[rows + 1] - samples.first_flowing[rows]).astype(np.float64) - 2.0
     # two parameters at least; and rounding must exclude nobody
     limit = chi_square_limit(dof, significance) * (1 + 1e-6)
+    # the F test of a curve with one parameter more is the mildest
+    better = f_limit(1.0, dof, form_significance) * (1 - 1e-6)
     some = samples.x, samples.y, samples.flowing, samples.first_flowing, samples.weights
-    return rows[_rises(rows, *some, LEAST_SLOPE, limit, needed(np.ones(1), form_significance)[0] * (1 - 1e-6))]
+    return rows[_rises(rows, *some, LEAST_SLOPE, limit, better)]
 
 
 @compiled
@@ -158,7 +160,7 @@ def _rises(
     weights: Floats,
     least_slope: float,
     limit: Floats,
-    better: float,
+    better: Floats,
 ) -> Bools:
     """Whether the best relation that rises so steeply leaves a chi-square within each row's limit, and less than the line does by
     so much at least; by pooling adjacent violators: neighbours by flow that fall share their mean."""
@@ -183,8 +185,8 @@ def _rises(
             if chi2 > limit[i]:
                 found[i] = False
                 break
-        if better > 0 and found[i]:
-            found[i] = not _line_chi2(x, y, places, w) - chi2 < better
+        if better[i] > 0 and found[i]:
+            found[i] = not _line_chi2(x, y, places, w) - chi2 < better[i] * max(chi2 / (len(w) - 2), 1.0)
     return found
 
 

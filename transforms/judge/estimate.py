@@ -77,12 +77,22 @@ def with_robust(published: Lines, robust: Mapping[str, Floats], index: Ints, ref
 def standard_errors(
     choice: Choice, sums: Mapping[str, Ints], weights: Floats, scatter: Floats, model: Model, reference: Reference
 ) -> Lines:
-    """The chosen lines with standard errors for a scatter that grows with the flow within each bin as well.
+    """`scattered` with what the sums by flow bin, shape (bins, meters), say of the full lines' standard errors."""
+    relative, constant = known_variances(model, reference)
+    full = proportional_errors(choice.full, sums, weights, relative, constant, observed=False)
+    return scattered(choice, full, scatter)
+
+
+def known_variances(model: Model, reference: Reference) -> tuple[Floats, Floats]:
+    """The variance that is expected of a pair's difference: the part that goes with the square of the flow, and the constant."""
+    return model.repeatability**2 + reference.repeatability**2, model.resolution**2 / 6
+
+
+def scattered(choice: Choice, full: Lines, scatter: Floats) -> Lines:
+    """The chosen lines with standard errors for a scatter that grows with the flow within each bin as well, as ``full`` has them.
 
     That a gain is not refused does not make the offset known to be zero, so its slope is no surer than the full line's.
     """
-    relative = model.repeatability**2 + reference.repeatability**2
-    full = proportional_errors(choice.full, sums, weights, relative, model.resolution**2 / 6, observed=False)
     root = np.sqrt(scatter)
     line, gain = choice.index == LINE, choice.index == GAIN
     lines = choice.lines

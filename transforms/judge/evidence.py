@@ -86,6 +86,21 @@ def expected_variance(square: Floats, model: Model, reference: Reference) -> Flo
     return np.asarray((model.repeatability**2 + reference.repeatability**2) * square + model.resolution**2 / 6)
 
 
+def weights_of(moments: Moments, relative: Floats, constant: Floats) -> Floats:
+    """Inverse of the variance expected of a single difference, (bins, meters): ``relative`` times the square of the flow, and
+    ``constant``."""
+    square = moments.by_bin("sxx") / np.maximum(moments.by_bin("n"), 1)
+    return np.asarray(1 / (relative * square + constant))
+
+
+@compiled
+def weigh_own(own: Ints, relative: float, constant: float, expected: Floats, weights: Floats) -> None:
+    """The same of one meter with its sums by bin, into ``weights``, and into ``expected`` what they are the inverse of."""
+    for k in range(len(own)):
+        expected[k] = relative * (own[k, 3] / max(own[k, 0], 1)) + constant
+        weights[k] = 1 / expected[k]
+
+
 def zone_sums(moments: Moments, weights: Floats) -> Floats:
     """What `zone_errors` rests on, of shape (4, 3, meters): count and volume of each zone, and its sums of squares and products
     with ``weights``, of shape (bins, meters)."""
@@ -222,7 +237,7 @@ def bins_outside(
     moments: Moments,
     model: Model,
     reference: Reference,
-    weights: Floats,
+    variances: tuple[Floats, Floats],
     scatter: Floats,
     dof: Floats,
     rules: Rules,
@@ -236,15 +251,15 @@ def bins_outside(
 
     Parameters
     ----------
-    weights : ndarray
-        Inverse of the variance expected, shape (bins, meters).
+    variances : tuple of ndarray
+        ``relative`` and ``constant`` of `weights_of`.
     scatter, dof : ndarray
         As for `zone_errors`.
     rows : ndarray
         The meters asked.
     """
     cells, (mpe, _, common) = moments.cells, _numbers(model, reference)
-    known = (np.ascontiguousarray(weights), scatter, student_quantile(rules.factor, dof[rows]), mpe, common)
+    known = (*variances, scatter, student_quantile(rules.factor, dof[rows]), mpe, common)
     return _bins_outside(cells.first, cells.cell, cells.sums, rows, *known, *_counting(rules))
 
 
@@ -254,7 +269,8 @@ def _bins_outside(
     cell: Ints,
     sums: Ints,
     rows: Ints,
-    weights: Floats,
+    relative: Floats,
+    constant: Floats,
     scatter: Floats,
     quantile: Floats,
     mpe: Floats,
@@ -263,17 +279,18 @@ def _bins_outside(
     factor: float,
     tolerance: float,
 ) -> Floats:
-    bins = len(weights)
-    found, own = np.full(len(rows), -np.inf), np.empty((bins, 6), np.int64)
+    found, own = np.full(len(rows), -np.inf), np.empty((BINS, 6), np.int64)
+    expected, weight = np.empty(BINS), np.empty(BINS)
     for at in range(len(rows)):
         row = rows[at]
         add_parts(first, cell, sums, row, own)
-        for k in range(1, bins):
+        weigh_own(own, relative[row], constant[row], expected, weight)
+        for k in range(1, BINS):
             if own[k, 0] < min_pairs or own[k, 0] == 0:
                 continue
             limit = mpe[0 if k < 2 else (1 if k < 6 else 2), row] * tolerance
             size = abs(own[k, 4] / own[k, 3] - 1)
-            standard = np.sqrt(scatter[row] / (weights[k, row] * own[k, 3]))
+            standard = np.sqrt(scatter[row] / (weight[k] * own[k, 3]))
             if size - np.hypot(quantile[at] * standard, factor * common[row]) > limit:
                 found[at] = max(found[at], (size - limit) / np.hypot(standard, common[row]))
     return found

@@ -11,7 +11,7 @@ import polars as pl
 from transforms.fit import Choice, centre, choose_form
 from transforms.fit.choose import GAIN
 from transforms.fit.lines import Floats, Ints, Lines
-from transforms.judge.estimate import standard_errors, with_common, with_errors_in_both
+from transforms.judge.estimate import scattered, standard_errors, with_common, with_errors_in_both
 from transforms.judge.evidence import (
     FLOWING,
     Bools,
@@ -21,6 +21,7 @@ from transforms.judge.evidence import (
     Zones,
     bins_outside,
     change_that_matters,
+    weights_of,
     zone_errors,
 )
 from transforms.judge.prechecks import (
@@ -33,7 +34,7 @@ from transforms.judge.prechecks import (
 )
 from transforms.judge.relation import inspect, relate
 from transforms.policy import Policy
-from transforms.summarise.moments import Moments
+from transforms.summarise.moments import SUMMED, Moments
 
 #: by how much more easily a curve is tried on the samples than a line is refused by the moments
 PERHAPS = 10.0
@@ -43,23 +44,23 @@ PERHAPS = 10.0
 class Findings:
     """All that was found about the paired meters of a bucket, in the units of the moments.
 
-    ``choice`` holds the fitted lines with the uncertainty of the pairs alone, ``published`` the same with the reference's
-    common uncertainty in it, as verdicts and commands state them. ``curved`` says that a line misses the means of the
-    flow bins, ``bent`` that the error changes with the flow and is outside the permissible one in some bin, by
-    ``excess`` standard uncertainties.
+    ``choice`` holds the fitted lines with the uncertainty of the pairs alone (``full`` only where all meters were asked for
+    details), ``published`` the same with the reference's common uncertainty in it, as verdicts and commands state them.
+    ``curved`` says that a line misses the means of the flow bins, ``bent`` that the error changes with the flow and is outside
+    the permissible one in some bin, by ``excess`` standard uncertainties.
     ``scatter`` is the weighted variance of a pair about the meter's relation, as a multiple of the one expected, ``dof`` its
-    degrees of freedom,
-    ``weights`` (bins, meters) the inverse of the latter, ``chi2`` the weighted sum of squares about the line, ``lack`` the
-    numbers of its test for lack of fit, `transforms.judge.prechecks.lack_own`, ``squares`` the weighted sums of squares and of
-    products of its flowing pairs, (2, meters).
+    degrees of freedom; expected is ``relative`` times the square of the flow, and ``constant``. ``chi2`` is the weighted sum of
+    squares about the line, ``lack`` the numbers of its test for lack of fit, `transforms.judge.prechecks.lack_own`, ``squares``
+    the weighted sums of squares and of products of its flowing pairs, (2, meters).
 
-    ``published``, ``curved_p``, ``drifting``, ``drift_p``, ``r2`` and ``residual`` are NaN or false for meters that were not
-    asked, and so may P values be which nothing but an explanation rests on.
+    ``published``, ``curved_p``, ``drift_p``, ``r2`` and ``residual`` are those of the meters ``asked`` for details, (asked,); P
+    values on which nothing but an explanation rests may be NaN. ``drifting`` is false for the others.
     """
 
     flowing: Ints
     zones: Zones
     choice: Choice
+    asked: Ints
     published: Lines
     threshold: Bools
     share: Floats
@@ -76,12 +77,21 @@ class Findings:
     scatter_ratio: Floats
     scatter: Floats
     dof: Floats
-    weights: Floats
+    relative: Floats
+    constant: Floats
     r2: Floats
     residual: Floats
     chi2: Floats
     lack: Floats
     squares: Floats
+
+    def places(self, rows: Ints) -> Ints:
+        """Where some meters stand among those ``asked``."""
+        return np.searchsorted(self.asked, rows)
+
+    def weights(self, moments: Moments) -> Floats:
+        """Inverse of the variance expected of a pair, (bins, meters)."""
+        return weights_of(moments, self.relative, self.constant)
 
 
 def numbers_of(paired: pl.DataFrame, policy: Policy) -> tuple[Model, Reference]:
@@ -114,41 +124,45 @@ def first_findings(moments: Moments, model: Model, reference: Reference, policy:
     """What tells the meters in order from those in doubt; of the rest, `with_details`, there is nothing yet."""
     judge = policy.judge
     relation = relate(moments, model, reference, policy)
-    choice, weights, chi2 = relation.choice, relation.weights, relation.chi2
-    fit = told_lack(relation.lack, chi2, choice.lines.dof, judge.form_significance, judge.prior_pairs)
+    chi2, index, lines = relation.chi2, relation.index, relation.lines
+    variances = relation.relative, relation.constant
+    fit = told_lack(relation.lack, chi2, lines.dof, judge.form_significance, judge.prior_pairs)
     rules = Rules(policy.evidence.min_zone_pairs, judge.coverage_factor, policy.tolerance)
     zones = zone_errors(relation.zones, moments, model, reference, fit.scatter, fit.dof, rules)
-    meters = len(weights[0])
-    varies, excess = np.flatnonzero(fit.curved | (choice.index != GAIN)), np.full(meters, -np.inf)
-    excess[varies] = bins_outside(moments, model, reference, weights, fit.scatter, fit.dof, rules, varies)
+    meters = len(index)
+    varies, excess = np.flatnonzero(fit.curved | (index != GAIN)), np.full(meters, -np.inf)
+    excess[varies] = bins_outside(moments, model, reference, variances, fit.scatter, fit.dof, rules, varies)
     threshold, share = threshold_test(moments, model, policy.threshold.mode)
-    mapping, excessive = mapping_test(replace(choice.lines, chi2=chi2), judge.significance)
+    mapping, excessive = mapping_test(replace(lines, chi2=chi2), judge.significance)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = chi2 / choice.lines.dof
-    nothing = np.full(meters, np.nan)
+        ratio = chi2 / lines.dof
+    nothing = np.zeros(0)
+    unknown = Lines(*[nothing] * len(Lines.__dataclass_fields__))
     return Findings(
         flowing=moments.total("n", FLOWING),
         zones=zones,
-        choice=choice,
-        published=Lines(*(nothing.copy() for _ in Lines.__dataclass_fields__)),
+        choice=Choice(index, lines, relation.full or unknown),
+        asked=np.zeros(0, dtype=np.int64),
+        published=unknown,
         threshold=threshold,
         share=share,
         mapping=mapping,
         excessive=excessive,
         curved=fit.curved,
-        curved_p=nothing.copy(),
+        curved_p=nothing,
         bent=excess > -np.inf,
         excess=excess,
         drifting=np.zeros(meters, dtype=bool),
-        drift_p=nothing.copy(),
+        drift_p=nothing,
         spread=relation.spread,
         stuck=stuck_test(moments, model),
         scatter_ratio=np.sqrt(ratio),
         scatter=fit.scatter,
         dof=fit.dof,
-        weights=weights,
-        r2=nothing.copy(),
-        residual=nothing.copy(),
+        relative=relation.relative,
+        constant=relation.constant,
+        r2=nothing,
+        residual=nothing,
         chi2=chi2,
         lack=relation.lack,
         squares=relation.squares,
@@ -162,20 +176,24 @@ def with_details(
     if not len(rows):
         return found
     judge, whole = policy.judge, len(rows) == len(found.flowing)
-    choice, every = found.choice, found.weights
     if not whole:
         model, reference = picked(model, rows), picked(reference, rows)
-        choice = Choice(choice.index[rows], picked(choice.lines, rows), picked(choice.full, rows))
-    lines, scatter, spread = choice.lines, found.scatter[rows], found.spread[rows]
+    index, lines = found.choice.index[rows], picked(found.choice.lines, rows)
+    scatter, spread = found.scatter[rows], found.spread[rows]
     # whether the relation moves is asked where the parts differ by enough to matter
     matters = spread > change_that_matters(model, policy.tolerance)
-    asked, plain = matters | whole, policy.fit.estimator == "ordinary"
-    seen, weights = inspect(moments, rows, every, lines, asked, plain), every[FLOWING].take(rows, axis=1)
-    used_weights = np.ones_like(weights) if plain else weights
+    asked = matters | whole
+    seen = inspect(moments, rows, lines, asked, found.relative[rows], found.constant[rows], policy)
+    choice = Choice(index, lines, seen.full)
     if policy.fit.estimator == "errors_in_both":
-        used = choose_form(centre(seen.sums, weights, 1.0, judge.prior_pairs), judge.form_significance)
-        _, used_weights = with_errors_in_both(used, seen.sums, model, reference)
-    sure = standard_errors(choice, seen.sums, used_weights, scatter, model, reference)
+        sums = {name: moments.by_bin(name, FLOWING)[:, rows] for name in SUMMED}
+        weights = found.weights(moments)[FLOWING, rows]
+        used = choose_form(centre(sums, weights, 1.0, judge.prior_pairs), judge.form_significance)
+        _, used_weights = with_errors_in_both(used, sums, model, reference)
+        choice = replace(choice, full=picked(found.choice.full, rows))
+        sure = standard_errors(choice, sums, used_weights, scatter, model, reference)
+    else:
+        sure = scattered(choice, seen.full, scatter)
     p = np.full(len(rows), np.nan)
     # P values above those that count only explain
     level, of_form = (1.0, 1.0) if whole else (judge.significance / 2, PERHAPS * judge.form_significance)
@@ -186,14 +204,17 @@ def with_details(
         r2 = np.where(seen.total > 0, 1 - seen.squares / seen.total, np.nan)
         residual = np.sqrt(seen.squares / lines.dof)
     published = with_common(sure, seen.level, reference)
-    details: dict[str, Any] = {"curved_p": curved_p, "drifting": drifting, "drift_p": p, "r2": r2, "residual": residual}
-    if whole:
-        return replace(found, published=published, **details)
-    for name, values in details.items():
-        getattr(found, name)[rows] = values
-    for name in Lines.__dataclass_fields__:
-        getattr(found.published, name)[rows] = getattr(published, name)
-    return found
+    found.drifting[rows] = drifting
+    return replace(
+        found,
+        choice=choice if whole else found.choice,
+        asked=rows,
+        published=published,
+        curved_p=curved_p,
+        drift_p=p,
+        r2=r2,
+        residual=residual,
+    )
 
 
 T = TypeVar("T", Model, Reference, Lines)

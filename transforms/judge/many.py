@@ -101,13 +101,19 @@ def _newest(
     """Whether each row's flowmeter counts as calibrated at the end of its window, its uncertainty and when that was."""
     rows = len(number)
     valid, found, when = np.zeros(rows, np.bool_), np.full(rows, default), np.full(rows, MISSING)
+    at = np.int64(-1)
     for row in range(rows):
         if number[row] < 0:
             continue
-        last, at = last_days[window[row]], first[number[row] + 1] - 1
-        while at >= first[number[row]] and day[at] > last:
+        last, begin, end = last_days[window[row]], first[number[row]], first[number[row] + 1]
+        if row == 0 or number[row - 1] != number[row]:
+            at = end - 1
+        # from where it was found in the window before
+        while at + 1 < end and day[at + 1] <= last:
+            at += 1
+        while at >= begin and day[at] > last:
             at -= 1
-        if at >= first[number[row]]:
+        if at >= begin:
             valid[row], found[row], when[row] = last - day[at] <= max_age_days, uncertainty[at], day[at]
     return valid, found, when
 

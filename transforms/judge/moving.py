@@ -9,7 +9,7 @@ from transforms.fit.lines import Floats, Ints
 from transforms.judge.evidence import Bools
 from transforms.judge.normal import COLUMNS, weighted_fit
 from transforms.judge.samples import Samples
-from transforms.statistics import f_survival, needed
+from transforms.statistics import f_limit, f_survival
 from transforms.sums import pairwise
 
 #: pairs on either side of a step
@@ -45,9 +45,13 @@ def change_test(
         P values, NaN where there are too few pairs to ask, and where they were left out.
     """
     pairs = samples.first, samples.us, samples.x, samples.y, samples.flowing, samples.first_flowing, samples.weights
-    least = needed(np.array([2.0]), significance)[0] if sparing else -np.inf
-    n, whole, slow, sudden, moved, before, moment = _descriptions(*pairs, samples.widths, prior_dof, least)
+    n = np.diff(samples.first_flowing)
     rest: Floats = prior_dof + n.astype(np.float64) - 4.0
+    enough, least = n >= 2 * SIDE + 2, np.full(len(n), -np.inf)
+    if sparing:
+        # rounding must exclude nobody
+        least = np.where(enough, f_limit(2.0, rest, significance) * (1 - 1e-9), np.inf)
+    whole, slow, sudden, moved, before, moment = _descriptions(*pairs, samples.widths, prior_dof, least)
     scale = (prior_dof + np.minimum(slow, sudden)) / np.maximum(rest, 1.0)
     tries = np.maximum(n - 2 * SIDE + 1, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -56,12 +60,12 @@ def change_test(
         # The scatter beyond what is normal, and how much of it the better description takes away.
         beyond = whole - (n - 2)
         explained = (whole - np.minimum(slow, sudden)) / np.maximum(beyond, 1.0)
-    asked = (n >= 2 * SIDE + 2) & (scale > 0)
-    p_slow, p_sudden = (_p(f, rest, np.flatnonzero(asked & (f * 2.0 >= least))) for f in (f_slow, f_sudden))
+    asked = enough & (scale > 0)
+    p_slow, p_sudden = (_p(f, rest, np.flatnonzero(asked & (f >= least))) for f in (f_slow, f_sudden))
     p_sudden *= tries
-    enough = asked & (explained > EXPLAINS)
-    drifting = enough & (p_slow < significance) & (slow <= sudden)
-    step = enough & (p_sudden < significance) & (sudden < slow)
+    asked &= explained > EXPLAINS
+    drifting = asked & (p_slow < significance) & (slow <= sudden)
+    step = asked & (p_sudden < significance) & (sudden < slow)
     # A slow change is at times told a little better by a step; then both are significant and the p values decide.
     change = np.where(step, before, moved)
     found = np.asarray(drifting), np.asarray(step), np.where(step, moment, 0), np.nan_to_num(change)
@@ -86,15 +90,15 @@ def _descriptions(
     weights: Floats,
     widths: Ints,
     prior_dof: float,
-    least: float,
-) -> tuple[Ints, Floats, Floats, Floats, Floats, Floats, Ints]:
-    """How many pairs flow; chi-square about one line, about one that moves evenly, and about two with the best moment between
-    them; how far the error moves by the second and by the third; and that moment [us]. Each of shape (meters,).
+    least: Floats,
+) -> tuple[Floats, Floats, Floats, Floats, Floats, Ints]:
+    """Chi-square about one line, about one that moves evenly, and about two with the best moment between them; how far the error
+    moves by the second and by the third; and that moment [us]. Each of shape (meters,).
 
-    Where twice an F statistic would be below ``least`` even if a description left nothing, no other than one line is tried.
+    Where an F statistic would be below ``least`` even if a description left nothing, no other than one line is tried.
     """
     meters, most = len(widths), widths.max() if len(widths) else 0
-    n, moment = np.zeros(meters, np.int64), np.zeros(meters, np.int64)
+    moment = np.zeros(meters, np.int64)
     whole, slow, sudden = np.zeros(meters), np.zeros(meters), np.zeros(meters)
     moved, before = np.zeros(meters), np.zeros(meters)
     of_x, of_y, of_us = np.zeros(most), np.zeros(most), np.zeros(most, np.int64)
@@ -103,26 +107,26 @@ def _descriptions(
     for row in range(meters):
         begin, end = first_flowing[row], first_flowing[row + 1]
         span = max(us[first[row + 1] - 1], np.int64(1))
-        w, n[row] = weights[begin:end], end - begin
-        for i in range(n[row]):
+        w, n = weights[begin:end], end - begin
+        for i in range(n):
             k = flowing[begin + i]
             of_x[i], of_y[i], of_us[i] = x[k], y[k], us[k]
         together = _sums(w, of_x, of_y)
         whole[row] = _line_chi2(*together)
-        if whole[row] / 2 / (prior_dof / (prior_dof + n[row] - 4.0)) * 2.0 < least:
+        if whole[row] / 2 / (prior_dof / (prior_dof + n - 4.0)) < least[row]:
             slow[row], sudden[row] = whole[row], whole[row]
             continue
         share[: widths[row]], flow[: widths[row]] = 0.0, 0.0
-        for i in range(n[row]):
+        for i in range(n):
             k = flowing[begin + i] - first[row]
             share[k], flow[k] = w[i], w[i] * of_x[i]
             root[i], t = np.sqrt(w[i]), of_us[i] / span - 0.5
             columns[i, 0], columns[i, 1] = root[i] * of_x[i], root[i]
             columns[i, 2], columns[i, 3] = root[i] * (of_x[i] * t), root[i] * t
-        slow[row] = weighted_fit(columns[: n[row]], root, of_y, even, room)
+        slow[row] = weighted_fit(columns[:n], root, of_y, even, room)
         moved[row] = even[2] + even[3] / (pairwise(flow[: widths[row]]) / pairwise(share[: widths[row]]))
         before[row], sudden[row], moment[row] = _best_split(together, w, of_x, of_y, of_us)
-    return n, whole, slow, sudden, moved, before, moment
+    return whole, slow, sudden, moved, before, moment
 
 
 @compiled

@@ -264,10 +264,11 @@ def parts_own(begin: int, end: int, cell: Ints, sums: Ints, a1: float, a2: float
 def stuck_test(moments: Moments, model: Model) -> Bools:
     """Does the meter's reading stand still while the reference moves by more than rounding can hide?"""
     y_min, y_max = moments.total("y_min", FLOWING), moments.total("y_max", FLOWING)
-    x_min, x_max = moments.total("x_min", FLOWING), moments.total("x_max", FLOWING)
-    n = moments.total("n", FLOWING)
-    still = (n > 1) & (y_min == y_max)
-    moving = (x_max - x_min) > np.maximum(4 * model.resolution, 0.2 * x_max)
+    found = (moments.total("n", FLOWING) > 1) & (y_min == y_max)
+    some = np.flatnonzero(found)
+    lowest, highest, volume = (moments.total(name, FLOWING)[some] for name in ("x_min", "x_max", "sx"))
+    hidden = 4 * model.resolution[some]
+    moving = (highest - lowest) > np.maximum(hidden, 0.2 * highest)
     # A meter that shows nothing has missed water only if more of it flowed than one step of its register can hide.
-    missed = (y_max == 0) & (moments.total("sx", FLOWING) > 4 * model.resolution)
-    return np.asarray(still & (moving | missed))
+    found[some] = moving | ((y_max[some] == 0) & (volume > hidden))
+    return np.asarray(found)

@@ -23,12 +23,15 @@ def corrected_uncertainty(moments: Moments, found: Findings) -> Floats:
     At the mean flow of the volume seen and at `BEYOND` times the largest flow seen: GUM 5.2 for q = (q' - a2) / a1 with
     the covariance of a1 and a2, the reference's common error included.
     """
-    lines = found.published
+    published, asked = found.published, found.asked
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = moments.total("sxx", FLOWING) / moments.total("sx", FLOWING)
         flows = np.stack([mean, BEYOND * moments.total("x_max", FLOWING)])
-        square = (flows * lines.a1_se) ** 2 + 2 * flows * lines.correlation * lines.a1_se * lines.a2_se + lines.a2_se**2
-        return np.asarray(np.sqrt(np.maximum(square, 0.0)) / (lines.a1 * flows))
+        flows, a1_se, a2_se = flows[:, asked], published.a1_se, published.a2_se
+        square = (flows * a1_se) ** 2 + 2 * flows * published.correlation * a1_se * a2_se + a2_se**2
+        told = np.full((2, len(model.unit_lph)), np.nan)
+        told[:, asked] = np.sqrt(np.maximum(square, 0.0)) / (published.a1 * flows)
+        return told
 
 
 def expanded_after(
@@ -95,7 +98,7 @@ def halves_uncertainty(moments: Moments, found: Findings) -> Floats:
     """Standard uncertainty of the difference between the errors of the window's halves, relative; infinite or NaN if a
     half saw no flow."""
     cells = moments.cells
-    halves = _halves(cells.first, cells.cell, cells.sums, moments.parts, np.ascontiguousarray(found.weights))
+    halves = _halves(cells.first, cells.cell, cells.sums, moments.parts, found.weights(moments))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.sqrt(found.scatter * (1 / halves[0] + 1 / halves[1])))
 

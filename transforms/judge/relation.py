@@ -7,14 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from transforms.compiled import compiled
-from transforms.fit import Choice
+from transforms.fit import Choice, centre, fit_line
 from transforms.fit.choose import choose_own, needed_limit
-from transforms.fit.lines import Floats, Ints, Lines, centre_own, put_line, residual_own
-from transforms.judge.estimate import with_errors_in_both
-from transforms.judge.evidence import FLOWING, Bools, Model, Reference, zones_own
+from transforms.fit.lines import Floats, Ints, Lines, centre_own, line_own, put_line, residual_own
+from transforms.fit.proportional import variances_own, with_variances
+from transforms.fit.york import moved
+from transforms.judge.estimate import known_variances, with_errors_in_both
+from transforms.judge.evidence import FLOWING, Bools, Model, Reference, weigh_own, weights_of, zones_own
 from transforms.judge.prechecks import drift_own, lack_own, parts_own
 from transforms.policy import Policy
 from transforms.summarise.moments import BINS, SUMMED, Moments, add_parts
+
+#: up to so many flowing pairs, which few windows have, limits are known beforehand
+_FEW = 100
 
 
 @dataclass(frozen=True)
@@ -23,10 +28,13 @@ class Relation:
 
     Attributes
     ----------
-    choice
-        The fitted lines, with the uncertainty of the pairs alone.
-    weights
-        Inverse of the variance of a single difference that repeatability and resolution explain, (bins, meters).
+    index, lines
+        The form of each meter, by its number as in `transforms.fit.Choice`, and its line with the uncertainty of the pairs
+        alone.
+    full
+        The lines with both parameters free, where the estimator has its own; else None, and `inspect` has them.
+    relative, constant
+        `transforms.judge.estimate.known_variances`.
     chi2
         Weighted sum of squares about the line. How much scatter is normal differs from bin to bin, so that this is told with
         weights whatever estimator found the line.
@@ -41,8 +49,11 @@ class Relation:
         `transforms.judge.evidence.zone_sums`.
     """
 
-    choice: Choice
-    weights: Floats
+    index: Ints
+    lines: Lines
+    full: Lines | None
+    relative: Floats
+    constant: Floats
     chi2: Floats
     lack: Floats
     spread: Floats
@@ -58,67 +69,90 @@ def relate(moments: Moments, model: Model, reference: Reference, policy: Policy)
     """
     judge, cells, estimator = policy.judge, moments.cells, policy.fit.estimator
     meters = len(model.unit_lph)
-    relative = model.repeatability**2 + reference.repeatability**2
-    limit = needed_limit(moments.total("n", FLOWING).astype(np.float64), judge.prior_pairs, judge.form_significance)
-    known = (cells.first, cells.cell, cells.sums, moments.parts, relative, model.resolution**2 / 6, limit)
+    index, lines = np.full(meters, -1), np.empty((7, meters))
+    relative, constant = known_variances(model, reference)
+    left, of_zones, totals = np.empty((8, meters)), np.empty((4, 3, meters)), np.empty((2, 3, meters), np.int64)
+    known = (cells.first, cells.cell, cells.sums, moments.parts, relative, constant)
     asked = (*known, judge.prior_pairs, estimator == "ordinary")
-    index, lines, weights = np.full(meters, -1), np.empty((2, 7, meters)), np.empty((BINS, meters))
-    left, of_zones = _relate(*asked, index, lines, weights)
-    choice = Choice(index, Lines(*lines[0]), Lines(*lines[1]))
+    into = (left, of_zones, totals)
+    some, limits = np.arange(meters), _limits(np.arange(_FEW), policy)
+    while len(some := _relate(some, limits, *asked, index, lines, *into)):
+        limits = _limits(np.unique(totals[1, 0, some]), policy)
+    moments.know(totals, ("n", "sx", "sy"))
+    chosen, full = Lines(*lines), None
     if estimator == "errors_in_both":
         sums = {name: moments.by_bin(name, FLOWING) for name in SUMMED}
-        choice, _ = with_errors_in_both(choice, sums, model, reference)
-        both = [[getattr(one, name) for name in Lines.__dataclass_fields__] for one in (choice.lines, choice.full)]
-        left, of_zones = _relate(*asked, index, np.array(both), weights)
-    return Relation(choice, weights, left[0], left[1:5], left[5], left[6:], of_zones)
+        weights = weights_of(moments, relative, constant)[FLOWING]
+        plain = fit_line(centre(sums, weights, 1.0, judge.prior_pairs))
+        choice, _ = with_errors_in_both(Choice(index, chosen, plain), sums, model, reference)
+        chosen, full = choice.lines, choice.full
+        given = np.array([getattr(chosen, name) for name in Lines.__dataclass_fields__])
+        _relate(np.arange(meters), limits, *asked, index, given, *into)
+    return Relation(index, chosen, full, relative, constant, left[0], left[1:5], left[5], left[6:], of_zones)
+
+
+def _limits(counts: Ints, policy: Policy) -> Floats:
+    """`needed_limit` by the number of pairs that flow, for some numbers, rising."""
+    limits = np.full(counts[-1] + 1, np.nan)
+    limits[counts] = needed_limit(counts.astype(np.float64), policy.judge.prior_pairs, policy.judge.form_significance)
+    return limits
 
 
 @compiled
 def _relate(
+    rows: Ints,
+    limits: Floats,
     first: Ints,
     cell: Ints,
     sums: Ints,
     parts: int,
     relative: Floats,
     constant: Floats,
-    limit: Floats,
     prior_dof: float,
     plain: bool,
     index: Ints,
     lines: Floats,
-    weights: Floats,
-) -> tuple[Floats, Floats]:
-    """Choose a form and fill in the chosen and the full line of those meters whose ``index`` is below 0; ``weights`` of all.
+    left: Floats,
+    zones: Floats,
+    totals: Ints,
+) -> Ints:
+    """Choose a form and fill in the line of those meters whose ``index`` is below 0.
 
-    Returns chi2, the four numbers of `lack_own`, the spread of the parts, and the weighted sums of squares and products,
-    (8, meters); and the sums by zone.
+    Into ``left``, (8, meters), go chi2, the four numbers of `lack_own`, the spread of the parts, and the weighted sums of squares
+    and products; into ``zones`` the sums by zone; into ``totals`` pairs and flows of all bins and of those that flow,
+    (2, 3, meters). ``limits`` are those of `needed_limit` by the number of pairs that flow: meters with more pairs than they tell
+    of are left, and returned.
     """
-    meters = len(index)
-    left, zones = np.empty((8, meters)), np.empty((4, 3, meters))
     own, expected, weight, same = np.empty((BINS, 6), np.int64), np.empty(BINS), np.empty(BINS), np.ones(BINS)
-    of_parts = np.empty((3, parts))
-    for row in range(meters):
+    of_parts, rest, many = np.empty((3, parts)), np.empty(len(rows), np.int64), 0
+    for row in rows:
         add_parts(first, cell, sums, row, own)
-        for k in range(BINS):
-            expected[k] = relative[row] * (own[k, 3] / max(own[k, 0], 1)) + constant[row]
-            weight[k] = 1 / expected[k]
-            weights[k, row] = weight[k]
-        zones_own(own, weight, row, zones)
+        weigh_own(own, relative[row], constant[row], expected, weight)
         about = centre_own(own, weight, 1)
+        for what in range(3):
+            flowing = np.int64(0)
+            for k in range(1, BINS):
+                flowing += own[k, what]
+            totals[0, what, row], totals[1, what, row] = own[0, what] + flowing, flowing
         if index[row] < 0:
+            if totals[1, 0, row] >= len(limits):
+                rest[many] = row
+                many += 1
+                continue
+            limit = limits[totals[1, 0, row]]
             if plain:
                 mean = 0.0
                 for k in range(1, BINS):
                     mean += own[k, 0] * expected[k]
                 plainly = centre_own(own, same, 1)
-                index[row], line, full = choose_own(plainly, mean / plainly[2], prior_dof, limit[row])
+                index[row], line = choose_own(plainly, mean / plainly[2], prior_dof, limit)
             else:
-                index[row], line, full = choose_own(about, 1.0, prior_dof, limit[row])
-            put_line(line, lines[0], row)
-            put_line(full, lines[1], row)
-        a1, a2, dof = lines[0, 0, row], lines[0, 2, row], lines[0, 6, row]
+                index[row], line = choose_own(about, 1.0, prior_dof, limit)
+            put_line(line, lines, row)
+        zones_own(own, weight, row, zones)
+        a1, a2, dof = lines[0, row], lines[2, row], lines[6, row]
         chi2 = residual_own(about, a1, a2)
-        fitted = (lines[0, 1, row] > 0) + (lines[0, 3, row] > 0)
+        fitted = (lines[1, row] > 0) + (lines[3, row] > 0)
         left[0, row] = chi2
         left[1, row], left[2, row], left[3, row], left[4, row] = lack_own(
             own, weight, 1, a1, a2, fitted, chi2, dof, prior_dof
@@ -129,7 +163,7 @@ def _relate(
             xx += weight[k] * own[k, 3]
             xy += weight[k] * own[k, 4]
         left[6, row], left[7, row] = xx, xy
-    return left, zones
+    return rest[:many]
 
 
 @dataclass(frozen=True)
@@ -138,39 +172,44 @@ class Inspected:
 
     Attributes
     ----------
-    sums
-        Their sums by flow bin, those of `SUMMED` by name, (bins, rows).
     squares, total
         Sums of squares about the line and about the mean, without weights, (rows,).
     level
         Mean of the flows that the fit rests on, weighted as it is, (rows,).
     drift
         The numbers of `transforms.judge.prechecks.drift_own`, (3, rows), NaN where they are not asked for.
+    full
+        The lines with both parameters free, fitted as the others are, and the standard errors of
+        `transforms.fit.proportional_errors`.
     """
 
-    sums: dict[str, Ints]
     squares: Floats
     total: Floats
     level: Floats
     drift: Floats
+    full: Lines
 
 
-def inspect(moments: Moments, rows: Ints, weights: Floats, lines: Lines, moving: Bools, plain: bool) -> Inspected:
+def inspect(
+    moments: Moments,
+    rows: Ints,
+    lines: Lines,
+    moving: Bools,
+    relative: Floats,
+    constant: Floats,
+    policy: Policy,
+) -> Inspected:
     """Look into some meters, ``rows``.
 
     Parameters
     ----------
-    weights
-        Those of all meters, (bins, meters).
-    lines, moving
-        Of the ``rows``: their lines, and which of them are asked whether they drift.
-    plain
-        Whether the lines were fitted without weights.
+    lines, moving, relative, constant
+        Of the ``rows``: their lines, which of them are asked whether they drift, and the variances expected of their pairs.
     """
-    cells = moments.cells
-    known = (cells.first, cells.cell, cells.sums, moments.parts, rows, weights)
-    sums, told = _inspect(*known, lines.a1, lines.a2, moving, plain)
-    return Inspected(dict(zip(SUMMED, sums, strict=True)), told[0], told[1], told[2], told[3:])
+    cells, plain = moments.cells, policy.fit.estimator == "ordinary"
+    known = (cells.first, cells.cell, cells.sums, moments.parts, rows, relative, constant)
+    told, full = _inspect(*known, lines.a1, lines.a2, moving, policy.judge.prior_pairs, plain)
+    return Inspected(told[0], told[1], told[2], told[3:6], with_variances(Lines(*full), *told[6:]))
 
 
 @compiled
@@ -180,29 +219,40 @@ def _inspect(
     sums: Ints,
     parts: int,
     rows: Ints,
-    weights: Floats,
+    relative: Floats,
+    constant: Floats,
     a1: Floats,
     a2: Floats,
     moving: Bools,
+    prior_dof: float,
     plain: bool,
-) -> tuple[Ints, Floats]:
-    found, told = np.empty((6, BINS - 1, len(rows)), np.int64), np.full((6, len(rows)), np.nan)
-    own, weight, same = np.empty((BINS, 6), np.int64), np.empty(BINS), np.ones(BINS)
+) -> tuple[Floats, Floats]:
+    told, full = np.full((9, len(rows)), np.nan), np.empty((7, len(rows)))
+    own, expected, weight, same = np.empty((BINS, 6), np.int64), np.empty(BINS), np.empty(BINS), np.ones(BINS)
+    bins = np.empty((BINS - 1, 4))
     for k in range(len(rows)):
         row = rows[k]
         add_parts(first, cell, sums, row, own)
-        for of_bin in range(1, BINS):
-            for what in range(6):
-                found[what, of_bin - 1, k] = own[of_bin, what]
-        for of_bin in range(BINS):
-            weight[of_bin] = weights[of_bin, row]
+        weigh_own(own, relative[k], constant[k], expected, weight)
         about = centre_own(own, same, 1)
         told[0, k] = residual_own(about, a1[k], a2[k])
         told[1, k] = about[8] - about[5] ** 2 / about[3]
-        about = about if plain else centre_own(own, weight, 1)
+        used, prior = same, 1.0
+        if plain:
+            prior = 0.0
+            for of_bin in range(1, BINS):
+                prior += own[of_bin, 0] * expected[of_bin] / about[2]
+        else:
+            used, about = weight, centre_own(own, weight, 1)
+        put_line(line_own(about, prior, prior_dof), full, k)
         told[2, k] = about[4] / about[3] + about[0]
         if moving[k]:
             told[3, k], told[4, k], told[5, k] = drift_own(
                 first[row], first[row + 1], cell, sums, parts, weight, a1[k], a2[k]
             )
-    return found, told
+        for of_bin in range(1, BINS):
+            n, sx, sxx = own[of_bin, 0], own[of_bin, 1], own[of_bin, 3]
+            x, xx = moved(n, sx, sx, sxx)
+            bins[of_bin - 1, 0], bins[of_bin - 1, 1], bins[of_bin - 1, 2], bins[of_bin - 1, 3] = n, x, xx, used[of_bin]
+        told[6, k], told[7, k], told[8, k], _ = variances_own(bins, relative[k], constant[k])
+    return told, full

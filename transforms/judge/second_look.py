@@ -158,7 +158,8 @@ def _look_at(
             result.robust[name] = np.full(len(result.looked), np.nan)
             result.robust[name][rows] = getattr(lines, name)
     odd = kinds.stuck | kinds.dropout | kinds.skewed
-    bent = np.flatnonzero(~odd & ((found.curved_p[rows] < PERHAPS * judge.form_significance) | ~found.mapping[rows]))
+    curved_p = found.curved_p[found.places(rows)]
+    bent = np.flatnonzero(~odd & ((curved_p < PERHAPS * judge.form_significance) | ~found.mapping[rows]))
     bent = may_bend(samples, bent, judge.significance, judge.form_significance if sparing else 1.0)
     if not len(bent):
         return result

@@ -9,7 +9,7 @@ import numpy as np
 from transforms.fit.lines import Floats, Ints
 from transforms.judge.estimate import with_robust
 from transforms.judge.evidence import Model, Reference
-from transforms.judge.findings import Findings, first_findings, with_details
+from transforms.judge.findings import Findings, first_findings, picked, with_details
 from transforms.judge.ladder import Standing, climb, stand
 from transforms.judge.paired import Paired
 from transforms.judge.second_look import Look, SecondLook, choose_whom, take_second_look
@@ -74,6 +74,9 @@ def work_out(
         whom = choose_whom(standing.doubtful, found, policy, number)
         second = take_second_look(whom, look, found, paired, policy, sparing=sparing)
     if second.robust:
-        found = replace(found, published=with_robust(found.published, second.robust, found.choice.index, reference))
+        asked = found.asked
+        robust = {name: values[asked] for name, values in second.robust.items()}
+        known = robust, found.choice.index[asked], picked(reference, asked)
+        found = replace(found, published=with_robust(found.published, *known))
     verdict, reason, form = climb(standing, found, second, model, policy)
     return Worked(model, reference, found, n_pairs, coverage, standing, second, verdict, reason, form)

@@ -24,7 +24,7 @@ def trend_test(moments: Moments, found: Findings, prior_dof: float) -> tuple[Flo
     change : ndarray
         By how much the error moves from the oldest to the newest part with flowing pairs, relative to the flow.
     """
-    w, lines = found.weights[FLOWING], found.choice.lines
+    w, lines = found.weights(moments)[FLOWING], found.choice.lines
     sx, sxx, sxy = (moments.values[name][:, FLOWING].astype(np.float64) for name in ("sx", "sxx", "sxy"))
     residual = (w * (sxy - lines.a1 * sxx - lines.a2 * sx)).sum(axis=1)
     weight = (w * sxx).sum(axis=1)

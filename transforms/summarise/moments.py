@@ -136,12 +136,15 @@ class Moments:
         key = name, bins.start, bins.stop
         if key not in self._totals:
             if name in SUMMED and self._cells is not None and key[1:] in _SPANS:
-                found = _totals(self._cells.first, self._cells.cell, self._cells.sums)
-                for some, of_span in zip(_SPANS, found, strict=True):
-                    self._totals |= {(one, *some): row for one, row in zip(SUMMED, of_span, strict=True)}
+                self.know(_totals(self._cells.first, self._cells.cell, self._cells.sums), SUMMED)
             else:
                 self._totals[key] = _reduced(name, self.by_bin(name, bins), 0)
         return self._totals[key]
+
+    def know(self, totals: Ints, names: tuple[str, ...]) -> None:
+        """Keep totals that somebody took on the way, of all bins and of those that flow, (2, names, meters)."""
+        for some, of_span in zip(_SPANS, totals, strict=True):
+            self._totals |= {(name, *some): row for name, row in zip(names, of_span, strict=True)}
 
 
 def _reduced(name: str, array: Ints, axis: int) -> Ints:
