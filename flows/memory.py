@@ -1,6 +1,6 @@
 """Memory: what arrays have freed stays with the process for the next ones, and garbage is seldom looked for.
 
-To give it back to the system and to be given it again, page by page, takes a tenth of the time of judging, because arrays of
+To give it back to the system and to be given it again, page by page, takes a fifth of the time of judging, because arrays of
 one chunk are as large as those of the next.
 """
 
@@ -11,11 +11,10 @@ import gc
 from collections.abc import Callable
 from typing import Final
 
-#: glibc's names for: free memory at the heap's end beyond which it is given back, size from which an array has pages of its own
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-#: more than a process ever holds, and the most that glibc takes [bytes]
+#: glibc's names for: free memory at the heap's end beyond which it is given back, how many arrays have pages of their own
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+#: more than a process ever holds [bytes]
 _NEVER: Final = 2**31 - 1
-_LARGEST: Final = 32 * 2**20
 #: objects made between two looks for garbage
 _OBJECTS: Final = 50_000
 
@@ -24,7 +23,7 @@ def keep_what_is_freed() -> None:
     """Ask the C library to keep freed memory; libraries that cannot be asked do as they please."""
     mallopt = _of_glibc("mallopt")
     if mallopt is not None:
-        mallopt(_MMAP_THRESHOLD, _LARGEST)
+        mallopt(_MMAP_MAX, 0)
         mallopt(_TRIM_THRESHOLD, _NEVER)
 
 
