@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flows.memory import keep_what_is_freed, look_for_garbage_seldom
+from flows.memory import keep_what_is_freed, large_pages_in_others, look_for_garbage_seldom
 
 if TYPE_CHECKING:
     from flows.audit.desk import Desk
@@ -53,6 +53,7 @@ class Crew:
         if self._pool is not None or worth < 2:
             return
         self.workers = worth
+        large_pages_in_others()
         context = get_context("spawn")
         held, self._leash = context.Pipe(duplex=False)
         self._papers = context.SimpleQueue()

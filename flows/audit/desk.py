@@ -20,7 +20,7 @@ from flows.audit.home import Home, set_changed_aside
 from flows.audit.judged import Block, Layout, Room
 from flows.audit.keys import Keys
 from flows.audit.plan import Setting
-from flows.audit.store import Kept, Runs, Store, apart
+from flows.audit.store import Kept, Runs, Store
 from flows.audit.summed import Summed
 from flows.audit.tables import arrow_of
 from flows.registered import instants_of
@@ -159,12 +159,7 @@ class Desk:
         draft.mkdir(parents=True)
         read = kept is None
         if kept is None:
-            scratch = draft / "scratch"
-            summary = summarise_chunk(self.lake, chunk, near.parties, changed, scratch, parts=policy.window.parts)
-            rows, runs = apart(summary.rows)
-            moments, samples = summary.moments, summary.samples.look
-            judged = self._judged(chunk, rows, runs, moments, policy, samples)
-            shutil.rmtree(scratch, ignore_errors=True)
+            rows, runs, moments, judged = self._from_readings(chunk, near.parties, changed, draft / "scratch")
             kept = self.store.put(key, look, rows, runs, moments, judged.second)
         else:
             judged = self._judged(chunk, kept.rows, kept.runs, kept.moments, policy, kept.second)
@@ -178,6 +173,17 @@ class Desk:
         self.store.lend(key, kept.arrays, draft)
         draft.rename(target)
         return Done(read=read, rows=kept.rows.height)
+
+    def _from_readings(
+        self, chunk: Chunk, parties: Parties, changed: pl.DataFrame, scratch: Path
+    ) -> tuple[pl.DataFrame, Runs, Moments, JudgedRows]:
+        """A chunk's rows, the runs of their names, their moments, and what they are judged to be; its pairs are let go of."""
+        policy = self.setting.policy
+        summary = summarise_chunk(self.lake, chunk, parties, changed, scratch, parts=policy.window.parts)
+        known = summary.rows, summary.runs, summary.moments
+        judged = self._judged(chunk, *known, policy, summary.samples.look)
+        shutil.rmtree(scratch, ignore_errors=True)
+        return *known, judged
 
     def _judged(
         self,

@@ -51,6 +51,7 @@ def carry_out(desk: Desk, hands: Crew, folder: Path, progress: Progress) -> Audi
         for _ in hands.map(commands_of, list(spans.values())):
             pass
     hands.make_ready(_give_back)
+    give_back()
     found = []
     with WindowsFile(folder / WINDOWS_FILE) as file:
         for group, part in zip(groups, parts_of(hands, desk, chunks), strict=True):

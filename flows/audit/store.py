@@ -20,7 +20,7 @@ from transforms.judge.second_look import SecondLook
 from transforms.summarise.moments import Moments
 from transforms.summarise.stored import ARRAYS, SUMS, Arrays, from_arrays, to_arrays
 
-#: columns of rows whose names repeat one after the other, and the tables of how often
+#: the tables of the runs of names (`transforms.summarise.span.NAMES`)
 _NAMES = {"feature_code": "codes", "flowmeter_id": "flowmeters"}
 
 #: runs of the same name, one after the other, by column: ``value`` and ``len``
@@ -99,12 +99,6 @@ class Store:
 
     def _folder(self, summary: str) -> Path:
         return self.root / summary[:2] / summary
-
-
-def apart(rows: pl.DataFrame) -> tuple[pl.DataFrame, Runs]:
-    """Rows without their names, and the runs of these: strings are what takes longest to write, and to look up, and so each run
-    is told once."""
-    return rows.drop(list(_NAMES)), {name: rows[name].rle().struct.unnest() for name in _NAMES}
 
 
 def _write(table: pl.DataFrame, path: Path) -> None:

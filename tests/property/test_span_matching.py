@@ -182,8 +182,8 @@ def test_a_span_is_its_windows(fleet: list[Any], seed: int, moved: bool, version
             summary = summarise_chunk(lake, chunk, parties, changed, root / "scratch", parts=policy.window.parts)
             calibrations = Calibrations.read(registry.flowmeters, policy)
             known = parties.fleet, calibrations, policy, windows, summary.samples.look
-            meter = places(summary.rows["feature_code"], parties.fleet["feature_code"])
-            flowmeter = None if calibrations is None else places(summary.rows["flowmeter_id"], calibrations.ids)
+            meter = places(summary.named["feature_code"], parties.fleet["feature_code"])
+            flowmeter = None if calibrations is None else places(summary.named["flowmeter_id"], calibrations.ids)
             together = judge_windows(summary.rows, meter, flowmeter, summary.moments, *known)
             for number, window in enumerate(windows):
                 since_then = changed.filter(pl.col("window") == number).select("feature_code", "since")
@@ -211,7 +211,7 @@ def test_a_span_is_its_windows(fleet: list[Any], seed: int, moved: bool, version
         expected = pl.concat(alone).sort("feature_code", "window_start")
         told = frame_of({name: values for name, values in together.columns.items() if name in JUDGED})
         starts = pl.Series([window.start for window in windows]).cast(expected.schema["window_start"])
-        who = summary.rows.select("feature_code", "flowmeter_id", window_start=starts.gather(summary.rows["window"]))
+        who = summary.named.select("feature_code", "flowmeter_id", window_start=starts.gather(summary.rows["window"]))
         columns = [name for name in expected.columns if name in told.columns or name in who.columns]
         left_out = set(expected.columns) - set(columns)
         assert left_out == {"model", "window_end", *(name for name in JUDGED if name.startswith("pooled_"))}

@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from flows.audit.store import Kept, Store, apart
+from flows.audit.store import Kept, Store
 from flows.audit.summed import Summed
 from transforms.fit.lines import Ints
 from transforms.judge.second_look import SecondLook
 from transforms.summarise.moments import BINS, SUMMED, Moments
-from transforms.summarise.span import ROWS
+from transforms.summarise.span import NAMES, ROWS
 
 PARTS, GROUP = 3, 2
 KEY, LOOK = "a" * 40, "b" * 40
@@ -43,8 +43,9 @@ def _rows(codes: list[str]) -> pl.DataFrame:
 
 def _put(store: Store, key: str, moments: Moments) -> Kept:
     meters = moments.values["n"].shape[-1]
-    rows, runs = apart(_rows([f"M{k}" for k in range(meters + 1)]))
-    return store.put(key, LOOK, rows, runs, moments, SecondLook.none(meters))
+    rows = _rows([f"M{k}" for k in range(meters + 1)])
+    runs = {name: rows[name].rle().struct.unnest() for name in NAMES}
+    return store.put(key, LOOK, rows.drop(NAMES), runs, moments, SecondLook.none(meters))
 
 
 def test_what_is_kept_is_found_again(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transforms.compiled import compiled
-from transforms.summarise.moments import BINS, SUMMED, Cells, Moments
+from transforms.summarise.moments import BINS, SUMMED, Cells, Moments, add_all
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -26,6 +26,8 @@ HIGHEST, LOWEST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
 _WIDE = BINS + 1
 #: so many pairs at once are looked at: what a processor takes in one go, and a power of two
 _AT_ONCE = 8
+#: so many cells of a row there is room for at first: more than those of most windows
+_CELLS = 12
 #: added and taken away again it leaves the nearest whole number, half to even, of any flow that a meter could show
 _ROUND = 1.5 * 2.0**52
 
@@ -93,18 +95,15 @@ def moments_of(grid: OnGrid, few: Listed, place: Ints, kinds: Kinds, parts: int,
     """
     rows = int(place.max(initial=-1)) + 1
     begins = np.searchsorted(few.row, np.arange(len(place) + 1))
-    # as many as there could be; memory that is not written to is none
-    most = rows * (min(parts * BINS, grid.q.shape[2]) + 1) + min(rows * parts * BINS, len(few.row))
-    cell, sums = np.empty(most, dtype=np.int64), np.empty((most, len(SUMMED)), dtype=np.int64)
-    first = np.zeros(rows + 1, dtype=np.int64)
+    first, totals = np.zeros(rows + 1, dtype=np.int64), np.empty((2, len(SUMMED), rows), dtype=np.int64)
     counts = np.zeros((len(_COUNTED), 1, 2, rows), dtype=np.int64)
     extremes = np.empty((len(_EXTREMES), 1, BINS, rows), dtype=np.int64)
     of_kind = np.stack([getattr(kinds, name) for name in Kinds.__dataclass_fields__], axis=1)
     on_grid = (grid.q, grid.q_meter, grid.watched, grid.us, grid.phase)
     on_list = (few.q, few.q_meter, few.us, begins)
-    total = _sum(*on_grid, *on_list, part_us, parts, place, of_kind, first, cell, sums, counts, extremes)
+    cell, sums = _sum(*on_grid, *on_list, part_us, parts, place, of_kind, first, totals, counts, extremes)
     values = dict(zip(_COUNTED, counts, strict=True)) | dict(zip(_EXTREMES, extremes, strict=True))
-    return Moments(values, Cells(first, cell[:total], sums[:total]), parts)
+    return Moments(values, Cells(first, cell, sums, totals), parts)
 
 
 @compiled
@@ -123,12 +122,11 @@ def _sum(
     place: Ints,
     kinds: Floats,
     first: Ints,
-    cells: Ints,
-    sums: Ints,
+    totals: Ints,
     counts: Ints,
     extremes: Ints,
-) -> int:
-    """Fill the arrays given; returns the number of cells that hold pairs."""
+) -> tuple[Ints, Ints]:
+    """Fill the arrays given; returns the cells that hold pairs, and their sums."""
     windows, slots = watched.shape[1], q.shape[2]
     longest = max(slots, np.max(begins[1:] - begins[:-1])) if len(place) else 0
     room = longest + _AT_ONCE
@@ -136,6 +134,8 @@ def _sum(
     ix, iy, of_cell = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
     own, reach = np.zeros((parts * _WIDE, 6), np.int64), np.zeros((_WIDE, 4), np.int64)
     filled, total, known = np.zeros(parts * _WIDE + 1, np.int64), 0, np.int64(-1)
+    of_all, size = np.empty((2, 6), np.int64), (len(first) - 1) * _CELLS + len(own)
+    cells, sums = np.empty(size, np.int64), np.empty((size, 6), np.int64)
     for row in range(len(place)):
         at = place[row]
         if at < 0:
@@ -164,14 +164,17 @@ def _sum(
         for k in range(n):
             _add(own, reach, np.uint64(of_cell[k]), ix[k], iy[k])
         _add_still(own, reach, still)
-        total = _append(own, filled, total, cells, sums)
+        if total + len(own) > len(cells):
+            cells, sums = _larger(cells, sums, total)
+        before, total = total, _append(own, filled, total, cells, sums)
         first[at + 1] = total
+        add_all(cells, sums, before, total, of_all, totals[:, :, at])
         counts[0, 0, 1, at], counts[1, 0, 1, at] = above, below
         counts[2, 0, 1, at], counts[3, 0, 1, at] = in_above, in_below
         for what in range(4):
             for of_bin in range(BINS):
                 extremes[what, 0, of_bin, at] = reach[of_bin, what]
-    return total
+    return cells[:total], sums[:total]
 
 
 @compiled
@@ -237,6 +240,14 @@ def _add_still(own: Ints, reach: Ints, still: int) -> None:
         own[0, 0] += still
         reach[0, 0], reach[0, 1] = min(reach[0, 0], 0), min(reach[0, 1], 0)
         reach[0, 2], reach[0, 3] = max(reach[0, 2], 0), max(reach[0, 3], 0)
+
+
+@compiled
+def _larger(cells: Ints, sums: Ints, total: int) -> tuple[Ints, Ints]:
+    """Room for twice as many cells, with those that there are."""
+    more, of_more = np.empty(2 * len(cells), np.int64), np.empty((2 * len(cells), 6), np.int64)
+    more[:total], of_more[:total] = cells[:total], sums[:total]
+    return more, of_more
 
 
 @compiled

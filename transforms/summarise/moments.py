@@ -40,12 +40,13 @@ class Cells:
     """Sums by part and bin of those cells that hold pairs, row after row: a row's begin at ``first``, (rows + 1,).
 
     ``cell`` is part times `BINS` plus bin, rising within a row, (cells,); ``sums`` has the columns of `SUMMED`,
-    (cells, 6).
+    (cells, 6). ``totals`` are those of each row over all bins, and over those that flow, (2, 6, rows), if they are known.
     """
 
     first: Ints
     cell: Ints
     sums: Ints
+    totals: Ints | None = None
 
 
 class Moments:
@@ -136,7 +137,10 @@ class Moments:
         key = name, bins.start, bins.stop
         if key not in self._totals:
             if name in SUMMED and self._cells is not None and key[1:] in _SPANS:
-                self.know(_totals(self._cells.first, self._cells.cell, self._cells.sums), SUMMED)
+                found = self._cells.totals
+                if found is None:
+                    found = _totals(self._cells.first, self._cells.cell, self._cells.sums)
+                self.know(found, SUMMED)
             else:
                 self._totals[key] = _reduced(name, self.by_bin(name, bins), 0)
         return self._totals[key]
@@ -220,22 +224,23 @@ def add_parts(first: Ints, cell: Ints, sums: Ints, row: int, own: Ints) -> None:
 
 @compiled
 def _totals(first: Ints, cell: Ints, sums: Ints) -> Ints:
-    """Sums over all bins, and over those that flow, of shape (2, 6, rows)."""
-    rows = len(first) - 1
-    found = np.empty((2, 6, rows), np.int64)
-    flowing, still = np.empty(6, np.int64), np.empty(6, np.int64)
-    for row in range(rows):
-        flowing[:], still[:] = 0, 0
-        for at in range(first[row], first[row + 1]):
-            if cell[at] % BINS:
-                for what in range(6):
-                    flowing[what] += sums[at, what]
-            else:
-                for what in range(6):
-                    still[what] += sums[at, what]
-        for what in range(6):
-            found[0, what, row], found[1, what, row] = flowing[what] + still[what], flowing[what]
+    """`Cells.totals`."""
+    found, room = np.empty((2, 6, len(first) - 1), np.int64), np.empty((2, 6), np.int64)
+    for row in range(len(first) - 1):
+        add_all(cell, sums, first[row], first[row + 1], room, found[:, :, row])
     return found
+
+
+@compiled
+def add_all(cell: Ints, sums: Ints, begin: int, end: int, room: Ints, found: Ints) -> None:
+    """The sums of some cells over all bins, and over those that flow, of shape (2, 6), as is ``room`` to work them out in."""
+    room[:] = 0
+    for at in range(begin, end):
+        still = np.int64(cell[at] % BINS == 0)
+        for what in range(6):
+            room[still, what] += sums[at, what]
+    for what in range(6):
+        found[0, what], found[1, what] = room[0, what] + room[1, what], room[0, what]
 
 
 @compiled

@@ -23,6 +23,9 @@ from transforms.summarise.pairs import Pairs
 #: a chunk's meters: `METERS` with the number of the window; ``meter_no`` counts the rows that have moments
 ROWS: dict[str, pl.DataType | type[pl.DataType]] = {**METERS, "window": pl.Int32}
 
+#: the columns that say whose a row is: names, which repeat one after the other
+NAMES = ("feature_code", "flowmeter_id")
+
 #: megabytes that the joins for meters off the grid may take in one process
 MEMORY_MB = 500
 
@@ -37,8 +40,11 @@ class ChunkSummary:
     Attributes
     ----------
     rows : DataFrame
-        `ROWS`, sorted by feature code and window: one row per window and feature code that reported, is watched or is
-        contradicted in it.
+        `ROWS` without `NAMES`, sorted by feature code and window: one row per window and feature code that reported, is
+        watched or is contradicted in it.
+    runs : dict of DataFrame
+        Of each of `NAMES` the runs of rows of the same one, one after the other: ``len`` and ``value``. Strings take longest to
+        write and to look up, so that each run is told once.
     moments : Moments
         Of the rows that have a ``meter_no``.
     samples : SampleSource
@@ -46,8 +52,15 @@ class ChunkSummary:
     """
 
     rows: pl.DataFrame
+    runs: dict[str, pl.DataFrame]
     moments: Moments
     samples: SampleSource
+
+    @property
+    def named(self) -> pl.DataFrame:
+        """`ROWS`, names among them."""
+        names = {name: pl.Series(run["value"].repeat_by(run["len"]).explode()) for name, run in self.runs.items()}
+        return self.rows.with_columns(**names).select(*ROWS)
 
 
 @dataclass(frozen=True)
@@ -142,12 +155,12 @@ def summarise_chunk(
         at = few.pairs.select("feature_code", "window").join(codes_at, on="feature_code", maintain_order="left")
         few_row = at["at"].to_numpy() * chunk.windows + at["window"].to_numpy()
     kinds = _kinds(parties)
-    rows, row = _rows(matched, few, parties, chunk)
+    rows, runs, row = _rows(matched, few, parties, chunk)
     place = np.full(matched.watched.size, -1, dtype=np.int64)
     place[row] = np.arange(len(row))
     moments = moments_of(_on_grid(matched, chunk), _listed(few, few_row), place, kinds, parts, chunk.window_us // parts)
     source = SampleSource(matched, few, few_row, kinds, row)
-    return ChunkSummary(rows, moments, source)
+    return ChunkSummary(rows, runs, moments, source)
 
 
 def _kinds(parties: Parties) -> Kinds:
@@ -169,39 +182,54 @@ def _listed(few: FewMatch | None, row: Ints) -> Listed:
     return Listed(row, *(few.pairs[name].to_numpy() for name in ("us", "q", "q_meter")))
 
 
-def _rows(matched: SpanMatch, few: FewMatch | None, parties: Parties, chunk: Chunk) -> tuple[pl.DataFrame, Ints]:
-    """`ROWS`, and of those with a ``meter_no`` the place among all codes in all windows."""
+def _rows(
+    matched: SpanMatch, few: FewMatch | None, parties: Parties, chunk: Chunk
+) -> tuple[pl.DataFrame, dict[str, pl.DataFrame], Ints]:
+    """The rows and the runs of a `ChunkSummary`, and of rows with a ``meter_no`` the place among all codes in all windows."""
     codes, registered = parties.models["feature_code"], parties.models["registered"].to_numpy()
     listed = (matched.n_meter > 0) | (matched.n_reference > 0) | matched.conflict
     listed[matched.few] = False
     row = np.flatnonzero(listed)
-    at, window = row // chunk.windows, row % chunk.windows
     watched = (matched.watched & registered[:, None])[listed]
-    names = pl.Series(matched.flowmeter_ids, dtype=pl.String)
+    ids = pl.Series(parties.flowmeter_ids, dtype=pl.String)
     flowmeter, interval_us = matched.flowmeter[listed], matched.interval_us[listed]
     frame = pl.DataFrame(
         {
-            "feature_code": codes.gather(at.astype(np.uint32)),
             "meter_no": _known((np.cumsum(watched) - 1).astype(np.int32), watched),
-            "flowmeter_id": names.gather(_known(flowmeter, flowmeter >= 0)),
             "conflict": matched.conflict[listed],
             "n_meter": matched.n_meter[listed],
             "n_reference": matched.n_reference[listed],
             "interval_us": _known(interval_us, interval_us > 0),
-            "window": window.astype(np.int32),
+            "window": (row % chunk.windows).astype(np.int32),
         },
-        schema=ROWS,
+        schema={name: kind for name, kind in ROWS.items() if name not in NAMES},
     )
     if few is not None:
-        place = pl.DataFrame({"feature_code": codes, "at": np.arange(len(codes))})
-        rest = few.meters.join(place, on="feature_code", maintain_order="left")
-        row = np.concatenate([row, rest["at"].to_numpy() * chunk.windows + rest["window"].to_numpy()])
-        frame = pl.concat([frame, rest.select(pl.col(name).cast(kind) for name, kind in ROWS.items())])
+        at, of_id = (
+            few.meters.join(
+                pl.DataFrame({name: known, "at": np.arange(len(known))}), on=name, how="left", maintain_order="left"
+            )["at"]
+            .fill_null(-1)
+            .to_numpy()
+            for name, known in zip(NAMES, (codes, ids), strict=True)
+        )
+        row = np.concatenate([row, at * chunk.windows + few.meters["window"].to_numpy()])
+        frame = pl.concat([frame, few.meters.select(pl.col(name).cast(kind) for name, kind in frame.schema.items())])
         order = np.argsort(row, kind="stable")
-        row, frame = row[order], frame[order]
+        row, frame, flowmeter = row[order], frame[order], np.concatenate([flowmeter, of_id])[order]
         watched = frame["meter_no"].is_not_null().to_numpy()
         frame = frame.with_columns(meter_no=_known((np.cumsum(watched) - 1).astype(np.int32), watched))
-    return frame, row[watched]
+    runs = {
+        name: _runs(*one) for name, one in zip(NAMES, ((row // chunk.windows, codes), (flowmeter, ids)), strict=True)
+    }
+    return frame, runs, row[watched]
+
+
+def _runs(number: Ints, names: pl.Series) -> pl.DataFrame:
+    """Runs of the same number, -1 for none, one after the other, with their names."""
+    begins = np.flatnonzero(np.diff(number, prepend=-2))
+    value = names.gather(_known(number[begins], number[begins] >= 0))
+    return pl.DataFrame({"len": np.diff(begins, append=len(number)).astype(np.uint32), "value": value})
 
 
 def _known(values: npt.NDArray[np.integer[Any]], where: Bools) -> pl.Series:

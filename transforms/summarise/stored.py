@@ -124,7 +124,6 @@ def _packed(
     are in the numbers of cells, counts, sums of flows and squares."""
     several, wide = 0, 0
     of_cell, of_count, of_flow, of_square = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
-    squares[0], high[0] = 0, 0
     for k in range(len(sums)):
         n, x, y, xx, xy, yy = sums[k, 0], sums[k, 1], sums[k, 2], sums[k, 3], sums[k, 4], sums[k, 5]
         many = n > 1
@@ -138,6 +137,8 @@ def _packed(
         of_square |= xx | (xy ^ (xy >> 63)) | yy
         several += many
         wide += large
+    # what stands there at last is of no cell
+    squares[several], high[wide] = 0, 0
     return number, flows, squares[: several + 1], high[: wide + 1], np.array([of_cell, of_count, of_flow, of_square])
 
 

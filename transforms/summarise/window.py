@@ -74,7 +74,7 @@ def summarise_window(
     if _suits_arrays(lake, chunk, parties):
         changed = parties.changed.with_columns(window=pl.lit(0, pl.Int32))
         found = summarise_chunk(lake, chunk, parties, changed, scratch, parts=parts)
-        return WindowSums(found.rows.drop("window"), found.moments, found.samples.look)
+        return WindowSums(found.named.drop("window"), found.moments, found.samples.look)
     summary = summarise_bucket(con, lake, bucket, window, parties, parts=parts)
     paired = summary.meters["meter_no"].count()
     moments = Moments.from_frame(summary.moments, paired, parts)
