@@ -141,7 +141,7 @@ class Sheet:
     def _outlines(self, given: Sequence[Sequence[Span]] | Floats) -> list[Floats] | Floats:
         """Outlines of the data, all placed at once; an array is of shape (outlines, places, 2)."""
         if isinstance(given, np.ndarray) or len({len(outline) for outline in given}) == 1:
-            outlines = np.array(given, np.float64)
+            outlines = np.array(given, np.float64, order="C")
             _place_all(outlines.reshape(-1, 2), *self._axes)
             return outlines
         places = self._placed(*zip(*chain.from_iterable(given), strict=True))

@@ -22,7 +22,7 @@ MARGIN = 48.0  # [pt]
 WIDTH = 595.28 - 2 * MARGIN  # of the text [pt]
 _INK, _SOFT, _RULE, _HEAD = "#1f2a36", "#4a5663", "#d9dee3", "#f1f3f4"
 _LONGEST_TITLE = 90
-#: of compression
+#: how hard streams are packed, of nine
 _LEVEL = 4
 
 
@@ -269,8 +269,8 @@ def _line(canvas: Any, x: float, y: float, text: str, size: float, font: str) ->
 
 @contextmanager
 def _binary() -> Iterator[None]:
-    """Streams as bytes: as text, which ReportLab prefers, they are a quarter larger and slow to write. To pack them as small as
-    can be takes twice the time, for a hundredth of a file."""
+    """Streams as bytes: as text, which ReportLab prefers, they are a quarter larger and slow to write. To pack them as hard as
+    is usual takes twice the time, for a fiftieth of a file."""
     from reportlab import rl_config
     from reportlab.pdfbase import pdfdoc
 
