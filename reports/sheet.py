@@ -74,7 +74,10 @@ class Sheet:
         clip = (box[0] * width, box[1] * height, box[2] * width, box[3] * height)
         self.figure = Picture(width, height, clip)
         self.x, self.y, self.box = x, y, box
-        self._axes = ((*map(float, x), clip[0], clip[2]), (*map(float, y), clip[1], clip[3]))
+        self._axes: tuple[Axis, Axis] = (
+            (float(x[0]), float(x[1]), clip[0], clip[2]),
+            (float(y[0]), float(y[1]), clip[1], clip[3]),
+        )
 
     def _placed(self, x: Line, y: Line) -> Floats:
         """Places of the data as places in the picture, shape (n, 2)."""
