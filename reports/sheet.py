@@ -11,10 +11,13 @@ import numpy as np
 
 from reports.picture import Floats, Label, Picture, Shape, cut
 from reports.wording import number
+from transforms.compiled import compiled
 
 Span = tuple[float, float]
 Line = Sequence[float] | Floats
 Box = tuple[float, float, float, float]
+#: the ends of the data, where the first stands in the picture, and how far they are apart there
+Axis = tuple[float, float, float, float]
 
 INK, SOFT, GRID = "#1f2a36", "#4a5663", "#d9dee3"
 #: letters of a label that has room at the left edge
@@ -42,6 +45,23 @@ def tick_labels(values: Sequence[float], *, plus: bool = False) -> list[str]:
     return [number(tick, decimals, plus=plus) for tick in values]
 
 
+def _place(at: float, axis: Axis) -> float:
+    """Where a number of the data stands along an axis in the picture."""
+    low, high, begin, length = axis
+    return begin + (at - low) / (high - low) * length
+
+
+_compiled_place = compiled(_place)
+
+
+@compiled
+def _place_all(places: Floats, across: Axis, up: Axis) -> None:  # pragma: no cover - compiled
+    """Put places of the data where they stand in the picture."""
+    for k in range(len(places)):
+        places[k, 0] = _compiled_place(places[k, 0], across)
+        places[k, 1] = _compiled_place(places[k, 1], up)
+
+
 class Sheet:
     """A field with a light grid and few labels, drawn straight on a picture.
 
@@ -54,17 +74,17 @@ class Sheet:
         clip = (box[0] * width, box[1] * height, box[2] * width, box[3] * height)
         self.figure = Picture(width, height, clip)
         self.x, self.y, self.box = x, y, box
+        self._axes: tuple[Axis, Axis] = (
+            (float(x[0]), float(x[1]), clip[0], clip[2]),
+            (float(y[0]), float(y[1]), clip[1], clip[3]),
+        )
 
-    def _placed(self, x: Any, y: Any) -> Floats:
+    def _placed(self, x: Line, y: Line) -> Floats:
         """Places of the data as places in the picture, shape (n, 2)."""
         places = np.empty((len(x), 2))
-        places[:, 0], places[:, 1] = self._place(np.asarray(x, np.float64), np.asarray(y, np.float64))
+        places[:, 0], places[:, 1] = x, y
+        _place_all(places, *self._axes)
         return places
-
-    def _place(self, x: Any, y: Any) -> tuple[Any, Any]:
-        left, bottom, width, height = self.figure.clip
-        across = left + (x - self.x[0]) / (self.x[1] - self.x[0]) * width
-        return across, bottom + (y - self.y[0]) / (self.y[1] - self.y[0]) * height
 
     def grid(self, xs: Sequence[tuple[float, str]], ys: Sequence[tuple[float, str]], x_name: str, y_name: str) -> None:
         """Rules and labels at the given places, and the names of the axes at their ends."""
@@ -89,8 +109,8 @@ class Sheet:
 
     def text(self, x: float, y: float, text: str, *, ha: str, va: str = "center", colour: str = INK) -> None:
         """A label at a place of the data; it may reach out of the field."""
-        across, up = self._place(x, y)
-        self.figure.labels.append(Label.placed(float(across), float(up), text, ha, va, colour))
+        across, up = (float(_place(at, axis)) for at, axis in zip((x, y), self._axes, strict=True))
+        self.figure.labels.append(Label.placed(across, up, text, ha, va, colour))
 
     def dots(self, x: Floats, y: Floats, colour: str, size: float = 5.0) -> None:
         """Points as round dots of a size."""
@@ -124,8 +144,9 @@ class Sheet:
     def _outlines(self, given: Sequence[Sequence[Span]] | Floats) -> list[Floats] | Floats:
         """Outlines of the data, all placed at once; an array is of shape (outlines, places, 2)."""
         if isinstance(given, np.ndarray) or len({len(outline) for outline in given}) == 1:
-            outlines = np.asarray(given, np.float64)
-            return self._placed(outlines[..., 0].ravel(), outlines[..., 1].ravel()).reshape(outlines.shape)
+            outlines = np.array(given, np.float64, order="C")
+            _place_all(outlines.reshape(-1, 2), *self._axes)
+            return outlines
         places = self._placed(*zip(*chain.from_iterable(given), strict=True))
         ends = list(accumulate(len(outline) for outline in given))
         return [places[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]

@@ -43,7 +43,7 @@ _SIGNS = _Signs()
 
 def finite(value: object) -> float | None:
     """The value as a float, or None if it is missing, not a number or not finite."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         return None
     return float(value)
 

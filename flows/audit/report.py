@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from flows.audit.crew import Crew
 from flows.audit.desk import Desk
 from flows.audit.figures import Figures
 from flows.audit.plan import Setting
-from flows.audit.reader import WindowsReader
+from flows.audit.reader import windows_of
 from flows.audit.registers import registers_of_meters
 from flows.audit.samples import pairs_of, some_windows
 from flows.audit.tables import WINDOWS_FILE
@@ -69,7 +70,7 @@ class Report:
             meters=figures.meters,
             regimes=figures.regimes,
             fleet=figures.fleet,
-            windows=WindowsReader(folder / WINDOWS_FILE),
+            windows=partial(windows_of, folder / WINDOWS_FILE),
             summary=figures.summary,
             facts=facts,
             what_if=_what_if(setting, figures),

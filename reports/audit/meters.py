@@ -124,7 +124,7 @@ def subjects(view: AuditView, table: pl.DataFrame) -> Iterator[Subject]:
     start, end = span_of(view)
     scale = TimeScale(start, end)
     wanted = view.regimes.join(table, on="feature_code", how="semi").sort("feature_code", "regime")
-    regimes = {part["feature_code"][0]: part.to_dicts() for part in wanted.partition_by("feature_code")}
+    regimes = wanted.rows_by_key("feature_code", named=True)
     limits = view.limits.join(table, on="feature_code", how="semi")
     known = {row["feature_code"]: row for row in limits.iter_rows(named=True)}
     registers = view.registers.rows_by_key("feature_code", named=True)

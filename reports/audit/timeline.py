@@ -51,16 +51,18 @@ def timelines(meter: Meter, *looks: Look) -> list[Drawn | None]:
     middles = (meter.scale.of(known.start) + meter.scale.of(known.end)) / 2
     dots = (known.verdict, middles, np.clip(known.error, -reach, reach))
     words = _words(meter, windows, known.error, int((sizes > reach).sum()))
-    return [Drawn(_drawn(meter, look, reach, dots), f"Time line, {meter.who}", words) for look in looks]
+    steps = [tick / 100 for tick in ticks(-100 * reach, 100 * reach, 5)]
+    levels = list(zip(steps, tick_labels([100 * step for step in steps], plus=True), strict=True))
+    return [Drawn(_drawn(meter, look, reach, levels, dots), f"Time line, {meter.who}", words) for look in looks]
 
 
-def _drawn(meter: Meter, look: Look, reach: float, dots: tuple[Ints, Floats, Floats]) -> Picture:
+def _drawn(
+    meter: Meter, look: Look, reach: float, levels: list[tuple[float, str]], dots: tuple[Ints, Floats, Floats]
+) -> Picture:
     lane = 0.17 * reach
     floor = -reach - lane * (len(LANES) + 0.4)
     sheet = Sheet(look.size, (0.0, meter.scale.days), (floor, reach), look.box)
-    steps = [tick / 100 for tick in ticks(-100 * reach, 100 * reach, 5)]
-    labels = tick_labels([100 * step for step in steps], plus=True)
-    sheet.grid(meter.scale.marks(look.dates), list(zip(steps, labels, strict=True)), "", "error, %")
+    sheet.grid(meter.scale.marks(look.dates), levels, "", "error, %")
     _limits(sheet, meter, reach)
     sheet.rule((0.0, meter.scale.days), (0.0, 0.0), (0, (4, 3)))
     _dots(sheet, *dots, look.dots)

@@ -94,10 +94,11 @@ def _us(when: datetime) -> int:
 
 def focused(scale: TimeScale, windows: Windows) -> TimeScale:
     """The part of the span around the windows that have pairs, if that is less than a third of it; else all of it."""
-    evidence = windows.take(windows.n_pairs > 0)
-    if not len(evidence):
+    known = windows.n_pairs > 0
+    if not known.any():
         return scale
-    first, last = (_EPOCH + timedelta(microseconds=int(us)) for us in (evidence.start.min(), evidence.end.max()))
+    ends = (windows.start[known].min(), windows.end[known].max())
+    first, last = (_EPOCH + timedelta(microseconds=int(us)) for us in ends)
     if 3 * (last - first) > scale.end - scale.start:
         return scale
     length = timedelta(microseconds=int(windows.end[0] - windows.start[0]))

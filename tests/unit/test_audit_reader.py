@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pytest
 from polars.testing import assert_frame_equal
 
-from flows.audit.reader import WindowsReader
+from flows.audit.reader import windows_of
 from flows.audit.tables import WindowsFile, put_aside
 from transforms.schemas import AUDIT_WINDOWS
 
@@ -61,7 +62,7 @@ def test_a_reader_finds_the_windows_of_meters_also_in_another_process(
 ) -> None:
     file, everything = groups
     wanted = everything.filter(pl.col("feature_code").is_in(codes)).sort("feature_code", "window_start").select(COLUMNS)
-    here = WindowsReader(file)
+    here = partial(windows_of, file)
     assert_frame_equal(here(codes, COLUMNS), wanted)
     there = pickle.loads(pickle.dumps(here))  # noqa: S301 - as it goes to another process
     assert_frame_equal(there(codes, COLUMNS), wanted)
@@ -70,5 +71,5 @@ def test_a_reader_finds_the_windows_of_meters_also_in_another_process(
 def test_a_file_without_windows_has_none(tmp_path: Path) -> None:
     with WindowsFile(tmp_path / "windows.parquet"):
         pass
-    found = WindowsReader(tmp_path / "windows.parquet")(["A"], COLUMNS)
+    found = windows_of(tmp_path / "windows.parquet", ["A"], COLUMNS)
     assert found.is_empty() and found.columns == COLUMNS
