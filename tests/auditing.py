@@ -132,6 +132,7 @@ def told_of(windows: pl.DataFrame, moments: pl.DataFrame) -> Told:
 
     rows = windows.select("feature_code", "window_start").with_row_index("row")
     moments = moments.join(rows, on=["feature_code", "window_start"]).sort("row", "bin")
+    intervals = moments.group_by("row").agg(pl.col("interval_s").first())
     return Told(
         codes=codes,
         meter=numbers(windows["feature_code"], codes),
@@ -139,9 +140,9 @@ def told_of(windows: pl.DataFrame, moments: pl.DataFrame) -> Told:
         flowmeters=flowmeters,
         cells=Cells(
             first=np.searchsorted(moments["row"].to_numpy(), np.arange(windows.height + 1)),
-            bin=plain(moments["bin"]),
+            bin=moments["bin"].to_numpy().astype(np.uint8),
             sums=moments.select(SUMS).to_numpy().T.copy(),
-            interval_s=plain(moments["interval_s"]),
+            interval_s=plain(rows.join(intervals, on="row", how="left", maintain_order="left")["interval_s"]),
         ),
     )
 

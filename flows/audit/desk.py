@@ -22,7 +22,7 @@ from flows.audit.keys import Keys
 from flows.audit.plan import Setting
 from flows.audit.store import Kept, Runs, Store
 from flows.audit.summed import Summed
-from flows.audit.tables import arrow_of
+from flows.audit.tables import table_of
 from flows.registered import instants_of
 from transforms.fleet import fleet_table
 from transforms.judge.columns import series_of
@@ -258,8 +258,7 @@ class Desk:
 
     def table(self, block: Block, bucket: int) -> pa.Table:
         """`AUDIT_WINDOWS` of a block of judged windows."""
-        columns = self.columns(self.windows, block, bucket, list(AUDIT_WINDOWS))
-        return pa.table({name: arrow_of(kind, *columns[name]) for name, kind in AUDIT_WINDOWS.items()})
+        return table_of(self.columns(self.windows, block, bucket, list(AUDIT_WINDOWS)))
 
     def columns(
         self, layout: Layout, block: Block, bucket: int, names: Sequence[str]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flows.audit.crew import Crew
 from flows.audit.desk import Desk, Done
-from flows.audit.figures import Figures, aside, parts_of, put_together
+from flows.audit.figures import Figures, parts_of, put_together
 from flows.audit.gather import groups_of
 from flows.audit.plan import chunks_of
 from flows.audit.report import load_for_report
@@ -54,8 +54,8 @@ def carry_out(desk: Desk, hands: Crew, folder: Path, progress: Progress) -> Audi
     give_back()
     found = []
     with WindowsFile(folder / WINDOWS_FILE) as file:
-        for group, part in zip(groups, parts_of(hands, desk, chunks), strict=True):
-            file.take_in(aside(setting, group))
+        for part, aside in parts_of(hands, groups, chunks, setting.work):
+            file.take_in(aside)
             found.append(part)
     progress(f"statistics of {sum(part.meters.height for part in found):,} meters")
     # the others wait while this process puts together what they found

@@ -11,7 +11,7 @@ import polars as pl
 
 from flows.audit.crew import Crew
 from flows.audit.desk import Desk
-from flows.audit.gather import Group, gather, groups_of
+from flows.audit.gather import Group, gather
 from flows.audit.plan import Setting
 from flows.audit.tables import put_aside
 from flows.audit.what_if import with_commands
@@ -49,21 +49,20 @@ class Figures:
     comparison: Comparison | None
 
 
-def parts_of(hands: Crew, desk: Desk, chunks: Sequence[Chunk]) -> Iterator[Part]:
-    """The statistics of each group, in the order in which groups are written."""
-    yield from hands.map(_part, [(group, list(chunks)) for group in groups_of(desk)])
+def parts_of(hands: Crew, groups: Sequence[Group], chunks: Sequence[Chunk], work: Path) -> Iterator[tuple[Part, Path]]:
+    """The statistics of each group in their order, and where its windows wait, until the next one is asked for, to be taken into
+    the one file."""
+    # as many files as there are groups of which windows may wait
+    asides = [work / f"windows-{number}.arrow" for number in range(hands.under_way)]
+    jobs = [(group, list(chunks), asides[number % len(asides)]) for number, group in enumerate(groups)]
+    yield from zip(hands.map(_part, jobs), (aside for _, _, aside in jobs), strict=True)
 
 
-def aside(setting: Setting, group: Group) -> Path:
-    """Where the windows of a group wait until they are taken into the one file."""
-    return setting.work / f"windows-{group.bucket}-{group.number}.arrow"
-
-
-def _part(desk: Desk, job: tuple[Group, list[Chunk]]) -> Part:
-    group, chunks = job
+def _part(desk: Desk, job: tuple[Group, list[Chunk], Path]) -> Part:
+    group, chunks, aside = job
     setting: Setting = desk.setting
     found = gather(desk, chunks, group)
-    put_aside(found.table, aside(setting, group))
+    put_aside(found.table, aside)
     said = statistics(
         found.told,
         desk.fleet,

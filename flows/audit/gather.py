@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
@@ -50,7 +51,7 @@ def gather(desk: Desk, chunks: Sequence[Chunk], group: Group) -> Gathered:
         block = other = desk.silent(group.number)
         sums = (
             np.zeros(block.shape[1] + 1, dtype=np.int64),
-            np.zeros(0, dtype=np.int64),
+            np.zeros(0, dtype=np.uint8),
             np.zeros((len(SUMS), 0), dtype=np.int64),
         )
     else:
@@ -71,7 +72,7 @@ def _by_meter(desk: Desk, folders: Sequence[str], group: Group, name: str) -> tu
     return desk.windows.together([f"{folder}/{name}" for folder in folders], group.number, desk.rooms[name])
 
 
-def _told(desk: Desk, block: Block, sums: tuple[Ints, Ints, Ints], bucket: int) -> Told:
+def _told(desk: Desk, block: Block, sums: tuple[Ints, npt.NDArray[np.uint8], Ints], bucket: int) -> Told:
     """Windows and moments by flow bin as the statistics take them, meters numbered without gaps."""
     code = desk.windows.of(block, "code")
     codes = code[np.append(True, code[1:] != code[:-1])[: len(code)]]
@@ -79,11 +80,10 @@ def _told(desk: Desk, block: Block, sums: tuple[Ints, Ints, Ints], bucket: int) 
     number[codes] = np.arange(len(codes))
     windows = desk.columns(desk.windows, block, bucket, LISTED)
     first, of_bin, summed = sums
-    interval_s = np.repeat(desk.windows.of(block, "interval_us") / 1e6, np.diff(first))
     return Told(
         codes=desk.home(bucket).codes.gather(codes),
         meter=number[code],
         windows={name: values for name, (values, _) in windows.items()},
         flowmeters=desk.windows.words["flowmeter_id"],
-        cells=Cells(first, of_bin, summed, interval_s),
+        cells=Cells(first, of_bin, summed, desk.windows.of(block, "interval_us") / 1e6),
     )

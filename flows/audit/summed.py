@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from flows.audit.judged import Room, fill
 from transforms.fit.lines import Ints
@@ -42,7 +43,9 @@ class Summed:
         rows = np.searchsorted(code, np.arange(groups + 1) * size)
         np.save(f"{folder}/{EDGES}", begins(arrays, rows))
 
-    def together(self, folders: Sequence[str], group: int, counts: Ints, place: Ints) -> tuple[Ints, Ints, Ints]:
+    def together(
+        self, folders: Sequence[str], group: int, counts: Ints, place: Ints
+    ) -> tuple[Ints, npt.NDArray[np.uint8], Ints]:
         """One group's sums in all its chunks, as `transforms.summarise.stored.binned` returns them, until another's are read.
 
         Parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,18 +15,25 @@ import pyarrow as pa
 from transforms.compiled import compiled
 from transforms.fit.lines import Ints
 from transforms.judge.columns import missing_of
+from transforms.judge.columns import nothing as missing
 from transforms.judge.evidence import Bools
 from transforms.schemas import AUDIT_WINDOWS, UTC_US
 
 #: its name in the audit's folder
 WINDOWS_FILE = "windows.parquet"
+#: columns that say something of every window: what is not told need not be looked for, which takes a third of the time
+_ALWAYS = frozenset(
+    ("feature_code", "window_start", "window_end", "verdict", "reason", "n_pairs", "n_flowing", "coverage")
+)  # fmt: skip
+#: numbers of which LZ4 finds much that repeats once their first bytes stand together, and their last
+_APART = frozenset(("volume_l", "meter_volume_l", "q_max_lph", "uncertainty_q1_q2", "uncertainty_q2_q3"))
 #: columns in which LZ4 finds much that repeats; in what is worked out of many readings it finds little, and takes time
-_PACKED = frozenset(
+_PACKED = _APART | frozenset(
     ("window_start", "window_end", "n_pairs", "n_flowing", "coverage", "lag_s", "changed_at", "dead_share", "pairs_needed",
-     "reference_uncertainty", "volume_l")
+     "reference_uncertainty", "calibrated_on", "a1", "a1_se", "a2", "a2_se", "correlation")
 )  # fmt: skip
 #: numbers that come of readings in whole steps, of which few differ: a dictionary makes them smaller than LZ4, and sooner
-_STEPWISE = frozenset(("mean_diff_lph", "share_in_band", "q_min_lph", "q_max_lph", "meter_volume_l"))
+_STEPWISE = frozenset(("share_in_band", "q_min_lph"))
 #: where they are not in steps after all, they are written as they are once a dictionary is as large as this [bytes]
 _LARGEST_DICTIONARY = 256 * 1024
 #: rows that PyArrow encodes at a time
@@ -77,9 +85,18 @@ def _renumbered(values: Ints, words: int) -> tuple[npt.NDArray[np.int32], Bools]
     return found, occurs
 
 
+def table_of(columns: Mapping[str, tuple[npt.NDArray[Any], pl.Series | None]]) -> pa.Table:
+    """`AUDIT_WINDOWS` of columns with their words."""
+    arrays = {name: arrow_of(kind, *columns[name]) for name, kind in AUDIT_WINDOWS.items()}
+    fields = [pa.field(name, array.type, nullable=name not in _ALWAYS) for name, array in arrays.items()]
+    return pa.Table.from_arrays(list(arrays.values()), schema=pa.schema(fields))
+
+
 def put_aside(windows: pa.Table, file: Path) -> None:
-    """Keep the windows of some meters for the one file, which only one process writes."""
-    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, windows.schema) as out:
+    """Keep the windows of some meters for the one file, which only one process writes. What is in the way is overwritten: a new
+    file's memory would have to be fetched from the system, page by page."""
+    file.touch()
+    with file.open("r+b") as sink, pa.ipc.new_stream(pa.PythonFile(sink, "w"), windows.schema) as out:
         out.write_table(windows)
 
 
@@ -91,10 +108,9 @@ class WindowsFile:
         self._out: Any = None
 
     def take_in(self, file: Path) -> None:
-        """Append windows that were put aside, and remove them there."""
+        """Append windows that were put aside."""
         with pa.memory_map(str(file)) as source:
-            self._write(pa.ipc.open_file(source).read_all())
-        file.unlink()
+            self._write(pa.ipc.open_stream(source).read_all())
 
     def _write(self, table: pa.Table) -> None:
         import pyarrow.parquet as pq
@@ -105,6 +121,7 @@ class WindowsFile:
                 table.schema,
                 compression={name: "lz4" if name in _PACKED else "none" for name in AUDIT_WINDOWS},
                 use_dictionary=_repeated(),
+                column_encoding=dict.fromkeys(_APART, "BYTE_STREAM_SPLIT"),
                 dictionary_pagesize_limit=_LARGEST_DICTIONARY,
                 write_batch_size=_ROWS_AT_ONCE,
                 write_statistics=_SOUGHT_BY,
@@ -120,11 +137,19 @@ class WindowsFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._out is None and error is None:
-            self._write(pl.DataFrame(schema=AUDIT_WINDOWS).to_arrow(compat_level=pl.CompatLevel.oldest()))
+            nothing = pl.Series(dtype=pl.String)
+            self._write(
+                table_of(
+                    {
+                        name: (missing(kind, 0), nothing if kind == pl.String else None)
+                        for name, kind in AUDIT_WINDOWS.items()
+                    }
+                )
+            )
         if self._out is not None:
             self._out.close()
 
 
 def _repeated() -> list[str]:
-    """Columns of few different values; of whole numbers LZ4 finds what repeats in less time than a dictionary takes."""
-    return [name for name, kind in AUDIT_WINDOWS.items() if kind in (pl.String, pl.Date) or name in _STEPWISE]
+    """Columns of few different values; of whole numbers and days LZ4 finds what repeats in less time than a dictionary takes."""
+    return [name for name, kind in AUDIT_WINDOWS.items() if kind == pl.String or name in _STEPWISE]

@@ -91,7 +91,7 @@ def test_windows_and_blocks_of_windows_are_the_clusters() -> None:
     # one group of five windows with one cell each, in blocks of two; the score is 2 (sy - sx)
     sums = np.zeros((6, 5), dtype=np.int64)
     sums[1], sums[2] = [10, 10, 10, 10, 10], [12, 13, 9, 7, 9]
-    cells = Cells(np.arange(6), np.full(5, 2), sums, np.full(5, 900.0))
+    cells = Cells(np.arange(6), np.full(5, 2, dtype=np.uint8), sums, np.full(5, 900.0))
     terms, weight = np.zeros((1, 7, 1, 5)), np.full((1, 7, 1), 2.0)
     terms[..., 1], terms[..., 2] = -1.0, 1.0
     alone, together = clustered(cells, np.zeros(5, dtype=np.int64), np.array([2]), Scores(terms, weight))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from transforms.audit.series import Floats, Ints
@@ -26,12 +27,12 @@ TERMS = SUMS[:-1]
 class Cells:
     """Moments in the order of window and flow bin, one entry per cell.
 
-    The cells of window w are those from ``first[w]`` up to ``first[w + 1]``. ``bin`` is the flow bin, ``interval_s`` the time
-    between its readings; ``sums`` holds `SUMS` in millionths of Q3, shape (6, cells).
+    The cells of window w are those from ``first[w]`` up to ``first[w + 1]``. ``bin`` is the flow bin, ``sums`` holds `SUMS` in
+    millionths of Q3, shape (6, cells); ``interval_s`` is the time between the readings of each window.
     """
 
     first: Ints
-    bin: Ints
+    bin: npt.NDArray[np.uint8]
     sums: Ints
     interval_s: Floats
 
@@ -75,8 +76,8 @@ def random_variance(cells: Cells, meter: Ints, meters: pl.DataFrame, repeatabili
 def _random(first: Ints, sums: Ints, interval_s: Floats, meter: Ints, per_lph: Floats, repeatability: float) -> Floats:
     found = np.zeros(len(meter))
     for window in range(len(meter)):
+        scatter = repeatability * interval_s[window] / 3600 / per_lph[meter[window]]
         for cell in range(first[window], first[window + 1]):
-            scatter = repeatability * interval_s[cell] / 3600 / per_lph[meter[window]]
             variance = scatter**2 * sums[3, cell]
             if np.isfinite(variance):
                 found[window] += variance
@@ -91,7 +92,7 @@ def added_up(cells: Cells, group_of: Ints, groups: int) -> Sums:
 
 @compiled
 def _added_up(
-    first: Ints, of_bin: Ints, sums: Ints, interval_s: Floats, group_of: Ints, groups: int
+    first: Ints, of_bin: npt.NDArray[np.uint8], sums: Ints, interval_s: Floats, group_of: Ints, groups: int
 ) -> tuple[Ints, Floats, Ints]:
     found = np.zeros((groups, BINS, _MANY), dtype=np.int64)
     volume = np.zeros((BINS, groups))
@@ -105,7 +106,7 @@ def _added_up(
             b = of_bin[cell]
             for k in range(_MANY):
                 found[group, b, k] += sums[k, cell]
-            volume[b, group] += sums[1, cell] * interval_s[cell]
+            volume[b, group] += sums[1, cell] * interval_s[window]
     return found, volume, windows
 
 
@@ -136,7 +137,13 @@ def clustered(cells: Cells, group_of: Ints, size: Ints, scores: Scores) -> tuple
 
 @compiled
 def _clustered(
-    first: Ints, of_bin: Ints, sums: Ints, group_of: Ints, size: Ints, terms: Floats, weight: Floats
+    first: Ints,
+    of_bin: npt.NDArray[np.uint8],
+    sums: Ints,
+    group_of: Ints,
+    size: Ints,
+    terms: Floats,
+    weight: Floats,
 ) -> tuple[Floats, Floats, Ints, Ints]:
     groups, many = len(size), weight.shape[2]
     alone, together = np.zeros((groups, many + 1)), np.zeros((groups, many + 1))

@@ -81,7 +81,7 @@ def binned(
     place: Ints,
     sums: Arrays,
     words: Callable[[int], Ints] = lambda count: np.empty(count, dtype=np.int64),
-) -> tuple[Ints, Ints, Ints]:
+) -> tuple[Ints, npt.NDArray[np.uint8], Ints]:
     """Sums by flow bin over the parts of windows, of those bins that hold pairs.
 
     Parameters
@@ -101,7 +101,7 @@ def binned(
         Where the bins of each row begin, (rows + 1,); which they are, (bins,); and their sums, (6, bins).
     """
     begins, seen, first = _bins(counts, place, sums["cells"])
-    found, which = words(6 * int(first[-1])).reshape(6, -1), np.empty(int(first[-1]), dtype=np.int64)
+    found, which = words(6 * int(first[-1])).reshape(6, -1), np.empty(int(first[-1]), dtype=np.uint8)
     _add_up(begins, seen, sums["cells"], sums["flows"], sums["squares"], sums["high"], which, found)
     return first, which, found
 
@@ -253,9 +253,7 @@ def _bins(counts: Ints, place: Ints, number: Any) -> tuple[Ints, Ints, Ints]:
 
 
 @compiled
-def _add_up(
-    begins: Ints, seen: Ints, number: Any, flows: Any, squares: Any, high: Any, which: Ints, sums: Ints
-) -> None:
+def _add_up(begins: Ints, seen: Ints, number: Any, flows: Any, squares: Any, high: Any, which: Any, sums: Ints) -> None:
     """Fill in the bins of all rows and their sums: more than what is read, and so in the order in which it stands."""
     of_bins, end = np.zeros((BINS, 6), np.int64), 0
     for row in range(len(seen)):
