@@ -210,6 +210,16 @@ AUDIT_METERS: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 
 #: the fleet of an audit, cut by one property
+#: what an audit could not judge: a row per meter and reason, its windows from first to last, and the litres compared in them
+NOT_JUDGED: dict[str, pl.DataType | type[pl.DataType]] = {
+    "feature_code": pl.String,
+    "reason": pl.String,
+    "n_windows": pl.Int64,
+    "first": UTC_US,
+    "last": UTC_US,
+    "volume_l": pl.Float64,
+}
+
 AUDIT_FLEET: dict[str, pl.DataType | type[pl.DataType]] = {
     "by": pl.String,  # model, age, size, site
     "group": pl.String,

@@ -19,6 +19,7 @@ from transforms.audit import (
     Comparison,
     compare,
     comparison_summary,
+    counted,
     fleet_groups,
     joined,
     statistics,
@@ -35,6 +36,7 @@ class Part:
     meters: pl.DataFrame
     regimes: pl.DataFrame
     volumes: pl.DataFrame
+    unjudged: pl.DataFrame
     comparison: Comparison | None
 
 
@@ -45,6 +47,7 @@ class Figures:
     meters: pl.DataFrame
     regimes: pl.DataFrame
     fleet: pl.DataFrame
+    unjudged: pl.DataFrame
     summary: dict[str, Any]
     comparison: Comparison | None
 
@@ -77,7 +80,7 @@ def _part(desk: Desk, job: tuple[Group, list[Chunk]]) -> Part:
     if found.both is not None:
         sides = zip(found.both, ("a", "b"), strict=True)
         comparison = compare(*(with_commands(frame, setting.work, which) for frame, which in sides))
-    return Part(said.meters, said.regimes, said.volumes, comparison)
+    return Part(said.meters, said.regimes, said.volumes, said.unjudged, comparison)
 
 
 def put_together(parts: Sequence[Part], registry: Registry, shared: float) -> Figures:
@@ -87,10 +90,11 @@ def put_together(parts: Sequence[Part], registry: Registry, shared: float) -> Fi
     volumes = (
         pl.concat([part.volumes for part in parts]).sort("feature_code").sort("calibrated_on", maintain_order=True)
     )
+    unjudged = pl.concat([part.unjudged for part in parts]).sort("feature_code", "reason")
     fleet = fleet_groups(table, registry, volumes, shared)
-    told = summary(table, stretches, fleet, volumes, shared)
+    told = {**summary(table, stretches, fleet, volumes, shared), "not_judged": counted(unjudged, table)}
     compared = [part.comparison for part in parts if part.comparison is not None]
     comparison = joined(compared) if compared else None
     if comparison is not None:
         told["what_if"] = comparison_summary(comparison)
-    return Figures(table, stretches, fleet, told, comparison)
+    return Figures(table, stretches, fleet, unjudged, told, comparison)

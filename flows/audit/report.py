@@ -77,6 +77,7 @@ class Report:
             limits=desk.fleet,
             in_service=in_service_factor(setting.policy),
             registers=registers_of_meters(desk, [*looked_at, *_never_judged(figures.meters)]),
+            not_judged=figures.unjudged,
             points=_by_meter(pairs).get,
         )
         return cls(folder, view, reader)
@@ -93,7 +94,7 @@ class Report:
             (folder / WINDOWS_FILE).unlink()
             return
         shown = for_audience(self.view, reader.audience)
-        for name in ("meters", "regimes", "fleet", "registers"):
+        for name in ("meters", "regimes", "fleet", "registers", "not_judged"):
             getattr(shown, name).write_parquet(folder / f"{name}.parquet", compression="zstd")
         told = {
             "facts": {name: value for name, value in shown.facts.items() if name not in ("inputs", "policy")},

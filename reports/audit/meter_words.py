@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reports.audit.charts import Meter
+from reports.audit.unjudged import of_one
 from reports.audit.words import (
     begun,
     curve,
@@ -21,7 +22,7 @@ from reports.audit.words import (
     volume_interval,
     volume_with_interval,
 )
-from reports.registers import of_one
+from reports.registers import of_one as of_register
 from reports.wording import MINUS, NOTHING, THIN, count, finite, flow, number, percent, visible
 from transforms.metrology import ZONES
 from transforms.reasons import sentence
@@ -38,7 +39,8 @@ def meter_words(meter: Meter) -> dict[str, Any]:
         "why": sentence(row["flag"] or "not known"),
         "facts": _facts(row),
         "windows": _windows(row),
-        "registers": [said[:1].upper() + said[1:] for said in map(of_one, meter.registers)],
+        "registers": [said[:1].upper() + said[1:] for said in map(of_register, meter.registers)],
+        "not_judged": of_one(meter.not_judged),
         "focus": _focus(meter),
         "standing": [("on verification", row["on_verification"]), ("in service", row["in_service"])],
         "figures": _figures(row),

@@ -103,7 +103,9 @@ def _now(regime: Mapping[str, Any] | None) -> str:
 def about(view: AuditView, codes: Sequence[str]) -> AuditView:
     """The view of some meters: no more than what is said of each of them by itself."""
     few = pl.col("feature_code").is_in(list(codes))
-    kept = {name: getattr(view, name).filter(few) for name in ("meters", "regimes", "limits", "registers")}
+    kept = {
+        name: getattr(view, name).filter(few) for name in ("meters", "regimes", "limits", "registers", "not_judged")
+    }
     points = {code: view.points(code) for code in codes}
     facts = {name: value for name, value in view.facts.items() if name not in ("inputs", "rows", "policy")}
     return replace(view, **kept, fleet=view.fleet.clear(), points=points.get, summary={}, facts=facts, what_if=None)
@@ -128,6 +130,7 @@ def subjects(view: AuditView, table: pl.DataFrame) -> Iterator[Subject]:
     limits = view.limits.join(table, on="feature_code", how="semi")
     known = {row["feature_code"]: row for row in limits.iter_rows(named=True)}
     registers = view.registers.rows_by_key("feature_code", named=True)
+    not_judged = view.not_judged.rows_by_key("feature_code", named=True)
     at_once = max(1, _AT_ONCE // (max(table["n_windows"].to_list(), default=0) or 1))
     for begin in range(0, table.height, at_once):
         part = table[begin : begin + at_once].to_dicts()
@@ -148,5 +151,6 @@ def subjects(view: AuditView, table: pl.DataFrame) -> Iterator[Subject]:
                 who=f"meter {visible(code)}",
                 in_service=view.in_service,
                 registers=registers.get(code, ()),
+                not_judged=not_judged.get(code, ()),
             )
             yield Subject(row["place"], code, meter, meter_words(meter))

@@ -20,6 +20,7 @@ from reports.audit.overview import compliance, groups, sentences, span_of, title
 from reports.audit.timeline import NARROW, WIDE, timelines
 from reports.audit.timescale import TimeScale
 from reports.audit.trust import trust
+from reports.audit.unjudged import unjudged
 from reports.audit.view import AuditView
 from reports.audit.what_if import what_if
 from reports.page import render_page
@@ -60,6 +61,7 @@ def overview_page(view: AuditView, audience: str, most_pages: int = MOST_PAGES) 
                 "paged": number(min(most_pages, flagged)),
                 "unpaged": flagged > most_pages,
             },
+            "unjudged": unjudged(view),
             "what_if": what_if(view),
             "trust": trust(view),
             "script": script,

@@ -27,6 +27,7 @@ from reports.audit.pdf_document import (
 from reports.audit.pdf_document import figures as figure_grid
 from reports.audit.pdf_meter import meter_section
 from reports.audit.pdf_trust import trust_section
+from reports.audit.pdf_unjudged import unjudged_section
 from reports.audit.pdf_what_if import what_if_section
 from reports.audit.timescale import TimeScale
 from reports.audit.view import AuditView
@@ -48,6 +49,7 @@ def write_pdf(file: Path, view: AuditView, audience: str, most: int = MOST_SECTI
         story += _flagged(view, flagged, shown)
         for subject in subjects(view, ranked(view).head(most)):
             story += meter_section(subject, view.in_service)
+    story += unjudged_section(view)
     story += what_if_section(view)
     story += trust_section(view)
     name = visible(view.facts.get("workspace", ""))

@@ -20,7 +20,7 @@ from reports.audit.words import curve
 from reports.audit.workbook_columns import NOTES, WINDOW_COLUMNS, kind_of
 from reports.wording import visible
 from transforms.match.register_findings import FINDINGS
-from transforms.schemas import AUDIT_FLEET, AUDIT_METERS, AUDIT_WINDOWS, REGIMES
+from transforms.schemas import AUDIT_FLEET, AUDIT_METERS, AUDIT_WINDOWS, NOT_JUDGED, REGIMES
 
 #: rows that a sheet can hold, one of them the head
 MOST_ROWS = 1_048_576
@@ -69,6 +69,7 @@ def write_workbook(file: Path, view: AuditView, audience: str, most_windows: int
         sheets.frame("fleet", view.fleet, list(AUDIT_FLEET))
         sheets.frame("limits", _limits(view), list(_limits(view).columns))
         sheets.frame("registers", view.registers, list(FINDINGS))
+        sheets.frame("not judged", view.not_judged, list(NOT_JUDGED))
         for name, table in what_if_tables(view):
             sheets.frame(name, table, table.columns)
         if 0 < windows <= most_windows:

@@ -77,6 +77,8 @@ NOTES = {
     "coverage": "Share of the window's expected instants that have both readings.",
     "finding": "What stands in the register over the span: a reason code. Of the flagged meters with the most water gone "
     "astray, and of some that could never be judged.",
+    "first": "UTC. Start of the first such window.",
+    "last": "UTC. End of the last such window.",
     "many": "How many readings or steps show it.",
     "litres": "Litres: the step, the likely width, the largest or the sum of such steps.",
     "sha256": "Digest of the file's bytes.",
@@ -99,7 +101,7 @@ WINDOW_COLUMNS = frozenset(
 )
 _RELATIVE = ("error", "drift", "uncertainty", "mpe", "coverage", "share")
 _DATES = {"installed_on", "calibrated_on", "crosses_on", "crosses_low", "crosses_high"}
-_TIMES = {"begins", "begins_low", "begins_high", "ends", "window_start", "window_end"}
+_TIMES = {"begins", "begins_low", "begins_high", "ends", "first", "last", "window_start", "window_end"}
 
 
 def kind_of(column: str) -> str:

@@ -6,6 +6,8 @@ import base64
 import dataclasses
 import hashlib
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cache
 from html import unescape
 from pathlib import Path
@@ -19,16 +21,18 @@ from reports.audit.customer import language_of, letter
 from reports.audit.meters import listed, ranked
 from reports.audit.overview import groups, sentences, standings, totals
 from reports.audit.pages import meter_pages, overview_page, sheaves
+from reports.audit.unjudged import of_one
 from reports.audit.view import for_audience
 from reports.audit.what_if import what_if
 from reports.audit.write import parts_of
 from reports.svg import drawing
-from reports.wording import THIN
+from reports.wording import THIN, number
 from tests.audit_report_fixture import fake_audit, hostile_audit
 from tests.unit.test_run_report import Page
 from transforms.errors import UsageError
 from transforms.match.register_findings import FINDINGS
-from transforms.schemas import AUDIT_FLEET, AUDIT_METERS, AUDIT_WINDOWS, REGIMES
+from transforms.reasons import sentence
+from transforms.schemas import AUDIT_FLEET, AUDIT_METERS, AUDIT_WINDOWS, NOT_JUDGED, REGIMES
 
 
 @cache
@@ -149,6 +153,36 @@ def test_a_meters_page_says_what_stands_in_its_register() -> None:
     assert "The register ran back a little: a flow below zero (3 times, 12 L in all)." in first
     assert "volume without a time, which gives no flow (1 time, 400 L in all)." in first
     assert "he register " not in second
+
+
+def test_what_could_not_be_judged_is_told_with_its_reasons() -> None:
+    view = small()
+    code = view.meters["feature_code"][0]
+    silent = pl.col("feature_code") == code
+    meters = view.meters.with_columns(
+        n_inconclusive=pl.when(silent).then("n_windows").otherwise("n_inconclusive"), n_healthy=pl.lit(0, pl.Int64)
+    )
+    rows = pl.DataFrame(
+        {
+            "feature_code": [code, code, view.meters["feature_code"][1]],
+            "reason": ["meter_missing", "no_flow", "no_flow"],
+            "n_windows": [40, 3, 2],
+            "first": [datetime(2026, 1, 2, tzinfo=UTC)] * 3,
+            "last": [datetime(2026, 1, 30, 12, tzinfo=UTC)] * 3,
+            "volume_l": [0.0, 2.0, 1_500.0],
+        },
+        schema=NOT_JUDGED,
+    )
+    changed = replace(view, meters=meters, not_judged=rows)
+    said = words_of(overview_page(changed, "operator"))
+    windows = int(meters["n_windows"].sum())
+    assert f"45 of {number(windows)} windows" in said
+    assert f"{sentence('no_flow')}511.1 %21 502 L" in said
+    assert "1 meter has no verdict in the whole span" in said
+    assert of_one(rows.filter(silent).to_dicts()) == [
+        f"40 windows not judged, between 2026-01-02 and 2026-01-30 12:00: {sentence('meter_missing')}.",
+        f"3 windows not judged, between 2026-01-02 and 2026-01-30 12:00: {sentence('no_flow')}.",
+    ]
 
 
 def test_the_only_script_is_ours_and_known_by_its_digest() -> None:

@@ -10,6 +10,7 @@ import polars as pl
 from transforms.audit.listed import Told, listed
 from transforms.audit.meters import sum_up
 from transforms.audit.regimes import find_regimes
+from transforms.audit.unjudged import not_judged
 from transforms.audit.volume import calibration_volumes
 from transforms.policy import Policy
 from transforms.registry import Registry
@@ -17,11 +18,12 @@ from transforms.registry import Registry
 
 @dataclass(frozen=True)
 class Statistics:
-    """Tables of some meters: `AUDIT_METERS`, `REGIMES`, and litres by meter and calibration (`calibration_volumes`)."""
+    """Tables of some meters: `AUDIT_METERS`, `REGIMES`, litres by meter and calibration (`calibration_volumes`), `NOT_JUDGED`."""
 
     meters: pl.DataFrame
     regimes: pl.DataFrame
     volumes: pl.DataFrame
+    unjudged: pl.DataFrame
 
 
 def statistics(
@@ -54,4 +56,6 @@ def statistics(
     """
     known = listed(told, fleet, policy, changes)
     found = find_regimes(known, policy, length)
-    return Statistics(sum_up(known, found, registry, policy, span_end), found.table, calibration_volumes(known))
+    return Statistics(
+        sum_up(known, found, registry, policy, span_end), found.table, calibration_volumes(known), not_judged(known)
+    )
