@@ -100,6 +100,7 @@ def totals(view: AuditView) -> dict[str, Any]:
     under, over = total("under_l"), total("over_l")
     return {
         "missed": missed,
+        "flowed": flowed,
         "side": "little" if (missed or 0.0) < 0 else "much",
         "volume": volume(flowed),
         "size": volume(None if missed is None else abs(missed)),
@@ -137,24 +138,31 @@ def sentences(view: AuditView) -> list[str]:
     days = (end - start).total_seconds() / 86_400
     judged = view.meters.filter(pl.col("n_windows") > pl.col("n_inconclusive")).height
     windows = number(view.meters["n_windows"].max() or 0)
+    given = totals(view)
+    were = "was" if view.meters.height == 1 else "were"
+    done = were if judged or given["flowed"] else f"{were} to be"
     first = (
-        f"{count(view.meters.height, 'meter')} were compared with their references over {count(round(days), 'day')}, "
+        f"{count(view.meters.height, 'meter')} {done} compared with their references over {count(round(days), 'day')}, "
         f"in up to {windows} windows of {visible(view.facts.get('window', ''))}; {number(judged)} could be judged."
     )
     stand = {each["name"]: each["many"] for each in standings(view.meters, "in_service")}
     known = sum(stand[name] for name in STANDINGS[:3])
     flagged = view.meters.filter("flagged").height
-    second = (
+    against = (
         f"In service {number(stand['inside'])} of {number(known)} are inside the permissible error "
-        f"({share(stand['inside'], known)}), {number(stand['outside'])} outside and {number(stand['open'])} open; "
-        f"{count(flagged, 'meter')} {'is' if flagged == 1 else 'are'} flagged."
+        f"({share(stand['inside'], known)}), {number(stand['outside'])} outside and {number(stand['open'])} open"
+        if known
+        else "No meter could be held against the limits"
     )
-    return [first, second, *_cost(totals(view))]
+    second = f"{against}; {count(flagged, 'meter')} {'is' if flagged == 1 else 'are'} flagged."
+    return [first, second, *_cost(given)]
 
 
 def _cost(given: Mapping[str, Any]) -> list[str]:
     if given["missed"] is None:
         return []
+    if not given["flowed"]:
+        return ["No water flowed that could be compared, so nothing is said about volumes."]
     interval = f" (95 % interval {given['interval']}{given['doubt']})" if given["interval"] else ""
     billed = "; ".join(f"{each['under']} were under-billed and {each['over']} over-billed" for each in given["money"])
     said = (
@@ -224,14 +232,17 @@ def _group(row: Mapping[str, Any], drift: object, missed: object, litres: tuple[
 
 def _drifting(rows: list[dict[str, Any]]) -> str:
     """Which models drift: those whose interval of the drift does not hold zero."""
+    known = [row for row in rows if _told_drift(row)[0] is not None]
+    if not known:
+        return "Whether a model drifts cannot be told: too few of its meters tell of a drift."
     told = [
         f"{visible(row['group'])} by {percent(row['median_drift_per_month'])} a month"
-        for row in rows
-        if finite(row["drift_low"]) is not None and finite(row["drift_high"]) is not None
+        for row in known
         if row["drift_low"] * row["drift_high"] > 0
     ]
     if not told:
-        return "No model is shown to drift: the interval of each one's drift holds zero."
+        others = "" if len(known) == len(rows) else " Of the others too few meters tell of a drift."
+        return f"No model is shown to drift: each interval of a drift holds zero.{others}"
     return f"Shown to drift: {'; '.join(told)}."
 
 

@@ -140,7 +140,7 @@ def _standing_bar(limit: dict[str, Any]) -> list[Any]:
 def _volume(view: AuditView) -> list[Any]:
     given = totals(view)
     story: list[Any] = [heading("Volume and money", 0, "volume")]
-    if given["missed"] is None:
+    if not given["flowed"]:
         return [*story, paragraph("No volume could be compared.")]
     shown = [
         ("mis-registered in all", given["net"] + (f" ({given['interval']})" if given["interval"] else "")),
@@ -159,7 +159,7 @@ def _volume(view: AuditView) -> list[Any]:
     )
     story += [paragraph(f"{text[:1].upper()}{text[1:]}.", "small") for text in given["assumed"]]
     if not given["money"]:
-        return [*story, paragraph("No tariff is known, so nothing is said about money.", "small")]
+        return [*story, paragraph("No tariff holds for what was compared, so nothing is said about money.", "small")]
     head = ["Currency", "Meters with a tariff", "Under-billed", "Over-billed", "Over less under"]
     rows = [[each[name] for name in ("currency", "meters", "under", "over", "net")] for each in given["money"]]
     return [*story, table(head, rows, (16, 21, 21, 21, 21), (1, 2, 3, 4))]

@@ -12,6 +12,7 @@ from functools import cache
 from html import unescape
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -25,6 +26,7 @@ from reports.audit.unjudged import of_one
 from reports.audit.view import for_audience
 from reports.audit.what_if import what_if
 from reports.audit.write import parts_of
+from reports.charts import FleetErrors, _fleet_words
 from reports.svg import drawing
 from reports.wording import THIN, number
 from tests.audit_report_fixture import fake_audit, hostile_audit
@@ -107,6 +109,50 @@ def test_groups_tell_of_drifts_that_are_told_from_none() -> None:
     models, *rest = groups(fake_audit(meters=6, flagged=2, days=10, fleet=fleet))
     assert models["drifting"].replace(THIN, " ") == "Shown to drift: UWM-20 R160 by −0.20 % a month."
     assert [cut["by"] for cut in rest] == ["age", "size", "site"]
+
+
+def test_a_drift_that_cannot_be_told_is_not_said_to_be_none() -> None:
+    unknown = small().fleet.with_columns(drift_low=pl.lit(None, pl.Float64), drift_high=pl.lit(None, pl.Float64))
+    models, *_ = groups(replace(small(), fleet=unknown))
+    assert models["drifting"] == "Whether a model drifts cannot be told: too few of its meters tell of a drift."
+    one = small().fleet.with_columns(
+        drift_low=pl.when(pl.col("group") == "UWM-20 R160").then(-0.001),
+        drift_high=pl.when(pl.col("group") == "UWM-20 R160").then(0.001),
+        median_drift_per_month=pl.lit(0.0),
+    )
+    models, *_ = groups(replace(small(), fleet=one))
+    assert models["drifting"] == (
+        "No model is shown to drift: each interval of a drift holds zero. Of the others too few meters tell of a drift."
+    )
+
+
+def test_of_a_span_without_readings_no_numbers_are_said() -> None:
+    view = small()
+    nothing = view.meters.with_columns(
+        n_inconclusive="n_windows",
+        on_verification=pl.lit(None, pl.String),
+        in_service=pl.lit(None, pl.String),
+        flagged=pl.lit(False),
+        **dict.fromkeys(("volume_l", "misregistered_l", "misregistered_low_l", "misregistered_high_l"), pl.lit(0.0)),
+    )
+    assert sentences(replace(view, meters=nothing, summary={})) == [
+        "24 meters were to be compared with their references over 20 days, in up to 40 windows of 12h; 0 could be judged.",
+        "No meter could be held against the limits; 0 meters are flagged.",
+        "No water flowed that could be compared, so nothing is said about volumes.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("errors", "said"),
+    [
+        ([0.01], "1 judged meter (1 inside): +1.00 %."),
+        ([-0.01, 0.0, 0.03], "3 judged meters (3 inside). Median 0.00 %; all lie between −1.00 % and +3.00 %."),
+        ([0.0] * 30, "30 judged meters (30 inside). Median 0.00 %; nine in ten lie between 0.00 % and 0.00 %."),
+    ],
+)
+def test_few_errors_are_told_as_they_are(errors: list[float], said: str) -> None:
+    spread = np.array(errors)
+    assert _fleet_words(FleetErrors({"inside": spread}, ()), spread).replace(THIN, " ") == said
 
 
 @pytest.mark.parametrize("which", ["overview", "meter"])
@@ -279,7 +325,7 @@ def test_an_audit_of_nothing_is_said_plainly(tmp_path: Path) -> None:
     )
     write_audit_report(tmp_path, empty)
     said = words_of((tmp_path / "index.html").read_text(encoding="utf-8"))
-    assert "0 meters were compared" in said and "No meter is flagged." in said
+    assert "0 meters were to be compared" in said and "No meter is flagged." in said
     assert (tmp_path / "report.pdf").stat().st_size > 1000
 
 
