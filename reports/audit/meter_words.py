@@ -85,7 +85,7 @@ def _figures(row: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("registered too much", volume(row["over_l"])),
         ("under-billed", money(row["under_billed"], row["currency"])),
         ("over-billed", money(row["over_billed"], row["currency"])),
-        ("error over the volume", percent(row["volume_error"])),
+        ("error while water flows (Q1 and above)", percent(row["volume_error"])),
         ("error weighted by this customer's use", weighted),
         ("drift a month", drift),
         ("crosses the permissible error", _crossing(row)),

@@ -22,6 +22,8 @@ from transforms.reasons import sentence
 
 #: meters that get a page of their own, and rows of the list; the tables hold all of them
 MOST_PAGES, MOST_LISTED = 500, 2000
+#: two columns of the list that may differ, even in sign: a meter that stands still registers when nothing flows
+ERROR_MEANT = "Error counts readings at which water flows (Q1 and above), mis-registered all of them."
 #: windows that are asked for at once
 _AT_ONCE = 1_000_000
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from reports.audit.bars import Bar
 from reports.audit.fleet_charts import STANDING_COLOURS, error_distribution, onsets
-from reports.audit.meters import listed, ranked, subjects
+from reports.audit.meters import ERROR_MEANT, listed, ranked, subjects
 from reports.audit.overview import compliance, figures, groups, sentences, span_of, title, totals
 from reports.audit.pdf_chart import chart
 from reports.audit.pdf_document import (
@@ -223,7 +223,7 @@ def _flagged(view: AuditView, flagged: int, shown: int) -> list[Any]:
     own = (
         f"the first {number(shown)} have sections of their own" if shown < flagged else "each has a section of its own"
     )
-    story.append(paragraph(f"The meter with the most litres gone astray comes first; {own} below.{more}"))
+    story.append(paragraph(f"The meter with the most litres gone astray comes first; {own} below.{more} {ERROR_MEANT}"))
     head = ["#", "Meter", "What it does", "Error", "Mis-registered", "Drift a month", "Billed", "In service"]
     body = [
         [

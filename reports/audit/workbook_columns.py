@@ -23,7 +23,7 @@ NOTES = {
     "misregistered_high_l": "Litres, upper end." + _SPAN,
     "under_l": "Litres registered too little, in the windows that registered too little.",
     "over_l": "Litres registered too much, in the windows that registered too much.",
-    "volume_error": "Relative: registered volume over the reference's, less one.",
+    "volume_error": "Relative: registered volume over the reference's, less one, over readings with flow at or above Q1.",
     "volume_error_low": "Relative, lower end." + _SPAN,
     "volume_error_high": "Relative, upper end." + _SPAN,
     "error": "Relative: the gain that fits the window's pairs best, less one.",

@@ -231,6 +231,12 @@ def test_what_could_not_be_judged_is_told_with_its_reasons() -> None:
     ]
 
 
+def test_the_list_says_which_readings_its_errors_count() -> None:
+    assert "Error counts readings at which water flows (Q1 and above), mis-registered all of them." in words_of(
+        overview()
+    )
+
+
 def test_the_only_script_is_ours_and_known_by_its_digest() -> None:
     page = overview()
     script = re.search(r"<script>(.*?)</script>", page, re.DOTALL)
