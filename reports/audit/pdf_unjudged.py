@@ -30,4 +30,10 @@ def unjudged_section(view: AuditView) -> list[Any]:
             for row in given["meters"]
         ]
         story.append(table(["Meter", "Why", "Windows"], rows, (34, 54, 12), (2,)))
+    if given["registers"]:
+        rows = [[twofold(shortened(row["code"]), "", "bold"), row["said"]] for row in given["registers"]]
+        story += [
+            paragraph("In the registers of meters that are not flagged", "h2"),
+            table(["Meter", "What stands in its register"], rows, (34, 66)),
+        ]
     return story

@@ -9,6 +9,7 @@ import polars as pl
 
 from reports.audit.view import AuditView
 from reports.audit.words import moment_or_day, volume
+from reports.registers import of_one as of_register
 from reports.wording import NOTHING, count, number, share, visible
 from transforms.audit import chief_reasons
 from transforms.reasons import sentence
@@ -34,10 +35,25 @@ def unjudged(view: AuditView) -> dict[str, Any]:
         ),
         "reasons": [_reason(row, without) for row in _by_reason(view.not_judged).iter_rows(named=True)],
         "meters": [_meter(row) for row in named.iter_rows(named=True)],
+        "registers": [_register(row) for row in _of_others(view).iter_rows(named=True)],
         "n": count(never.height, "meter"),
         "verb": "has" if never.height == 1 else "have",
         "more": number(never.height - named.height) if never.height > named.height else "",
     }
+
+
+def _of_others(view: AuditView) -> pl.DataFrame:
+    """What stands in registers of meters that have no page of their own, where a finding is told; the most litres first."""
+    flagged = view.meters.filter("flagged")["feature_code"]
+    others = view.registers.filter(~pl.col("feature_code").is_in(flagged.implode()))
+    return others.sort(["litres", "feature_code", "finding"], descending=[True, False, False], nulls_last=True).head(
+        MOST_METERS
+    )
+
+
+def _register(row: Mapping[str, Any]) -> dict[str, str]:
+    said = of_register(row)
+    return {"code": row["feature_code"], "said": f"{said[:1].upper()}{said[1:]}."}
 
 
 def _by_reason(table: pl.DataFrame) -> pl.DataFrame:

@@ -75,8 +75,8 @@ NOTES = {
     "n_pairs": "Instants with both readings.",
     "n_flowing": "Such instants with flow at or above Q1.",
     "coverage": "Share of the window's expected instants that have both readings.",
-    "finding": "What stands in the register over the span: a reason code. Of the flagged meters with the most water gone "
-    "astray, and of some that could never be judged.",
+    "finding": "What stands in the register over the span: a reason code. Of all meters where they are few, else of the "
+    "flagged ones with the most water gone astray, and of some that could never be judged.",
     "first": "UTC. Start of the first such window.",
     "last": "UTC. End of the last such window.",
     "many": "How many readings or steps show it.",
