@@ -279,14 +279,17 @@ def test_a_folder_of_exports_is_audited_like_a_workspace_and_leaves_nothing(
     for stream in ("meter", "flowmeter"):
         shutil.copytree(ran[0] / "raw" / stream, exports / stream)
     before = {path: path.read_bytes() for path in exports.rglob("*") if path.is_file()}
+    monkeypatch.chdir(exports)
     span = ["--from", "2026-01-01T00:00:00Z", "--to", "2026-01-03T00:00:00Z"]
-    code = main(
-        ["audit", "--workspace", str(place), "--registry", str(ran[0] / "registry"), "--exports", str(exports), *span]
-    )
+    code = main(["audit", "--workspace", str(place), "--registry", str(ran[0] / "registry"), "--exports", ".", *span])
     assert code in (0, 3)
     assert {path: path.read_bytes() for path in exports.rglob("*") if path.is_file()} == before
     assert not list((place / ".scratch").iterdir())
     (report,) = (place / "reports").iterdir()
+    # what repeats it names the folders, and nothing in the report depends on where the throw-away workspace was
+    facts = json.loads((report / "summary.json").read_text())["facts"]
+    assert facts["workspace"] == "exports"
+    assert facts["command"].endswith("--exports exports --registry registry")
     windows = pl.read_parquet(report / "windows.parquet")
     # without outbox and acks nothing is known of commands; all other windows are as they were
     said = ran[1].filter(pl.col("window_start") == START).select(ALONE)
