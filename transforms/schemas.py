@@ -207,6 +207,9 @@ AUDIT_METERS: dict[str, pl.DataType | type[pl.DataType]] = {
     "under_billed": pl.Float64,  # money, null without a tariff
     "over_billed": pl.Float64,
     "currency": pl.String,
+    "net_under_billed_low": pl.Float64,  # of what was billed too little less what was billed too much
+    "net_under_billed_high": pl.Float64,
+    "unpriced_l": pl.Float64,  # registered too little or too much while no tariff held
 }
 
 #: the fleet of an audit, cut by one property

@@ -13,6 +13,7 @@ from reports.audit.words import (
     day,
     form,
     money,
+    money_interval,
     one_sign,
     onset,
     percent_interval,
@@ -85,6 +86,8 @@ def _figures(row: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("registered too much", volume(row["over_l"])),
         ("under-billed", money(row["under_billed"], row["currency"])),
         ("over-billed", money(row["over_billed"], row["currency"])),
+        ("under-billed less over-billed", _net(row)),
+        ("mis-registered without a price", _unpriced(row)),
         ("error while water flows (Q1 and above)", percent(row["volume_error"])),
         ("error weighted by this customer's use", weighted),
         ("drift a month", drift),
@@ -92,6 +95,19 @@ def _figures(row: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("signs of the zone errors", one_sign(row["one_sign"])),
     ]
     return [(name, shown) for name, shown in figures if not shown.startswith(NOTHING)]
+
+
+def _net(row: Mapping[str, Any]) -> str:
+    under, over = finite(row["under_billed"]), finite(row["over_billed"])
+    if under is None or over is None:
+        return NOTHING
+    interval = money_interval(row["net_under_billed_low"], row["net_under_billed_high"], row["currency"])
+    return f"{money(under - over, row['currency'])}{f' ({interval})' if interval else ''}"
+
+
+def _unpriced(row: Mapping[str, Any]) -> str:
+    """Litres registered too little or too much while no tariff held, where there is one at other times."""
+    return volume(row["unpriced_l"]) if row["currency"] and finite(row["unpriced_l"]) else NOTHING
 
 
 def _crossing(row: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import polars as pl
 
 from reports.audit.bars import bars
 from reports.audit.view import AuditView
-from reports.audit.words import money, percent_interval, volume, volume_interval
+from reports.audit.words import money, money_interval, percent_interval, volume, volume_interval
 from reports.clock import local
 from reports.wording import NOTHING, count, finite, instant, moment, number, percent, share, visible
 from transforms.reasons import sentence
@@ -111,13 +111,23 @@ def totals(view: AuditView) -> dict[str, Any]:
         "relative": percent(missed / flowed) if missed is not None and flowed else NOTHING,
         "under": volume(under),
         "over": volume(over),
-        "money": _money(view.meters),
+        "money": _money(view.meters, view.summary.get("money")),
+        "unpriced": _unpriced(view.meters),
         "assumed": [visible(text) for _, text in sorted(assumed.items())] if isinstance(assumed, Mapping) else [],
     }
 
 
-def _money(meters: pl.DataFrame) -> list[dict[str, str]]:
-    """Over- and under-billing apart, by currency; empty without a tariff."""
+def _unpriced(meters: pl.DataFrame) -> str:
+    """What was registered too little or too much while no tariff held; empty where there is nothing of the kind."""
+    litres = float(meters["unpriced_l"].sum())
+    if not litres or not meters["currency"].count():
+        return ""
+    return f"No tariff holds for {volume(litres)} of what was registered too little or too much; that is in no amount."
+
+
+def _money(meters: pl.DataFrame, given: object) -> list[dict[str, str]]:
+    """Over- and under-billing apart, by currency, and the interval of the net; empty without a tariff."""
+    total = given if isinstance(given, Mapping) else {}
     billed = meters.filter(pl.col("under_billed").is_not_null() | pl.col("over_billed").is_not_null())
     summed = billed.group_by("currency").agg(pl.len(), pl.col("under_billed", "over_billed").sum()).sort("currency")
     return [
@@ -126,7 +136,12 @@ def _money(meters: pl.DataFrame) -> list[dict[str, str]]:
             "meters": number(row["len"]),
             "under": money(row["under_billed"], row["currency"]),
             "over": money(row["over_billed"], row["currency"]),
-            "net": money(row["over_billed"] - row["under_billed"], row["currency"]),
+            "net": money(row["under_billed"] - row["over_billed"], row["currency"]),
+            "interval": money_interval(
+                total.get("net_under_billed_low"), total.get("net_under_billed_high"), row["currency"]
+            )
+            if total.get("currency") == row["currency"]
+            else "",
         }
         for row in summed.iter_rows(named=True)
     ]
@@ -164,7 +179,11 @@ def _cost(given: Mapping[str, Any]) -> list[str]:
     if not given["flowed"]:
         return ["No water flowed that could be compared, so nothing is said about volumes."]
     interval = f" (95 % interval {given['interval']}{given['doubt']})" if given["interval"] else ""
-    billed = "; ".join(f"{each['under']} were under-billed and {each['over']} over-billed" for each in given["money"])
+    billed = "; ".join(
+        f"{each['under']} were under-billed and {each['over']} over-billed"
+        + (f", {each['net']} net (95 % interval {each['interval']})" if each["interval"] else "")
+        for each in given["money"]
+    )
     said = (
         f"Together they registered {given['size']} too {given['side']}{interval}, {given['relative']} of the "
         f"{given['volume']} that flowed{f': {billed}' if billed else ''}."

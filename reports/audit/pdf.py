@@ -160,9 +160,13 @@ def _volume(view: AuditView) -> list[Any]:
     story += [paragraph(f"{text[:1].upper()}{text[1:]}.", "small") for text in given["assumed"]]
     if not given["money"]:
         return [*story, paragraph("No tariff holds for what was compared, so nothing is said about money.", "small")]
-    head = ["Currency", "Meters with a tariff", "Under-billed", "Over-billed", "Over less under"]
-    rows = [[each[name] for name in ("currency", "meters", "under", "over", "net")] for each in given["money"]]
-    return [*story, table(head, rows, (16, 21, 21, 21, 21), (1, 2, 3, 4))]
+    head = ["Currency", "Meters with a tariff", "Under-billed", "Over-billed", "Under less over"]
+    rows = [
+        [*(each[name] for name in ("currency", "meters", "under", "over")), (each["net"], each["interval"])]
+        for each in given["money"]
+    ]
+    story.append(table(head, rows, (12, 18, 20, 20, 30), (1, 2, 3, 4)))
+    return [*story, paragraph(given["unpriced"], "small")] if given["unpriced"] else story
 
 
 def _groups(view: AuditView) -> list[Any]:

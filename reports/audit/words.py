@@ -82,6 +82,13 @@ def money(value: object, currency: object) -> str:
     return f"{number(given, 0 if abs(given) >= 1e6 else 2)}{unit}"
 
 
+def money_interval(low: object, high: object, currency: object) -> str:
+    """A 95 % interval of an amount of money, the currency once; empty where it is not known."""
+    if finite(low) is None or finite(high) is None:
+        return ""
+    return f"{money(low, None)} to {money(high, currency)}"
+
+
 def day(given: datetime | date | None) -> str:
     """A date as ``2026-01-17``."""
     if given is None:

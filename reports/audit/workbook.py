@@ -95,6 +95,7 @@ def _summary(view: AuditView, audience: str, windows: int, held: bool) -> list[t
         *((f"total {name}", value) for name, value in _numbers(view.summary.get("volume") or {})),
         *((f"under-billed, {each['currency']}", each["under"]) for each in given["money"]),
         *((f"over-billed, {each['currency']}", each["over"]) for each in given["money"]),
+        *((f"net under-billed, {each['currency']}", f"{each['net']} ({each['interval']})") for each in given["money"]),
         ("in-service factor on the permissible error", view.in_service),
         ("audit", facts.get("digest")),
         ("Meterwright", facts.get("code_version")),

@@ -47,6 +47,9 @@ NOTES = {
     "under_billed": "Money for litres registered too little; empty without a tariff.",
     "over_billed": "Money for litres registered too much; empty without a tariff.",
     "currency": "Currency of the tariff.",
+    "net_under_billed_low": "Money billed too little less money billed too much, lower end." + _SPAN,
+    "net_under_billed_high": "Money billed too little less money billed too much, upper end." + _SPAN,
+    "unpriced_l": "Litres registered too little or too much while no tariff held; empty where no tariff is known.",
     "begins": "UTC. When the regime began.",
     "begins_low": "UTC. Lower end of the interval of its onset.",
     "begins_high": "UTC. Upper end of the interval of its onset.",
@@ -125,7 +128,7 @@ def kind_of(column: str) -> str:
         return "flow"
     if column.endswith("_l") or column == "litres":
         return "litres"
-    if column.endswith("_billed"):
+    if "_billed" in column:
         return "money"
     if column in {"a1", "a1_se", "r2"}:
         return "number"

@@ -237,6 +237,24 @@ def test_the_list_says_which_readings_its_errors_count() -> None:
     )
 
 
+def test_money_is_told_with_its_interval_and_with_the_litres_that_have_no_price() -> None:
+    view = small()
+    given = view.meters.with_columns(unpriced_l=pl.lit(125.0))
+    summary = {
+        **view.summary,
+        "money": {"currency": "EUR", "net_under_billed_low": -4.0, "net_under_billed_high": 12.5},
+    }
+    *_, cost = sentences(replace(view, meters=given, summary=summary))
+    assert cost.replace(THIN, " ").endswith(" net (95 % interval −4.00 to 12.50 EUR).")
+    told = totals(replace(view, meters=given, summary=summary))
+    assert told["unpriced"].replace(THIN, " ") == (
+        "No tariff holds for 3 000 L of what was registered too little or too much; that is in no amount."
+    )
+    page = words_of(dict(meter_pages(replace(view, meters=given), 1))["meters/0001.html"])
+    assert re.search(r"under-billed less over-billed.?−?\d+\.\d\d EUR \(−?\d+\.\d\d to −?\d+\.\d\d EUR\)", page)
+    assert "mis-registered without a price125 L" in page
+
+
 def test_the_only_script_is_ours_and_known_by_its_digest() -> None:
     page = overview()
     script = re.search(r"<script>(.*?)</script>", page, re.DOTALL)
