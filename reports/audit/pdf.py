@@ -242,4 +242,4 @@ def _flagged(view: AuditView, flagged: int, shown: int) -> list[Any]:
         ]
         for row in rows
     ]
-    return [*story, table(head, body, (5, 19, 26, 9, 17, 9, 12, 12), (0, 3, 4, 5, 6))]
+    return [*story, table(head, body, (5, 18, 24, 9, 17, 9, 16, 12), (0, 3, 4, 5, 6))]

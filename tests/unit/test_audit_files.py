@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import zipfile
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -54,6 +56,19 @@ def test_the_pdf_says_what_the_page_says(paper: Path) -> None:
     for wanted in ("24 meters were compared", "Compliance", "Fleet by group", "Can it be trusted", "raw/meter/2024-07"):
         assert wanted in everything
     assert all(code in everything for code in ranked(small())["feature_code"])
+
+
+def test_the_pdf_says_how_each_dump_was_read_and_why_rows_were_set_aside(tmp_path: Path) -> None:
+    entry = small().facts["inputs"][0]
+    dumps = [
+        {**entry, "file": "ecan/K37.csv", "stream": "meter", "source": "k37-meter", "reasons": {"not_a_number": 3}},
+        {**entry, "file": "ecan/K37.csv", "stream": "flowmeter", "source": "k37-reference", "reasons": {}},
+    ]
+    view = replace(small(), facts={**small().facts, "inputs": dumps})
+    write_pdf(tmp_path / "report.pdf", view, "operator", most=1)
+    text = re.sub(r"\s+", " ", " ".join(text_of(tmp_path / "report.pdf")))
+    assert "meter · k37-meter; 3 × the value is not a number" in text
+    assert "flowmeter · k37-reference" in text
 
 
 def test_every_page_of_the_pdf_knows_its_number(paper: Path) -> None:
