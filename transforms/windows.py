@@ -33,6 +33,13 @@ def parse_span(text: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
+def span_text(span: timedelta) -> str:
+    """Write a length of time as `parse_span` reads it, in the largest unit up to hours that keeps it whole."""
+    seconds = round(span.total_seconds())
+    unit, size = next((unit, size) for unit, size in (("h", 3600), ("m", 60), ("s", 1)) if seconds % size == 0)
+    return f"{seconds // size}{unit}"
+
+
 @lru_cache(maxsize=4096)
 def parse_time(text: str) -> datetime:
     """Read an instant in ISO 8601 with ``Z`` or an offset, as UTC.
@@ -72,9 +79,7 @@ class Window:
     @property
     def name(self) -> str:
         """The window's part of a run id, e.g. ``20260101T120000Z_12h``."""
-        seconds = int(self.length.total_seconds())
-        unit, size = next((u, s) for u, s in (("h", 3600), ("m", 60), ("s", 1)) if seconds % s == 0)
-        return f"{self.start:%Y%m%dT%H%M%SZ}_{seconds // size}{unit}"
+        return f"{self.start:%Y%m%dT%H%M%SZ}_{span_text(self.length)}"
 
     def run_id(self, revision: int) -> str:
         return f"{self.name}_r{revision}"
@@ -83,7 +88,7 @@ class Window:
 def check_length(length: timedelta) -> timedelta:
     """Return a window length that divides the day, so that windows tile from 00:00 UTC."""
     if length > _DAY or _DAY % length:
-        raise UsageError(f"a window of {length} does not divide the day; use for example 6h, 8h, 12h or 24h")
+        raise UsageError(f"a window of {span_text(length)} does not divide the day; use for example 6h, 8h, 12h or 24h")
     return length
 
 

@@ -299,7 +299,8 @@ def test_a_folder_of_exports_is_audited_like_a_workspace_and_leaves_nothing(
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (["--from", "2026-01-02T00:00:00Z", "--to", "2026-01-01T00:00:00Z"], "no complete window"),
+        (["--from", "2026-01-02T00:00:00Z", "--to", "2026-01-01T00:00:00Z"], "is not after --from"),
+        (["--from", "2026-01-01T00:00:00Z", "--to", "2026-01-01T05:00:00Z"], "no complete window of 12h"),
         (["--from", "2026-01-01", "--to", "2026-01-02T00:00:00Z"], "no offset"),
         (["--from", "2026-01-01T00:00:00Z", "--to", "2026-01-02T00:00:00Z", "--what-if", "none.toml"], "is no file"),
         (["--from", "2026-01-01T00:00:00Z", "--to", "2026-01-02T00:00:00Z", "--exports", "none"], "is no folder"),
