@@ -393,6 +393,23 @@ def test_what_a_customer_is_told_follows_from_the_meter() -> None:
     assert state(flagged=pl.lit(False), in_service=pl.lit("open"), on_verification=pl.lit("open")) == "unclear"
 
 
+def test_a_customer_is_told_no_more_than_the_numbers_carry() -> None:
+    view = small()
+    code = view.meters.filter(pl.col("flag") == "linear_mapping")["feature_code"][0]
+
+    def told(meters: pl.DataFrame, regimes: pl.DataFrame) -> str:
+        with drawing():
+            return " ".join(letter(replace(view, meters=meters, regimes=regimes), code).sentences)
+
+    # a meter that drops out shows too little month after month, and never too much
+    unsteady = view.regimes.with_columns(form=pl.lit("unsteady"))
+    assert "too much" not in told(view.meters.with_columns(under_billed=None, over_billed=None), unsteady)
+    assert "no tariff held" not in told(view.meters, view.regimes)
+    assert "For 250 L of what it showed wrongly no tariff held" in told(
+        view.meters.with_columns(unpriced_l=pl.lit(250.0)), view.regimes
+    ).replace(THIN, " ").replace("\xa0", " ")
+
+
 def test_a_customer_is_told_when_it_began_to_be_as_it_is() -> None:
     view = small()
     code = view.regimes.filter((pl.col("regime") == 2) & (pl.col("form") != "healthy"))["feature_code"][0]
