@@ -236,10 +236,19 @@ def _beyond(sheet: Sheet, errors: Floats, reach: float, tallest: int) -> None:
         sheet.text(reach, tallest * 0.6, f"{number(above)} above +{edge} →", ha="right")
 
 
+#: meters from which on nine in ten of them are told from all
+_MANY = 20
+
+
 def _fleet_words(fleet: FleetErrors, everything: Floats) -> str:
     if not len(everything):
         return "No meter could be judged."
     parts = ", ".join(f"{number(len(errors))} {verdict}" for verdict, errors in fleet.errors.items() if len(errors))
-    low, middle, high = (percent(float(np.quantile(everything, at))) for at in (0.05, 0.5, 0.95))
     judged = count(len(everything), "judged meter")
-    return f"{judged} ({parts}). Median {middle}; nine in ten lie between {low} and {high}."
+    if len(everything) == 1:
+        return f"{judged} ({parts}): {percent(float(everything[0]))}."
+    many = len(everything) >= _MANY
+    low, middle, high = (
+        percent(float(np.quantile(everything, at))) for at in ((0.05, 0.5, 0.95) if many else (0, 0.5, 1))
+    )
+    return f"{judged} ({parts}). Median {middle}; {'nine in ten' if many else 'all'} lie between {low} and {high}."

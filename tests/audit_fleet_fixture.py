@@ -200,6 +200,9 @@ def meters_of(fleet: Fleet) -> pl.DataFrame:
                         "under_billed": under / 1000 * PRICE,
                         "over_billed": over / 1000 * PRICE,
                         "currency": CURRENCY,
+                        "net_under_billed_low": (under - over - 40) / 1000 * PRICE,
+                        "net_under_billed_high": (under - over + 40) / 1000 * PRICE,
+                        "unpriced_l": 0.0,
                     }
                 ),
                 **(

@@ -23,6 +23,7 @@ from tests.audit_fleet_fixture import (
     windows_of,
 )
 from tests.run_report_fixture import HOSTILE
+from transforms.schemas import NOT_JUDGED
 
 POLICY = 'tolerance = 1.0\n\n[window]\nlength = "12h"\n\n[judge]\nsignificance = 0.0001\n'
 
@@ -37,6 +38,7 @@ def fake_audit(meters: int = 400, flagged: int = 60, days: int = 365, seed: int 
         "meters": table,
         "regimes": regimes,
         "fleet": groups_of(fleet, table),
+        "not_judged": _not_judged(table, end),
         "windows": lambda codes, columns: windows_of(fleet, codes).select(columns),
         "points": lambda code: points_of(fleet, code),
         "summary": {
@@ -53,6 +55,16 @@ def fake_audit(meters: int = 400, flagged: int = 60, days: int = 365, seed: int 
         "in_service": 2.0,
     }
     return AuditView(**{**given, **changes})
+
+
+def _not_judged(table: pl.DataFrame, end: datetime) -> pl.DataFrame:
+    """Of each meter with windows without a verdict one row, and of the first meter two."""
+    rows = table.filter(pl.col("n_inconclusive") > 0).select(
+        "feature_code", reason=pl.lit("no_flow"), n_windows="n_inconclusive", first=pl.lit(START), last=pl.lit(end),
+        volume_l=pl.lit(12.5),
+    )  # fmt: skip
+    second = rows.head(1).with_columns(reason=pl.lit("undecided"), n_windows=pl.lit(1, pl.Int64))
+    return pl.concat([rows, second]).select(pl.col(name).cast(kind) for name, kind in NOT_JUDGED.items())
 
 
 def digest(text: str) -> str:
@@ -174,6 +186,7 @@ def hostile_audit() -> AuditView:
         ),
         regimes=renamed(plain.regimes),
         fleet=plain.fleet.with_columns(group=pl.lit(HOSTILE[0])),
+        not_judged=renamed(plain.not_judged).with_columns(reason=pl.lit(HOSTILE[3])),
         windows=windows,
         points=points,
         summary=plain.summary,

@@ -207,9 +207,22 @@ AUDIT_METERS: dict[str, pl.DataType | type[pl.DataType]] = {
     "under_billed": pl.Float64,  # money, null without a tariff
     "over_billed": pl.Float64,
     "currency": pl.String,
+    "net_under_billed_low": pl.Float64,  # of what was billed too little less what was billed too much
+    "net_under_billed_high": pl.Float64,
+    "unpriced_l": pl.Float64,  # registered too little or too much while no tariff held
 }
 
 #: the fleet of an audit, cut by one property
+#: what an audit could not judge: a row per meter and reason, its windows from first to last, and the litres compared in them
+NOT_JUDGED: dict[str, pl.DataType | type[pl.DataType]] = {
+    "feature_code": pl.String,
+    "reason": pl.String,
+    "n_windows": pl.Int64,
+    "first": UTC_US,
+    "last": UTC_US,
+    "volume_l": pl.Float64,
+}
+
 AUDIT_FLEET: dict[str, pl.DataType | type[pl.DataType]] = {
     "by": pl.String,  # model, age, size, site
     "group": pl.String,

@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from flows.engines.signals import heed_while_waiting
 from flows.memory import keep_what_is_freed, large_pages_in_others, look_for_garbage_seldom
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Crew:
         """The job's results in the order of the items; only a few are worked on ahead of the one asked for, these from now on."""
         if self._pool is None:
             return (job(self._own(), item) for item in items)
+        heed_while_waiting()
         ahead = self.workers * _AHEAD
         begun = deque(self._pool.submit(_work, job, item) for item in items[:ahead])
         return _following(begun, (partial(self._pool.submit, _work, job, item) for item in items[ahead:]))
@@ -100,6 +102,7 @@ class Crew:
             for item in items:
                 job(self._own(), item)
             return
+        heed_while_waiting()
         for future in [self._pool.submit(_work, job, item) for item in items]:
             future.result()
 

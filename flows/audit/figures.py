@@ -19,6 +19,7 @@ from transforms.audit import (
     Comparison,
     compare,
     comparison_summary,
+    counted,
     fleet_groups,
     joined,
     statistics,
@@ -35,6 +36,8 @@ class Part:
     meters: pl.DataFrame
     regimes: pl.DataFrame
     volumes: pl.DataFrame
+    worths: pl.DataFrame | None
+    unjudged: pl.DataFrame
     comparison: Comparison | None
 
 
@@ -45,6 +48,7 @@ class Figures:
     meters: pl.DataFrame
     regimes: pl.DataFrame
     fleet: pl.DataFrame
+    unjudged: pl.DataFrame
     summary: dict[str, Any]
     comparison: Comparison | None
 
@@ -76,20 +80,27 @@ def _part(desk: Desk, job: tuple[Group, list[Chunk], Path]) -> Part:
     if found.both is not None:
         sides = zip(found.both, ("a", "b"), strict=True)
         comparison = compare(*(with_commands(frame, setting.work, which) for frame, which in sides))
-    return Part(said.meters, said.regimes, said.volumes, comparison)
+    return Part(said.meters, said.regimes, said.volumes, said.worths, said.unjudged, comparison)
 
 
 def put_together(parts: Sequence[Part], registry: Registry, shared: float) -> Figures:
     """The figures of the whole audit; ``shared`` as for `transforms.audit.volume.total_half_width`."""
     table = pl.concat([part.meters for part in parts]).sort("feature_code")
     stretches = pl.concat([part.regimes for part in parts]).sort("feature_code", "regime")
-    volumes = (
-        pl.concat([part.volumes for part in parts]).sort("feature_code").sort("calibrated_on", maintain_order=True)
-    )
+    volumes = _by_calibration([part.volumes for part in parts])
+    worths = [part.worths for part in parts if part.worths is not None]
+    unjudged = pl.concat([part.unjudged for part in parts]).sort("feature_code", "reason")
     fleet = fleet_groups(table, registry, volumes, shared)
-    told = summary(table, stretches, fleet, volumes, shared)
+    told = {
+        **summary(table, stretches, fleet, volumes, shared, _by_calibration(worths) if worths else None),
+        "not_judged": counted(unjudged, table),
+    }
     compared = [part.comparison for part in parts if part.comparison is not None]
     comparison = joined(compared) if compared else None
     if comparison is not None:
         told["what_if"] = comparison_summary(comparison)
-    return Figures(table, stretches, fleet, told, comparison)
+    return Figures(table, stretches, fleet, unjudged, told, comparison)
+
+
+def _by_calibration(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    return pl.concat(parts).sort("feature_code").sort("calibrated_on", maintain_order=True)

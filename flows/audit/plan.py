@@ -13,7 +13,7 @@ from transforms.errors import UsageError
 from transforms.lake import Lake
 from transforms.match.span import Chunk
 from transforms.policy import Policy
-from transforms.windows import Window, iso, windows_between
+from transforms.windows import Window, iso, span_text, windows_between
 from transforms.workspace import Workspace
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -82,10 +82,12 @@ def windows_of(begin: datetime, end: datetime, length: timedelta) -> tuple[Windo
     UsageError
         If there is none.
     """
+    if end <= begin:
+        raise UsageError(f"--to {iso(end)} is not after --from {iso(begin)}: there is no complete window in between")
     windows = windows_between(begin, end, length)
     if not windows:
         raise UsageError(
-            f"there is no complete window of {length} between {iso(begin)} and {iso(end)}; windows begin at 00:00 UTC "
+            f"there is no complete window of {span_text(length)} between {iso(begin)} and {iso(end)}; windows begin at 00:00 UTC "
             "and tile the day"
         )
     return tuple(windows)

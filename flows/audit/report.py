@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 #: meters whose single pairs are drawn, the most water gone astray first
 _DRAWN = 200
-#: meters that no window could judge, whose registers are looked at as well
+#: meters that no window could judge, whose registers are looked at as well; of so many meters and flagged ones, all are
 _SILENT = 50
 
 
@@ -77,7 +77,8 @@ class Report:
             language=reader.language,
             limits=desk.fleet,
             in_service=in_service_factor(setting.policy),
-            registers=registers_of_meters(desk, [*looked_at, *_never_judged(figures.meters)]),
+            registers=registers_of_meters(desk, _registers_of(figures.meters, looked_at)),
+            not_judged=figures.unjudged,
             points=_by_meter(pairs).get,
         )
         return cls(folder, view, reader)
@@ -94,7 +95,7 @@ class Report:
             (folder / WINDOWS_FILE).unlink()
             return
         shown = for_audience(self.view, reader.audience)
-        for name in ("meters", "regimes", "fleet", "registers"):
+        for name in ("meters", "regimes", "fleet", "registers", "not_judged"):
             getattr(shown, name).write_parquet(folder / f"{name}.parquet", compression="zstd")
         told = {
             "facts": {name: value for name, value in shown.facts.items() if name not in ("inputs", "policy")},
@@ -140,10 +141,13 @@ def _looked_at(meters: pl.DataFrame) -> list[str]:
     return [str(code) for code in flagged.head(_DRAWN)["feature_code"]]
 
 
-def _never_judged(meters: pl.DataFrame) -> list[str]:
-    """Some meters that no window could judge: a register may be why."""
+def _registers_of(meters: pl.DataFrame, looked_at: list[str]) -> list[str]:
+    """Whose registers are looked at: all meters' where they are few, else those of the flagged ones and of some that no window
+    could judge, for a register may be why."""
+    if meters.height <= _DRAWN + _SILENT:
+        return [str(code) for code in meters["feature_code"]]
     silent = meters.filter((pl.col("n_inconclusive") == pl.col("n_windows")) & ~pl.col("flagged")).sort("feature_code")
-    return [str(code) for code in silent.head(_SILENT)["feature_code"]]
+    return [*looked_at, *(str(code) for code in silent.head(_SILENT)["feature_code"])]
 
 
 def _drawn(codes: list[str], hands: Crew, setting: Setting) -> Iterator[pl.DataFrame]:

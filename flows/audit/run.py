@@ -47,6 +47,7 @@ def audit(
     hands: Crew,
     reader: Reader,
     command: str,
+    name: str,
     progress: Callable[[str], None],
 ) -> Outcome:
     """Carry out an audit and write its report; one that is there already is left as it is.
@@ -63,11 +64,13 @@ def audit(
         Who carries it out.
     command
         What repeats the audit, as it will be told.
+    name
+        What is audited is called so in the report: a workspace, or a folder of exports.
     """
     keep_what_is_freed()
     desk = Desk(setting, registry)
     hands.call_for(desk.lake.readings(setting.begin, setting.end))
-    facts = _facts(setting, desk, home, reader, command)
+    facts = _facts(setting, desk, name, reader, command)
     folder = home.reports / name_of(setting, facts["digest"])
     if folder.is_dir():
         return Outcome(folder, False, 0, 0, facts)
@@ -94,7 +97,7 @@ def _removed(folder: Path) -> Iterator[None]:
         gone.result()
 
 
-def _facts(setting: Setting, desk: Desk, home: Workspace, reader: Reader, command: str) -> dict[str, Any]:
+def _facts(setting: Setting, desk: Desk, name: str, reader: Reader, command: str) -> dict[str, Any]:
     """What the numbers rest on; the digest over it all names the folder."""
     inputs = in_order(
         [
@@ -117,7 +120,7 @@ def _facts(setting: Setting, desk: Desk, home: Workspace, reader: Reader, comman
         "from": iso(setting.begin),
         "to": iso(setting.end),
         "window": setting.windows[0].name.rsplit("_", 1)[1],
-        "workspace": home.root.name,
+        "workspace": name,
         "digest": hashlib.sha256(canonical(content).encode()).hexdigest(),
         "code_version": setting.version,
         "policy": policy_text(setting.policy),

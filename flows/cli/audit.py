@@ -101,7 +101,9 @@ def audit(
                 work=home.cache / "audit" / "work",
             )
             command = _command(begin, end, length, exports, registry, what_if, reader)
-            outcome = carry_out(setting, known, place, hands, reader, command, progress)
+            # a throw-away workspace stands wherever the audit was made: the exports are what was audited
+            name = exports.resolve().name if exports else place.root.name
+            outcome = carry_out(setting, known, place, hands, reader, command, name, progress)
             if exports is not None:
                 shutil.rmtree(home.root)
         show(_result(outcome), _lines(outcome), as_json=as_json)
@@ -165,7 +167,7 @@ def _command(
     words = ["meterwright", "audit", "--from", begin, "--to", end]
     words += ["--window", length] if length else []
     for option, path in (("--exports", exports), ("--registry", registry), ("--what-if", what_if)):
-        words += [option, path.name] if path else []
+        words += [option, path.resolve().name] if path else []
     words += ["--for", reader.audience] if reader.audience != "operator" else []
     words += ["--meter", reader.meter] if reader.meter else []
     return shlex.join(words)

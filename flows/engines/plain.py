@@ -7,6 +7,8 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from flows.engines.signals import heed_while_waiting
+
 if TYPE_CHECKING:
     from flows.engines import Engine
 
@@ -34,6 +36,7 @@ class PlainEngine:
         pool = ThreadPoolExecutor(min(self.workers, len(items)), thread_name_prefix=name)
         try:
             futures = [pool.submit(work, item) for item in items]
+            heed_while_waiting()
             wait(futures, return_when=FIRST_EXCEPTION)
             pool.shutdown(wait=True, cancel_futures=True)
             failures = (error for future in futures if not future.cancelled() and (error := future.exception()))

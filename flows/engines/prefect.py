@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from flows.engines.cluster import cluster
 from flows.engines.server import PrefectServerError, TemporaryServer, drain
-from flows.engines.signals import Terminated
+from flows.engines.signals import Terminated, heed_while_waiting
 from flows.settings import prefect_api_url, use_prefect_in
 from transforms.errors import MeterwrightError
 
@@ -132,6 +132,7 @@ class PrefectEngine:
             futures = [
                 self._task(f"{name} {k}/{len(items)}", partial(piece, item)).submit() for k, item in enumerate(items, 1)
             ]
+            heed_while_waiting()
             for future in futures:
                 future.wait()
             failures = (future for future in futures if future.state.is_failed() or future.state.is_crashed())

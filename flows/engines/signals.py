@@ -46,6 +46,16 @@ def terminable() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
+def heed_while_waiting() -> None:
+    """Have Ctrl-C end what the main thread waits for from now on; in other threads, do nothing.
+
+    As it is imported, Polars puts a handler of its own in front of Python's, after which the kernel takes up a wait again that
+    SIGINT has interrupted: Python learned of Ctrl-C only when the result came that was waited for.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.siginterrupt(signal.SIGINT, True)
+
+
 @contextmanager
 def _nothing_dropped() -> Iterator[None]:
     others: Callable[[sys.UnraisableHookArgs], object] = sys.unraisablehook

@@ -45,7 +45,7 @@ class Meter:
 
     ``row`` is of AUDIT_METERS, ``regimes`` rows of REGIMES in order of time, ``windows`` its windows, ``points`` PAIRS,
     ``limits`` a row of `reports.audit.view.LIMITS`; ``in_service`` multiplies its permissible errors. ``scale`` is what is
-    drawn of the audit's ``span``. ``registers`` are rows of FINDINGS.
+    drawn of the audit's ``span``. ``registers`` are rows of FINDINGS, ``not_judged`` of NOT_JUDGED.
     """
 
     row: Mapping[str, Any]
@@ -58,6 +58,7 @@ class Meter:
     who: str
     in_service: float = 1.0
     registers: Sequence[Mapping[str, Any]] = ()
+    not_judged: Sequence[Mapping[str, Any]] = ()
 
     def limit(self, name: str) -> float | None:
         """A number of the meter's model, None if it is not known."""

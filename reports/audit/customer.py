@@ -171,6 +171,8 @@ def _amount(text: _Text, state: str, row: Mapping[str, Any]) -> list[str]:
     net = (over or 0.0) - (under or 0.0)
     if (under is not None or over is not None) and abs(net) >= 0.005 and (net > 0) == (missed > 0):
         said.append(text(f"charged_{side}", money=text.local.money(abs(net), row["currency"] or "")))
+        if (finite(row["unpriced_l"]) or 0.0) >= 0.5:
+            said.append(text("unpriced", litres=text.local.volume(row["unpriced_l"])))
     return said
 
 

@@ -49,11 +49,11 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "de": "Ihr Zähler misst jetzt richtig. Vor dem {since} tat er es nicht.",
     },
     "unreliable": {
-        "en": "Your meter does not measure reliably: it shows now too much, now too little.",
-        "zh": "您的水表计量不稳定：时而偏多，时而偏少。",
-        "es": "Su contador no mide de forma fiable: unas veces muestra de más y otras de menos.",
-        "fr": "Votre compteur ne mesure pas de façon fiable : il affiche tantôt trop, tantôt trop peu.",
-        "de": "Ihr Zähler misst nicht zuverlässig: Er zeigt mal zu viel, mal zu wenig.",
+        "en": "Your meter does not measure reliably: what it shows does not follow the water that flows.",
+        "zh": "您的水表计量不可靠：其示数不能始终跟随实际流过的水量。",
+        "es": "Su contador no mide de forma fiable: lo que muestra no sigue al agua que pasa.",
+        "fr": "Votre compteur ne mesure pas de façon fiable : ce qu'il affiche ne suit pas l'eau qui passe.",
+        "de": "Ihr Zähler misst nicht zuverlässig: Was er zeigt, folgt nicht dem Wasser, das fließt.",
     },
     "unclear": {
         "en": "We cannot yet say whether your meter measures correctly: there was too little to compare.",
@@ -61,6 +61,13 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "es": "Todavía no podemos decir si su contador mide correctamente: hubo demasiado poco que comparar.",
         "fr": "Nous ne pouvons pas encore dire si votre compteur mesure correctement : il y avait trop peu à comparer.",
         "de": "Wir können noch nicht sagen, ob Ihr Zähler richtig misst: Es gab zu wenig zu vergleichen.",
+    },
+    "unpriced": {
+        "en": "For {litres} of what it showed wrongly no tariff held; that is not in the amount of money.",
+        "zh": "误计的水量中有 {litres} 当时没有适用的水价，未计入上述金额。",
+        "es": "Para {litres} de lo que mostró mal no regía ninguna tarifa; no están en el importe.",
+        "fr": "Pour {litres} de ce qu'il a mal affiché, aucun tarif n'était en vigueur ; ils ne sont pas dans le montant.",
+        "de": "Für {litres} des falsch Gezeigten galt kein Tarif; sie sind im Betrag nicht enthalten.",
     },
     "since": {
         "en": "It began around {since}, between {low} and {high}.",

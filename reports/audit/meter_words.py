@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from reports.audit.charts import Meter
+from reports.audit.unjudged import of_one
 from reports.audit.words import (
     begun,
     curve,
     day,
     form,
     money,
+    money_interval,
     one_sign,
     onset,
     percent_interval,
@@ -21,7 +23,7 @@ from reports.audit.words import (
     volume_interval,
     volume_with_interval,
 )
-from reports.registers import of_one
+from reports.registers import of_one as of_register
 from reports.wording import MINUS, NOTHING, THIN, count, finite, flow, number, percent, visible
 from transforms.metrology import ZONES
 from transforms.reasons import sentence
@@ -38,7 +40,8 @@ def meter_words(meter: Meter) -> dict[str, Any]:
         "why": sentence(row["flag"] or "not known"),
         "facts": _facts(row),
         "windows": _windows(row),
-        "registers": [said[:1].upper() + said[1:] for said in map(of_one, meter.registers)],
+        "registers": [said[:1].upper() + said[1:] for said in map(of_register, meter.registers)],
+        "not_judged": of_one(meter.not_judged),
         "focus": _focus(meter),
         "standing": [("on verification", row["on_verification"]), ("in service", row["in_service"])],
         "figures": _figures(row),
@@ -83,13 +86,28 @@ def _figures(row: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("registered too much", volume(row["over_l"])),
         ("under-billed", money(row["under_billed"], row["currency"])),
         ("over-billed", money(row["over_billed"], row["currency"])),
-        ("error over the volume", percent(row["volume_error"])),
+        ("under-billed less over-billed", _net(row)),
+        ("mis-registered without a price", _unpriced(row)),
+        ("error while water flows (Q1 and above)", percent(row["volume_error"])),
         ("error weighted by this customer's use", weighted),
         ("drift a month", drift),
         ("crosses the permissible error", _crossing(row)),
         ("signs of the zone errors", one_sign(row["one_sign"])),
     ]
     return [(name, shown) for name, shown in figures if not shown.startswith(NOTHING)]
+
+
+def _net(row: Mapping[str, Any]) -> str:
+    under, over = finite(row["under_billed"]), finite(row["over_billed"])
+    if under is None or over is None:
+        return NOTHING
+    interval = money_interval(row["net_under_billed_low"], row["net_under_billed_high"], row["currency"])
+    return f"{money(under - over, row['currency'])}{f' ({interval})' if interval else ''}"
+
+
+def _unpriced(row: Mapping[str, Any]) -> str:
+    """Litres registered too little or too much while no tariff held, where there is one at other times."""
+    return volume(row["unpriced_l"]) if row["currency"] and finite(row["unpriced_l"]) else NOTHING
 
 
 def _crossing(row: Mapping[str, Any]) -> str:

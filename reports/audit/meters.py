@@ -22,6 +22,8 @@ from transforms.reasons import sentence
 
 #: meters that get a page of their own, and rows of the list; the tables hold all of them
 MOST_PAGES, MOST_LISTED = 500, 2000
+#: two columns of the list that may differ, even in sign: a meter that stands still registers when nothing flows
+ERROR_MEANT = "Error counts readings at which water flows (Q1 and above), mis-registered all of them."
 #: windows that are asked for at once
 _AT_ONCE = 1_000_000
 
@@ -103,7 +105,9 @@ def _now(regime: Mapping[str, Any] | None) -> str:
 def about(view: AuditView, codes: Sequence[str]) -> AuditView:
     """The view of some meters: no more than what is said of each of them by itself."""
     few = pl.col("feature_code").is_in(list(codes))
-    kept = {name: getattr(view, name).filter(few) for name in ("meters", "regimes", "limits", "registers")}
+    kept = {
+        name: getattr(view, name).filter(few) for name in ("meters", "regimes", "limits", "registers", "not_judged")
+    }
     points = {code: view.points(code) for code in codes}
     facts = {name: value for name, value in view.facts.items() if name not in ("inputs", "rows", "policy")}
     return replace(view, **kept, fleet=view.fleet.clear(), points=points.get, summary={}, facts=facts, what_if=None)
@@ -128,6 +132,7 @@ def subjects(view: AuditView, table: pl.DataFrame) -> Iterator[Subject]:
     limits = view.limits.join(table, on="feature_code", how="semi")
     known = {row["feature_code"]: row for row in limits.iter_rows(named=True)}
     registers = view.registers.rows_by_key("feature_code", named=True)
+    not_judged = view.not_judged.rows_by_key("feature_code", named=True)
     at_once = max(1, _AT_ONCE // (max(table["n_windows"].to_list(), default=0) or 1))
     for begin in range(0, table.height, at_once):
         part = table[begin : begin + at_once].to_dicts()
@@ -148,5 +153,6 @@ def subjects(view: AuditView, table: pl.DataFrame) -> Iterator[Subject]:
                 who=f"meter {visible(code)}",
                 in_service=view.in_service,
                 registers=registers.get(code, ()),
+                not_judged=not_judged.get(code, ()),
             )
             yield Subject(row["place"], code, meter, meter_words(meter))

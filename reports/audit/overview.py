@@ -10,7 +10,7 @@ import polars as pl
 
 from reports.audit.bars import bars
 from reports.audit.view import AuditView
-from reports.audit.words import money, percent_interval, volume, volume_interval
+from reports.audit.words import money, money_interval, percent_interval, volume, volume_interval
 from reports.clock import local
 from reports.wording import NOTHING, count, finite, instant, moment, number, percent, share, visible
 from transforms.reasons import sentence
@@ -100,6 +100,7 @@ def totals(view: AuditView) -> dict[str, Any]:
     under, over = total("under_l"), total("over_l")
     return {
         "missed": missed,
+        "flowed": flowed,
         "side": "little" if (missed or 0.0) < 0 else "much",
         "volume": volume(flowed),
         "size": volume(None if missed is None else abs(missed)),
@@ -110,13 +111,23 @@ def totals(view: AuditView) -> dict[str, Any]:
         "relative": percent(missed / flowed) if missed is not None and flowed else NOTHING,
         "under": volume(under),
         "over": volume(over),
-        "money": _money(view.meters),
+        "money": _money(view.meters, view.summary.get("money")),
+        "unpriced": _unpriced(view.meters),
         "assumed": [visible(text) for _, text in sorted(assumed.items())] if isinstance(assumed, Mapping) else [],
     }
 
 
-def _money(meters: pl.DataFrame) -> list[dict[str, str]]:
-    """Over- and under-billing apart, by currency; empty without a tariff."""
+def _unpriced(meters: pl.DataFrame) -> str:
+    """What was registered too little or too much while no tariff held; empty where there is nothing of the kind."""
+    litres = float(meters["unpriced_l"].sum())
+    if not litres or not meters["currency"].count():
+        return ""
+    return f"No tariff holds for {volume(litres)} of what was registered too little or too much; that is in no amount."
+
+
+def _money(meters: pl.DataFrame, given: object) -> list[dict[str, str]]:
+    """Over- and under-billing apart, by currency, and the interval of the net; empty without a tariff."""
+    total = given if isinstance(given, Mapping) else {}
     billed = meters.filter(pl.col("under_billed").is_not_null() | pl.col("over_billed").is_not_null())
     summed = billed.group_by("currency").agg(pl.len(), pl.col("under_billed", "over_billed").sum()).sort("currency")
     return [
@@ -125,7 +136,12 @@ def _money(meters: pl.DataFrame) -> list[dict[str, str]]:
             "meters": number(row["len"]),
             "under": money(row["under_billed"], row["currency"]),
             "over": money(row["over_billed"], row["currency"]),
-            "net": money(row["over_billed"] - row["under_billed"], row["currency"]),
+            "net": money(row["under_billed"] - row["over_billed"], row["currency"]),
+            "interval": money_interval(
+                total.get("net_under_billed_low"), total.get("net_under_billed_high"), row["currency"]
+            )
+            if total.get("currency") == row["currency"]
+            else "",
         }
         for row in summed.iter_rows(named=True)
     ]
@@ -137,26 +153,37 @@ def sentences(view: AuditView) -> list[str]:
     days = (end - start).total_seconds() / 86_400
     judged = view.meters.filter(pl.col("n_windows") > pl.col("n_inconclusive")).height
     windows = number(view.meters["n_windows"].max() or 0)
+    given = totals(view)
+    were = "was" if view.meters.height == 1 else "were"
+    done = were if judged or given["flowed"] else f"{were} to be"
     first = (
-        f"{count(view.meters.height, 'meter')} were compared with their references over {count(round(days), 'day')}, "
+        f"{count(view.meters.height, 'meter')} {done} compared with their references over {count(round(days), 'day')}, "
         f"in up to {windows} windows of {visible(view.facts.get('window', ''))}; {number(judged)} could be judged."
     )
     stand = {each["name"]: each["many"] for each in standings(view.meters, "in_service")}
     known = sum(stand[name] for name in STANDINGS[:3])
     flagged = view.meters.filter("flagged").height
-    second = (
+    against = (
         f"In service {number(stand['inside'])} of {number(known)} are inside the permissible error "
-        f"({share(stand['inside'], known)}), {number(stand['outside'])} outside and {number(stand['open'])} open; "
-        f"{count(flagged, 'meter')} {'is' if flagged == 1 else 'are'} flagged."
+        f"({share(stand['inside'], known)}), {number(stand['outside'])} outside and {number(stand['open'])} open"
+        if known
+        else "No meter could be held against the limits"
     )
-    return [first, second, *_cost(totals(view))]
+    second = f"{against}; {count(flagged, 'meter')} {'is' if flagged == 1 else 'are'} flagged."
+    return [first, second, *_cost(given)]
 
 
 def _cost(given: Mapping[str, Any]) -> list[str]:
     if given["missed"] is None:
         return []
+    if not given["flowed"]:
+        return ["No water flowed that could be compared, so nothing is said about volumes."]
     interval = f" (95 % interval {given['interval']}{given['doubt']})" if given["interval"] else ""
-    billed = "; ".join(f"{each['under']} were under-billed and {each['over']} over-billed" for each in given["money"])
+    billed = "; ".join(
+        f"{each['under']} were under-billed and {each['over']} over-billed"
+        + (f", {each['net']} net (95 % interval {each['interval']})" if each["interval"] else "")
+        for each in given["money"]
+    )
     said = (
         f"Together they registered {given['size']} too {given['side']}{interval}, {given['relative']} of the "
         f"{given['volume']} that flowed{f': {billed}' if billed else ''}."
@@ -224,14 +251,17 @@ def _group(row: Mapping[str, Any], drift: object, missed: object, litres: tuple[
 
 def _drifting(rows: list[dict[str, Any]]) -> str:
     """Which models drift: those whose interval of the drift does not hold zero."""
+    known = [row for row in rows if _told_drift(row)[0] is not None]
+    if not known:
+        return "Whether a model drifts cannot be told: too few of its meters tell of a drift."
     told = [
         f"{visible(row['group'])} by {percent(row['median_drift_per_month'])} a month"
-        for row in rows
-        if finite(row["drift_low"]) is not None and finite(row["drift_high"]) is not None
+        for row in known
         if row["drift_low"] * row["drift_high"] > 0
     ]
     if not told:
-        return "No model is shown to drift: the interval of each one's drift holds zero."
+        others = "" if len(known) == len(rows) else " Of the others too few meters tell of a drift."
+        return f"No model is shown to drift: each interval of a drift holds zero.{others}"
     return f"Shown to drift: {'; '.join(told)}."
 
 

@@ -15,11 +15,12 @@ from reports.audit.anchors import anchor, page_name
 from reports.audit.charts import cumulative_chart, error_chart, relation_chart
 from reports.audit.drawn import Drawn
 from reports.audit.fleet_charts import error_distribution, onsets
-from reports.audit.meters import MOST_PAGES, Subject, about, listed, ranked, subjects
+from reports.audit.meters import ERROR_MEANT, MOST_PAGES, Subject, about, listed, ranked, subjects
 from reports.audit.overview import compliance, groups, sentences, span_of, title, totals
 from reports.audit.timeline import NARROW, WIDE, timelines
 from reports.audit.timescale import TimeScale
 from reports.audit.trust import trust
+from reports.audit.unjudged import unjudged
 from reports.audit.view import AuditView
 from reports.audit.what_if import what_if
 from reports.page import render_page
@@ -58,8 +59,10 @@ def overview_page(view: AuditView, audience: str, most_pages: int = MOST_PAGES) 
                 "n": number(flagged),
                 "more": number(flagged - len(rows)) if flagged > len(rows) else "",
                 "paged": number(min(most_pages, flagged)),
+                "meant": ERROR_MEANT,
                 "unpaged": flagged > most_pages,
             },
+            "unjudged": unjudged(view),
             "what_if": what_if(view),
             "trust": trust(view),
             "script": script,

@@ -7,7 +7,7 @@ from typing import Any
 
 from reports.audit.bars import Bar
 from reports.audit.fleet_charts import STANDING_COLOURS, error_distribution, onsets
-from reports.audit.meters import listed, ranked, subjects
+from reports.audit.meters import ERROR_MEANT, listed, ranked, subjects
 from reports.audit.overview import compliance, figures, groups, sentences, span_of, title, totals
 from reports.audit.pdf_chart import chart
 from reports.audit.pdf_document import (
@@ -27,6 +27,7 @@ from reports.audit.pdf_document import (
 from reports.audit.pdf_document import figures as figure_grid
 from reports.audit.pdf_meter import meter_section
 from reports.audit.pdf_trust import trust_section
+from reports.audit.pdf_unjudged import unjudged_section
 from reports.audit.pdf_what_if import what_if_section
 from reports.audit.timescale import TimeScale
 from reports.audit.view import AuditView
@@ -48,6 +49,7 @@ def write_pdf(file: Path, view: AuditView, audience: str, most: int = MOST_SECTI
         story += _flagged(view, flagged, shown)
         for subject in subjects(view, ranked(view).head(most)):
             story += meter_section(subject, view.in_service)
+    story += unjudged_section(view)
     story += what_if_section(view)
     story += trust_section(view)
     name = visible(view.facts.get("workspace", ""))
@@ -138,7 +140,7 @@ def _standing_bar(limit: dict[str, Any]) -> list[Any]:
 def _volume(view: AuditView) -> list[Any]:
     given = totals(view)
     story: list[Any] = [heading("Volume and money", 0, "volume")]
-    if given["missed"] is None:
+    if not given["flowed"]:
         return [*story, paragraph("No volume could be compared.")]
     shown = [
         ("mis-registered in all", given["net"] + (f" ({given['interval']})" if given["interval"] else "")),
@@ -157,10 +159,14 @@ def _volume(view: AuditView) -> list[Any]:
     )
     story += [paragraph(f"{text[:1].upper()}{text[1:]}.", "small") for text in given["assumed"]]
     if not given["money"]:
-        return [*story, paragraph("No tariff is known, so nothing is said about money.", "small")]
-    head = ["Currency", "Meters with a tariff", "Under-billed", "Over-billed", "Over less under"]
-    rows = [[each[name] for name in ("currency", "meters", "under", "over", "net")] for each in given["money"]]
-    return [*story, table(head, rows, (16, 21, 21, 21, 21), (1, 2, 3, 4))]
+        return [*story, paragraph("No tariff holds for what was compared, so nothing is said about money.", "small")]
+    head = ["Currency", "Meters with a tariff", "Under-billed", "Over-billed", "Under less over"]
+    rows = [
+        [*(each[name] for name in ("currency", "meters", "under", "over")), (each["net"], each["interval"])]
+        for each in given["money"]
+    ]
+    story.append(table(head, rows, (12, 18, 20, 20, 30), (1, 2, 3, 4)))
+    return [*story, paragraph(given["unpriced"], "small")] if given["unpriced"] else story
 
 
 def _groups(view: AuditView) -> list[Any]:
@@ -221,7 +227,7 @@ def _flagged(view: AuditView, flagged: int, shown: int) -> list[Any]:
     own = (
         f"the first {number(shown)} have sections of their own" if shown < flagged else "each has a section of its own"
     )
-    story.append(paragraph(f"The meter with the most litres gone astray comes first; {own} below.{more}"))
+    story.append(paragraph(f"The meter with the most litres gone astray comes first; {own} below.{more} {ERROR_MEANT}"))
     head = ["#", "Meter", "What it does", "Error", "Mis-registered", "Drift a month", "Billed", "In service"]
     body = [
         [
@@ -236,4 +242,4 @@ def _flagged(view: AuditView, flagged: int, shown: int) -> list[Any]:
         ]
         for row in rows
     ]
-    return [*story, table(head, body, (5, 19, 26, 9, 17, 9, 12, 12), (0, 3, 4, 5, 6))]
+    return [*story, table(head, body, (5, 18, 24, 9, 17, 9, 16, 12), (0, 3, 4, 5, 6))]

@@ -36,7 +36,9 @@ def meter_section(subject: Subject, in_service: float) -> list[Any]:
     facts = ", ".join(f"{name} {shown}" for name, shown in words["facts"])
     told = ", ".join(f"{name} {given or 'not judged'}" for name, given in words["standing"])
     about = f"{told[:1].upper()}{told[1:]}. Flagged: {words['why']}. {words['windows']} {facts[:1].upper()}{facts[1:]}."
-    story.append(paragraph(" ".join([about, *(f"{found}." for found in words["registers"])]), "small"))
+    story.append(
+        paragraph(" ".join([about, *words["not_judged"], *(f"{found}." for found in words["registers"])]), "small")
+    )
     (line,) = timelines(meter, PAPER)
     if line:
         note = " ".join(filter(None, (_TIMELINE + service, words["focus"])))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from reports.audit.pdf_document import heading, paragraph, room, table
+from reports.audit.pdf_document import heading, paragraph, room, shortened, table, twofold
 from reports.audit.trust import trust
 from reports.audit.view import AuditView
 from reports.wording import visible
@@ -32,8 +33,8 @@ def trust_section(view: AuditView) -> list[Any]:
                 f"duplicate + quarantined{'' if total['balanced'] else ': this does not add up'}."
             )
         )
-        names = ("name", "read", "accepted", "duplicate", "quarantined", "sha256")
-        body = [[str(each[name]) for name in names] for each in rows["files"]]
+        names = ("read", "accepted", "duplicate", "quarantined", "sha256")
+        body = [[_dump(each), *(str(each[name]) for name in names)] for each in rows["files"]]
         head = ["Dump", "Read", "Accepted", "Duplicate", "Quarantined", "SHA-256"]
         story.append(table(head, body, (22, 11, 11, 10, 12, 34), (1, 2, 3, 4)))
         if rows["more"]:
@@ -42,3 +43,10 @@ def trust_section(view: AuditView) -> list[Any]:
         story.append(heading("The policy in force", 1, "policy"))
         story += [paragraph(line.replace(" ", "\u00a0") or "\u00a0", "mono") for line in given["policy"].splitlines()]
     return story
+
+
+def _dump(entry: Mapping[str, Any]) -> Any:
+    """A dump's name, beneath it the stream and the source that it was read as, and why rows of it were set aside."""
+    read_as = [entry["stream"], entry["source"] if entry["source"] != entry["stream"] else ""]
+    why = [f"{each['n']} × {each['sentence']}" for each in entry["reasons"]]
+    return twofold(shortened(str(entry["name"])), visible("; ".join([" · ".join(filter(None, read_as)), *why])), "cell")

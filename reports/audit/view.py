@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from transforms.match.register_findings import FINDINGS
+from transforms.schemas import NOT_JUDGED
 
 #: who reads: operator (everything), supervisor (no sites, no file names), customer (one meter, plain words)
 AUDIENCES = ("operator", "supervisor", "customer")
@@ -42,6 +43,7 @@ class AuditView:
     limits : rows of `transforms.fleet.fleet_table`, whose permissible errors are those on verification
     in_service : by how much the permissible error in service is larger than on verification
     registers : FINDINGS of `transforms.match.register_findings`, of the meters that were looked at one by one
+    not_judged : the table NOT_JUDGED: windows without a verdict, by meter and reason
     """
 
     meters: pl.DataFrame
@@ -56,6 +58,7 @@ class AuditView:
     limits: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=LIMITS))
     in_service: float = 1.0
     registers: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FINDINGS))
+    not_judged: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=NOT_JUDGED))
 
 
 def for_audience(view: AuditView, audience: str) -> AuditView:

@@ -82,6 +82,13 @@ def money(value: object, currency: object) -> str:
     return f"{number(given, 0 if abs(given) >= 1e6 else 2)}{unit}"
 
 
+def money_interval(low: object, high: object, currency: object) -> str:
+    """A 95 % interval of an amount of money, the currency once; empty where it is not known."""
+    if finite(low) is None or finite(high) is None:
+        return ""
+    return f"{money(low, None)} to {money(high, currency)}"
+
+
 def day(given: datetime | date | None) -> str:
     """A date as ``2026-01-17``."""
     if given is None:
@@ -128,7 +135,7 @@ def reads(regime: Mapping[str, Any], *, past: bool = False) -> str:
     name, error = regime.get("form"), finite(regime.get("volume_error"))
     verb = "read" if past else "reads"
     if name == "unsteady":
-        whole = f" ({percent(error)} over its volume)" if error is not None else ""
+        whole = f" ({percent(error)} while water flows)" if error is not None else ""
         return f"{'kept' if past else 'keeps'} no steady relation to its reference{whole}"
     if name == "healthy":
         return f"{verb} inside its permissible error{f' ({percent(error)})' if error is not None else ''}"
@@ -138,10 +145,10 @@ def reads(regime: Mapping[str, Any], *, past: bool = False) -> str:
         said = deviation(regime.get("a1"), regime.get("a2"))
         gain = finite(regime.get("a1"))
         said = f"read{said.removeprefix('reads')}" if past else said
-        # of a mere gain the error over the volume says the same once more
+        # of a mere gain the error while water flows says the same once more
         mere = error is None or gain is None or abs(gain - 1 - error) < _SAME
         over = " on average while it drifts" if finite(regime.get("drift_per_month")) is not None else ""
-        return f"{said}{over}" if mere else f"{said}{over} ({percent(error)} over its volume)"
+        return f"{said}{over}" if mere else f"{said}{over} ({percent(error)} while water flows)"
     return f"{verb} {percent(error)} off, without a verdict" if error is not None else "could not be judged"
 
 
@@ -159,7 +166,7 @@ def _by_flow(regime: Mapping[str, Any]) -> str:
     """What a curve makes of the smallest and of the largest flow that it was seen at, and of the volume."""
     points, error = regime.get("points") or [], finite(regime.get("volume_error"))
     ends = [points[0], points[-1]] if len(points) > 1 else []
-    whole = f"{percent(error)} over its volume" if error is not None else ""
+    whole = f"{percent(error)} while water flows" if error is not None else ""
     at = " and ".join(f"{_aside(q_meter / q - 1)} at {flow(q)}" for q, q_meter in ends)
     said = f"{at}, along a curve in between" if at else "off by a curve of the flow"
     return f"{said} ({whole})" if whole else said

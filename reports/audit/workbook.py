@@ -20,10 +20,12 @@ from reports.audit.words import curve
 from reports.audit.workbook_columns import NOTES, WINDOW_COLUMNS, kind_of
 from reports.wording import visible
 from transforms.match.register_findings import FINDINGS
-from transforms.schemas import AUDIT_FLEET, AUDIT_METERS, AUDIT_WINDOWS, REGIMES
+from transforms.schemas import AUDIT_FLEET, AUDIT_METERS, AUDIT_WINDOWS, NOT_JUDGED, REGIMES
 
 #: rows that a sheet can hold, one of them the head
 MOST_ROWS = 1_048_576
+#: rows of windows without a verdict, by meter and reason, up to which the workbook has those of all meters
+MOST_REASONS = 5_000
 #: windows that the workbook takes: more would take minutes to write and to open
 MOST_WINDOWS = 300_000
 _AT_ONCE = 200
@@ -69,6 +71,7 @@ def write_workbook(file: Path, view: AuditView, audience: str, most_windows: int
         sheets.frame("fleet", view.fleet, list(AUDIT_FLEET))
         sheets.frame("limits", _limits(view), list(_limits(view).columns))
         sheets.frame("registers", view.registers, list(FINDINGS))
+        sheets.frame("not judged", _not_judged(view), list(NOT_JUDGED))
         for name, table in what_if_tables(view):
             sheets.frame(name, table, table.columns)
         if 0 < windows <= most_windows:
@@ -94,6 +97,7 @@ def _summary(view: AuditView, audience: str, windows: int, held: bool) -> list[t
         *((f"total {name}", value) for name, value in _numbers(view.summary.get("volume") or {})),
         *((f"under-billed, {each['currency']}", each["under"]) for each in given["money"]),
         *((f"over-billed, {each['currency']}", each["over"]) for each in given["money"]),
+        *((f"net under-billed, {each['currency']}", f"{each['net']} ({each['interval']})") for each in given["money"]),
         ("in-service factor on the permissible error", view.in_service),
         ("audit", facts.get("digest")),
         ("Meterwright", facts.get("code_version")),
@@ -103,6 +107,14 @@ def _summary(view: AuditView, audience: str, windows: int, held: bool) -> list[t
         ("command that repeats it", facts.get("command")),
         ("policy", facts.get("policy")),
     ]
+
+
+def _not_judged(view: AuditView) -> pl.DataFrame:
+    """Why windows have no verdict: of all meters, or where that is much, of the flagged ones and those without any verdict."""
+    if view.not_judged.height <= MOST_REASONS:
+        return view.not_judged
+    asked = view.meters.filter(pl.col("flagged") | (pl.col("n_inconclusive") == pl.col("n_windows")))
+    return view.not_judged.join(asked.select("feature_code"), on="feature_code", how="semi", maintain_order="left")
 
 
 def _numbers(given: Mapping[str, Any]) -> list[tuple[str, Any]]:

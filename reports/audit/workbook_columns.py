@@ -23,7 +23,7 @@ NOTES = {
     "misregistered_high_l": "Litres, upper end." + _SPAN,
     "under_l": "Litres registered too little, in the windows that registered too little.",
     "over_l": "Litres registered too much, in the windows that registered too much.",
-    "volume_error": "Relative: registered volume over the reference's, less one.",
+    "volume_error": "Relative: registered volume over the reference's, less one, over readings with flow at or above Q1.",
     "volume_error_low": "Relative, lower end." + _SPAN,
     "volume_error_high": "Relative, upper end." + _SPAN,
     "error": "Relative: the gain that fits the window's pairs best, less one.",
@@ -47,6 +47,9 @@ NOTES = {
     "under_billed": "Money for litres registered too little; empty without a tariff.",
     "over_billed": "Money for litres registered too much; empty without a tariff.",
     "currency": "Currency of the tariff.",
+    "net_under_billed_low": "Money billed too little less money billed too much, lower end." + _SPAN,
+    "net_under_billed_high": "Money billed too little less money billed too much, upper end." + _SPAN,
+    "unpriced_l": "Litres registered too little or too much while no tariff held; empty where no tariff is known.",
     "begins": "UTC. When the regime began.",
     "begins_low": "UTC. Lower end of the interval of its onset.",
     "begins_high": "UTC. Upper end of the interval of its onset.",
@@ -75,8 +78,10 @@ NOTES = {
     "n_pairs": "Instants with both readings.",
     "n_flowing": "Such instants with flow at or above Q1.",
     "coverage": "Share of the window's expected instants that have both readings.",
-    "finding": "What stands in the register over the span: a reason code. Of the flagged meters with the most water gone "
-    "astray, and of some that could never be judged.",
+    "finding": "What stands in the register over the span: a reason code. Of all meters where they are few, else of the "
+    "flagged ones with the most water gone astray, and of some that could never be judged.",
+    "first": "UTC. Start of the first such window.",
+    "last": "UTC. End of the last such window.",
     "many": "How many readings or steps show it.",
     "litres": "Litres: the step, the likely width, the largest or the sum of such steps.",
     "sha256": "Digest of the file's bytes.",
@@ -99,7 +104,7 @@ WINDOW_COLUMNS = frozenset(
 )
 _RELATIVE = ("error", "drift", "uncertainty", "mpe", "coverage", "share")
 _DATES = {"installed_on", "calibrated_on", "crosses_on", "crosses_low", "crosses_high"}
-_TIMES = {"begins", "begins_low", "begins_high", "ends", "window_start", "window_end"}
+_TIMES = {"begins", "begins_low", "begins_high", "ends", "first", "last", "window_start", "window_end"}
 
 
 def kind_of(column: str) -> str:
@@ -123,7 +128,7 @@ def kind_of(column: str) -> str:
         return "flow"
     if column.endswith("_l") or column == "litres":
         return "litres"
-    if column.endswith("_billed"):
+    if "_billed" in column:
         return "money"
     if column in {"a1", "a1_se", "r2"}:
         return "number"

@@ -15,7 +15,7 @@
       row.hidden = !words.every(word => texts[k].includes(word));
       shown += !row.hidden;
     });
-    told.textContent = shown === rows.length ? `${rows.length} meters` : `${shown} of ${rows.length} meters`;
+    told.textContent = shown === rows.length ? `${rows.length} ${rows.length === 1 ? "meter" : "meters"}` : `${shown} of ${rows.length} meters`;
   };
 
   const value = (row, key) => {

@@ -23,6 +23,7 @@ from flows.audit.plan import Setting, windows_of
 from flows.cli.main import main
 from flows.simulation import simulate_workspace
 from tests.workspaces import START, Small, demand, noisy
+from transforms.audit.listed import UNTRUSTED
 from transforms.policy import load_policy
 from transforms.schemas import AUDIT_WINDOWS, VERDICTS
 from transforms.simulate.behaviours import BEHAVIOURS
@@ -115,6 +116,21 @@ def test_every_window_says_what_its_own_run_says(ran: tuple[Path, pl.DataFrame],
     assert {"parameters_changed", "not_installed", "decommissioned", "reference_expired", "no_flow"} <= reasons
     assert {"within_mpe", "step", "clock_skew", "stuck", "scatter"} <= reasons
     assert done.figures.meters.height == windows["feature_code"].n_unique()
+    # what could not be judged is counted from the windows
+    counted = (
+        windows.filter(pl.col("verdict") == "inconclusive")
+        .group_by("feature_code", "reason")
+        .agg(
+            pl.len().cast(pl.Int64).alias("n_windows"),
+            pl.col("window_start").min().alias("first"),
+            pl.col("window_end").max().alias("last"),
+        )
+        .sort("feature_code", "reason")
+    )
+    assert_frame_equal(done.figures.unjudged.drop("volume_l"), counted)
+    by_reason = done.figures.summary["not_judged"]["windows"]
+    assert sum(by_reason.values()) == done.figures.summary["windows"]["inconclusive"] > 0
+    assert done.figures.unjudged.filter(pl.col("reason").is_in(UNTRUSTED))["volume_l"].sum() == 0.0
     # regimes are cut where devices said that they obeyed
     acks = [json.loads(line) for file in (root / "raw" / "acks").iterdir() for line in file.read_text().splitlines()]
     obeyed = {(ack["feature_code"], ack["at"]) for ack in acks}
@@ -248,7 +264,8 @@ def test_killed_and_started_again_it_goes_on_and_writes_the_same(
     assert main([*command(clean), "--workers", "1"]) == 0
     whole = folder_of(clean)
     assert {name for name in whole if not name.startswith("meters/")} == {
-        *("windows.parquet", "meters.parquet", "regimes.parquet", "fleet.parquet", "registers.parquet", "summary.json"),
+        *("windows.parquet", "meters.parquet", "regimes.parquet", "fleet.parquet", "registers.parquet"),
+        *("not_judged.parquet", "summary.json"),
         *("index.html", "report.pdf", "tables.xlsx"),
     }
     assert found == whole
@@ -262,14 +279,17 @@ def test_a_folder_of_exports_is_audited_like_a_workspace_and_leaves_nothing(
     for stream in ("meter", "flowmeter"):
         shutil.copytree(ran[0] / "raw" / stream, exports / stream)
     before = {path: path.read_bytes() for path in exports.rglob("*") if path.is_file()}
+    monkeypatch.chdir(exports)
     span = ["--from", "2026-01-01T00:00:00Z", "--to", "2026-01-03T00:00:00Z"]
-    code = main(
-        ["audit", "--workspace", str(place), "--registry", str(ran[0] / "registry"), "--exports", str(exports), *span]
-    )
+    code = main(["audit", "--workspace", str(place), "--registry", str(ran[0] / "registry"), "--exports", ".", *span])
     assert code in (0, 3)
     assert {path: path.read_bytes() for path in exports.rglob("*") if path.is_file()} == before
     assert not list((place / ".scratch").iterdir())
     (report,) = (place / "reports").iterdir()
+    # what repeats it names the folders, and nothing in the report depends on where the throw-away workspace was
+    facts = json.loads((report / "summary.json").read_text())["facts"]
+    assert facts["workspace"] == "exports"
+    assert facts["command"].endswith("--exports exports --registry registry")
     windows = pl.read_parquet(report / "windows.parquet")
     # without outbox and acks nothing is known of commands; all other windows are as they were
     said = ran[1].filter(pl.col("window_start") == START).select(ALONE)
@@ -279,7 +299,8 @@ def test_a_folder_of_exports_is_audited_like_a_workspace_and_leaves_nothing(
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (["--from", "2026-01-02T00:00:00Z", "--to", "2026-01-01T00:00:00Z"], "no complete window"),
+        (["--from", "2026-01-02T00:00:00Z", "--to", "2026-01-01T00:00:00Z"], "is not after --from"),
+        (["--from", "2026-01-01T00:00:00Z", "--to", "2026-01-01T05:00:00Z"], "no complete window of 12h"),
         (["--from", "2026-01-01", "--to", "2026-01-02T00:00:00Z"], "no offset"),
         (["--from", "2026-01-01T00:00:00Z", "--to", "2026-01-02T00:00:00Z", "--what-if", "none.toml"], "is no file"),
         (["--from", "2026-01-01T00:00:00Z", "--to", "2026-01-02T00:00:00Z", "--exports", "none"], "is no folder"),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import zipfile
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from reports.audit.customer import write_customer
 from reports.audit.meters import ranked
 from reports.audit.pdf import write_pdf
 from reports.audit.pdf_text import CHINESE, SANS, runs, safe
-from reports.audit.workbook import write_workbook
+from reports.audit.workbook import _not_judged, write_workbook
 from reports.audit.workbook_columns import kind_of
 from tests.audit_report_fixture import fake_audit, hostile_audit
 from transforms.schemas import AUDIT_METERS
@@ -54,6 +56,34 @@ def test_the_pdf_says_what_the_page_says(paper: Path) -> None:
     for wanted in ("24 meters were compared", "Compliance", "Fleet by group", "Can it be trusted", "raw/meter/2024-07"):
         assert wanted in everything
     assert all(code in everything for code in ranked(small())["feature_code"])
+
+
+def test_of_many_meters_the_workbook_has_the_reasons_of_those_that_are_asked_about(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    view = small()
+    rows = pl.DataFrame(
+        {"feature_code": sorted(view.meters["feature_code"]), "reason": "no_flow", "n_windows": 1, "volume_l": 0.0}
+    ).with_columns(first=pl.lit(datetime(2026, 1, 1, tzinfo=UTC)), last=pl.lit(datetime(2026, 1, 2, tzinfo=UTC)))
+    view = replace(view, not_judged=rows)
+    assert _not_judged(view).height == 24
+    monkeypatch.setattr("reports.audit.workbook.MOST_REASONS", 23)
+    asked = view.meters.filter(pl.col("flagged") | (pl.col("n_inconclusive") == pl.col("n_windows")))["feature_code"]
+    assert 0 < len(asked) < 24
+    assert _not_judged(view)["feature_code"].to_list() == sorted(asked)
+
+
+def test_the_pdf_says_how_each_dump_was_read_and_why_rows_were_set_aside(tmp_path: Path) -> None:
+    entry = small().facts["inputs"][0]
+    dumps = [
+        {**entry, "file": "ecan/K37.csv", "stream": "meter", "source": "k37-meter", "reasons": {"not_a_number": 3}},
+        {**entry, "file": "ecan/K37.csv", "stream": "flowmeter", "source": "k37-reference", "reasons": {}},
+    ]
+    view = replace(small(), facts={**small().facts, "inputs": dumps})
+    write_pdf(tmp_path / "report.pdf", view, "operator", most=1)
+    text = re.sub(r"\s+", " ", " ".join(text_of(tmp_path / "report.pdf")))
+    assert "meter · k37-meter; 3 × the value is not a number" in text
+    assert "flowmeter · k37-reference" in text
 
 
 def test_every_page_of_the_pdf_knows_its_number(paper: Path) -> None:

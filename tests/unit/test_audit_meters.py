@@ -239,7 +239,6 @@ def test_the_most_particular_tariff_of_the_day_holds() -> None:
     told = tariff_of(np.array([0, 0, 1, 1]), first + np.array([0, 3, 0, 3]), who, TARIFFS)
     assert told.price_per_m3.tolist() == [1.0, 3.0, 2.0, 4.0]
     assert told.currency.to_list() == ["EUR", "EUR"]
-    assert np.isnan(tariff_of(np.array([0]), np.array([first]), who, None).price_per_m3).all()
 
 
 def test_money_keeps_what_was_billed_too_little_and_too_much_apart() -> None:
@@ -251,6 +250,41 @@ def test_money_keeps_what_was_billed_too_little_and_too_much_apart() -> None:
     assert row["under_billed"] == pytest.approx(0.4)
     assert row["over_billed"] == pytest.approx(0.2)
     assert row["currency"] == "EUR"
+    assert row["unpriced_l"] == 0.0
+
+
+def test_money_has_the_interval_of_its_litres_and_tells_of_those_without_a_price() -> None:
+    # 40 L too little of 1,000 L on each of three days; the price doubles on the third, and there was none on the first
+    windows = windows_of(
+        [-0.04] * 3,
+        window_start=[BEGIN + timedelta(days=k) for k in range(3)],
+        volume_l=1000.0,
+        meter_volume_l=960.0,
+        reference_uncertainty=0.0025,
+        calibrated_on=date(2025, 12, 20),
+    )
+    second, third = (BEGIN + timedelta(days=k) for k in (1, 2))
+    tariffs = pl.DataFrame(
+        {
+            "site": [None, None],
+            "model": [None, None],
+            "from": [second.date(), third.date()],
+            "price_per_m3": [10.0, 20.0],
+            "currency": "EUR",
+        },
+        schema_overrides={"site": pl.String, "model": pl.String},
+    )
+    said = statistics_of(windows, NO_MOMENTS, registry_of(["WM-1"], tariffs))
+    row = said.meters.row(0, named=True)
+    assert row["under_billed"] == pytest.approx(0.4 + 0.8)
+    assert row["unpriced_l"] == pytest.approx(40.0)
+    # 0.25 % of 10 EUR and of 20 EUR worth of water, one error of one calibration
+    half = Z * 0.0025 * 30.0
+    assert (row["net_under_billed_low"], row["net_under_billed_high"]) == pytest.approx((1.2 - half, 1.2 + half))
+    regimes, fleet = said.regimes, pl.DataFrame(schema=AUDIT_FLEET)
+    told = summary(said.meters, regimes, fleet, said.volumes, 1.0, said.worths)["money"]
+    assert told["net_under_billed_high"] - told["net_under_billed"] == pytest.approx(half)
+    assert told["unpriced_l"] == pytest.approx(40.0)
 
 
 def zones(error: list[float], expanded: list[float], n: list[int]) -> Zones:

@@ -6,10 +6,13 @@ import base64
 import dataclasses
 import hashlib
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cache
 from html import unescape
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -19,16 +22,19 @@ from reports.audit.customer import language_of, letter
 from reports.audit.meters import listed, ranked
 from reports.audit.overview import groups, sentences, standings, totals
 from reports.audit.pages import meter_pages, overview_page, sheaves
+from reports.audit.unjudged import of_one
 from reports.audit.view import for_audience
 from reports.audit.what_if import what_if
 from reports.audit.write import parts_of
+from reports.charts import FleetErrors, _fleet_words
 from reports.svg import drawing
-from reports.wording import THIN
+from reports.wording import THIN, number
 from tests.audit_report_fixture import fake_audit, hostile_audit
 from tests.unit.test_run_report import Page
 from transforms.errors import UsageError
 from transforms.match.register_findings import FINDINGS
-from transforms.schemas import AUDIT_FLEET, AUDIT_METERS, AUDIT_WINDOWS, REGIMES
+from transforms.reasons import sentence
+from transforms.schemas import AUDIT_FLEET, AUDIT_METERS, AUDIT_WINDOWS, NOT_JUDGED, REGIMES
 
 
 @cache
@@ -105,6 +111,50 @@ def test_groups_tell_of_drifts_that_are_told_from_none() -> None:
     assert [cut["by"] for cut in rest] == ["age", "size", "site"]
 
 
+def test_a_drift_that_cannot_be_told_is_not_said_to_be_none() -> None:
+    unknown = small().fleet.with_columns(drift_low=pl.lit(None, pl.Float64), drift_high=pl.lit(None, pl.Float64))
+    models, *_ = groups(replace(small(), fleet=unknown))
+    assert models["drifting"] == "Whether a model drifts cannot be told: too few of its meters tell of a drift."
+    one = small().fleet.with_columns(
+        drift_low=pl.when(pl.col("group") == "UWM-20 R160").then(-0.001),
+        drift_high=pl.when(pl.col("group") == "UWM-20 R160").then(0.001),
+        median_drift_per_month=pl.lit(0.0),
+    )
+    models, *_ = groups(replace(small(), fleet=one))
+    assert models["drifting"] == (
+        "No model is shown to drift: each interval of a drift holds zero. Of the others too few meters tell of a drift."
+    )
+
+
+def test_of_a_span_without_readings_no_numbers_are_said() -> None:
+    view = small()
+    nothing = view.meters.with_columns(
+        n_inconclusive="n_windows",
+        on_verification=pl.lit(None, pl.String),
+        in_service=pl.lit(None, pl.String),
+        flagged=pl.lit(False),
+        **dict.fromkeys(("volume_l", "misregistered_l", "misregistered_low_l", "misregistered_high_l"), pl.lit(0.0)),
+    )
+    assert sentences(replace(view, meters=nothing, summary={})) == [
+        "24 meters were to be compared with their references over 20 days, in up to 40 windows of 12h; 0 could be judged.",
+        "No meter could be held against the limits; 0 meters are flagged.",
+        "No water flowed that could be compared, so nothing is said about volumes.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("errors", "said"),
+    [
+        ([0.01], "1 judged meter (1 inside): +1.00 %."),
+        ([-0.01, 0.0, 0.03], "3 judged meters (3 inside). Median 0.00 %; all lie between −1.00 % and +3.00 %."),
+        ([0.0] * 30, "30 judged meters (30 inside). Median 0.00 %; nine in ten lie between 0.00 % and 0.00 %."),
+    ],
+)
+def test_few_errors_are_told_as_they_are(errors: list[float], said: str) -> None:
+    spread = np.array(errors)
+    assert _fleet_words(FleetErrors({"inside": spread}, ()), spread).replace(THIN, " ") == said
+
+
 @pytest.mark.parametrize("which", ["overview", "meter"])
 def test_pages_are_well_formed_and_their_ids_unique(which: str) -> None:
     page = Page(overview() if which == "overview" else pages()["meters/0001.html"])
@@ -149,6 +199,60 @@ def test_a_meters_page_says_what_stands_in_its_register() -> None:
     assert "The register ran back a little: a flow below zero (3 times, 12 L in all)." in first
     assert "volume without a time, which gives no flow (1 time, 400 L in all)." in first
     assert "he register " not in second
+
+
+def test_what_could_not_be_judged_is_told_with_its_reasons() -> None:
+    view = small()
+    code = view.meters["feature_code"][0]
+    silent = pl.col("feature_code") == code
+    meters = view.meters.with_columns(
+        n_inconclusive=pl.when(silent).then("n_windows").otherwise("n_inconclusive"), n_healthy=pl.lit(0, pl.Int64)
+    )
+    rows = pl.DataFrame(
+        {
+            "feature_code": [code, code, view.meters["feature_code"][1]],
+            "reason": ["meter_missing", "no_flow", "no_flow"],
+            "n_windows": [40, 3, 2],
+            "first": [datetime(2026, 1, 2, tzinfo=UTC)] * 3,
+            "last": [datetime(2026, 1, 30, 12, tzinfo=UTC)] * 3,
+            "volume_l": [0.0, 2.0, 1_500.0],
+        },
+        schema=NOT_JUDGED,
+    )
+    changed = replace(view, meters=meters, not_judged=rows)
+    said = words_of(overview_page(changed, "operator"))
+    windows = int(meters["n_windows"].sum())
+    assert f"45 of {number(windows)} windows" in said
+    assert f"{sentence('no_flow')}511.1 %21 502 L" in said
+    assert "1 meter has no verdict in the whole span" in said
+    assert of_one(rows.filter(silent).to_dicts()) == [
+        f"40 windows not judged, between 2026-01-02 and 2026-01-30 12:00: {sentence('meter_missing')}.",
+        f"3 windows not judged, between 2026-01-02 and 2026-01-30 12:00: {sentence('no_flow')}.",
+    ]
+
+
+def test_the_list_says_which_readings_its_errors_count() -> None:
+    assert "Error counts readings at which water flows (Q1 and above), mis-registered all of them." in words_of(
+        overview()
+    )
+
+
+def test_money_is_told_with_its_interval_and_with_the_litres_that_have_no_price() -> None:
+    view = small()
+    given = view.meters.with_columns(unpriced_l=pl.lit(125.0))
+    summary = {
+        **view.summary,
+        "money": {"currency": "EUR", "net_under_billed_low": -4.0, "net_under_billed_high": 12.5},
+    }
+    *_, cost = sentences(replace(view, meters=given, summary=summary))
+    assert cost.replace(THIN, " ").endswith(" net (95 % interval −4.00 to 12.50 EUR).")
+    told = totals(replace(view, meters=given, summary=summary))
+    assert told["unpriced"].replace(THIN, " ") == (
+        "No tariff holds for 3 000 L of what was registered too little or too much; that is in no amount."
+    )
+    page = words_of(dict(meter_pages(replace(view, meters=given), 1))["meters/0001.html"])
+    assert re.search(r"under-billed less over-billed.?−?\d+\.\d\d EUR \(−?\d+\.\d\d to −?\d+\.\d\d EUR\)", page)
+    assert "mis-registered without a price125 L" in page
 
 
 def test_the_only_script_is_ours_and_known_by_its_digest() -> None:
@@ -245,7 +349,7 @@ def test_an_audit_of_nothing_is_said_plainly(tmp_path: Path) -> None:
     )
     write_audit_report(tmp_path, empty)
     said = words_of((tmp_path / "index.html").read_text(encoding="utf-8"))
-    assert "0 meters were compared" in said and "No meter is flagged." in said
+    assert "0 meters were to be compared" in said and "No meter is flagged." in said
     assert (tmp_path / "report.pdf").stat().st_size > 1000
 
 
@@ -287,6 +391,23 @@ def test_what_a_customer_is_told_follows_from_the_meter() -> None:
     assert state(n_inconclusive=pl.col("n_windows")) == "unclear"
     assert state(flagged=pl.lit(False), in_service=pl.lit("inside")) == "right"
     assert state(flagged=pl.lit(False), in_service=pl.lit("open"), on_verification=pl.lit("open")) == "unclear"
+
+
+def test_a_customer_is_told_no_more_than_the_numbers_carry() -> None:
+    view = small()
+    code = view.meters.filter(pl.col("flag") == "linear_mapping")["feature_code"][0]
+
+    def told(meters: pl.DataFrame, regimes: pl.DataFrame) -> str:
+        with drawing():
+            return " ".join(letter(replace(view, meters=meters, regimes=regimes), code).sentences)
+
+    # a meter that drops out shows too little month after month, and never too much
+    unsteady = view.regimes.with_columns(form=pl.lit("unsteady"))
+    assert "too much" not in told(view.meters.with_columns(under_billed=None, over_billed=None), unsteady)
+    assert "no tariff held" not in told(view.meters, view.regimes)
+    assert "For 250 L of what it showed wrongly no tariff held" in told(
+        view.meters.with_columns(unpriced_l=pl.lit(250.0)), view.regimes
+    ).replace(THIN, " ").replace("\xa0", " ")
 
 
 def test_a_customer_is_told_when_it_began_to_be_as_it_is() -> None:

@@ -107,7 +107,7 @@ def test_the_story_of_a_step() -> None:
 @pytest.mark.parametrize(
     ("form", "expected"),
     [
-        ("unsteady", "Over the whole span it keeps no steady relation to its reference (+3.10 % over its volume)."),
+        ("unsteady", "Over the whole span it keeps no steady relation to its reference (+3.10 % while water flows)."),
         ("healthy", "Over the whole span it reads inside its permissible error (+3.10 %)."),
         ("linear", "Over the whole span it reads 3.1 % high."),
         (None, "Over the whole span it reads +3.10 % off, without a verdict."),
@@ -128,7 +128,7 @@ def test_evidence_that_is_short_is_not_stretched() -> None:
 
 def test_an_offset_is_told_with_what_it_comes_to() -> None:
     said = plain(words.reads(regime(1, "offset", a1=1.0, a2=-5.7, volume_error=-0.115)))
-    assert said == "reads 5.7 L/h too little (−11.5 % over its volume)"
+    assert said == "reads 5.7 L/h too little (−11.5 % while water flows)"
 
 
 def test_what_nothing_is_known_of_is_not_told() -> None:
@@ -137,7 +137,7 @@ def test_what_nothing_is_known_of_is_not_told() -> None:
     assert words.reads(regime(1, None, volume_error=None)) == "could not be judged"
     bent = regime(1, "curve", points=[[20.0, 17.0], [150.0, 145.5], [400.0, 404.0]], volume_error=-0.02)
     assert plain(words.reads(bent)) == (
-        "reads 15.0 % low at 20.0 L/h and 1.00 % high at 400 L/h, along a curve in between (−2.00 % over its volume)"
+        "reads 15.0 % low at 20.0 L/h and 1.00 % high at 400 L/h, along a curve in between (−2.00 % while water flows)"
     )
     drifts = regime(1, "linear", drift_per_month=0.004)
     assert plain(words.reads(drifts)) == "reads 3.1 % high on average while it drifts"

@@ -95,6 +95,34 @@ def test_the_plain_engine_does_not_load_prefect() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.parametrize("who", ["PlainEngine(2).map('wait', work, range(2))", "waiting(crew.Crew(2))"])
+def test_ctrl_c_ends_the_wait_for_work_although_polars_is_there(who: str) -> None:
+    code = f"""
+import os, signal, time
+from concurrent.futures import ThreadPoolExecutor
+signal.signal(signal.SIGINT, signal.default_int_handler)
+import polars
+from flows.audit import crew
+from flows.engines.plain import PlainEngine
+crew._desk = lambda: None
+def work(*given):
+    time.sleep(0.1)
+    if given[-1] == 0:
+        os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(3)
+def waiting(hands):
+    hands._pool = ThreadPoolExecutor(2)
+    list(hands.map(work, range(2)))
+before = time.monotonic()
+try:
+    {who}
+except KeyboardInterrupt:
+    os._exit(0 if time.monotonic() - before < 2 else 1)
+os._exit(2)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_sigterm_becomes_an_exception_and_an_exit_code() -> None:
     import signal
 

@@ -11,6 +11,7 @@ from transforms.audit.listed import COLUMNS as LISTED
 from transforms.audit.listed import Told
 from transforms.audit.statistics import Statistics, statistics
 from transforms.audit.summary import summary
+from transforms.audit.unjudged import chief_reasons, counted
 
 __all__ = [
     "COMPARED",
@@ -20,8 +21,10 @@ __all__ = [
     "Comparison",
     "Statistics",
     "Told",
+    "chief_reasons",
     "compare",
     "comparison_summary",
+    "counted",
     "fleet_groups",
     "joined",
     "statistics",

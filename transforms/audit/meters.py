@@ -14,7 +14,7 @@ from transforms.audit.compliance import against, favours_one_party, in_service_f
 from transforms.audit.consumption import Weighted
 from transforms.audit.flags import with_flags
 from transforms.audit.listed import NEVER, VERDICTS, Listed
-from transforms.audit.money import apart, tariff_of
+from transforms.audit.money import Prices, apart
 from transforms.audit.pooled import pool, relate
 from transforms.audit.regimes import Found, known, only, shared
 from transforms.audit.series import Bools, Floats, Ints, Series
@@ -29,10 +29,22 @@ from transforms.schemas import AUDIT_METERS
 RECENT_DAYS = 30
 _DAY_US = 86_400e6
 
+#: what is said of money where no tariff is known
+_NO_MONEY = [
+    *(
+        pl.lit(None, pl.Float64).alias(name)
+        for name, kind in AUDIT_METERS.items()
+        if "billed" in name or name == "unpriced_l"
+    ),
+    pl.lit(None, pl.String).alias("currency"),
+]
+
 Said = TypeVar("Said", Zones, Weighted)
 
 
-def sum_up(windows: Listed, found: Found, registry: Registry, policy: Policy, span_end: datetime) -> pl.DataFrame:
+def sum_up(
+    windows: Listed, found: Found, registry: Registry, policy: Policy, span_end: datetime, prices: Prices | None
+) -> pl.DataFrame:
     """Sum up each meter.
 
     Zone errors, compliance and the weighted error are those of the newest regime, as the meter is now: the last 30 days of
@@ -46,11 +58,13 @@ def sum_up(windows: Listed, found: Found, registry: Registry, policy: Policy, sp
     found : Found
         Their regimes.
     registry : Registry
-        Sites, dates of installation, tariffs.
+        Sites and dates of installation.
     policy : Policy
         Everything that decides.
     span_end : datetime
         End of the audit.
+    prices : Prices or None
+        What litres cost, None where nobody knows.
 
     Returns
     -------
@@ -58,7 +72,7 @@ def sum_up(windows: Listed, found: Found, registry: Registry, policy: Policy, sp
         `AUDIT_METERS`, one row per meter, sorted by feature code.
     """
     table = _who(windows, registry)
-    table = table.with_columns(_volumes(windows, registry.tariffs, table)).fill_nan(None)
+    table = table.with_columns(_volumes(windows, prices)).fill_nan(None)
     table = table.join(
         _relations(windows, found, policy, span_end),
         on="feature_code",
@@ -88,21 +102,16 @@ def _who(windows: Listed, registry: Registry) -> pl.DataFrame:
     )
 
 
-def _volumes(windows: Listed, tariffs: pl.DataFrame | None, who: pl.DataFrame) -> list[pl.Series]:
+def _volumes(windows: Listed, prices: Prices | None) -> list[pl.Series | pl.Expr]:
     """Litres and money over the whole span."""
     many = windows.meters.height
-    chosen = np.flatnonzero(windows.trusted)
     litres = mis_registered(windows, windows.meter, many)
     sums = windows.summed.sums[:, FLOWING].sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         error = sums[2] / sums[1] - 1
-    day = windows.start[chosen] // int(_DAY_US)
-    tariff = tariff_of(windows.meter[chosen], day, who.select("site", "model"), tariffs)
-    has = np.bincount(windows.meter[chosen], weights=np.isfinite(tariff.price_per_m3), minlength=many) > 0
-    price_per_l = np.full(len(windows.meter), np.nan)
-    price_per_l[chosen] = tariff.price_per_m3 / 1000
-    under, over, under_billed, over_billed = apart(
-        windows.meter, windows.measured, windows.volume_l, windows.meter_volume_l, price_per_l, many
+    per_l = np.full(len(windows.meter), np.nan) if prices is None else prices.per_l
+    under, over, under_billed, over_billed, unpriced = apart(
+        windows.meter, windows.measured, windows.volume_l, windows.meter_volume_l, per_l, many
     )
     columns = {
         "volume_l": litres.volume,
@@ -112,11 +121,19 @@ def _volumes(windows: Listed, tariffs: pl.DataFrame | None, who: pl.DataFrame) -
         "under_l": under,
         "over_l": over,
         "volume_error": known(error),
+    }
+    if prices is None:
+        return [*(pl.Series(name, values) for name, values in columns.items()), *_NO_MONEY]
+    worth = mis_registered(windows, windows.meter, many, per_l)
+    has = np.bincount(windows.meter, weights=~np.isnan(per_l), minlength=many) > 0
+    columns |= {
         "under_billed": known(under_billed, has),
         "over_billed": known(over_billed, has),
+        "net_under_billed_low": known(-worth.misregistered - worth.half, has),
+        "net_under_billed_high": known(-worth.misregistered + worth.half, has),
+        "unpriced_l": unpriced,
     }
-    named = [pl.Series(name, values) for name, values in columns.items()]
-    return [*named, tariff.currency.alias("currency")]
+    return [*(pl.Series(name, values) for name, values in columns.items()), prices.currency.alias("currency")]
 
 
 def _relations(windows: Listed, found: Found, policy: Policy, span_end: datetime) -> pl.DataFrame:

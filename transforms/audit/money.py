@@ -7,8 +7,36 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from transforms.audit.listed import Listed
 from transforms.audit.series import Bools, Floats, Ints
 from transforms.compiled import compiled
+from transforms.registry import Registry
+
+_DAY_US = 86_400_000_000
+
+
+@dataclass(frozen=True)
+class Prices:
+    """The price of a litre in each window, NaN where no tariff holds or no reference counts, and each meter's currency."""
+
+    per_l: Floats
+    currency: pl.Series
+
+
+def prices_of(windows: Listed, registry: Registry) -> Prices | None:
+    """What a litre costs in each window that tells of litres; None without tariffs."""
+    if registry.tariffs is None:
+        return None
+    who = windows.meters.select("feature_code").join(
+        registry.meters.select("feature_code", "site", "model"), on="feature_code", how="left", maintain_order="left"
+    )
+    chosen = np.flatnonzero(windows.trusted)
+    tariff = tariff_of(
+        windows.meter[chosen], windows.start[chosen] // _DAY_US, who.select("site", "model"), registry.tariffs
+    )
+    per_l = np.full(len(windows.meter), np.nan)
+    per_l[chosen] = tariff.price_per_m3 / 1000
+    return Prices(per_l, tariff.currency)
 
 
 @dataclass(frozen=True)
@@ -19,7 +47,7 @@ class Tariff:
     currency: pl.Series
 
 
-def tariff_of(meter: Ints, day: Ints, who: pl.DataFrame, tariffs: pl.DataFrame | None) -> Tariff:
+def tariff_of(meter: Ints, day: Ints, who: pl.DataFrame, tariffs: pl.DataFrame) -> Tariff:
     """The tariff that holds in each window.
 
     Parameters
@@ -28,11 +56,9 @@ def tariff_of(meter: Ints, day: Ints, who: pl.DataFrame, tariffs: pl.DataFrame |
         Of each window: the row of its meter in ``who``, and days since 1970.
     who : DataFrame
         ``site, model`` of each meter.
-    tariffs : DataFrame or None
+    tariffs : DataFrame
         ``site, model, from (Date), price_per_m3, currency``; site and model may be null.
     """
-    if tariffs is None:
-        return Tariff(np.full(len(meter), np.nan), pl.Series([None] * who.height, dtype=pl.String))
     # prices differ by site, model and day only, of which there are few
     kinds = who.select("site", "model").unique(maintain_order=True)
     numbers = who.join(kinds.with_row_index("kind"), on=["site", "model"], how="left", nulls_equal=True)
@@ -53,9 +79,10 @@ def tariff_of(meter: Ints, day: Ints, who: pl.DataFrame, tariffs: pl.DataFrame |
 @compiled
 def apart(
     meter: Ints, measured: Bools, volume_l: Floats, meter_volume_l: Floats, price_per_l: Floats, many: int
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Litres that each meter registered too little and too much, by window, and what they were worth where that is known."""
+) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """Litres that each meter registered too little and too much, by window, what they were worth, and those without a price."""
     under, over, under_billed, over_billed = np.zeros(many), np.zeros(many), np.zeros(many), np.zeros(many)
+    unpriced = np.zeros(many)
     for k in range(len(meter)):
         if measured[k]:
             owner, litres = meter[k], meter_volume_l[k] - volume_l[k]
@@ -64,7 +91,9 @@ def apart(
             if not np.isnan(price_per_l[k]):
                 under_billed[owner] += max(-litres, 0.0) * price_per_l[k]
                 over_billed[owner] += max(litres, 0.0) * price_per_l[k]
-    return under, over, under_billed, over_billed
+            else:
+                unpriced[owner] += abs(litres)
+    return under, over, under_billed, over_billed, unpriced
 
 
 def priced(days: pl.DataFrame, tariffs: pl.DataFrame) -> pl.DataFrame:

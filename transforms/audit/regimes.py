@@ -13,6 +13,7 @@ from transforms.audit.curved import Curves, find_curves
 from transforms.audit.drift import Slopes, slopes
 from transforms.audit.history import Cuts, cut
 from transforms.audit.listed import NEVER, VERDICTS, Listed
+from transforms.audit.mixes import without_mixes
 from transforms.audit.pooled import Pooled, Relations, pool, relate
 from transforms.audit.series import Bools, Floats, Ints
 from transforms.audit.volume import Z95, mis_registered, shared_uncertainty
@@ -71,7 +72,8 @@ def find_regimes(windows: Listed, policy: Policy, length: timedelta) -> Found:
         Length of a window.
     """
     # a meter that is not registered has no permissible error, and is not trusted either
-    cuts = cut(windows, windows.meters["mpe_high"].fill_null(1.0).to_numpy(), policy)
+    mpe = windows.meters["mpe_high"].fill_null(1.0).to_numpy()
+    cuts = without_mixes(cut(windows, mpe, policy), windows, mpe, policy)
     begins, low, high, ends, on_record = _dated(cuts, windows, length)
     # the window of a change on record is judged on its later part, and so belongs to what came after
     reach = int(length.total_seconds() * 1e6) - 1

@@ -9,7 +9,9 @@ import polars as pl
 
 from transforms.audit.listed import Told, listed
 from transforms.audit.meters import sum_up
+from transforms.audit.money import prices_of
 from transforms.audit.regimes import find_regimes
+from transforms.audit.unjudged import not_judged
 from transforms.audit.volume import calibration_volumes
 from transforms.policy import Policy
 from transforms.registry import Registry
@@ -17,11 +19,14 @@ from transforms.registry import Registry
 
 @dataclass(frozen=True)
 class Statistics:
-    """Tables of some meters: `AUDIT_METERS`, `REGIMES`, and litres by meter and calibration (`calibration_volumes`)."""
+    """Tables of some meters: `AUDIT_METERS`, `REGIMES`, litres by meter and calibration (`calibration_volumes`), the same in
+    money where there are tariffs, and `NOT_JUDGED`."""
 
     meters: pl.DataFrame
     regimes: pl.DataFrame
     volumes: pl.DataFrame
+    worths: pl.DataFrame | None
+    unjudged: pl.DataFrame
 
 
 def statistics(
@@ -53,5 +58,12 @@ def statistics(
         ``feature_code``, ``since`` of each time that a meter's parameters were changed, or the meter itself.
     """
     known = listed(told, fleet, policy, changes)
+    prices = prices_of(known, registry)
     found = find_regimes(known, policy, length)
-    return Statistics(sum_up(known, found, registry, policy, span_end), found.table, calibration_volumes(known))
+    return Statistics(
+        sum_up(known, found, registry, policy, span_end, prices),
+        found.table,
+        calibration_volumes(known),
+        None if prices is None else calibration_volumes(known, prices.per_l),
+        not_judged(known),
+    )

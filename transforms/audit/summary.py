@@ -24,6 +24,7 @@ def summary(
     fleet: pl.DataFrame,
     volumes: pl.DataFrame | None = None,
     shared: float = 1.0,
+    worths: pl.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Sum up an audit.
 
@@ -36,6 +37,9 @@ def summary(
         widest possible, see `fleet_groups`.
     shared : float
         See `total_half_width`.
+
+    worths : DataFrame, optional
+        The same in money, where there are tariffs.
 
     Returns
     -------
@@ -65,7 +69,7 @@ def summary(
             "one_sign": _counts(meters["one_sign"]),
         },
         "volume": _volume(meters, volumes, shared),
-        "money": _money(meters),
+        "money": _money(meters, worths, shared),
         "drifting_models": _drifting_models(fleet),
         "assumptions": {"apparent_loss": APPARENT_LOSS, "reference": correlation(shared)},
     }
@@ -107,16 +111,20 @@ def _volume(meters: pl.DataFrame, volumes: pl.DataFrame | None, shared: float) -
     }
 
 
-def _money(meters: pl.DataFrame) -> dict[str, Any] | None:
+def _money(meters: pl.DataFrame, worths: pl.DataFrame | None, shared: float) -> dict[str, Any] | None:
     currency = meters["currency"].drop_nulls()
     if currency.is_empty():
         return None
     under, over = (float(meters[name].drop_nulls().sort().sum()) for name in ("under_billed", "over_billed"))
+    half = None if worths is None else float(total_half_width(worths, [], shared).item())
     return {
         "currency": currency[0],
         "under_billed": rounded(under),
         "over_billed": rounded(over),
         "net_under_billed": rounded(under - over),
+        "net_under_billed_low": None if half is None else rounded(under - over - half),
+        "net_under_billed_high": None if half is None else rounded(under - over + half),
+        "unpriced_l": rounded(float(meters["unpriced_l"].drop_nulls().sort().sum())),
         "meters_without_tariff": int(meters["currency"].is_null().sum()),
     }
 

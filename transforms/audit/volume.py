@@ -30,15 +30,18 @@ class Litres:
     half: Floats
 
 
-def mis_registered(windows: Listed, group_of: Ints, groups: int) -> Litres:
-    """Volumes of groups of windows.
+def mis_registered(windows: Listed, group_of: Ints, groups: int, price_per_l: Floats | None = None) -> Litres:
+    """Volumes of groups of windows, or what they are worth.
 
     Parameters
     ----------
     group_of : ndarray
         Group of each window, all of one meter; -1 leaves it out. Windows that are not ``measured`` never count.
+    price_per_l : ndarray, optional
+        Price of a litre in each window, NaN where it has none: then money takes the place of litres, and windows without a
+        price do not count.
     """
-    found = _sums(windows, group_of, windows.calibration, groups, windows.measured)
+    found = _sums(windows, group_of, windows.calibration, groups, windows.measured, price_per_l)
     return Litres(
         volume=found.volume,
         misregistered=found.difference,
@@ -57,8 +60,10 @@ def shared_uncertainty(windows: Listed, group_of: Ints, groups: int) -> Floats:
     return np.where(found.volume > 0, mean, found.largest)
 
 
-def calibration_volumes(windows: Listed) -> pl.DataFrame:
+def calibration_volumes(windows: Listed, price_per_l: Floats | None = None) -> pl.DataFrame:
     """What intervals of totals over meters rest on: litres by meter and calibration, see `total_half_width`.
+
+    With a price of each window, as in `mis_registered`, what they are worth.
 
     Returns
     -------
@@ -68,7 +73,7 @@ def calibration_volumes(windows: Listed) -> pl.DataFrame:
     """
     many = windows.meters.height
     days = windows.calibrated_on[windows.calibration]
-    found = _sums(windows, windows.meter, days, many, windows.measured)
+    found = _sums(windows, windows.meter, days, many, windows.measured, price_per_l)
     day = found.which
     return pl.DataFrame(
         {
@@ -113,10 +118,16 @@ class _Sums:
         return np.bincount(self.owner, weights=values, minlength=len(self.volume)).astype(np.float64)
 
 
-def _sums(windows: Listed, group_of: Ints, calibration: Ints, groups: int, counts: Bools) -> _Sums:
+def _sums(
+    windows: Listed, group_of: Ints, calibration: Ints, groups: int, counts: Bools, price_per_l: Floats | None = None
+) -> _Sums:
     """Add up the windows of groups that count, all of one meter and rising; -1 leaves one out. Litres that are not known count as
     none."""
     litres = windows.volume_l, windows.meter_volume_l, windows.common, windows.random_l2
+    if price_per_l is not None:
+        passed, counted, common, random = litres
+        litres = passed * price_per_l, counted * price_per_l, common, random * price_per_l**2
+        counts = counts & ~np.isnan(price_per_l)
     return _Sums(*_added_up(group_of, calibration, groups, counts, *litres))
 
 
