@@ -167,7 +167,8 @@ def prefect_environment(workspace: Path) -> dict[str, str]:
         "PREFECT_UI_STATIC_DIRECTORY": str(home / "ui"),
         # Per event a transaction is the default and makes the server lag behind the tasks, up to the end of the run.
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
-        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "0.2",
+        # Whole seconds: of part of one Prefect makes none at all, and asks without a pause, which takes a core.
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
         "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
         # It marks what we call off, and the two lock each other out of SQLite.
         "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
