@@ -12,7 +12,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from distributed import LocalCluster
 
 from flows import settings
 from flows.cli.main import main
@@ -29,6 +28,8 @@ ARGUMENTS = ["--until", "2026-01-01T12:00:00Z", "--now", "2026-01-01T12:10:00Z"]
 @pytest.fixture
 def scheduler() -> Iterator[str]:
     """A scheduler with one worker in a process of its own."""
+    from distributed import LocalCluster
+
     with LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=None, silence_logs=50) as here:
         yield here.scheduler_address
 

@@ -33,12 +33,12 @@ PROGRAM = textwrap.dedent("""
         if len(runs) == 2:
             raise MeterwrightError("row 7 is wrong")
         if len(runs) == 3:
-            time.sleep(9)  # longer than two windows: what falls due meanwhile is done by one later run
+            time.sleep(5)  # longer than two windows: what falls due meanwhile is done by one later run
         with make_engine("prefect", 2, Path(sys.argv[1])) as engine:
             return engine.run("cycle", lambda engine: f"run {engine.step('count', lambda: len(runs))}")
 
     say = lambda line: print(line, flush=True)
-    serve(Path(sys.argv[1]), timedelta(seconds=4), run_once, say=say, delay=timedelta(seconds=1), poll_s=0.2)
+    serve(Path(sys.argv[1]), timedelta(seconds=2), run_once, say=say, delay=timedelta(seconds=1), poll_s=0.2)
 """)
 
 
@@ -60,10 +60,10 @@ def test_runs_follow_the_schedule_until_sigterm(tmp_path: Path, first_run: First
 
     assert errors == ""
     assert served.returncode == 0
-    assert lines[0] == f"Serving {tmp_path} every 4s, 1s after each window's end. Ctrl-C stops."
+    assert lines[0] == f"Serving {tmp_path} every 2s, 1s after each window's end. Ctrl-C stops."
     stamps, sentences = zip(*(line.split(" ", 1) for line in lines[2:]), strict=True)
     assert sentences == ("run 1", "failed: row 7 is wrong", "run 3", "run 4")
     begun = [datetime.fromisoformat(stamp) for stamp in stamps]
     assert all((later - earlier).total_seconds() > 0 for earlier, later in pairwise(begun))
-    assert (begun[3] - begun[2]).total_seconds() >= 9
+    assert (begun[3] - begun[2]).total_seconds() >= 5
     assert rest.endswith("Stopped. What was not finished is done at the next start.\n")

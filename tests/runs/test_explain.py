@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,10 @@ def outcomes(answer: dict[str, Any]) -> dict[str, str]:
     return {check["key"]: check["outcome"] for check in answer["checks"]}
 
 
-@pytest.fixture
-def ran(small: Small) -> Small:
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Small:
     """One good meter, one that reads high and gets a command, one without flow, one that never reported; a stranger."""
+    small = Small(tmp_path_factory.mktemp("ran") / "workspace")
     small.registry(["GOOD", "HIGH", "DRY", "SILENT"])
     meters = {"GOOD": TRUE, "HIGH": gained(TRUE, 1.08), "DRY": [0.0] * 48, "STRANGER": TRUE}
     small.dump("meter", meters).dump("flowmeter", {"GOOD": Q, "HIGH": Q, "DRY": [0.0] * 48})
@@ -181,9 +183,10 @@ def test_a_window_without_a_run_is_judged_and_nothing_is_written(ran: Small) -> 
     assert {path: path.read_bytes() for path in ran.root.rglob("*") if path.is_file()} == before
 
 
-def test_a_policy_that_changed_since_is_said(ran: Small) -> None:
-    (ran.root / "registry" / "policy.toml").write_text("tolerance = 10.0\n")
-    answer = told(ran, "HIGH")
+def test_a_policy_that_changed_since_is_said(ran: Small, tmp_path: Path) -> None:
+    changed = Small(shutil.copytree(ran.root, tmp_path / "workspace"))
+    (changed.root / "registry" / "policy.toml").write_text("tolerance = 10.0\n")
+    answer = told(changed, "HIGH")
     assert answer["verdict"] == "steady"  # the run's word stands
     assert answer["judged_again"]["verdict"] == "healthy"
     assert answer["caveats"] == [

@@ -408,14 +408,24 @@ def _state(workspace: Workspace) -> dict[str, bytes]:
     }
 
 
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What an ingest leaves that nobody killed."""
+    workspace = Workspace(tmp_path_factory.mktemp("calm"))
+    _fill(workspace)
+    with patch.object(unread, "BATCH_BYTES", 1):
+        take(workspace)
+    return _state(workspace)
+
+
 @pytest.mark.parametrize("place", ["commit", "write_parts", "write_devices", "set_aside"])
 @pytest.mark.parametrize("turn", [1, 2])
-def test_a_killed_ingest_leaves_nothing_that_counts(tmp_path: Path, place: str, turn: int) -> None:
-    calm, rough = Workspace(tmp_path / "calm"), Workspace(tmp_path / "rough")
-    for workspace in (calm, rough):
-        _fill(workspace)
+def test_a_killed_ingest_leaves_nothing_that_counts(
+    calm: dict[str, bytes], tmp_path: Path, place: str, turn: int
+) -> None:
+    rough = Workspace(tmp_path / "rough")
+    _fill(rough)
     with patch.object(unread, "BATCH_BYTES", 1):
-        take(calm)
         original = getattr(run, place)
         calls = 0
 
@@ -429,7 +439,7 @@ def test_a_killed_ingest_leaves_nothing_that_counts(tmp_path: Path, place: str, 
         with patch.object(run, place, killing), pytest.raises(Killed):
             take(rough)
         take(rough)
-    assert _state(rough) == _state(calm)
+    assert _state(rough) == calm
 
 
 def test_a_rename_that_never_came_leaves_only_left_overs(workspace: Workspace) -> None:
