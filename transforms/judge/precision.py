@@ -29,7 +29,7 @@ def corrected_uncertainty(moments: Moments, found: Findings) -> Floats:
         flows = np.stack([mean, BEYOND * moments.total("x_max", FLOWING)])
         flows, a1_se, a2_se = flows[:, asked], published.a1_se, published.a2_se
         square = (flows * a1_se) ** 2 + 2 * flows * published.correlation * a1_se * a2_se + a2_se**2
-        told = np.full((2, len(model.unit_lph)), np.nan)
+        told = np.full((2, len(mean)), np.nan)
         told[:, asked] = np.sqrt(np.maximum(square, 0.0)) / (published.a1 * flows)
         return told
 
