@@ -19,14 +19,14 @@ KEPT: Final = 2000
 def lines_of(workspace: Workspace, folder: str) -> Iterator[tuple[dict[str, Any], bytes]]:
     """Every line that is not blank of ``raw/FOLDER/*.jsonl``, files in the order of their names, each with its place.
 
-    Hidden files, folders and links that lead nowhere are left alone.
+    Only a line feed ends a line, as in JSON Lines. Hidden files, folders and links that lead nowhere are left alone.
     """
     home = workspace.raw / folder
     for path in sorted(home.glob("*.jsonl")) if home.is_dir() else []:
         if path.name.startswith(".") or not path.is_file():
             continue
         name = path.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
             if line.strip():
                 yield {"file": f"raw/{folder}/{name}", "line": number}, line
 

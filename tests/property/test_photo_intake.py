@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from transforms.photos import fold_reviews, read_reviews, take_in
@@ -66,6 +66,7 @@ def registry() -> Registry:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines)
+@example([b"\x00\r\x00"])
 def test_every_line_is_accounted_for(place: Workspace, given_lines: list[bytes]) -> None:
     (place.raw / "images" / "m.jsonl").write_bytes(b"\n".join(given_lines))
     (place.raw / "reviews" / "r.jsonl").write_bytes(b"\n".join(given_lines))
