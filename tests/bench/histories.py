@@ -85,8 +85,8 @@ def draw(meters: int, count: int, seed: int, kind: str, correlation: float = 0.3
     import numpy as np
     import polars as pl
 
+    from tests.auditing import AUDIT_MOMENTS
     from transforms.fleet import fleet_table
-    from transforms.schemas import AUDIT_MOMENTS
 
     rng = np.random.default_rng([seed, count, {"healthy": 0, "step": 1, "drift": 2}[kind]])
     shape = (meters, count)

@@ -127,11 +127,11 @@ def tell(known: Read, common: float, uncertainty: float, stated: float, seed: in
     import numpy as np
     import polars as pl
 
-    from tests.auditing import told_of
+    from tests.auditing import AUDIT_MOMENTS, told_of
     from transforms.audit.listed import listed
     from transforms.audit.volume import calibration_volumes, mis_registered, total_half_width
     from transforms.policy import Policy
-    from transforms.schemas import AUDIT_MOMENTS, AUDIT_WINDOWS
+    from transforms.schemas import AUDIT_WINDOWS
 
     rng = np.random.default_rng([seed, 7])
     meter, window = known.sums["meter"].to_numpy(), known.sums["window"].to_numpy()
