@@ -18,9 +18,6 @@ from transforms.judge.prechecks import drift_own, lack_own, parts_own
 from transforms.policy import Policy
 from transforms.summarise.moments import BINS, SUMMED, Moments, add_parts
 
-#: up to so many flowing pairs, which few windows have, limits are known beforehand
-_FEW = 100
-
 
 @dataclass(frozen=True)
 class Relation:
@@ -71,14 +68,10 @@ def relate(moments: Moments, model: Model, reference: Reference, policy: Policy)
     meters = len(model.unit_lph)
     index, lines = np.full(meters, -1), np.empty((7, meters))
     relative, constant = known_variances(model, reference)
-    left, of_zones, totals = np.empty((8, meters)), np.empty((4, 3, meters)), np.empty((2, 3, meters), np.int64)
-    known = (cells.first, cells.cell, cells.sums, moments.parts, relative, constant)
+    flowing = moments.total("n", FLOWING)
+    known = (cells.first, cells.cell, cells.sums, moments.parts, relative, constant, flowing, _limits(flowing, policy))
     asked = (*known, judge.prior_pairs, estimator == "ordinary")
-    into = (left, of_zones, totals)
-    some, limits = np.arange(meters), _limits(np.arange(_FEW), policy)
-    while len(some := _relate(some, limits, *asked, index, lines, *into)):
-        limits = _limits(np.unique(totals[1, 0, some]), policy)
-    moments.know(totals, ("n", "sx", "sy"))
+    left, of_zones = _relate(*asked, index, lines)
     chosen, full = Lines(*lines), None
     if estimator == "errors_in_both":
         sums = {name: moments.by_bin(name, FLOWING) for name in SUMMED}
@@ -87,59 +80,46 @@ def relate(moments: Moments, model: Model, reference: Reference, policy: Policy)
         choice, _ = with_errors_in_both(Choice(index, chosen, plain), sums, model, reference)
         chosen, full = choice.lines, choice.full
         given = np.array([getattr(chosen, name) for name in Lines.__dataclass_fields__])
-        _relate(np.arange(meters), limits, *asked, index, given, *into)
+        left, of_zones = _relate(*asked, index, given)
     return Relation(index, chosen, full, relative, constant, left[0], left[1:5], left[5], left[6:], of_zones)
 
 
 def _limits(counts: Ints, policy: Policy) -> Floats:
-    """`needed_limit` by the number of pairs that flow, for some numbers, rising."""
-    limits = np.full(counts[-1] + 1, np.nan)
-    limits[counts] = needed_limit(counts.astype(np.float64), policy.judge.prior_pairs, policy.judge.form_significance)
+    """`needed_limit` by the number of pairs that flow, for those numbers that there are: few, though the meters are many."""
+    there = np.flatnonzero(np.bincount(counts))
+    limits = np.full(int(counts.max(initial=0)) + 1, np.nan)
+    limits[there] = needed_limit(there.astype(np.float64), policy.judge.prior_pairs, policy.judge.form_significance)
     return limits
 
 
 @compiled
 def _relate(
-    rows: Ints,
-    limits: Floats,
     first: Ints,
     cell: Ints,
     sums: Ints,
     parts: int,
     relative: Floats,
     constant: Floats,
+    flowing: Ints,
+    limits: Floats,
     prior_dof: float,
     plain: bool,
     index: Ints,
     lines: Floats,
-    left: Floats,
-    zones: Floats,
-    totals: Ints,
-) -> Ints:
+) -> tuple[Floats, Floats]:
     """Choose a form and fill in the line of those meters whose ``index`` is below 0.
 
-    Into ``left``, (8, meters), go chi2, the four numbers of `lack_own`, the spread of the parts, and the weighted sums of squares
-    and products; into ``zones`` the sums by zone; into ``totals`` pairs and flows of all bins and of those that flow,
-    (2, 3, meters). ``limits`` are those of `needed_limit` by the number of pairs that flow: meters with more pairs than they tell
-    of are left, and returned.
+    Returns chi2, the four numbers of `lack_own`, the spread of the parts, and the weighted sums of squares and products,
+    (8, meters); and the sums by zone. ``limits`` are those of `needed_limit` by the number of pairs that flow.
     """
     own, expected, weight, same = np.empty((BINS, 6), np.int64), np.empty(BINS), np.empty(BINS), np.ones(BINS)
-    of_parts, rest, many = np.empty((3, parts)), np.empty(len(rows), np.int64), 0
-    for row in rows:
+    of_parts, left, zones = np.empty((3, parts)), np.empty((8, len(index))), np.empty((4, 3, len(index)))
+    for row in range(len(index)):
         add_parts(first, cell, sums, row, own)
         weigh_own(own, relative[row], constant[row], expected, weight)
         about = centre_own(own, weight, 1)
-        for what in range(3):
-            flowing = np.int64(0)
-            for k in range(1, BINS):
-                flowing += own[k, what]
-            totals[0, what, row], totals[1, what, row] = own[0, what] + flowing, flowing
         if index[row] < 0:
-            if totals[1, 0, row] >= len(limits):
-                rest[many] = row
-                many += 1
-                continue
-            limit = limits[totals[1, 0, row]]
+            limit = limits[flowing[row]]
             if plain:
                 mean = 0.0
                 for k in range(1, BINS):
@@ -163,7 +143,7 @@ def _relate(
             xx += weight[k] * own[k, 3]
             xy += weight[k] * own[k, 4]
         left[6, row], left[7, row] = xx, xy
-    return rest[:many]
+    return left, zones
 
 
 @dataclass(frozen=True)

@@ -140,15 +140,11 @@ class Moments:
                 found = self._cells.totals
                 if found is None:
                     found = _totals(self._cells.first, self._cells.cell, self._cells.sums)
-                self.know(found, SUMMED)
+                for some, of_span in zip(_SPANS, found, strict=True):
+                    self._totals |= {(one, *some): row for one, row in zip(SUMMED, of_span, strict=True)}
             else:
                 self._totals[key] = _reduced(name, self.by_bin(name, bins), 0)
         return self._totals[key]
-
-    def know(self, totals: Ints, names: tuple[str, ...]) -> None:
-        """Keep totals that somebody took on the way, of all bins and of those that flow, (2, names, meters)."""
-        for some, of_span in zip(_SPANS, totals, strict=True):
-            self._totals |= {(name, *some): row for name, row in zip(names, of_span, strict=True)}
 
 
 def _reduced(name: str, array: Ints, axis: int) -> Ints:
