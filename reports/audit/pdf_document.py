@@ -5,7 +5,6 @@ The same content gives the same bytes: no date but those of the audit, and no id
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -22,8 +21,6 @@ MARGIN = 48.0  # [pt]
 WIDTH = 595.28 - 2 * MARGIN  # of the text [pt]
 _INK, _SOFT, _RULE, _HEAD = "#1f2a36", "#4a5663", "#d9dee3", "#f1f3f4"
 _LONGEST_TITLE = 90
-#: how hard streams are packed, of nine
-_LEVEL = 4
 
 
 def paragraph(text: object, style: str = "body") -> Any:
@@ -269,21 +266,15 @@ def _line(canvas: Any, x: float, y: float, text: str, size: float, font: str) ->
 
 @contextmanager
 def _binary() -> Iterator[None]:
-    """Streams as bytes: as text, which ReportLab prefers, they are a quarter larger and slow to write. To pack them as hard as
-    is usual takes twice the time, for a fiftieth of a file."""
+    """Streams as bytes: as text, which ReportLab prefers, they are a quarter larger and slow to write."""
     from reportlab import rl_config
-    from reportlab.pdfbase import pdfdoc
 
-    class Packed(pdfdoc.PDFStreamFilterZCompress):  # type: ignore[misc]
-        def encode(self, content: str | bytes) -> bytes:
-            return zlib.compress(content.encode() if isinstance(content, str) else content, _LEVEL)
-
-    before = rl_config.useA85, pdfdoc.PDFZCompress
-    rl_config.useA85, pdfdoc.PDFZCompress = 0, Packed()
+    before = rl_config.useA85
+    rl_config.useA85 = 0
     try:
         yield
     finally:
-        rl_config.useA85, pdfdoc.PDFZCompress = before
+        rl_config.useA85 = before
 
 
 def write_document(
