@@ -100,6 +100,14 @@ def test_flows_that_hardly_vary_leave_the_parameters_imprecise() -> None:
     assert not told(_meters(0.06, 30)).any()
 
 
+def test_details_of_a_meter_that_was_not_asked_for_them_are_refused() -> None:
+    found = replace(_meters(0.06, 40, meters=6).found, asked=np.array([1, 4]))
+    assert found.places(np.array([4])).tolist() == [1]
+    for rows in ([0], [2, 4], [5]):
+        with pytest.raises(ValueError, match="not asked"):
+            found.places(np.array(rows))
+
+
 def test_uncertainty_of_the_corrected_flow_is_that_of_the_inverse() -> None:
     judged = _meters(0.06, 40, meters=3)
     lines = judged.found.published

@@ -86,8 +86,17 @@ class Findings:
     squares: Floats
 
     def places(self, rows: Ints) -> Ints:
-        """Where some meters stand among those ``asked``."""
-        return np.searchsorted(self.asked, rows)
+        """Where some meters stand among those ``asked``.
+
+        Raises
+        ------
+        ValueError
+            If one of them was not: another meter's numbers must never be taken for its own.
+        """
+        places = np.searchsorted(self.asked, rows)
+        if not np.array_equal(self.asked[places[places < len(self.asked)]], rows):
+            raise ValueError("details of a meter are wanted that was not asked for them")
+        return places
 
     def weights(self, moments: Moments) -> Floats:
         """Inverse of the variance expected of a pair, (bins, meters)."""
