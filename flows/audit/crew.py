@@ -12,11 +12,13 @@ from functools import cache, partial
 from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerContext
 from multiprocessing.util import Finalize
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flows.engines.signals import heed_while_waiting
-from flows.memory import keep_what_is_freed, large_pages_in_others, look_for_garbage_seldom
+from flows.memory import keep_what_is_freed, large_pages_in_others
 
 if TYPE_CHECKING:
     from flows.audit.desk import Desk
@@ -29,6 +31,10 @@ WORTH_A_PROCESS = 3_000_000
 #: jobs that are handed out ahead of the one whose result is awaited, per process
 _AHEAD = 2
 _STOPPING = {signal.SIGINT, signal.SIGTERM}
+#: length of a path to the folder for temporary files that leaves room for the name of a socket [bytes]
+_LONGEST = 70
+#: what all of them import first, once
+_FOREBEAR = "flows.audit.forebear"
 #: where a process of a crew gets what its desk is about
 _PAPERS: list[Any] = []
 
@@ -37,7 +43,8 @@ class Crew:
     """Carries out jobs on a `Desk`, in processes of its own or in this one. Used as a context manager.
 
     Processes are called for as soon as it is known how much there is to do: while they import what they need, so does this one.
-    They are spawned, not forked: Polars has threads as soon as it is imported, which forks would lack.
+    They are forked from a server that has imported for all of them what takes longest, and never Polars, whose threads forks
+    would lack (`flows.audit.forebear`).
     """
 
     def __init__(self, workers: int) -> None:
@@ -45,6 +52,7 @@ class Crew:
         self._most = workers
         self._pool: ProcessPoolExecutor | None = None
         self._leash: Connection | None = None
+        self._caller: threading.Thread | None = None
         self._papers: Any = None
         self._desk: Desk | None = None
 
@@ -55,21 +63,27 @@ class Crew:
             return
         self.workers = worth
         large_pages_in_others()
-        context = get_context("spawn")
+        # a server is asked through a socket in the folder for temporary files, whose path must not be long
+        served = len(os.fsencode(gettempdir())) < _LONGEST
+        context = get_context("forkserver" if served else "spawn")
+        if isinstance(context, ForkServerContext):
+            context.set_forkserver_preload([_FOREBEAR])
         held, self._leash = context.Pipe(duplex=False)
         self._papers = context.SimpleQueue()
         self._pool = ProcessPoolExecutor(
             worth, mp_context=context, initializer=_sit_down, initargs=(held, self._papers)
         )
-        # to be stopped half-way through the start of a process would have it complain; Ctrl-C means nothing to them
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
-        try:
-            for _ in range(worth):
+        # in a thread: who asks for a process waits until the server has imported
+        self._caller = threading.Thread(target=self._call, args=(self._pool, held), daemon=True)
+        self._caller.start()
+
+    def _call(self, pool: ProcessPoolExecutor, held: Connection) -> None:
+        # it is inherited: Ctrl-C means nothing to processes, nor SIGTERM while they start
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+        with held:
+            for _ in range(self.workers):
                 # a pool starts its processes one by one, as jobs come
-                self._pool.submit(_nothing)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        held.close()
+                pool.submit(_nothing)
 
     def brief(self, desk: Desk) -> None:
         """Tell what all jobs are about."""
@@ -121,8 +135,9 @@ class Crew:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._pool is None or self._leash is None:
+        if self._pool is None or self._leash is None or self._caller is None:
             return
+        self._caller.join()
         if error[0] is not None or self._desk is None:
             # nobody waits for what they are at
             self._leash.close()
@@ -162,13 +177,9 @@ def _sit_down(leash: Connection, papers: Any) -> None:
     threading.Thread(target=_leave_with, args=(leash,), daemon=True).start()
     # one thread for each process: they share the cores
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
-    from transforms import compiled, statistics
-
+    import_module(_FOREBEAR)
     keep_what_is_freed()
-    look_for_garbage_seldom()
     import_module("flows.audit.engine")
-    statistics.load()
-    compiled.load()
     # what it worked on is in files: to take its memory apart, object by object, would keep the others waiting
     Finalize(None, os._exit, args=(0,), exitpriority=0)
 

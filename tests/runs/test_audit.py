@@ -235,9 +235,7 @@ def folder_of(root: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_killed_and_started_again_it_goes_on_and_writes_the_same(
-    long_lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_killed_and_started_again_it_goes_on_and_writes_the_same(long_lake: Path, tmp_path: Path) -> None:
     root, clean = tmp_path / "killed" / "workspace", tmp_path / "clean" / "workspace"
     for each in (root, clean):
         shutil.copytree(long_lake, each)
@@ -253,8 +251,8 @@ def test_killed_and_started_again_it_goes_on_and_writes_the_same(
     assert 1 <= len(done) <= 3
     assert not (root / "reports").exists()
     # by processes that share what is left
-    monkeypatch.setattr("flows.audit.crew.WORTH_A_PROCESS", 1)
-    assert main([*command(root), "--workers", "2"]) == 0
+    shared = "import sys; from flows.audit import crew; crew.WORTH_A_PROCESS = 1; from flows.cli import main; sys.exit(main())"
+    subprocess.run([sys.executable, "-c", shared, *command(root), "--workers", "2"], cwd=PROJECT, check=True)
     found = folder_of(root)
     # it is there: nothing is done again
     assert main(command(root)) == 0

@@ -1,4 +1,4 @@
-"""What a run and an audit must not wait for: PyArrow imports pandas, half a second, wherever it is asked in passing."""
+"""What must not be imported: pandas, half a second, which PyArrow imports where it is asked in passing; Polars before a fork."""
 
 from __future__ import annotations
 
@@ -46,3 +46,9 @@ def test_neither_a_run_nor_an_audit_imports_pandas(tmp_path: Path) -> None:
         "run False",
         "audit False",
     ]
+
+
+def test_what_processes_are_forked_from_has_not_imported_polars() -> None:
+    program = "import sys, flows.audit.forebear; print('numba' in sys.modules, 'polars' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
+    assert done.stdout == "True False\n"
