@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
-
-import polars as pl
+from typing import TYPE_CHECKING, Final
 
 from transforms.errors import MeterwrightError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 #: what to do about a run of which a file cannot be read
 RESTORE: Final = "restore the run's folder from a backup; `meterwright outbox verify` names all that was altered"
@@ -20,9 +21,16 @@ def legible(file: Path, remedy: str, kind: type[MeterwrightError] = MeterwrightE
     """Raise ``kind`` where the one file that the block reads, and does nothing else with, cannot be read."""
     try:
         yield
-    except (OSError, ValueError, RecursionError, pl.exceptions.PolarsError) as error:
+    except _of_readers() as error:
         said = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), type(error).__name__)
         raise kind(f"{file.parent.name}/{file.name} cannot be read ({said}); {remedy}") from error
+
+
+def _of_readers() -> tuple[type[Exception], ...]:
+    """What readers raise. It is asked when something has been raised, and so files that are in order need no Polars."""
+    import polars as pl
+
+    return OSError, ValueError, RecursionError, pl.exceptions.PolarsError
 
 
 def table_of_run(file: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
@@ -33,5 +41,7 @@ def table_of_run(file: Path, columns: Sequence[str] | None = None) -> pl.DataFra
     MeterwrightError
         If it cannot be read.
     """
+    import polars as pl
+
     with legible(file, RESTORE):
         return pl.read_parquet(file, columns=None if columns is None else list(columns), glob=False)

@@ -10,6 +10,15 @@ import polars as pl
 
 UTC_US = pl.Datetime("us", "UTC")
 
+#: the lake's dictionary of devices
+DEVICES: dict[str, pl.DataType | type[pl.DataType]] = {
+    "device_no": pl.Int32,
+    "stream": pl.String,
+    "feature_code": pl.String,
+    "flowmeter_id": pl.String,
+    "bucket": pl.Int32,
+}
+
 VERDICTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "feature_code": pl.String,
     "flowmeter_id": pl.String,

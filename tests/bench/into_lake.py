@@ -142,7 +142,8 @@ def _commit(lake: Path, fleet: Any, entries: list[dict[str, Any]], meters: int) 
     import numpy as np
     import polars as pl
 
-    from transforms.lake import DEVICES, LEDGER, Lake
+    from transforms.lake import LEDGER, Lake
+    from transforms.schemas import DEVICES
 
     codes = fleet.meters["feature_code"]
     own = fleet.meters.select(pl.when("own_code").then("feature_code"))["feature_code"]

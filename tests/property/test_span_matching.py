@@ -19,11 +19,12 @@ from transforms.fleet import fleet_table
 from transforms.judge import calibration_status, judge_bucket
 from transforms.judge.columns import JUDGED, frame_of
 from transforms.judge.many import Calibrations, judge_windows, places
-from transforms.lake import DEVICES, Lake
+from transforms.lake import Lake
 from transforms.match import CHANGED, Parties, claims
 from transforms.match.span import Chunk
 from transforms.policy import Policy
 from transforms.registry import Registry, load_registry
+from transforms.schemas import DEVICES
 from transforms.sql import connect, session
 from transforms.summarise import Moments, look_closer, recorded, summarise_bucket, summarise_window
 from transforms.summarise.span import summarise_chunk

@@ -48,7 +48,9 @@ def test_neither_a_run_nor_an_audit_imports_pandas(tmp_path: Path) -> None:
     ]
 
 
-def test_what_processes_are_forked_from_has_not_imported_polars() -> None:
-    program = "import sys, flows.audit.forebear; print('numba' in sys.modules, 'polars' in sys.modules)"
+def test_what_processes_are_forked_from_and_what_asks_for_them_have_not_imported_polars() -> None:
+    program = (
+        "import sys, flows.audit.forebear, transforms.lake; print('numba' in sys.modules, 'polars' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
     assert done.stdout == "True False\n"

@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from transforms.lake import DEVICES
 from transforms.match.claims import CLAIMS, FOREVER, claims
-from transforms.schemas import UTC_US
+from transforms.schemas import DEVICES, UTC_US
 
 FEBRUARY = datetime(2026, 2, 1, tzinfo=UTC)
 PAIRS_SCHEMA = {"feature_code": pl.String, "flowmeter_id": pl.String, "valid_from": UTC_US, "valid_to": UTC_US}

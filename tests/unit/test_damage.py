@@ -14,8 +14,9 @@ from flows.cli.main import main
 from tests.workspaces import Small, demand
 from transforms.damage import table_of_run
 from transforms.errors import LakeError, MeterwrightError
-from transforms.lake import DEVICES, Lake
+from transforms.lake import Lake
 from transforms.outbox import read_lines, read_manifest
+from transforms.schemas import DEVICES
 from transforms.workspace import Workspace
 
 RUN = "20260101T000000Z_12h_r1"

@@ -1,10 +1,9 @@
 """The lake: every accepted reading as Parquet, and the ledger that says which files count."""
 
-from transforms.lake.ledger import DEVICES, LEDGER, LEDGER_VERSION, REMEDY, Lake, LakeFile, lake_file
+from transforms.lake.ledger import LEDGER, LEDGER_VERSION, REMEDY, Lake, LakeFile, lake_file
 from transforms.lake.readings import apart, readings_sql
 
 __all__ = [
-    "DEVICES",
     "LEDGER",
     "LEDGER_VERSION",
     "REMEDY",

@@ -14,26 +14,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
-
-import polars as pl
+from typing import TYPE_CHECKING, Any, Final
 
 from transforms.damage import legible
 from transforms.errors import LakeError
 from transforms.windows import iso
 from transforms.workspace import Workspace
 
+if TYPE_CHECKING:
+    import polars as pl
+
 #: the ledger's layout; a lake written with another one is refused, never guessed at
 LEDGER_VERSION: Final = 1
 LEDGER: Final = "ledger.json"
 
-DEVICES: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
-    "device_no": pl.Int32,
-    "stream": pl.String,
-    "feature_code": pl.String,
-    "flowmeter_id": pl.String,
-    "bucket": pl.Int32,
-}
 #: what to do about a lake that cannot be trusted
 REMEDY: Final = "move the lake folder away and ingest again: it is rebuilt from raw"
 _KEYS: Final = {"version", "n_buckets", "generation", "devices", "conflicts", "files", "dumps"}
@@ -163,6 +157,10 @@ class Lake:
 
     def devices(self) -> pl.DataFrame:
         """The dictionary of devices: ``device_no``, ``stream``, ``feature_code``, ``flowmeter_id``, ``bucket``."""
+        import polars as pl  # what a ledger says is known without it
+
+        from transforms.schemas import DEVICES
+
         if self.devices_file is None:
             return pl.DataFrame(schema=DEVICES)
         file = self.root / self.devices_file
