@@ -59,22 +59,26 @@ def heed_while_waiting() -> None:
 @contextmanager
 def _nothing_dropped() -> Iterator[None]:
     others: Callable[[sys.UnraisableHookArgs], object] = sys.unraisablehook
-    waiting: list[threading.Timer] = []
+    over = threading.Event()
+
+    def send(number: int, told: threading.Event) -> None:
+        told.wait()
+        if not over.wait(_AGAIN_S):
+            os.kill(os.getpid(), number)
 
     def dropped(what: sys.UnraisableHookArgs) -> None:
         if not isinstance(what.exc_value, KeyboardInterrupt):
             others(what)
             return
         number = signal.SIGTERM if isinstance(what.exc_value, Terminated) else signal.SIGINT
-        again = threading.Timer(_AGAIN_S, os.kill, (os.getpid(), number))
-        again.daemon = True
-        waiting.append(again)
-        again.start()
+        told = threading.Event()
+        threading.Thread(target=send, args=(number, told), daemon=True).start()
+        # only now: what comes while this function is at work Python drops as well, and a thread may take long to start
+        told.set()
 
     sys.unraisablehook = dropped
     try:
         yield
     finally:
         sys.unraisablehook = others
-        for again in waiting:
-            again.cancel()
+        over.set()

@@ -134,18 +134,26 @@ def test_sigterm_becomes_an_exception_and_an_exit_code() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.mark.parametrize("start_s", [0.0, 0.1], ids=["", "a thread takes long to start"])
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, Terminated])
 def test_a_stop_that_python_drops_comes_again(
-    stop: type[KeyboardInterrupt], capsys: pytest.CaptureFixture[str]
+    stop: type[KeyboardInterrupt], start_s: float, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Dying:
         def __del__(self) -> None:
             raise stop
 
+    start = threading.Thread.start
+
+    def slow(thread: threading.Thread) -> None:
+        start(thread)
+        time.sleep(start_s)
+
+    monkeypatch.setattr(threading.Thread, "start", slow)
     hook = sys.unraisablehook
     with pytest.raises(KeyboardInterrupt) as caught, terminable():
         Dying()
-        time.sleep(10)
+        time.sleep(2)
     assert caught.type is stop
     assert capsys.readouterr().err == ""
     assert sys.unraisablehook is hook
