@@ -75,8 +75,10 @@ def audit(
     if folder.is_dir():
         return Outcome(folder, False, 0, 0, facts)
     setting = desk.setting = replace(setting, work=setting.work / facts["digest"][:24])
+    # what killed audits left, this one or others: whoever is here holds the workspace
+    for left in home.scratch.glob("audit_*"):
+        shutil.rmtree(left)
     draft = home.scratch / folder.name
-    shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     use_matplotlib_in(home.cache)
     done = carry_out(desk, hands, draft, progress)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,9 +86,9 @@ def audit(
         with hold(place, "audit"), lake_legible():
             home = place
             if exports is not None:
-                from flows.audit.exports import throw_away
+                from flows.audit.exports import take_away, throw_away
 
-                home = throw_away(place, exports, known)
+                home = throw_away(place, exports, known, progress)
             quarantined = _take_in(home, known, policy, worker_count(workers))
             setting = Setting(
                 workspace=home,
@@ -105,7 +104,7 @@ def audit(
             name = exports.resolve().name if exports else place.root.name
             outcome = carry_out(setting, known, place, hands, reader, command, name, progress)
             if exports is not None:
-                shutil.rmtree(home.root)
+                take_away(home)
         show(_result(outcome), _lines(outcome), as_json=as_json)
     return 3 if quarantined or outcome.facts["rows"]["quarantined"] else 0
 
