@@ -90,9 +90,13 @@ class Ordered:
             )  # fmt: skip
         return found
 
-    def table(self, number: int) -> pa.Table:
-        """The readings of a part: device_no, ts, the values there are, and version where there is any."""
+    def tables(self, number: int, rows: int) -> Iterator[pa.Table]:
+        """The readings of a part, so many rows at a time: device_no, ts, the values there are, and version where there is any."""
         where = self.slices[number]
+        for begin in range(where.start, where.stop, rows):
+            yield self._piece(slice(begin, min(begin + rows, where.stop)))
+
+    def _piece(self, where: slice) -> pa.Table:
         if not self.versions:
             return self._table(where, self.values)
         ranks = np.zeros(where.stop - where.start, self.versions.rank.dtype)

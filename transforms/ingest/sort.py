@@ -107,7 +107,7 @@ class Sorting:
     def tables(self, con: duckdb.DuckDBPyConnection | None, part: Part) -> Iterator[pa.Table]:
         """The readings of a part, piece by piece; ``con`` is needed where they are in the table ``sorted``."""
         if self.ordered is not None:
-            yield self.ordered.table(part.number)
+            yield from self.ordered.tables(part.number, ROW_GROUP)
         elif con is not None:
             of_part = f"SELECT * EXCLUDE (part) FROM sorted WHERE part = {part.number}"
             with con.sql(of_part).to_arrow_reader(ROW_GROUP) as reader:

@@ -14,8 +14,8 @@ from transforms.ingest.dumps import Dump
 from transforms.lake import Lake
 from transforms.sources.newest import version_of_name
 
-#: raw bytes that are parsed together; what bounds memory
-BATCH_BYTES: Final = 512 << 20
+#: raw bytes that are parsed together; what bounds memory: each takes two to three bytes until its readings are in the lake
+BATCH_BYTES: Final = 256 << 20
 #: what a compressed byte counts for
 _INFLATION: Final = 8
 
