@@ -21,6 +21,8 @@ MARGIN = 48.0  # [pt]
 WIDTH = 595.28 - 2 * MARGIN  # of the text [pt]
 _INK, _SOFT, _RULE, _HEAD = "#1f2a36", "#4a5663", "#d9dee3", "#f1f3f4"
 _LONGEST_TITLE = 90
+#: height of a bar of shares [pt]
+_BAR = 11
 
 
 def paragraph(text: object, style: str = "body") -> Any:
@@ -121,16 +123,16 @@ def side_by_side(parts: Sequence[Any], widths: Sequence[float]) -> Any:
     return made
 
 
-def share_bar(parts: Sequence[tuple[float, str]], width: float = WIDTH, height: float = 11) -> Any:
-    """Shares of a whole as one bar; each part is its share and its colour."""
+def share_bar(parts: Sequence[tuple[float, str]], width: float) -> Any:
+    """Shares of a whole as one bar of this width [pt]; each part is its share and its colour."""
     from reportlab.graphics.shapes import Drawing, Rect
     from reportlab.lib.colors import HexColor
 
-    drawn, at = Drawing(width, height + 4), 0.0
+    drawn, at = Drawing(width, _BAR + 4), 0.0
     for part, colour in parts:
-        drawn.add(Rect(at, 2, part * width, height, fillColor=HexColor(colour), strokeColor=HexColor("#ffffff")))
+        drawn.add(Rect(at, 2, part * width, _BAR, fillColor=HexColor(colour), strokeColor=HexColor("#ffffff")))
         at += part * width
-    drawn.add(Rect(0, 2, width, height, fillColor=None, strokeColor=HexColor("#aab2ba"), strokeWidth=0.6))
+    drawn.add(Rect(0, 2, width, _BAR, fillColor=None, strokeColor=HexColor("#aab2ba"), strokeWidth=0.6))
     return drawn
 
 

@@ -69,7 +69,7 @@ class Grid:
         return float(boxes([self])[0, -1, 1, 2])
 
 
-def segments(plane: Plane, grid: Grid, extra: int = 0, core: float = 0.8) -> NDArray[np.float64]:
+def segments(plane: Plane, grid: Grid, extra: int = 0) -> NDArray[np.float64]:
     """Mean of a plane over each segment of each cell (and its two holes, last): cells by 9.
 
     Parameters
@@ -78,14 +78,15 @@ def segments(plane: Plane, grid: Grid, extra: int = 0, core: float = 0.8) -> NDA
         A view that has been straightened as the grid says.
     extra
         Cells to add left and right of the grid.
-    core
-        Share of a segment's length that is looked at: its ends meet other segments.
     """
-    return means(integral(plane), boxes([grid], extra, core)[0])
+    return means(integral(plane), boxes([grid], extra)[0])
 
 
 def boxes(grids: list[Grid], extra: int = 0, core: float = 0.8) -> NDArray[np.float64]:
-    """Corners (x0, y0, x1, y1) of the segments and holes of each cell: grids of one count by cells by 9 by 4."""
+    """Corners (x0, y0, x1, y1) of the segments and holes of each cell: grids of one count by cells by 9 by 4.
+
+    ``core`` is the share of a segment's length that is looked at: its ends meet other segments.
+    """
     scales = np.array([grid.scales(extra) for grid in grids])
     pitch, width, left, bottom, height, stroke = np.array(
         [(g.pitch, g.width, g.left, g.bottom, g.height, g.stroke) for g in grids]

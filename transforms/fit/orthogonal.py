@@ -1,4 +1,4 @@
-"""Weighted linear least squares for many meters at once, by orthogonal columns.
+"""Weighted linear least squares by orthogonal columns.
 
 Modified Gram-Schmidt with every column swept twice is as good as Householder's QR (Björck, Numerical Methods for Least
 Squares Problems, 1996, 2.4) and works on columns as they are. It does
@@ -7,7 +7,6 @@ not mind how the columns are scaled, and J'J is never formed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,61 +21,32 @@ _NEGLIGIBLE = 1e-9
 
 @dataclass(frozen=True)
 class Solution:
-    """Least squares for M meters and p columns.
+    """Least squares for p columns.
 
-    ``coefficients`` (M, p); ``root`` (M, p, p), upper triangular, with root root' the covariance that the weights alone
-    imply; ``kept`` (M, p), false for columns that the others make redundant: their coefficient is 0 and has no variance;
-    ``chi2`` (M,).
+    ``coefficients`` (p,); ``root`` (p, p), upper triangular, with root root' the covariance that the weights alone imply;
+    ``kept`` (p,), false for columns that the others make redundant: their coefficient is 0 and has no variance; ``chi2``.
     """
 
     coefficients: Floats
     root: Floats
     kept: npt.NDArray[np.bool_]
-    chi2: Floats
+    chi2: float
 
 
-def solve(columns: Sequence[Floats], y: Floats, w: Floats, least: Sequence[Floats] | None = None) -> Solution:
-    """Fit y by the columns, meter by meter.
+def solve(columns: Floats, y: Floats, w: Floats) -> Solution:
+    """Fit y by the columns.
 
     Parameters
     ----------
-    columns : sequence of p ndarrays
-        Shape (M, N) each, finite also where the weight is 0.
+    columns : ndarray
+        Shape (p, N).
     y, w : ndarray
-        Shape (M, N): observations, and their weights (inverse variances; 0 where there is no sample).
-    least : sequence of p ndarrays, optional
-        Shape (M,): the weighted norm below which what is left of a column counts as nothing.
+        Shape (N,): observations, and their weights (inverse variances, above 0).
     """
-    size, p = len(y), len(columns)
-    limits = np.zeros((p, size)) if least is None else np.stack([np.broadcast_to(one, size) for one in least])
-    found = Solution(np.zeros((size, p)), np.zeros((size, p, p)), np.zeros((size, p), dtype=np.bool_), np.zeros(size))
-    _solve(np.stack(columns), y, w, limits, found.coefficients, found.root, found.kept, found.chi2)
-    return found
-
-
-@compiled
-def _solve(
-    columns: Floats,
-    y: Floats,
-    w: Floats,
-    least: Floats,
-    coefficients: Floats,
-    root: Floats,
-    kept: npt.NDArray[np.bool_],
-    chi2: Floats,
-) -> None:
-    p, size, width = columns.shape
-    scratch, weights = np.zeros((p + 1, width)), np.zeros(width)
-    for row in range(size):
-        n = 0
-        for k in range(width):
-            if w[row, k] > 0:
-                weights[n] = w[row, k]
-                for i in range(p):
-                    scratch[i, n] = columns[i, row, k]
-                scratch[p, n] = y[row, k]
-                n += 1
-        chi2[row] = solve_row(scratch, weights, n, least[:, row], coefficients[row], root[row], kept[row])
+    p = len(columns)
+    coefficients, root, kept = np.zeros(p), np.zeros((p, p)), np.zeros(p, dtype=np.bool_)
+    scratch = np.vstack([columns, y])
+    return Solution(coefficients, root, kept, solve_row(scratch, w, len(y), np.zeros(p), coefficients, root, kept))
 
 
 @compiled
@@ -89,10 +59,12 @@ def solve_row(
     root: Floats,
     kept: npt.NDArray[np.bool_],
 ) -> float:
-    """The same for one meter, into arrays that the caller holds; returns chi2.
+    """The same into arrays that the caller holds; returns chi2.
 
     Parameters
     ----------
+    least : ndarray
+        Shape (p,): the weighted norm below which what is left of a column counts as nothing.
     scratch : ndarray
         The columns and, last, y, shape (p + 1, N) with N at least ``width``, the number of samples; it is overwritten.
     """

@@ -84,10 +84,10 @@ def polynomial(x: Values, y: Values, degree: int, *, uy: Values | None = None) -
     centre, half = (low + high) / 2, (high - low) / 2 or 1.0
     weights = 1 / sy**2
     basis = _chebyshev((q - centre) / half, degree)
-    fit = solve([column[None] for column in basis], reading[None], weights[None])
+    fit = solve(basis, reading, weights)
     if not fit.kept.all():
         raise ValueError(f"the flows do not determine a polynomial of degree {degree}; choose a lower one")
-    inner, root = fit.coefficients[0], fit.root[0]
+    inner, root = fit.coefficients, fit.root
     back = _to_powers(degree, centre, half)
     residual = reading - inner @ basis
     squares, scale, measures = _measures(reading, residual, weights, degree + 1, uy is None)
