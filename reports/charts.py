@@ -240,6 +240,13 @@ def _beyond(sheet: Sheet, errors: Floats, reach: float, tallest: int) -> None:
 _MANY = 20
 
 
+def spread_words(errors: Floats) -> tuple[str, str, str]:
+    """The median of errors, how many of them are told by their ends, and these: of many those of nine in ten, of few of all."""
+    many = len(errors) >= _MANY
+    low, middle, high = (percent(float(np.quantile(errors, at))) for at in ((0.05, 0.5, 0.95) if many else (0, 0.5, 1)))
+    return middle, "nine in ten" if many else "all", f"{low} and {high}"
+
+
 def _fleet_words(fleet: FleetErrors, everything: Floats) -> str:
     if not len(everything):
         return "No meter could be judged."
@@ -247,8 +254,5 @@ def _fleet_words(fleet: FleetErrors, everything: Floats) -> str:
     judged = count(len(everything), "judged meter")
     if len(everything) == 1:
         return f"{judged} ({parts}): {percent(float(everything[0]))}."
-    many = len(everything) >= _MANY
-    low, middle, high = (
-        percent(float(np.quantile(everything, at))) for at in ((0.05, 0.5, 0.95) if many else (0, 0.5, 1))
-    )
-    return f"{judged} ({parts}). Median {middle}; {'nine in ten' if many else 'all'} lie between {low} and {high}."
+    middle, who, ends = spread_words(everything)
+    return f"{judged} ({parts}). Median {middle}; {who} lie between {ends}."

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from reports.charts import VERDICT_COLOURS, FleetErrors, MeterSamples, difference_chart, fleet_chart, mapping_chart
+from reports.charts import (
+    VERDICT_COLOURS,
+    FleetErrors,
+    MeterSamples,
+    difference_chart,
+    fleet_chart,
+    mapping_chart,
+    spread_words,
+)
+from reports.picture import Floats
 from reports.several import together
 from reports.svg import drawing
 from reports.wording import (
@@ -52,14 +61,10 @@ def fleet_charts(verdicts: pl.DataFrame, limits: pl.DataFrame) -> dict[str, Any]
     with drawing():
         wide = Markup(fleet_chart(fleet, "fleet-wide"))  # noqa: S704 - our own SVG, no text from outside
         narrow = Markup(fleet_chart(fleet, "fleet-narrow", narrow=True))  # noqa: S704 - as above
-    errors = judged["volume_error"]
     return {
         "wide": wide,
         "narrow": narrow,
-        "n": number(judged.height),
-        "median": percent(errors.median()),
-        "low": percent(errors.quantile(0.05)),
-        "high": percent(errors.quantile(0.95)),
+        "sentence": _fleet_sentence(judged["volume_error"].to_numpy()),
         "limits": [
             f"{style} {' or '.join(f'±{limit * 100:g}{THIN}%' for limit in zone)} from {span}"
             for style, zone, span in (("solid", upper, "Q2 to Q4"), ("dashed", lower, "Q1 to Q2"))
@@ -67,6 +72,17 @@ def fleet_charts(verdicts: pl.DataFrame, limits: pl.DataFrame) -> dict[str, Any]
         ],
         "verdicts": [name for name in VERDICT_COLOURS if len(by_verdict[name])],
     }
+
+
+def _fleet_sentence(errors: Floats) -> str:
+    """Few meters are told by their number: nine in ten of three would be two, or none at all."""
+    middle, who, ends = spread_words(errors)
+    if len(errors) == 1:
+        return f"The volume error of the one meter that was judged is {middle}."
+    if who == "all":
+        who = f"all {len(errors)}"
+    over = f"Over the {number(len(errors))} meters that were judged"
+    return f"{over}, the median volume error is {middle}; {who} lie between {ends}."
 
 
 def _distinct(column: pl.Series) -> list[float]:

@@ -15,6 +15,7 @@ import pytest
 
 from reports import wording
 from reports.run import RunReport, render_run
+from reports.run_meters import fleet_charts
 from reports.run_sections import accounting, changes, inconclusive, second_look, verdict_counts
 from tests.run_report_fixture import COMMANDED, HOSTILE, ORDERED, digest, fake_report, hostile_report
 from transforms.reasons import sentence
@@ -541,3 +542,29 @@ def test_effects_and_late_readings_are_told_the_worst_first() -> None:
     assert "but was applied already" in text
     assert "What became of earlier commands" not in text_of(report)
     assert "Late readings" not in text_of(report)
+
+
+NINE_IN_TEN = "nine in ten lie between +0.50 % and +9.50 %"
+
+
+@pytest.mark.parametrize(
+    ("errors", "said"),
+    [
+        ([0.01], "The volume error of the one meter that was judged is +1.00 %."),
+        (
+            [0.03, 0.0, -0.01, 0.02, 0.01, 0.2],
+            "Over the 6 meters that were judged, the median volume error is +1.50 %; all 6 lie between −1.00 % and +20.0 %.",
+        ),
+        # of 101 the 6th and the 96th
+        (
+            [k / 1000 for k in range(101)],
+            f"Over the 101 meters that were judged, the median volume error is +5.00 %; {NINE_IN_TEN}.",
+        ),
+    ],
+)
+def test_few_meters_are_told_by_their_number(errors: list[float], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reports.run_meters.fleet_chart", lambda *_, **__: "")
+    verdicts = pl.DataFrame({"verdict": ["healthy"] * len(errors), "volume_error": errors})
+    told = fleet_charts(verdicts, pl.DataFrame({"mpe_low": [0.05], "mpe_high": [0.02]}))
+    assert told is not None
+    assert told["sentence"].replace(THIN, " ").replace("\u2009", " ") == said
