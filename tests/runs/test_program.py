@@ -8,12 +8,15 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flows.cli.main import main
+from flows.cli.telling import fetched
+from flows.pulling import Pulled
 from tests.workspaces import MODEL, Small, demand, noisy
 from transforms.workspace import REGISTRY_FILES
 
@@ -80,6 +83,26 @@ def test_json_is_one_object_and_nothing_else(ready: Small, capfd: pytest.Capture
     assert one["counts"] == ready.manifest()["counts"]
     assert one["rows"] == ready.manifest()["rows"]
     assert json.loads(run(capfd, ready.root, "--json")[1])["runs"][0]["fresh"] is False
+    # docs/formats.md names each key, and no other
+    found["pull"] = fetched([Pulled("s", files=["pulled/s/a.csv"], failures=["b.csv: gone"])])
+    page = (Path(__file__).resolve().parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith(("| `pull[]", "| `ingest.", "| `runs[]"))]
+    assert {name for row in rows for name in re.findall("`(.+?)`", row.split("|")[1])} == set(keys(found))
+    for name in ("counts", "rows"):
+        (told,) = (row for row in rows if row.startswith(f"| `runs[].{name}`"))
+        assert set(one[name]) - set(re.findall(r"`(\w+)`", told)) == set()
+
+
+def keys(found: object, path: str = "") -> Iterator[str]:
+    """The paths of all that is not taken apart any more, as docs/formats.md writes them."""
+    if isinstance(found, dict) and path not in ("runs[].counts", "runs[].rows", "ingest.faulty[].reasons"):
+        for name, value in found.items():
+            yield from keys(value, f"{path}.{name}".lstrip("."))
+    elif isinstance(found, list):
+        assert found
+        yield from (name for one in found for name in keys(one, f"{path}[]"))
+    else:
+        yield path
 
 
 @pytest.mark.parametrize("command", [["init"], ["policy"], ["ingest"]])
@@ -198,6 +221,7 @@ def test_the_wrong_number_of_workers_in_the_environment(
 
 HOLDER = """
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from flows.lock import hold
 from transforms.workspace import REGISTRY_FILES
