@@ -1,4 +1,4 @@
-"""Digests: those of files, and notes of them, so that years of old dumps are not read again by every ingest.
+"""Digests: those of files and of whole folders, and notes of them, so that years of old dumps are not read again by every ingest.
 
 A file counts as unchanged while size, inode and both times are the same. Times are coarse, so a file that changed
 shortly before the notes were taken is read again: the same caution that Git takes, and it needs no clock but the file
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -64,6 +65,13 @@ def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sums_of(folder: Path, known: Mapping[str, str]) -> str:
+    """The digests of all files below a folder, sorted by name, as ``sha256sum`` writes and checks them; those ``known``
+    already are not taken again."""
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return "".join(f"{known.get(name) or sha256_of(folder / name)}  {name}\n" for name in names)
 
 
 def state_of(path: Path) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -17,14 +17,18 @@ from flows.audit.desk import Desk
 from flows.audit.engine import carry_out
 from flows.audit.plan import Setting, name_of, said
 from flows.audit.report import Reader, Report, policy_text
+from flows.audit.tables import WINDOWS_FILE
 from flows.inputs import in_order, row_accounting, told_of
 from flows.memory import keep_what_is_freed
 from flows.settings import use_matplotlib_in
 from transforms.canonical import canonical
+from transforms.digests import sums_of
 from transforms.registry import Registry
 from transforms.windows import iso, parse_time
 from transforms.workspace import Workspace
 
+#: the digests of all other files of the audit, in its folder
+SUMS = "SHA256SUMS"
 #: libraries whose versions an audit names
 _LIBRARIES = ("duckdb", "numpy", "polars", "pyarrow", "scipy")
 
@@ -83,8 +87,10 @@ def audit(
     use_matplotlib_in(home.cache)
     done = carry_out(desk, hands, draft, progress)
     report = Report.of(draft, desk, hands, done.figures, facts, reader)
-    with _removed(setting.work):
+    with _removed(setting.work), _digested(draft / WINDOWS_FILE) as digest:
         report.write(hands)
+        known = {WINDOWS_FILE: digest.result()}
+    (draft / SUMS).write_text(sums_of(draft, known), encoding="utf-8")
     home.reports.mkdir(parents=True, exist_ok=True)
     draft.rename(folder)
     return Outcome(folder, True, done.chunks, done.read, facts)
@@ -97,6 +103,13 @@ def _removed(folder: Path) -> Iterator[None]:
         gone = aside.submit(shutil.rmtree, folder)
         yield
         gone.result()
+
+
+@contextmanager
+def _digested(file: Path) -> Iterator[Future[str]]:
+    """Take the digest of a large file meanwhile."""
+    with file.open("rb") as opened, ThreadPoolExecutor(1) as aside:
+        yield aside.submit(lambda: hashlib.file_digest(opened, "sha256").hexdigest())
 
 
 def _facts(setting: Setting, desk: Desk, name: str, reader: Reader, command: str) -> dict[str, Any]:

@@ -264,9 +264,21 @@ def test_killed_and_started_again_it_goes_on_and_writes_the_same(long_lake: Path
     assert {name for name in whole if not name.startswith("meters/")} == {
         *("windows.parquet", "meters.parquet", "regimes.parquet", "fleet.parquet", "registers.parquet"),
         *("not_judged.parquet", "summary.json"),
-        *("index.html", "report.pdf", "tables.xlsx"),
+        *("index.html", "report.pdf", "tables.xlsx", "SHA256SUMS"),
     }
     assert found == whole
+    # all other files can be told from altered ones, by a program that is not ours
+    (report,) = (root / "reports").iterdir()
+    checked = [line.split("  ")[1] for line in found["SHA256SUMS"].decode().splitlines()]
+    assert checked == sorted(found.keys() - {"SHA256SUMS"})
+    check = ["sha256sum", "--check", "--strict", "SHA256SUMS"]
+    assert subprocess.run(check, cwd=report, capture_output=True, check=False).returncode == 0
+    page = report / "meters" / "0001.html"
+    page.write_bytes(page.read_bytes().replace(b"2026", b"2027", 1))
+    told = subprocess.run(check, cwd=report, capture_output=True, check=False, text=True)
+    assert told.returncode == 1
+    assert [line for line in told.stdout.splitlines() if not line.endswith(": OK")] == ["meters/0001.html: FAILED"]
+    assert "<code>SHA256SUMS</code>" in found["index.html"].decode()
 
 
 def test_a_folder_of_exports_is_audited_like_a_workspace_and_leaves_nothing(
@@ -323,7 +335,7 @@ def test_a_customer_gets_nothing_of_others_and_a_supervisor_no_sites(
     span = ["--from", "2026-01-01T00:00:00Z", "--to", "2026-01-03T00:00:00Z"]
     meter = ran[1]["feature_code"][0]
     assert main(["audit", "--workspace", str(root), *span, "--for", "customer", "--meter", meter]) in (0, 3)
-    assert folder_of(root) == {}
+    assert folder_of(root) == {"SHA256SUMS": b""}
     shutil.rmtree(root / "reports")
     assert main(["audit", "--workspace", str(root), *span, "--for", "supervisor"]) in (0, 3)
     (report,) = (root / "reports").iterdir()
