@@ -29,6 +29,8 @@ def write(
     previous: str | None = None,
     orders: tuple[str, ...] = (),
     verdict: str = "steady",
+    flowmeter: str = "F-1",
+    model: str = "M",
 ) -> str:
     """A run of a window: commands as (id, state), work orders as ids, one meter's verdict."""
     span = window(number)
@@ -38,6 +40,7 @@ def write(
     (folder / "commands.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (folder / "work_orders.jsonl").write_text("".join(json.dumps({"order_id": order}) + "\n" for order in orders))
     frame = {"feature_code": ["A"], "verdict": [verdict], "volume_error": [0.1], "window_start": [span.start]}
+    frame |= {"flowmeter_id": [flowmeter], "model": [model]}
     pl.DataFrame(frame).write_parquet(folder / "verdicts.parquet")
     times = {"window_start": span.start.isoformat(), "window_end": span.end.isoformat()}
     files = {"commands.jsonl": {"rows": len(commands)}, "work_orders.jsonl": {"rows": len(orders)}}
@@ -52,6 +55,12 @@ def write(
     manifest["previous"] = {"run_id": previous} if previous else None
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder.name
+
+
+#: the verdict of a window after those that `write` writes
+STEADY = pl.DataFrame(
+    {"feature_code": ["A"], "verdict": ["steady"], "volume_error": [0.1], "flowmeter_id": ["F-1"], "model": ["M"]}
+)
 
 
 def told(root: Path) -> dict[str, tuple[str, str]]:
@@ -79,6 +88,25 @@ def test_what_has_left_stands_once_and_is_never_forgotten(
     assert told(tmp_path) == expected
 
 
+@pytest.mark.parametrize(
+    ("then", "count"),
+    [({}, 3), ({"flowmeter": "F-2"}, 2), ({"model": "N"}, 2), ({"verdict": "inconclusive"}, 2)],
+    ids=["the same", "another flowmeter", "another model", "not judged"],
+)
+def test_windows_of_another_comparison_confirm_nothing(tmp_path: Path, then: dict[str, str], count: int) -> None:
+    write(tmp_path, 0, 1, [], **then)
+    write(tmp_path, 1, 1, [])
+    found = read_history(Workspace(tmp_path), window(2)).steady_streak(window(2), STEADY, 9, {})
+    assert found == {"A": count}
+
+
+def test_another_flowmeter_ends_the_row_also_where_its_window_was_not_judged(tmp_path: Path) -> None:
+    write(tmp_path, 0, 1, [])
+    write(tmp_path, 1, 1, [], verdict="inconclusive", flowmeter="F-2")
+    found = read_history(Workspace(tmp_path), window(2)).steady_streak(window(2), STEADY, 9, {})
+    assert found == {"A": 1}
+
+
 def test_verdicts_and_work_orders_are_those_of_the_newest_revision(tmp_path: Path) -> None:
     for revision in (1, 2, 10):
         verdict = "healthy" if revision == 10 else "steady"
@@ -93,8 +121,7 @@ def test_verdicts_and_work_orders_are_those_of_the_newest_revision(tmp_path: Pat
     assert history.healthy_since({"A": "2026-01-01T00:00:00Z"}) == {}, (
         "what came with the order or before closes nothing"
     )
-    judged = pl.DataFrame({"feature_code": ["A"], "verdict": ["steady"], "volume_error": [0.1]})
-    assert history.steady_streak(window(1), judged, 3, {}) == {"A": 1}
+    assert history.steady_streak(window(1), STEADY, 3, {}) == {"A": 1}
     found = newest_revision(Workspace(tmp_path), window(0))
     assert found is not None
     assert found["revision"] == 10

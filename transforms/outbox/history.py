@@ -33,6 +33,9 @@ ORDER: dict[str, pl.DataType | type[pl.DataType]] = dict.fromkeys(
     ("feature_code", "reason", "since", "order_id"), pl.String
 )
 
+#: what a meter's windows have in common if they tell of one comparison
+SAME = ("flowmeter_id", "model")
+
 #: how many windows back, at most, it is asked whether a meter was steady: a week of windows of twelve hours
 LOOK_BACK = 14
 
@@ -195,7 +198,8 @@ class History:
     ) -> dict[str, int]:
         """In how many windows in a row, this one included, each meter was steadily off to the same side.
 
-        Windows that could not be judged neither count nor interrupt; at most `LOOK_BACK` windows are looked at.
+        Windows that could not be judged neither count nor interrupt; at most `LOOK_BACK` windows are looked at, and none
+        from before the meter was held against another flowmeter or had another model.
 
         Parameters
         ----------
@@ -204,7 +208,7 @@ class History:
         wanted : int
             How many windows are enough to know.
         changed : mapping
-            Feature code -> when its parameters changed last: windows that began before tell of another meter.
+            Feature code -> from when on it is surely what it is now: windows that began before may tell of another meter.
         """
         runs = {span_of(manifest): folder for folder, manifest in zip(self.folders, self.manifests, strict=True)}
         alive = _sides(judged).filter(pl.col("verdict") == "steady").with_columns(count=1)
@@ -213,6 +217,7 @@ class History:
             schema={"feature_code": pl.String, "since": pl.Datetime("us", "UTC")},
         )
         alive = alive.join(since, on="feature_code", how="left").drop("verdict")
+        alive = alive.join(judged.select("feature_code", *SAME), on="feature_code", how="left")
         streak = dict(alive.select("feature_code", "count").iter_rows())
         for back in range(1, LOOK_BACK):
             start = window.start - back * window.length
@@ -220,15 +225,16 @@ class History:
             alive = alive.filter((pl.col("count") < wanted) & (pl.col("since").is_null() | (pl.col("since") <= start)))
             if folder is None or alive.is_empty():
                 break
-            columns = ["feature_code", "verdict", "volume_error"]
-            before = _sides(table_of_run(folder / "verdicts.parquet", columns))
+            told = table_of_run(folder / "verdicts.parquet", ["feature_code", "verdict", "volume_error", *SAME])
+            before = _sides(told).join(told.select("feature_code", *SAME), on="feature_code", how="left")
+            another = pl.any_horizontal((pl.col(name) != pl.col(f"{name}_before")).fill_null(False) for name in SAME)
             steady = (pl.col("verdict") == "steady") & (pl.col("high") == pl.col("high_before"))
             silent = pl.col("verdict").is_null() | (pl.col("verdict") == "inconclusive")
             alive = (
                 alive.join(before, on="feature_code", how="left", suffix="_before")
                 .with_columns(agrees=steady.fill_null(False), silent=silent)
-                .filter(pl.col("agrees") | pl.col("silent"))
-                .select("feature_code", "high", "since", count=pl.col("count") + pl.col("agrees").cast(pl.Int32))
+                .filter((pl.col("agrees") | pl.col("silent")) & ~another)
+                .select("feature_code", "high", "since", *SAME, count=pl.col("count") + pl.col("agrees").cast(pl.Int32))
             )
             streak.update(alive.select("feature_code", "count").iter_rows())
         return streak
