@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from flows.photos import Looked
-from flows.registered import installed, screens_of
+from flows.registered import in_place, screens_of
 from flows.situation import Known
 from transforms.decide import Decision, Displays, Surroundings, weigh
 from transforms.judge import calibration_status
@@ -41,7 +41,7 @@ def weigh_displays(
         commands=known.commands,
         references=_references(registry, policy, window),
         judged=here,
-        installed=installed(registry, codes),
+        installed=in_place(registry, codes),
     )
     return weigh(looked.fresh, looked.record, around, policy)
 

@@ -48,7 +48,7 @@ def collect(
     pooled = with_earlier_windows(known, own, sums, registry, policy, window)
     judged = overruled(own, pooled)
     effects = effects_of(known, judged, window)
-    situation = situation_of(known, own, effects, window, policy)
+    situation = situation_of(known, own, effects, window, registry, policy)
     run_id = window.run_id(revision)
     limits = fleet_table(registry).select("feature_code", "max_gain_change", "max_offset_lph")
     displays = weigh_displays(registry, policy, known, looked, judged, window)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import duckdb
 import polars as pl
 
-from flows.registered import installed, models_of, screens_of
+from flows.registered import in_place, models_of, screens_of
 from flows.situation import Known
 from transforms.display import EngineMissing, Sight
 from transforms.events import set_aside_lines
@@ -219,7 +219,7 @@ def _unchecked(
 def comparable(registry: Registry, record: pl.DataFrame) -> dict[tuple[str, str], list[Anchor]]:
     """Registers shown and accepted, by meter and screen, oldest first; those of a meter that was exchanged since left out."""
     shown = record.filter((pl.col("status") == "accepted") & (pl.col("quantity") == "volume"))
-    since = installed(registry, set(shown["feature_code"]))
+    since = in_place(registry, set(shown["feature_code"]))
     found: dict[tuple[str, str], list[Anchor]] = {}
     for row in shown.iter_rows(named=True):
         if row["captured_at"] >= since.get(row["feature_code"], row["captured_at"]):

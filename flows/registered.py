@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 
 import polars as pl
 
@@ -17,6 +17,15 @@ def installed(registry: Registry, codes: Collection[str] | None = None) -> dict[
     meters = registry.meters if codes is None else registry.meters.filter(pl.col("feature_code").is_in(list(codes)))
     dated = meters.filter(pl.col("installed_on").is_not_null()).select("feature_code", "installed_on")
     return {code: datetime.combine(day, time.min, UTC) for code, day in dated.iter_rows()}
+
+
+def in_place(registry: Registry, codes: Collection[str] | None = None) -> dict[str, datetime]:
+    """From when on what reports under a feature code is surely the meter installed last: the end (UTC) of that day.
+
+    A date does not say at what hour somebody came, so what was measured or carried out on the day itself may be the old
+    meter's.
+    """
+    return {code: day + timedelta(days=1) for code, day in installed(registry, codes).items()}
 
 
 def screens_of(registry: Registry, codes: Collection[str] | None = None) -> dict[str, tuple[Screen, ...]]:

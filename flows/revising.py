@@ -11,7 +11,7 @@ import polars as pl
 
 from flows.findings import collect
 from flows.photos import Looked
-from flows.registered import installed
+from flows.registered import in_place
 from flows.situation import Known
 from transforms.canonical import digest_of
 from transforms.damage import table_of_run
@@ -159,7 +159,7 @@ def _everything_sent(
     commands = history.lines("commands.jsonl")
     left = {command["command_id"]: command["feature_code"] for command in commands if command["state"] == "ready"}
     acks = for_commands(read_acks(workspace), left)
-    since = installed(registry)
+    since = in_place(registry)
     states = fold_commands(commands, acks.acks, now, history.effects(), since)
     names = {folder.name for folder in workspace.outbox.iterdir() if folder.name.rpartition("_r")[0] == window.name}
     own = {line["command_id"] for name in names for line in read_lines(workspace.run(name) / "commands.jsonl")}

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from flows.registered import installed
+from flows.registered import in_place
 from transforms.decide import DIFFERS, Situation, awaited, judge_effects
 from transforms.feedback import Acks, for_commands, read_acks
 from transforms.fleet import fleet_table
@@ -21,7 +21,7 @@ from transforms.pool import as_decided, judge_pooled
 from transforms.registry import Registry
 from transforms.schemas import UTC_US
 from transforms.state import MeterState, fold_commands, fold_orders
-from transforms.windows import Window
+from transforms.windows import Window, iso
 from transforms.workspace import Workspace
 
 
@@ -47,6 +47,8 @@ class Known:
     same
         ``feature_code``, ``since``: from when on meters are surely the same as now, where that is not always; null while
         a command is in flight, which may have been carried out already.
+    fresh
+        Meters installed on a day that was not over when the window began: what it shows may be another meter's.
     """
 
     history: History
@@ -56,6 +58,7 @@ class Known:
     changed: pl.DataFrame
     absent: pl.DataFrame
     same: pl.DataFrame
+    fresh: frozenset[str]
 
 
 def look_around(workspace: Workspace, registry: Registry, window: Window, now: datetime) -> Known:
@@ -68,9 +71,9 @@ def look_around(workspace: Workspace, registry: Registry, window: Window, now: d
     asked = {command["command_id"]: command["feature_code"] for command in sent if command["state"] == "ready"}
     acks = for_commands(read_acks(workspace), asked)
     meant = {command["feature_code"] for command in commands}
-    states = fold_commands(commands, acks.acks, now, history.effects(), installed(registry, meant))
+    states = fold_commands(commands, acks.acks, now, history.effects(), in_place(registry, meant))
     changed, absent = _changed(states, registry, window), _absent(registry, window)
-    return Known(history, acks, left, states, changed, absent, _same(states, registry))
+    return Known(history, acks, left, states, changed, absent, _same(states, registry), _fresh(registry, window))
 
 
 def put_into_words(known: Known, judged: pl.DataFrame) -> pl.DataFrame:
@@ -96,14 +99,17 @@ def effects_of(known: Known, judged: pl.DataFrame, window: Window) -> pl.DataFra
 
 
 def situation_of(
-    known: Known, judged: pl.DataFrame, effects: pl.DataFrame, window: Window, policy: Policy
+    known: Known, judged: pl.DataFrame, effects: pl.DataFrame, window: Window, registry: Registry, policy: Policy
 ) -> Situation:
     """What a decision rests on beside the verdicts."""
     lines = known.history.orders()
-    orders = [order for order in lines if order["reason"] != DIFFERS]
+    # An order from before an exchange was for another meter: the same need of the new one is another.
+    since = {code: iso(moment) for code, moment in in_place(registry, {o["feature_code"] for o in lines}).items()}
+    own = [order for order in lines if order["window_start"] >= since.get(order["feature_code"], "")]
+    orders = [order for order in own if order["reason"] != DIFFERS]
     healthy = known.history.healthy_since({order["feature_code"]: order["window_start"] for order in orders})
     wanted = max(policy.confirm_windows, policy.command.prove_windows)
-    changed = {code: state.changed_at for code, state in known.states.items() if state.changed_at}
+    changed = {code: since for code, since in known.same.iter_rows() if since is not None}
     return Situation(
         states=known.states,
         episodes=fold_orders(orders, healthy),
@@ -111,6 +117,7 @@ def situation_of(
         stale=known.history.later,
         effects={row["feature_code"]: row for row in effects.iter_rows(named=True)},
         displays=frozenset(order["order_id"] for order in lines if order["reason"] == DIFFERS),
+        fresh=known.fresh,
     )
 
 
@@ -138,6 +145,11 @@ def _changed(states: Mapping[str, MeterState], registry: Registry, window: Windo
     return frame.group_by("feature_code").agg(pl.col("since").max()).sort("feature_code")
 
 
+def _fresh(registry: Registry, window: Window) -> frozenset[str]:
+    over = pl.col("installed_on").cast(UTC_US) + pl.duration(days=1)
+    return frozenset(registry.meters.filter(over > window.start)["feature_code"])
+
+
 def _same(states: Mapping[str, MeterState], registry: Registry) -> pl.DataFrame:
     rows: list[tuple[str, Any]] = [
         (code, None if state.pending else state.same_since)
@@ -146,7 +158,7 @@ def _same(states: Mapping[str, MeterState], registry: Registry) -> pl.DataFrame:
     ]
     commanded = pl.DataFrame(rows, schema=CHANGED, orient="row")
     fitted = registry.meters.filter(pl.col("installed_on").is_not_null()).select(
-        "feature_code", fitted=pl.col("installed_on").cast(UTC_US)
+        "feature_code", fitted=pl.col("installed_on").cast(UTC_US) + pl.duration(days=1)
     )
     in_flight = pl.col("commanded") & pl.col("since").is_null()
     return (

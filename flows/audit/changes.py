@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from flows.registered import installed
+from flows.registered import in_place, installed
 from transforms.feedback import for_commands, read_acks
 from transforms.outbox import read_history
 from transforms.registry import Registry
@@ -26,9 +26,9 @@ def changes_of(workspace: Workspace, registry: Registry, windows: Sequence[Windo
     commands = history.lines("commands.jsonl")
     left = {command["command_id"]: command["feature_code"] for command in commands if command["state"] == "ready"}
     acks = for_commands(read_acks(workspace), left).acks if left else []
-    new = installed(registry)
-    rows = [(code, at) for code, at in applied(commands, acks, new, history.effects()) if windows[0].start <= at < end]
-    rows += _exchanged(new, windows)
+    carried_out = applied(commands, acks, in_place(registry), history.effects())
+    rows = [(code, at) for code, at in carried_out if windows[0].start <= at < end]
+    rows += _exchanged(installed(registry), windows)
     return pl.DataFrame(rows, schema=CHANGES, orient="row").unique().sort("feature_code", "since")
 
 

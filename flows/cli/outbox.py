@@ -46,14 +46,14 @@ def outbox() -> None:
 def list_command(folder: Path | None, everything: bool, clock: str | None, as_json: bool) -> int:
     """What waits: runs held for approval, commands without an answer, and how each meter stands."""
     from flows.cli.waiting import waiting_lines
-    from flows.registered import installed
+    from flows.registered import in_place
     from transforms.feedback import read_acks
     from transforms.outbox import read_history
     from transforms.outbox.waiting import waiting
     from transforms.registry import load_registry
 
     workspace = open_workspace(folder)
-    since = installed(load_registry(workspace.registry))
+    since = in_place(load_registry(workspace.registry))
     found = waiting(read_history(workspace), read_acks(workspace).acks, since, moment(clock))
     show(asdict(found), waiting_lines(found, None if everything else LISTED), as_json=as_json)
     return 0

@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Mapping
 from contextlib import redirect_stdout
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -34,7 +34,7 @@ class Story:
     def exchanged(self, meters: str) -> None:
         rows = csv.DictReader(io.StringIO(meters))
         self.installed = {
-            row["feature_code"]: datetime.fromisoformat(row["installed_on"]).replace(tzinfo=UTC)
+            row["feature_code"]: datetime.fromisoformat(row["installed_on"]).replace(tzinfo=UTC) + timedelta(days=1)
             for row in rows
             if row["installed_on"]
         }

@@ -51,6 +51,12 @@ def ack(small: Small, command: dict[str, Any], at: str, status: str = "applied",
         file.write(json.dumps({**line, "detail": "é, as the device says"}) + "\n")
 
 
+def exchange(small: Small, day: str) -> None:
+    """The meter was installed on some day, as the registry says from now on."""
+    meters = small.root / "registry" / "meters.csv"
+    meters.write_text(f"feature_code,model,installed_on\nWM-1,T-R160,{day}\n")
+
+
 def only(small: Small, number: int, name: str = "commands.jsonl") -> dict[str, Any]:
     (line,) = small.lines(name, RUNS[number])
     return line
@@ -207,16 +213,49 @@ def test_a_meter_that_never_answers_gets_a_visit(small: Small) -> None:
 
 
 def test_a_meter_that_was_exchanged_starts_without_a_correction(small: Small) -> None:
+    """It came on the day on which the old one carried out a command."""
     fill(small, off(1.08), TRUE, off(0.92))
     run(small, 0)
     ack(small, only(small, 0), "2026-01-01T12:00:01Z")
-    run(small, 1)
-    meters = small.root / "registry" / "meters.csv"
-    meters.write_text("feature_code,model,installed_on\nWM-1,T-R160,2026-01-02\n")
+    exchange(small, "2026-01-01")
     run(small, 2)
     fresh = only(small, 2)
     assert fresh["sequence"] == 2
     assert fresh["correction"]["gain"] == pytest.approx(1 / 0.92, rel=0.005)
+
+
+@pytest.mark.parametrize("shown", [off(1.08), off(1.08)[:24] + off(0.8)[24:]], ids=["off", "a step"])
+def test_what_a_meter_shows_on_the_day_of_its_exchange_may_be_the_old_ones(small: Small, shown: list[float]) -> None:
+    """The old one was off until noon, when somebody came; the new one is right."""
+    fill(small, shown, TRUE)
+    exchange(small, "2026-01-01")
+    run(small, 0)
+    assert withheld(small, 0) == ["meter_exchanged"]
+    assert small.lines("work_orders.jsonl") == []
+
+
+def test_the_windows_of_the_old_meter_confirm_nothing_of_the_new(small: Small) -> None:
+    few = [v if k % 3 else 0.0 for k, v in enumerate(Q)]
+    shown = [1.08 * new if old else 0.0 for old, new in zip(few, TRUE, strict=True)]
+    rules = "[command]\nprove_windows = 2\nmin_flowing = 30\n[judge]\npool_windows = 1\n"
+    fill(small, shown, shown, shown, policy_toml=rules)
+    small.dump("flowmeter", {"WM-1": few * 3})
+    run(small, 1)
+    assert withheld(small, 1) == ["unproven"]
+    exchange(small, "2026-01-01")
+    run(small, 2)
+    assert withheld(small, 2) == ["unproven"]
+
+
+def test_the_same_need_of_another_meter_is_another_order(small: Small) -> None:
+    fill(small, [5.0] * 48, [5.0] * 48, [5.0] * 48)
+    run(small, 0)
+    exchange(small, "2026-01-01")
+    run(small, 2)
+    old, new = only(small, 0, "work_orders.jsonl"), only(small, 2, "work_orders.jsonl")
+    assert (old["reason"], new["reason"]) == ("stuck", "stuck")
+    assert new["since"] == "2026-01-02T00:00:00Z"
+    assert new["order_id"] != old["order_id"]
 
 
 def test_a_meter_taken_out_of_use_and_one_not_yet_installed_are_not_judged(small: Small) -> None:

@@ -21,6 +21,7 @@ _GUARDS = {
         "display_differs", "Display and wire", "Does the display show what the meter sends?", _STAGE
     ),
     "stale_window": Question("stale_window", "Newest window", "Is there no later window that was judged?", _STAGE),
+    "meter_exchanged": Question("meter_exchanged", "Same meter", "Is it surely the meter that is there now?", _STAGE),
     "changed_since": Question("changed_since", "Parameters since", "Are the parameters still the same?", _STAGE),
     "in_flight": Question("in_flight", "One command at a time", "Is every earlier command answered or over?", _STAGE),
     "attempts_spent": Question("attempts", "Attempts", "Are there attempts left?", _STAGE),

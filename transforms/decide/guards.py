@@ -37,6 +37,8 @@ def outdated(code: str, state: MeterState, window: Window, situation: Situation)
     with one of which only now is known that it is in force."""
     if situation.stale:
         return "stale_window"
+    if code in situation.fresh:
+        return "meter_exchanged"
     shown = situation.effects.get(code, {}).get("command_id")
     just_shown = state.silent is not None and state.silent.command_id == shown
     if just_shown or (state.changed_at and state.changed_at >= window.end):

@@ -53,12 +53,19 @@ def visits_to(
     orders: list[dict[str, Any]] = []
     withheld: list[dict[str, str]] = []
     for row in unsteady.iter_rows(named=True):
-        guard = "stale_window" if situation.stale else _perhaps_changing(row, situation, window)
+        guard = _not_for_now(row["feature_code"], situation) or _perhaps_changing(row, situation, window)
         if guard:
             withheld.append({"feature_code": row["feature_code"], "reason": guard})
         else:
             orders.append(order_for(row, row["reason"], window, situation, {}))
     return orders, withheld
+
+
+def _not_for_now(code: str, situation: Situation) -> str | None:
+    """Why a window tells of no need that there is now."""
+    if situation.stale:
+        return "stale_window"
+    return "meter_exchanged" if code in situation.fresh else None
 
 
 def _perhaps_changing(row: Mapping[str, Any], situation: Situation, window: Window) -> str | None:

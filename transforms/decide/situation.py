@@ -16,7 +16,8 @@ class Situation:
     ``confirmed`` holds, for meters steady now, in how many windows in a row (this one included) they were. ``stale``
     is true for a window older than one already judged: then nothing is sent. ``effects`` holds, by feature code, what
     this window showed of the command applied last (`transforms.schemas.EFFECTS`). ``episodes`` are the needs that verdicts
-    tell of, ``displays`` the ids of the orders that displays have brought about.
+    tell of, ``displays`` the ids of the orders that displays have brought about. ``fresh`` are the
+    meters installed on a day that was not over when the window began: what it shows may be another meter's.
     """
 
     states: Mapping[str, MeterState]
@@ -25,3 +26,4 @@ class Situation:
     stale: bool
     effects: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     displays: frozenset[str] = frozenset()
+    fresh: frozenset[str] = frozenset()
