@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gc
+import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +19,9 @@ from flows.settings import version
 from transforms.errors import MeterwrightError, PolicyError, RegistryError, UsageError, WorkspaceBusyError
 
 DONE, FAILED, WRONG, QUARANTINED, HELD, BUSY = 0, 1, 2, 3, 4, 5
+
+#: the file in a message of DuckDB's, which may be quoted within quotes
+_FILE_NAMED = re.compile(r"""file \\?["']([^"'\\]+)""")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -78,8 +84,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MeterwrightError as error:
         return _say(str(error), FAILED)
     except OSError as error:
-        return _say(f"{error.strerror or error}: {error.filename or 'no file named'}", FAILED)
+        return _say(_of_the_system(error), FAILED)
+    except Exception as error:
+        # libraries have their own classes for what the system refused; everything else is a fault of the program
+        if (full := os.strerror(errno.ENOSPC)) not in str(error):
+            raise
+        named = _FILE_NAMED.search(str(error))
+        return _say(_of_the_system(OSError(errno.ENOSPC, full, named and named[1])), FAILED)
     return code if isinstance(code, int) else DONE
+
+
+def _of_the_system(error: OSError) -> str:
+    """What the system refused, of which file as far as it says so, and what to do."""
+    what = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+    again = "what was done so far is kept, run the same command again to go on"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{what}; make room on the disk of the workspace (and of TMPDIR): {again}"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{what}; give the user that runs meterwright the right to read and write there: {again}"
+    return f"{what}; {again}, and look at the disk if it happens again"
 
 
 def _say(sentence: str, code: int) -> int:

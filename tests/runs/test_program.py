@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
+from polars.exceptions import PolarsError
 
 from flows.cli.main import main
 from flows.cli.telling import fetched
@@ -54,6 +56,34 @@ def test_done(ready: Small, capfd: pytest.CaptureFixture[str]) -> None:
     assert str(ready.root / "reports" / "20260101T000000Z_12h_r1" / "index.html") in out
     assert "judged 1 meters" in err
     assert run(capfd, ready.root)[0] == 0, "nothing new to do"
+
+
+_FULL = "No space left on device"
+_OF_DUCKDB = f'Async write failed: {{"exception_message":"Could not write file \\"l/d.parquet\\": {_FULL}"}}'
+
+
+@pytest.mark.parametrize(
+    ("error", "where"),
+    [
+        (OSError(28, _FULL), ""),
+        (OSError(28, _FULL, "lake/a.parquet"), "lake/a.parquet"),
+        (duckdb.IOException(_OF_DUCKDB), "l/d.parquet"),
+        (PolarsError(f"{_FULL} (os error 28)"), ""),
+    ],
+    ids=["bare", "named", "DuckDB", "Polars"],
+)
+def test_a_full_disk_is_said_and_not_shown_as_a_fault_of_the_program(
+    ready: Small, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], error: Exception, where: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("flows.cycle.ingest_dumps", fail)
+    code, out, err = run(capfd, ready.root)
+    assert (code, out) == (1, "")
+    said = err.splitlines()[-1]
+    assert said.startswith(f"meterwright: {_FULL}{f': {where}' if where else ''}; make room on the disk")
+    assert "run the same command again" in said
 
 
 def test_json_is_one_object_and_nothing_else(ready: Small, capfd: pytest.CaptureFixture[str]) -> None:
