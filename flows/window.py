@@ -19,7 +19,7 @@ from flows.photos import look_at_photos
 from flows.registered import instants_of
 from flows.reporting import write_run_report
 from flows.revising import LookedAt, revise, windows_to_reopen
-from flows.situation import look_around
+from flows.situation import Known, look_around
 from transforms.feedback import set_aside_acks
 from transforms.fleet import fleet_table
 from transforms.judge import calibration_status, judge_silent
@@ -27,7 +27,7 @@ from transforms.lake import Lake
 from transforms.match import CHANGED, Parties, claims
 from transforms.outbox import begin, commit, newest_revision, read_history, read_manifest, stage, window_of
 from transforms.schemas import MOMENTS
-from transforms.windows import Window
+from transforms.windows import Window, iso
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ def _commit_run(
     """Carry one window from the lake to the outbox and return its manifest."""
     workspace = context.workspace
     known = look_around(workspace, context.registry, window, now)
+    _say_what_is_later(context, known, window, now)
     set_aside_acks(workspace, known.acks)
     judged, sums = _judge(context, engine, lake, replace(parties, changed=known.changed), window)
     with ThreadPoolExecutor(1) as beside:
@@ -113,6 +114,21 @@ def _commit_run(
         )
     staged = stage(workspace, run, context.signing_key, begun.result())
     return read_manifest(engine.step(f"outbox {window.name}", lambda: commit(workspace, staged, run.run_id)))
+
+
+def _say_what_is_later(context: Context, known: Known, window: Window, now: datetime) -> None:
+    """A run of a later window keeps everything back that this one would send: a clock that was ahead once does so for long."""
+    if not known.history.later:
+        return
+    newest = read_manifest(known.history.rest[-1])
+    end = window_of(newest).end
+    sentence = f"{window.name}: outbox/{newest['run_id']} tells of a later window, so nothing is sent for this one"
+    if end > now:
+        sentence += (
+            f". That window ends at {iso(end)}, which is still to come: if a clock was ahead when it was judged, nothing is "
+            "sent until then; move the folder out of the outbox (outbox verify will name the gap) and run again"
+        )
+    context.progress(sentence)
 
 
 def report_of(context: Context, manifest: dict[str, Any]) -> Path:

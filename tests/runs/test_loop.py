@@ -549,3 +549,18 @@ def test_when_the_breaker_falls(small: Small, bad: int, good: int, policy: str, 
     fleet(small, bad, good, policy_toml=policy)
     assert small.run() == code
     assert len(small.lines("commands.jsonl")) == bad
+
+
+def test_a_run_of_a_clock_that_was_ahead_is_named_as_what_keeps_commands_back(
+    small: Small, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fill(small, off(1.08))
+    assert run(small, 3) == 0
+    assert run(small, 0) == 0
+    assert withheld(small, 0) == ["stale_window"]
+    (said,) = [line for line in capfd.readouterr().err.splitlines() if "nothing is sent for this one" in line]
+    assert f"outbox/{RUNS[3]} tells of a later window" in said
+    assert "ends at 2026-01-03T00:00:00Z, which is still to come: if a clock was ahead" in said
+    assert run(small, 1, now="2026-01-04T00:00:00Z") == 0, "a window that was left out, made good for later"
+    (said,) = [line for line in capfd.readouterr().err.splitlines() if "nothing is sent for this one" in line]
+    assert "clock" not in said
