@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from flows.inputs import in_order, row_accounting, told_of
 from flows.notifying import notices_of
 from flows.photos import Looked
 from flows.situation import Known, effects_of, new_faults, put_into_words, situation_of, with_earlier_windows
-from transforms.decide import Decision, decide
+from transforms.decide import Decision, contradicted, decide
 from transforms.feedback import sentence_of
 from transforms.fleet import fleet_table
 from transforms.lake import Lake
@@ -48,7 +49,10 @@ def collect(
     pooled = with_earlier_windows(known, own, sums, registry, policy, window)
     judged = overruled(own, pooled)
     effects = effects_of(known, judged, window)
-    situation = situation_of(known, own, effects, window, registry, policy)
+    situation = replace(
+        situation_of(known, own, effects, window, registry, policy),
+        contradicted=_contradicted(lake, own, window),
+    )
     run_id = window.run_id(revision)
     limits = fleet_table(registry).select("feature_code", "max_gain_change", "max_offset_lph")
     displays = weigh_displays(registry, policy, known, looked, judged, window)
@@ -81,6 +85,16 @@ def collect(
         "previous": known.history.head,
     }
     return Run(run_id, own, sums, effects, readings, decision.commands, notices, decision.work_orders, facts)
+
+
+def _contradicted(lake: Lake, judged: pl.DataFrame, window: Window) -> frozenset[str]:
+    """The meters about which the dumps of a window say different things."""
+    file = lake.conflicts()
+    if file is None:
+        return frozenset()
+    inside = pl.col("ts").is_between(*(end.replace(tzinfo=None) for end in (window.start, window.end)), closed="left")
+    refused = pl.scan_parquet(file, glob=False).filter(inside).select("device_no", "ts").collect()
+    return frozenset() if refused.is_empty() else contradicted(refused, lake.devices(), judged)
 
 
 def _composed_with(decision: Decision, states: Mapping[str, MeterState]) -> dict[str, Any]:

@@ -41,6 +41,8 @@ GUARD_REASONS: dict[str, str] = {
     "marginal": "the deviation is too close to the permissible error for a command; the next windows will tell",
     "reference_suspect": "the references calibrated together with this one all see the same deviation: they are likelier "
     "at fault than the meters",
+    "contradicted": "dumps say different things of many of the readings; mend or take away the source that is wrong, for what "
+    "only one of them tells is no ground for a command",
     "breaker": "too large a share of the fleet would be commanded at once: the reference or the dumps are likelier at fault",
     "unconfirmed": "the deviation has not yet been seen in as many windows as the policy asks for",
     "late_data": "the readings that tell of it came late; the newest window decides whether a command goes out",

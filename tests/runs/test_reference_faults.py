@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.runs.test_loop import NO_PLOTS, TRUE, Q
-from tests.workspaces import Small
+from tests.workspaces import Small, demand, noisy
 
 BAD, GOOD = 12, 28
 CODES = [f"WM-{k:02}" for k in range(BAD + GOOD)]
@@ -45,3 +45,16 @@ def test_nothing_leaves(small: Small, batch: bool) -> None:
     else:
         assert code == 4, "held, until a person has looked"
         assert manifest["counts"]["held"] == BAD
+
+
+def test_nothing_is_sent_on_the_word_of_one_of_two_sources_that_disagree(small: Small) -> None:
+    """Wherever a second gateway speaks it says that the meter is right; what is left would be enough for a command."""
+    flows = [flow or 70.0 + k for k, flow in enumerate(demand())]
+    small.registry(["WM-1"], policy_toml="[report]\nplots = 0\n").dump("flowmeter", {"WM-1": flows})
+    small.dump("meter", {"WM-1": [1.08 * flow for flow in noisy(flows, 0.002)]})
+    small.dump("meter", {"WM-1": [flow if k < 16 else None for k, flow in enumerate(flows)]}, name="b.csv")
+    small.run()
+    assert small.verdicts()["WM-1"]["verdict"] == "steady"
+    assert small.lines("commands.jsonl") == []
+    assert small.manifest()["withheld"] == [{"feature_code": "WM-1", "reason": "contradicted"}]
+    assert "dumps say different things" in (small.root / "reports" / small.folder().name / "index.html").read_text()

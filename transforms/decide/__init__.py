@@ -1,6 +1,7 @@
 """Decide: what follows from the verdicts. Commands that pass every guard, work orders for what needs a person."""
 
 from transforms.decide.commands import Decision, decide
+from transforms.decide.contradicted import contradicted
 from transforms.decide.effects import awaited, judge_effects
 from transforms.decide.orders import DIFFERS
 from transforms.decide.shown import Displays, weigh
@@ -14,6 +15,7 @@ __all__ = [
     "Situation",
     "Surroundings",
     "awaited",
+    "contradicted",
     "decide",
     "judge_effects",
     "weigh",

@@ -20,6 +20,9 @@ _GUARDS = {
     "display_differs": Question(
         "display_differs", "Display and wire", "Does the display show what the meter sends?", _STAGE
     ),
+    "contradicted": Question(
+        "contradicted", "Dumps (same instants)", "Do the dumps agree on what meter and reference showed?", _STAGE
+    ),
     "stale_window": Question("stale_window", "Newest window", "Is there no later window that was judged?", _STAGE),
     "meter_exchanged": Question("meter_exchanged", "Same meter", "Is it surely the meter that is there now?", _STAGE),
     "changed_since": Question("changed_since", "Parameters since", "Are the parameters still the same?", _STAGE),

@@ -17,7 +17,8 @@ class Situation:
     is true for a window older than one already judged: then nothing is sent. ``effects`` holds, by feature code, what
     this window showed of the command applied last (`transforms.schemas.EFFECTS`). ``episodes`` are the needs that verdicts
     tell of, ``displays`` the ids of the orders that displays have brought about. ``fresh`` are the
-    meters installed on a day that was not over when the window began: what it shows may be another meter's.
+    meters installed on a day that was not over when the window began: what it shows may be another meter's;
+    ``contradicted`` those of which dumps say different things, see `transforms.decide.contradicted`.
     """
 
     states: Mapping[str, MeterState]
@@ -27,3 +28,4 @@ class Situation:
     effects: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     displays: frozenset[str] = frozenset()
     fresh: frozenset[str] = frozenset()
+    contradicted: frozenset[str] = frozenset()
