@@ -41,6 +41,8 @@ GUARD_REASONS: dict[str, str] = {
     "marginal": "the deviation is too close to the permissible error for a command; the next windows will tell",
     "reference_suspect": "the references calibrated together with this one all see the same deviation: they are likelier "
     "at fault than the meters",
+    "reference_shared": "its flowmeter's records name other meters for the same time as well, and it is clamped on one "
+    "pipe; mend what names them, or give each flowmeter an id of its own",
     "contradicted": "dumps say different things of many of the readings; mend or take away the source that is wrong, for what "
     "only one of them tells is no ground for a command",
     "breaker": "too large a share of the fleet would be commanded at once: the reference or the dumps are likelier at fault",

@@ -200,6 +200,26 @@ def test_a_flowmeter_that_watches_several_meters_is_suspect() -> None:
     assert len(decided_on(undated).withheld) == 8
 
 
+@pytest.mark.parametrize(
+    ("covered", "reasons"),
+    [
+        ((1.0, 1.0), ["reference_shared"] * 2),
+        ((0.55, 0.45), []),
+        ((1.0, 0.0), []),
+        ((0.9, 0.3), ["reference_shared"] * 2),
+    ],
+    ids=["both at once", "moved at noon", "the other one shows nothing", "more than there is"],
+)
+def test_a_flowmeter_is_on_one_pipe_at_a_time(covered: tuple[float, float], reasons: list[str]) -> None:
+    rows = [
+        steady(f"WM-{k}", flowmeter_id="F-9", coverage=part, n_pairs=round(48 * part)) for k, part in enumerate(covered)
+    ]
+    rows.append(steady("WM-5", coverage=1.0, n_pairs=48))
+    found = decided(rows)
+    assert [entry["reason"] for entry in found.withheld] == reasons
+    assert [command["feature_code"] for command in found.commands] == ["WM-5"] if reasons else ["WM-0", "WM-1", "WM-5"]
+
+
 def test_a_suspect_reference_comes_before_a_visit() -> None:
     """Half of what flows: each meter alone would be beyond its limits. Its neighbour that is off for itself waits, too."""
     rows = [row | ({"a1": 0.5} if row["verdict"] == "steady" else {}) for row in batch(-1, off=8, of=10)]

@@ -17,6 +17,9 @@ _GUARDS = {
     "reference_suspect": Question(
         "reference_suspect", "References (binomial test)", "Do the references calibrated together look sound?", _STAGE
     ),
+    "reference_shared": Question(
+        "reference_shared", "Reference on one pipe", "Does the reference say that it watches this meter only?", _STAGE
+    ),
     "display_differs": Question(
         "display_differs", "Display and wire", "Does the display show what the meter sends?", _STAGE
     ),

@@ -81,7 +81,8 @@ def decide(
     commands: list[dict[str, Any]] = []
     orders: list[dict[str, Any]] = []
     withheld: list[dict[str, str]] = []
-    made_worse = guards.made_worse(situation, suspects.meters | situation.contradicted)
+    shared = guards.shared_references(judged)
+    made_worse = guards.made_worse(situation, suspects.meters | situation.contradicted | shared)
     made_worse -= displays.again.keys() | displays.differs.keys()
     for row in (
         judged.filter(pl.col("feature_code").is_in(sorted(made_worse))).sort("feature_code").iter_rows(named=True)
@@ -99,6 +100,7 @@ def decide(
         row = {**found, **displays.fits.get(code, {})}
         against = "display_differs" if code in displays.differs else suspects.against(row)
         against = against or ("contradicted" if code in situation.contradicted else None)
+        against = against or ("reference_shared" if code in shared else None)
         _put(_corrected_by(row, against, policy, window, run_id, issued_at, situation), row, commands, orders, withheld)
     orders += visits_for(judged, displays.differs, window, situation)
     visits, kept_back = visits_to(off.filter(pl.col("verdict") == "unsteady").sort("feature_code"), situation, window)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
@@ -12,6 +12,9 @@ from transforms.decide.situation import Situation
 from transforms.policy import Policy
 from transforms.state import MeterState
 from transforms.windows import Window
+
+#: more of a window than one flowmeter can cover; a reading or two may be at either place while it is moved
+WHOLE: Final = 1.1
 
 
 def made_worse(situation: Situation, suspect: frozenset[str]) -> set[str]:
@@ -23,6 +26,17 @@ def made_worse(situation: Situation, suspect: frozenset[str]) -> set[str]:
         for code, effect in situation.effects.items()
         if effect["effect"] == "worse" and code not in suspect and not situation.states[code].pending
     }
+
+
+def shared_references(judged: pl.DataFrame) -> frozenset[str]:
+    """The meters whose flowmeter says that it watches another one as well, for more of the window than there is.
+
+    It is clamped on one pipe. One that was moved within the window covers no more than all of it with all its meters.
+    """
+    held = judged.filter(pl.col("flowmeter_id").is_not_null() & (pl.col("n_pairs") > 0))
+    covered = held.group_by("flowmeter_id").agg(covered=pl.col("coverage").sum(), meters=pl.len())
+    several = covered.filter((pl.col("meters") > 1) & (pl.col("covered") > WHOLE))
+    return frozenset(held.join(several, on="flowmeter_id", how="semi")["feature_code"])
 
 
 def spent(state: MeterState, policy: Policy) -> str | None:
