@@ -42,8 +42,12 @@ def collect(
     version: str,
     revision: int = REVISION,
     looked: Looked | None = None,
+    overtaken: Mapping[str, str] | None = None,
 ) -> Run:
-    """Decide what follows from the verdicts and gather everything that the run says."""
+    """Decide what follows from the verdicts and gather everything that the run says.
+
+    ``overtaken`` are the meters of which a newer window that is judged already knows better, see `Situation`.
+    """
     looked = looked or Looked()
     own = put_into_words(known, judged)
     pooled = with_earlier_windows(known, own, sums, registry, policy, window)
@@ -52,6 +56,7 @@ def collect(
     situation = replace(
         situation_of(known, own, effects, window, registry, policy),
         contradicted=_contradicted(lake, own, window),
+        overtaken=overtaken or {},
     )
     run_id = window.run_id(revision)
     limits = fleet_table(registry).select("feature_code", "max_gain_change", "max_offset_lph")

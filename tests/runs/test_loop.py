@@ -564,3 +564,25 @@ def test_a_run_of_a_clock_that_was_ahead_is_named_as_what_keeps_commands_back(
     assert run(small, 1, now="2026-01-04T00:00:00Z") == 0, "a window that was left out, made good for later"
     (said,) = [line for line in capfd.readouterr().err.splitlines() if "nothing is sent for this one" in line]
     assert "clock" not in said
+
+
+@pytest.mark.parametrize(
+    ("windows", "reasons"),
+    [
+        ([off(1.08), TRUE], [["stale_window"], []]),
+        ([off(1.08), noisy(Q, 0.25)], [["stale_window"], []]),
+        ([noisy(Q, 0.25), TRUE], [["stale_window"], []]),
+        ([off(1.08), off(1.08)], [[], ["in_flight"]]),
+        ([off(1.08), [None] * len(Q)], [[], []]),
+    ],
+    ids=["well again", "broken", "no visit", "off still", "silent"],
+)
+def test_of_windows_run_together_the_newest_says_whether_an_older_one_still_holds(
+    small: Small, windows: list[list[float | None]], reasons: list[list[str]]
+) -> None:
+    fill(small, *windows)
+    assert small.run("--from", STARTS[0], "--now", ENDS[1], until=ENDS[1]) == 0
+    found = [[entry["reason"] for entry in small.manifest(RUNS[k])["withheld"]] for k in (0, 1)]
+    assert found == reasons
+    assert len(small.lines("commands.jsonl", RUNS[0])) == (reasons[0] == [])
+    assert small.lines("work_orders.jsonl", RUNS[0]) == []

@@ -49,7 +49,7 @@ def spent(state: MeterState, policy: Policy) -> str | None:
 def outdated(code: str, state: MeterState, window: Window, situation: Situation) -> str | None:
     """Why what a window says no longer holds. A correction must not be composed with one that came after the window, nor
     with one of which only now is known that it is in force."""
-    if situation.stale:
+    if situation.stale or code in situation.overtaken:
         return "stale_window"
     if code in situation.fresh:
         return "meter_exchanged"

@@ -63,7 +63,7 @@ def visits_to(
 
 def _not_for_now(code: str, situation: Situation) -> str | None:
     """Why a window tells of no need that there is now."""
-    if situation.stale:
+    if situation.stale or situation.overtaken.get(code) == "healthy":
         return "stale_window"
     return "meter_exchanged" if code in situation.fresh else None
 
