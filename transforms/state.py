@@ -124,7 +124,8 @@ def fold_commands(
         Command id -> effect, as earlier runs judged it.
     installed : mapping
         Feature code -> when the meter that carries it now was installed. Commands issued before that went to another
-        device: of them only the sequence counts, and the new meter starts with no correction.
+        device: of them only the sequence counts, and the new meter starts with no correction. But one that was still under
+        way then may reach the new meter: it is pending until it expires, and in force if it was applied after that moment.
     """
     answers = _answers(ack for ack in acks if parse_time(ack["at"]) <= now)
     states: dict[str, MeterState] = {}
@@ -132,11 +133,33 @@ def fold_commands(
         code = command["feature_code"]
         before = states.get(code, UNTOUCHED)
         since = (installed or {}).get(code)
-        if command["state"] != "ready" or (since is not None and parse_time(command["issued_at"]) < since):
+        answer = answers.get(command["command_id"])
+        if command["state"] != "ready":
             states[code] = replace(before, sequence=command["sequence"])
-            continue
-        states[code] = _after(before, command, answers.get(command["command_id"]), now, effects or {})
+        elif since is not None and parse_time(command["issued_at"]) < since:
+            states[code] = _strayed(before, command, answer, since, now)
+        else:
+            states[code] = _after(before, command, answer, now, effects or {})
     return states
+
+
+def _strayed(
+    before: MeterState, command: Mapping[str, Any], answer: Mapping[str, Any] | None, since: datetime, now: datetime
+) -> MeterState:
+    """The state after a command that was meant for the meter before this one, which was installed at ``since``.
+
+    What it did to this one says nothing of how well it was chosen, so it is no attempt, and no effect is asked of it.
+    """
+    if answer and _by_the_new(answer, since):
+        return replace(_after(before, command, answer, now, {}), attempts=before.attempts, awaiting=None)
+    expires = parse_time(command["expires_at"])
+    if answer is None and expires > max(since, now):
+        return replace(before, sequence=command["sequence"], pending=command["command_id"], pending_until=expires)
+    return replace(before, sequence=command["sequence"])
+
+
+def _by_the_new(answer: Mapping[str, Any], since: datetime) -> bool:
+    return bool(answer["status"] == "applied" and parse_time(answer["at"]) >= since)
 
 
 def applied(
@@ -153,6 +176,7 @@ def applied(
         answer = answers.get(command["command_id"])
         since = (installed or {}).get(command["feature_code"])
         another = since is not None and parse_time(command["issued_at"]) < since
+        another = another and not (since and answer and _by_the_new(answer, since))
         if command["state"] != "ready" or another:
             continue
         if answer and answer["status"] == "applied":

@@ -53,11 +53,24 @@ def play(
     installed: datetime | None,
 ) -> Played:
     """One meter by all its commands, each id once and as it stands by now."""
-    ours = [
-        c for c in commands if c["state"] == "ready" and (installed is None or instant(c["issued_at"]) >= installed)
+    left = sorted((c for c in commands if c["state"] == "ready"), key=lambda c: c["sequence"])
+    answers = {c["command_id"]: answer(c, acks, now) for c in left}
+    meant_for_another = [c for c in left if installed is not None and instant(c["issued_at"]) < installed]
+    # such a one reached the meter that is there now if it was applied after the exchange, and may yet while it is open
+    strays = {
+        c["command_id"]
+        for c in meant_for_another
+        if (found := answers[c["command_id"]])
+        and found["status"] == "applied"
+        and installed
+        and instant(found["at"]) >= installed
+    }
+    under_way = [
+        c
+        for c in meant_for_another
+        if answers[c["command_id"]] is None and instant(c["expires_at"]) > max(installed or now, now)
     ]
-    ours.sort(key=lambda c: c["sequence"])
-    answers = {c["command_id"]: answer(c, acks, now) for c in ours}
+    ours = [c for c in left if c not in meant_for_another or c["command_id"] in strays]
     status = {}
     for command in ours:
         found = answers[command["command_id"]]
@@ -73,10 +86,13 @@ def play(
     newest = used[-1] if used else None
     # a meter ignores a sequence not above the one in force, so what came before an applied command is over
     reached = newest["sequence"] if newest else 0
-    still_open = [c["command_id"] for c in ours if status[c["command_id"]] == "in_flight" and c["sequence"] > reached]
-    cured = [k for k, c in enumerate(ours) if effects.get(c["command_id"]) == "cured"]
-    since_cured = ours[cured[-1] + 1 :] if cured else ours
-    waits = newest is not None and newest["command_id"] not in effects and not _takes_back(newest)
+    waiting = [*(c for c in ours if status[c["command_id"]] == "in_flight"), *under_way]
+    waiting.sort(key=lambda c: c["sequence"])
+    still_open = [c["command_id"] for c in waiting if c["sequence"] > reached]
+    own = [c for c in ours if c["command_id"] not in strays]
+    cured = [k for k, c in enumerate(own) if effects.get(c["command_id"]) == "cured"]
+    since_cured = own[cured[-1] + 1 :] if cured else own
+    waits = newest is not None and newest["command_id"] not in {*effects, *strays} and not _takes_back(newest)
     return Played(
         sequence=max((c["sequence"] for c in commands), default=0),
         in_force=newest["correction"] if newest else IDENTITY,

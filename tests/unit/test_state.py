@@ -285,6 +285,26 @@ def test_a_new_meter_under_the_same_code_knows_nothing_of_the_old_ones_commands(
     assert [one.sequence for one in state.attempts] == [2]
 
 
+def test_a_command_under_way_may_reach_the_meter_that_came_meanwhile() -> None:
+    """Nobody answered the command to the old meter; until it expires the gateway may hand it to the new one."""
+    installed = {CODE: parse_time("2026-01-02T00:00:00Z")}
+
+    def then(now: str, *acks: dict[str, Any]) -> MeterState:
+        return fold_commands([command()], acks, parse_time(now), {}, installed)[CODE]
+
+    waiting = then("2026-01-03T00:00:00Z")
+    assert (waiting.pending, waiting.attempts, waiting.in_force) == ("c-WM-1-1", (), Correction())
+    over = then("2026-01-05T00:00:00Z")
+    assert (over.pending, over.silent, over.same_since) == (None, None, None)
+    late = ack(at="2026-01-02T08:00:00Z")
+    reached = then("2026-01-03T00:00:00Z", late)
+    assert reached.in_force == Correction.from_json(command()["correction"])
+    assert (reached.in_force_by, reached.changed_at) == ("c-WM-1-1", parse_time(late["at"]))
+    assert (reached.pending, reached.attempts, reached.awaiting) == (None, (), None)
+    assert applied([command()], [late], installed) == [(CODE, parse_time(late["at"]))]
+    assert applied([command()], [ack()], installed) == []
+
+
 def test_a_command_that_was_to_be_taken_back_is_in_flight_again_when_the_meter_refuses_that() -> None:
     taking_back = command(2, withdraws="c-WM-1-1", issued_at="2026-01-01T18:00:00Z", expires_at="2026-01-04T18:00:00Z")
     refused = fold([command(), taking_back], [ack(2, "rejected", "2026-01-01T18:30:00Z")])
