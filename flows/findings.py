@@ -97,7 +97,8 @@ def _contradicted(lake: Lake, judged: pl.DataFrame, window: Window) -> frozenset
     file = lake.conflicts()
     if file is None:
         return frozenset()
-    inside = pl.col("ts").is_between(*(end.replace(tzinfo=None) for end in (window.start, window.end)), closed="left")
+    start, end = window.start.replace(tzinfo=None), window.end.replace(tzinfo=None)
+    inside = pl.col("ts").is_between(start, end, closed="left")
     refused = pl.scan_parquet(file, glob=False).filter(inside).select("device_no", "ts").collect()
     return frozenset() if refused.is_empty() else contradicted(refused, lake.devices(), judged)
 
