@@ -12,7 +12,7 @@ import polars as pl
 from reports.several import together
 from reports.wording import deviation, finite, flow, moment, number, percent, visible
 from transforms.canonical import rounded
-from transforms.judge.dossier import Check, Dossier
+from transforms.judge.dossier import Check, Diagnostics, Dossier
 from transforms.reasons import sentence
 from transforms.windows import Window, iso
 
@@ -203,6 +203,7 @@ def to_json(given: Explanation) -> dict[str, Any]:
             }
             for check in given.checks
         ],
+        "diagnostics": _diagnosed(given.dossier.diagnostics),
         "command_id": given.command["command_id"] if given.command else None,
         "order_id": given.order["order_id"] if given.order else None,
         "withheld": list(given.withheld),
@@ -214,6 +215,26 @@ def to_json(given: Explanation) -> dict[str, Any]:
                 "sent": list(each.sent),
             }
             for each in given.history
+        ],
+    }
+
+
+def _diagnosed(found: Diagnostics) -> dict[str, Any]:
+    return {
+        "by": "statsmodels",
+        "line": found.line or None,
+        "n_pairs": found.pairs,
+        "why_not": found.why or None,
+        "note": found.note or None,
+        "looks": found.looks,
+        "told": [
+            {
+                **{name: getattr(each, name) for name in ("key", "name", "question", "outlook", "sentence")},
+                "figures": {
+                    name: value if isinstance(value, str) else rounded(value) for name, value in each.figures.items()
+                },
+            }
+            for each in found.told
         ],
     }
 

@@ -13,11 +13,38 @@ from reports.error_chart import error_chart
 from reports.explain import Explanation, caveats, plain_sentence
 from reports.page import render_page
 from reports.svg import drawing
-from reports.wording import NOTHING, THIN, finite, flow, moment, number, percent, span, visible
-from transforms.judge.dossier import Check
+from reports.wording import NOTHING, THIN, count, finite, flow, moment, number, percent, span, visible
+from transforms.judge.dossier import Check, Diagnostic, Diagnostics
 from transforms.reasons import sentence
 
 WORDS = {"passed": "passed", "failed": "failed", "open": "open", "not_evaluated": "not evaluated"}
+
+#: figures of the diagnostics that a page shows beside the sentences, in words
+FIGURES = {
+    "se_over_ours": "standard error over ours",
+    "se_ratio": "standard error, times as large",
+    "standard_errors_apart": "standard errors apart",
+    "large_over_small": "scatter at large over small flows",
+    "lagrange": "Lagrange multiplier",
+    "p": "P",
+    "durbin_watson": "Durbin-Watson",
+    "ljung_box_p": "P (Ljung-Box)",
+    "ljung_box_lags": "lags (Ljung-Box)",
+    "hac_lags": "lags (HAC)",
+    "jarque_bera": "Jarque-Bera",
+    "skewness": "skewness",
+    "kurtosis": "kurtosis",
+    "f": "F",
+    "largest_miss": "largest miss",
+    "at_lph": "at",
+    "at": "at",
+    "q_lph": "reference",
+    "q_meter_lph": "meter",
+    "cooks_distance": "Cook's distance",
+    "a1_change": "change of a1",
+    "a2_change": "change of a2",
+    "weighed_below_half": "weighed less than half",
+}
 
 
 def render_explanation(given: Explanation) -> str:
@@ -48,6 +75,7 @@ def render_explanation(given: Explanation) -> str:
                 for stage, checks in groupby(given.checks, key=lambda check: check.stage)
             ],
             "tally": ", ".join(f"{many} {word}" for word, many in tally.items() if many),
+            "diagnostics": _diagnosed(given.dossier.diagnostics),
             "history": [
                 {
                     "run": each.run_id,
@@ -61,6 +89,51 @@ def render_explanation(given: Explanation) -> str:
             ],
         },
     )
+
+
+def _diagnosed(found: Diagnostics) -> dict[str, Any]:
+    """The diagnostics, each with its figures as short names and values."""
+    return {
+        "line": found.line,
+        "pairs": count(found.pairs, "flowing pair"),
+        "why": found.why,
+        "note": found.note,
+        "looks": found.looks,
+        "told": [
+            {
+                "name": each.name,
+                "question": each.question,
+                "outlook": each.outlook,
+                "key": each.outlook.replace(" ", "_"),
+                "said": each.sentence,
+                "figures": _figures_of(each),
+            }
+            for each in found.told
+        ],
+    }
+
+
+def _figure(name: str, value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    if name == "largest_miss":
+        return percent(value)
+    shown = _measure(value, "")
+    return f"{shown}{THIN}L/h" if "_lph" in name or name.removeprefix("our_").startswith("a2") else shown
+
+
+def _figures_of(each: Diagnostic) -> list[tuple[str, str]]:
+    """What stands behind a diagnostic, in words and numbers; the ends of an interval in one."""
+    shown = {name: _figure(name, value) for name, value in each.figures.items()}
+    told = []
+    for name, value in shown.items():
+        if name.endswith("_low"):
+            whose = "ours" if name.startswith("our_") else "statsmodels"
+            end = shown[f"{name.removesuffix('_low')}_high"]
+            told.append((f"{name.removeprefix('our_')[:2]}, {whose} (k = 2)", f"{value} to {end}"))
+        elif name in FIGURES:
+            told.append((FIGURES[name], value))
+    return told
 
 
 def _title(stage: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import groupby
 
 import numpy as np
@@ -12,12 +12,13 @@ import polars as pl
 from reports.clock import local
 from reports.explain import Explanation, caveats, plain_sentence
 from reports.terminal_plot import Zone, error_plot
-from reports.wording import percent, stretch, visible
-from transforms.judge.dossier import Check
+from reports.wording import count, percent, stretch, visible
+from transforms.judge.dossier import Check, Diagnostic, Diagnostics
 
 #: a screen; one with much to say may be a few lines longer
-WIDTH, HEIGHT = 100, 40
+WIDTH, HEIGHT = 100, 44
 WORDS = {"passed": "passed", "failed": "FAILED", "open": "open", "not_evaluated": "not evaluated"}
+_OUTLOOKS = {"nothing to see": "nothing seen", "look": "LOOK", "not evaluated": "not evaluated"}
 _MARK, _NAME = 16, 25
 #: rungs on which what passed needs no numbers
 _BRIEF = ("can it be judged", "what else it looks like", "may a command go out")
@@ -35,6 +36,7 @@ def screen(given: Explanation) -> list[str]:
     lines += [line for note in caveats(given) for line in _wrapped(f"Note: {visible(note)}.")]
     for stage, checks in groupby(given.checks, key=lambda check: check.stage):
         lines += _rung(stage, list(checks))
+    lines += _diagnosed(given.dossier.diagnostics)
     past = _past(given)
     room = HEIGHT - len(lines) - len(past) - 3
     return [*lines, *plot(given, height=9 if room >= 9 else 7), *past]
@@ -50,7 +52,7 @@ def _rung(stage: str, checks: list[Check]) -> list[str]:
     reasons = {check.sentence if check.outcome == "not_evaluated" else "" for check in checks}
     if len(reasons) == 1 and "" not in reasons:
         return _wrapped(f"{title}  not evaluated: {visible(reasons.pop().removeprefix('not asked: '))}", indent=4)
-    brief = [check.name.partition(" (")[0] for check in checks if check.outcome == "passed" and stage in _BRIEF]
+    brief = [_short(check.name) for check in checks if check.outcome == "passed" and stage in _BRIEF]
     if len(brief) == len(checks):
         return _wrapped(f"{title}  passed: {', '.join(brief)}", indent=4)
     lines = [title]
@@ -58,17 +60,22 @@ def _rung(stage: str, checks: list[Check]) -> list[str]:
         lines += _line(WORDS["passed"], "", ", ".join(brief))
     for check in checks:
         if check.outcome != "not_evaluated" and not (check.outcome == "passed" and stage in _BRIEF):
-            lines += _line(WORDS[check.outcome], check.name.partition(" (")[0], check.sentence)
-    unasked = [f"{', '.join(names)} ({why})" for why, names in _alike(checks)]
-    return [*lines, *_line(WORDS["not_evaluated"], "", "; ".join(unasked))] if unasked else lines
+            lines += _line(WORDS[check.outcome], _short(check.name), check.sentence)
+    unasked = _alike(check for check in checks if check.outcome == "not_evaluated")
+    return [*lines, *_line(WORDS["not_evaluated"], "", unasked)] if unasked else lines
 
 
-def _alike(checks: Iterable[Check]) -> Iterator[tuple[str, list[str]]]:
-    """Names of the checks that were not evaluated, by the reason why."""
+def _short(name: str) -> str:
+    """A name without the test behind it."""
+    return name.partition(" (")[0]
+
+
+def _alike(unasked: Iterable[Check | Diagnostic]) -> str:
+    """Names of what was not evaluated, by the reason why."""
     reasons: dict[str, list[str]] = {}
-    for check in (check for check in checks if check.outcome == "not_evaluated"):
-        reasons.setdefault(check.sentence, []).append(check.name.partition(" (")[0])
-    yield from reasons.items()
+    for each in unasked:
+        reasons.setdefault(each.sentence, []).append(_short(each.name))
+    return "; ".join(f"{', '.join(names)} ({why})" for why, names in reasons.items())
 
 
 def _line(mark: str, name: str, text: str) -> list[str]:
@@ -76,6 +83,29 @@ def _line(mark: str, name: str, text: str) -> list[str]:
     return textwrap.wrap(
         visible(text), WIDTH, initial_indent=head, subsequent_indent=" " * _MARK, break_on_hyphens=False
     )
+
+
+def _diagnosed(found: Diagnostics) -> list[str]:
+    """What statsmodels says of the line: the second opinion, at length what is worth a look, and the rest by name."""
+    title = "Diagnostics of the fit, by statsmodels (they decide nothing)"
+    if found.why:
+        return _wrapped(f"{title}  none: {visible(found.why).removeprefix('not asked: ')}", indent=4)
+    opinion, *others = found.told
+    quiet = [_short(each.name) for each in others if each.outlook == "nothing to see"]
+    anew = f"{found.line}, {count(found.pairs, 'flowing pair')}, fitted anew: {opinion.sentence}"
+    if not found.looks:
+        lines = _wrapped(
+            f"{title}  nothing to see: {'; '.join([anew, ', '.join(quiet)] if quiet else [anew])}", indent=4
+        )
+    else:
+        lines = [title, *_line(_OUTLOOKS[opinion.outlook], "", anew)]
+        for each in (each for each in others if each.outlook == "look"):
+            lines += _line(_OUTLOOKS["look"], _short(each.name), each.sentence)
+        lines += _line(_OUTLOOKS["nothing to see"], "", ", ".join(quiet)) if quiet else []
+    if found.note:
+        lines += _line("note", "", found.note)
+    unasked = _alike(each for each in others if each.outlook == "not evaluated")
+    return [*lines, *_line(_OUTLOOKS["not evaluated"], "", unasked)] if unasked else lines
 
 
 def plot(given: Explanation, height: int) -> list[str]:

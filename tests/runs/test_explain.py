@@ -16,7 +16,7 @@ from flows.cli.common import make_context
 from flows.cli.main import main
 from flows.explain import explain
 from flows.simulation import simulate_workspace
-from reports.explain import plain_sentence, to_json
+from reports.explain import Explanation, plain_sentence, to_json
 from reports.explain_terminal import WIDTH, screen
 from tests.runs.test_hostile_names import NAMES, Page, tree, write
 from tests.workspaces import START, Small, demand, noisy, output
@@ -102,6 +102,27 @@ def test_a_steady_meter_is_told_with_its_relation_and_command(ran: Small) -> Non
         "sample_step",
     ):
         assert found[key] == "passed"
+
+
+def test_diagnostics_are_a_second_opinion_and_decide_nothing(ran: Small) -> None:
+    answer = told(ran, "HIGH")
+    given = answer["diagnostics"]
+    (command,) = ran.lines("commands.jsonl")
+    assert (given["by"], given["line"], given["n_pairs"], given["why_not"]) == ("statsmodels", "q' = a1 q", 24, None)
+    opinion = given["told"][0]
+    assert (opinion["key"], opinion["outlook"]) == ("second_opinion", "nothing to see")
+    assert math.isclose(opinion["figures"]["a1"], command["a1"], rel_tol=1e-5)
+    assert given["looks"] == sum(each["outlook"] == "look" for each in given["told"])
+    assert not {each["key"] for each in given["told"]} & {check["key"] for check in answer["checks"]}
+    assert told(ran, "DRY")["diagnostics"] == {
+        "by": "statsmodels",
+        "line": None,
+        "n_pairs": 0,
+        "why_not": "not asked: too little water flowed to judge the meter",
+        "note": None,
+        "looks": 0,
+        "told": [],
+    }
 
 
 def test_without_flow_it_says_what_it_would_take(ran: Small) -> None:
@@ -219,9 +240,11 @@ def test_the_screen_shows_sentence_checks_plot_and_past(ran: Small) -> None:
     lines = text.splitlines()
     assert lines[0].startswith("STEADY (")
     assert max(map(len, lines)) <= WIDTH
-    assert len(lines) <= 40
+    assert len(lines) <= 44
     assert "  FAILED        Error of indication Q2-Q3 " in text
     assert any(line.startswith("  not evaluated ") for line in lines)
+    diagnosed = "Diagnostics of the fit, by statsmodels (they decide nothing)  nothing to see: q' = a1 q, 24 flowing"
+    assert any(line.startswith(diagnosed) for line in lines)
     assert sum("|" in line and "%" in line for line in lines) == 3  # the plot's labelled rows
     assert lines[-1].startswith("Last runs: 01-01 00:00 steady +8.")
 
@@ -239,6 +262,8 @@ def test_a_page_goes_where_it_is_wanted_and_is_named_by_a_digest(ran: Small, tmp
     page = Page(made.read_text(encoding="utf-8"))
     assert page.tags["svg"] == 3
     assert page.tags["script"] == 0
+    assert "Diagnostics of the fit, by statsmodels" in page.text
+    assert all(each["sentence"] in page.text for each in answer["diagnostics"]["told"])
     unasked = sum(outcome == "not_evaluated" for outcome in outcomes(answer).values())
     assert made.read_text(encoding="utf-8").count('class="outcome o-not_evaluated">not evaluated<') == unasked
     assert f"{unasked} not evaluated. What was not evaluated has not passed." in page.text
@@ -292,6 +317,7 @@ def test_what_is_explained_is_what_was_judged(fleet: Small) -> None:
             said, again = rows[code][name], found.dossier.row[name]
             assert (said is None) == (again is None), (code, name)
             assert said is None or math.isclose(said, again, rel_tol=1e-9), (code, name)
+        _second_opinion(found)
         _consistent(found.dossier.row, {check.key: check for check in found.checks})
         answer = to_json(found)
         assert json.loads(json.dumps(answer)) == answer
@@ -299,6 +325,14 @@ def test_what_is_explained_is_what_was_judged(fleet: Small) -> None:
         assert plain_sentence(found).startswith(code)
         seen.add(found.verdict["verdict"])
     assert seen == {"healthy", "steady", "unsteady", "inconclusive"}
+
+
+def _second_opinion(found: Explanation) -> None:
+    """Another program, told the pairs and the weights, finds the line that was judged by."""
+    diagnostics = found.dossier.diagnostics
+    assert bool(diagnostics.told) != bool(diagnostics.why)
+    for each in diagnostics.told[:1]:
+        assert each.figures["standard_errors_apart"] < 1e-5, (found.feature_code, each)
 
 
 def _consistent(row: dict[str, Any], checks: dict[str, Any]) -> None:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from transforms.judge.dossier.check import SPEAKS_FOR, STAGES, Check, Outcome, Question
+from transforms.judge.dossier.diagnostics import Diagnostic, Diagnostics, Outlook, diagnose
 from transforms.judge.dossier.errors import is_it_off, what_it_would_take
+from transforms.judge.dossier.fitted import fitted_of
 from transforms.judge.dossier.kinds import what_it_looks_like
 from transforms.judge.dossier.prerequisites import could_be_judged, same_and_in_use
 from transforms.judge.dossier.relation import is_it_steady
@@ -31,12 +34,13 @@ class Dossier:
     """What was asked about one meter.
 
     ``row`` is its verdict, the columns `transforms.judge.verdict.JUDGED`; ``checks`` stand in the order of the ladder;
-    ``needs`` says for an open question what would settle it, and is empty otherwise.
+    ``needs`` says for an open question what would settle it, and is empty otherwise. ``diagnostics`` decide nothing.
     """
 
     row: dict[str, Any]
     checks: tuple[Check, ...]
     needs: str
+    diagnostics: Diagnostics
 
 
 def dossier_of(
@@ -67,16 +71,17 @@ def dossier_of(
     """
     listed = with_references(meters.join(fleet, on="feature_code", how="left"), calibration, policy)
     blocked: str | None
+    paired: Paired | None
     if listed.is_empty():
         judged = judge_silent(fleet, meters, window)
         known: dict[str, Any] = {**fleet.row(0, named=True), "n_meter": None, "n_reference": None}
-        blocked, worked, sums = "meter_missing", None, None
+        blocked, paired, worked, sums = "meter_missing", None, None, None
     else:
         judged = judge_bucket(meters, moments, fleet, calibration, policy, window, look)
         known = listed.row(0, named=True)
         way = int(blocked_in(listed)[0])
         blocked = None if way == NONE else REASON_NAMES[way]
-        worked, sums = _worked(listed, moments, policy, window, look)
+        paired, worked, sums = _worked(listed, moments, policy, window, look)
     row = overrule(judged).row(0, named=True)
     stopped = _stopped(row["reason"], blocked, worked, absent)
     not_looked = "" if worked is not None and worked.second.looked[0] else _not_looked(stopped)
@@ -90,16 +95,32 @@ def dossier_of(
     ]
     open_question = worked is not None and row["reason"] in ("undecided", "no_flow")
     needs = what_it_would_take(worked, row["pairs_needed"], policy) if worked is not None and open_question else ""
-    return Dossier(row, tuple(checks), needs)
+    return Dossier(row, tuple(checks), needs, _diagnosed(paired, worked, sums, stopped, policy, window, look))
+
+
+def _diagnosed(
+    paired: Paired | None,
+    worked: Worked | None,
+    sums: Moments | None,
+    stopped: str,
+    policy: Policy,
+    window: Window,
+    look: Look,
+) -> Diagnostics:
+    """A second opinion on the line; from what the verdict rests on, but nothing rests on it."""
+    if stopped or paired is None or worked is None or sums is None:
+        return diagnose(None, f"not asked: {stopped}")
+    pairs = look(np.zeros(1, dtype=np.int64))
+    return diagnose(fitted_of(worked, paired, sums, pairs, policy, window.start))
 
 
 def _worked(
     listed: pl.DataFrame, moments: pl.DataFrame, policy: Policy, window: Window, look: Look
-) -> tuple[Worked | None, Moments | None]:
+) -> tuple[Paired | None, Worked | None, Moments | None]:
     if listed["meter_no"][0] is None:
-        return None, None
-    sums = Moments.from_frame(moments, 1, policy.window.parts)
-    return work_out(Paired.of(listed, policy), sums, policy, window, look), sums
+        return None, None, None
+    sums, paired = Moments.from_frame(moments, 1, policy.window.parts), Paired.of(listed, policy)
+    return paired, work_out(paired, sums, policy, window, look), sums
 
 
 def _stopped(reason: str, blocked: str | None, worked: Worked | None, absent: str | None) -> str:
@@ -119,4 +140,15 @@ def _not_looked(stopped: str) -> str:
     return "not looked at reading by reading: the sums give no cause to"
 
 
-__all__ = ["SPEAKS_FOR", "STAGES", "Check", "Dossier", "Outcome", "Question", "dossier_of"]
+__all__ = [
+    "SPEAKS_FOR",
+    "STAGES",
+    "Check",
+    "Diagnostic",
+    "Diagnostics",
+    "Dossier",
+    "Outcome",
+    "Outlook",
+    "Question",
+    "dossier_of",
+]
