@@ -129,8 +129,8 @@ def _figures_of(each: Diagnostic) -> list[tuple[str, str]]:
     for name, value in shown.items():
         if name.endswith("_low"):
             whose = "ours" if name.startswith("our_") else "statsmodels"
-            end = shown[f"{name.removesuffix('_low')}_high"]
-            told.append((f"{name.removeprefix('our_')[:2]}, {whose} (k = 2)", f"{value} to {end}"))
+            begin, end = value.removesuffix(f"{THIN}L/h"), shown[f"{name.removesuffix('_low')}_high"]
+            told.append((f"{name.removeprefix('our_')[:2]}, {whose} (k = 2)", f"{begin} to {end}"))
         elif name in FIGURES:
             told.append((FIGURES[name], value))
     return told

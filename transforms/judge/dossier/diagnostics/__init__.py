@@ -1,7 +1,7 @@
 """Diagnostics of one meter's fit by statsmodels: an independent second opinion for the person who is about to trust a command.
 
 They decide nothing: no verdict, no guard and no command rests on them, and nothing but the explanation of a single meter asks
-for them. Statsmodels is imported in this room alone, and only when it is asked, because that takes half a second.
+for them. Statsmodels is imported in this room alone, and only when it is asked, because that takes a second.
 """
 
 from __future__ import annotations
