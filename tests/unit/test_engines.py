@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
@@ -124,8 +125,6 @@ os._exit(2)
 
 
 def test_sigterm_becomes_an_exception_and_an_exit_code() -> None:
-    import signal
-
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(Terminated) as caught, terminable():
         signal.raise_signal(signal.SIGTERM)
@@ -151,9 +150,14 @@ def test_a_stop_that_python_drops_comes_again(
 
     monkeypatch.setattr(threading.Thread, "start", slow)
     hook = sys.unraisablehook
-    with pytest.raises(KeyboardInterrupt) as caught, terminable():
-        Dying()
-        time.sleep(2)
+    # who starts the tests in the background has them ignore Ctrl-C
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt) as caught, terminable():
+            Dying()
+            time.sleep(2)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert caught.type is stop
     assert capsys.readouterr().err == ""
     assert sys.unraisablehook is hook
