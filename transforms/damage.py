@@ -1,4 +1,4 @@
-"""Damage: a file of our own that cannot be read any more is named, with what to do; nobody sees a traceback for it."""
+"""Damage: a file of our own that cannot be read or written is named, with what to do; nobody sees a traceback for it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,24 @@ def legible(file: Path, remedy: str, kind: type[MeterwrightError] = MeterwrightE
     except _of_readers() as error:
         said = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), type(error).__name__)
         raise kind(f"{file.parent.name}/{file.name} cannot be read ({said}); {remedy}") from error
+
+
+@contextmanager
+def writable(file: Path) -> Iterator[None]:
+    """Say what to do where the one file that the block writes, a table of our own, cannot be written.
+
+    Polars says of a full disk, as often as not, that the file is out of specification.
+    """
+    import polars as pl
+
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        raise MeterwrightError(
+            f"{file} cannot be written ({said}); make room on its disk if that is full: what was done so far is kept, run the "
+            "same command again to go on"
+        ) from error
 
 
 def _of_readers() -> tuple[type[Exception], ...]:

@@ -6,8 +6,10 @@ import gc
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from flows.cli import main
+from transforms.errors import MeterwrightError
 from transforms.outbox import Run, begin, stage
 from transforms.schemas import EFFECTS, MOMENTS, READINGS, VERDICTS
 from transforms.workspace import Workspace
@@ -42,3 +44,18 @@ def test_a_command_leaves_python_as_it_was() -> None:
     usual = gc.get_threshold()
     assert main(["run", "--workspace", "no such folder"]) == 2
     assert gc.get_threshold() == usual
+
+
+def test_a_table_that_cannot_be_written_is_named_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Polars says of a full disk."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise pl.exceptions.ComputeError("parquet: File out of specification: Invalid thrift: transport error")
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", fail)
+    with pytest.raises(
+        MeterwrightError, match=r"moments\.parquet cannot be written \(parquet: .*make room on its disk"
+    ):
+        begin(Workspace(tmp_path), RUN_ID, pl.DataFrame(schema=MOMENTS))

@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from transforms.damage import writable
 from transforms.digests import sha256_of
 from transforms.errors import MeterwrightError
 from transforms.private import write_new
@@ -68,7 +69,9 @@ def stage(workspace: Workspace, run: Run, key: SigningKey | None = None, begun: 
 
 
 def _write_table(path: Path, frame: pl.DataFrame, schema: Mapping[str, pl.DataType | type[pl.DataType]]) -> None:
-    frame.select(pl.col(column).cast(kind) for column, kind in schema.items()).write_parquet(path)
+    table = frame.select(pl.col(column).cast(kind) for column, kind in schema.items())
+    with writable(path):
+        table.write_parquet(path)
 
 
 def stage_revision(
