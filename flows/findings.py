@@ -55,7 +55,7 @@ def collect(
     effects = effects_of(known, judged, window)
     situation = replace(
         situation_of(known, own, effects, window, registry, policy),
-        contradicted=_contradicted(lake, own, window),
+        contradicted=_contradicted(lake, judged, window),
         overtaken=overtaken or {},
     )
     run_id = window.run_id(revision)
@@ -93,14 +93,15 @@ def collect(
 
 
 def _contradicted(lake: Lake, judged: pl.DataFrame, window: Window) -> frozenset[str]:
-    """The meters about which the dumps of a window say different things."""
+    """The meters about which the dumps of a window, or of those that it is judged with, say different things."""
     file = lake.conflicts()
     if file is None:
         return frozenset()
-    start, end = window.start.replace(tzinfo=None), window.end.replace(tzinfo=None)
-    inside = pl.col("ts").is_between(start, end, closed="left")
+    begins: datetime = min([window.start, *judged["pooled_since"].drop_nulls()])
+    span = begins.replace(tzinfo=None), window.end.replace(tzinfo=None)
+    inside = pl.col("ts").is_between(span[0], span[1], closed="left")
     refused = pl.scan_parquet(file, glob=False).filter(inside).select("device_no", "ts").collect()
-    return frozenset() if refused.is_empty() else contradicted(refused, lake.devices(), judged)
+    return frozenset() if refused.is_empty() else contradicted(refused, lake.devices(), judged, window)
 
 
 def _composed_with(decision: Decision, states: Mapping[str, MeterState]) -> dict[str, Any]:
