@@ -11,6 +11,7 @@ from flows.context import Context
 from flows.cycle import restore_reports
 from flows.notifying import notices_of_release
 from flows.registered import in_place, models_in_use
+from flows.releasing import unfit
 from flows.situation import look_around
 from flows.window import report_of
 from transforms.errors import MeterwrightError
@@ -48,7 +49,8 @@ def approve(context: Context, run_id: str, by: str, now: datetime) -> tuple[dict
     known = look_around(workspace, context.registry, window, now)
     in_use = models_in_use(context.registry, now)
     commands = read_lines(folder / "commands.jsonl")
-    found = release(manifest, commands, known.states, in_use, in_place(context.registry), new_id, now)
+    against = unfit(workspace, context.registry, context.policy, manifest, commands)
+    found = release(manifest, commands, known.states, in_use, in_place(context.registry), against, new_id, now)
     own = read_lines(folder / "notices.jsonl")
     notices = notices_of_release(context.registry, context.policy, known, own, found.released, now)
     facts = approved_facts(manifest, found, len(notices), by, now, known.history.head, context.version)

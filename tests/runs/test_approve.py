@@ -265,6 +265,33 @@ def test_meters_that_left_or_were_exchanged_are_dropped(held: Small) -> None:
     assert dropped == [{"feature_code": code, "reason": "meter_exchanged"} for code in OFF[1:]]
 
 
+def test_what_was_mended_in_the_registry_since_is_not_passed_over(
+    held: Small, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody looked at the references, as was asked, and found one not calibrated, one unknown and one of another meter."""
+    registry = held.root / "registry"
+    dates = {"WM-00": "2025-11-01", "WM-02": "2025-12-20", "WM-03": "2025-12-20"}
+    rows = [f"F-{code},{day}" for code, day in dates.items()]
+    (registry / "flowmeters.csv").write_text("\n".join(["flowmeter_id,calibrated_on", *rows, ""]))
+    (registry / "pairs.csv").write_text("feature_code,flowmeter_id\nWM-02,F-9\n")
+    assert approve(held) == 0
+    assert held.manifest(APPROVED)["approved"]["dropped"] == [
+        {"feature_code": "WM-00", "reason": "reference_expired"},
+        {"feature_code": "WM-01", "reason": "reference_unregistered"},
+        {"feature_code": "WM-02", "reason": "pairing_conflict"},
+    ]
+    assert [command["feature_code"] for command in held.lines("commands.jsonl", APPROVED)] == ["WM-03"]
+    assert "was not calibrated within the permitted time" in capfd.readouterr().out
+
+
+def test_limits_that_were_lowered_since_hold(held: Small, capfd: pytest.CaptureFixture[str]) -> None:
+    with (held.root / "registry" / "models.toml").open("a") as file:
+        file.write("max_gain_change = 0.01\n")
+    assert approve(held) == 2
+    assert "none of the 4 held commands" in (said := capfd.readouterr().err)
+    assert "(beyond_limits)" in said
+
+
 def test_the_window_after_goes_by_what_was_released(held: Small) -> None:
     assert approve(held) == 0
     for command in held.lines("commands.jsonl", APPROVED)[:2]:

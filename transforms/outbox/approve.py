@@ -76,6 +76,7 @@ def release(
     states: Mapping[str, MeterState],
     models: Mapping[str, str],
     installed: Mapping[str, datetime],
+    against: Mapping[str, str],
     run_id: str,
     now: datetime,
 ) -> Release:
@@ -91,6 +92,8 @@ def release(
         Feature code -> model of the meters that are in use now.
     installed
         Feature code -> when the meter that carries it now was installed, where that is known.
+    against
+        Feature code -> why, by the registry and the policy as they are now, its command may not leave.
     run_id
         The new revision.
 
@@ -111,6 +114,7 @@ def release(
         since = installed.get(code)
         same = models.get(code) == command["model"] and (since is None or since <= start)
         reason = _outdated(command, state, built_on.get(code), start, now) if same else "meter_exchanged"
+        reason = reason or against.get(code)
         if reason:
             dropped.append({"feature_code": code, "reason": reason})
             continue
