@@ -52,8 +52,9 @@ def _rung(stage: str, checks: list[Check]) -> list[str]:
     reasons = {check.sentence if check.outcome == "not_evaluated" else "" for check in checks}
     if len(reasons) == 1 and "" not in reasons:
         return _wrapped(f"{title}  not evaluated: {visible(reasons.pop().removeprefix('not asked: '))}", indent=4)
-    brief = [_short(check.name) for check in checks if check.outcome == "passed" and stage in _BRIEF]
-    if len(brief) == len(checks):
+    passed = [_short(check.name) for check in checks if check.outcome == "passed" and stage in _BRIEF]
+    brief = list(dict.fromkeys(passed))  # several of one kind, told apart in parentheses, are said once
+    if len(passed) == len(checks):
         return _wrapped(f"{title}  passed: {', '.join(brief)}", indent=4)
     lines = [title]
     if brief:

@@ -18,16 +18,24 @@ _GUARDS = {
         "reference_suspect", "References (binomial test)", "Do the references calibrated together look sound?", _STAGE
     ),
     "reference_shared": Question(
-        "reference_shared", "Reference on one pipe", "Does the reference say that it watches this meter only?", _STAGE
+        "reference_shared",
+        "References (on one pipe at a time)",
+        "Does the reference say that it watches this meter only?",
+        _STAGE,
     ),
     "display_differs": Question(
         "display_differs", "Display and wire", "Does the display show what the meter sends?", _STAGE
     ),
     "contradicted": Question(
-        "contradicted", "Dumps (same instants)", "Do the dumps agree on what meter and reference showed?", _STAGE
+        "contradicted",
+        "References (dumps that agree)",
+        "Do the dumps agree on what meter and reference showed?",
+        _STAGE,
     ),
     "stale_window": Question("stale_window", "Newest window", "Is there no later window that was judged?", _STAGE),
-    "meter_exchanged": Question("meter_exchanged", "Same meter", "Is it surely the meter that is there now?", _STAGE),
+    "meter_exchanged": Question(
+        "meter_exchanged", "Parameters since (exchange)", "Is it surely the meter that is there now?", _STAGE
+    ),
     "changed_since": Question("changed_since", "Parameters since", "Are the parameters still the same?", _STAGE),
     "in_flight": Question("in_flight", "One command at a time", "Is every earlier command answered or over?", _STAGE),
     "attempts_spent": Question("attempts", "Attempts", "Are there attempts left?", _STAGE),
