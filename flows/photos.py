@@ -36,7 +36,7 @@ from transforms.photos import (
 from transforms.photos.plausible import Anchor, factor
 from transforms.photos.retention import delete_originals
 from transforms.policy import Policy
-from transforms.reasons import sentence
+from transforms.reasons import photo_sentence
 from transforms.registry import Registry
 from transforms.schemas import READINGS
 from transforms.screens import Screen
@@ -146,7 +146,7 @@ def look_at_photos(
     account = {**intake.account, "reviews": len(said), "reviews_refused": len(refused_reviews)}
     lines = [_line(item) for item in (*intake.refused, *refused_reviews)]
     pictures = [
-        f"raw/images/{row['file']}: {sentence(row['reason'])}"
+        f"raw/images/{row['file']}: {photo_sentence(row['reason'])}"
         for row in rows
         if row["status"] == "rejected" and row["reason"] != "reviewed"
     ]
@@ -166,7 +166,7 @@ def delete_old_photos(workspace: Workspace, policy: Policy, now: datetime, say: 
 def _line(refused: Mapping[str, Any]) -> str:
     """What is wrong with a line, with its place; nothing of what stands in it, which may be a phone number."""
     detail = f" ({refused['detail']})" if refused["detail"] else ""
-    return f"{refused['file']} line {refused['line']}: {sentence(refused['reason'])}{detail}"
+    return f"{refused['file']} line {refused['line']}: {photo_sentence(refused['reason'])}{detail}"
 
 
 def _read(

@@ -176,3 +176,8 @@ def sentence(code: str) -> str:
         if code in vocabulary:
             return vocabulary[code]
     return code.replace("_", " ")
+
+
+def photo_sentence(code: str) -> str:
+    """The same of a photo, or of a line about one: some codes say something else of dumps."""
+    return READING_REASONS.get(code) or sentence(code)

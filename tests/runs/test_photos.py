@@ -78,6 +78,8 @@ def test_every_line_is_accounted_for(town: Town) -> None:
     assert town.eyes.looked == ["a.jpg"]
     assert len(account["faults"]) == 11
     assert not any("555" in fault for fault in account["faults"])
+    assert sum("leads out of raw/images" in fault for fault in account["faults"]) == 5
+    assert sum("dated later than the run" in fault for fault in account["faults"]) == 1
     aside = town.root / "quarantine" / "images.jsonl"
     assert len(aside.read_text().splitlines()) == 11
     assert aside.stat().st_mode & 0o077 == 0
