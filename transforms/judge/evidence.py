@@ -162,7 +162,7 @@ def zone_errors(
     scatter, dof : ndarray
         Weighted variance of a pair about the meter's relation and its degrees of freedom, shape (meters,).
     """
-    y_min, y_max = (np.ascontiguousarray(moments.by_bin(name)) for name in ("y_min", "y_max"))
+    y_min, y_max = (np.ascontiguousarray(moments.reach(name)) for name in ("y_min", "y_max"))
     known = (scatter, student_quantile(rules.factor, dof), *_numbers(model, reference), *_counting(rules))
     count, (error, standard, expanded, excess), (inside, outside, is_open) = _zone_errors(sums, y_min, y_max, *known)
     return Zones(
@@ -202,20 +202,15 @@ def _zone_errors(
 ) -> tuple[Ints, Floats, Bools]:
     """Counts; errors, their standard and expanded uncertainties, and the excess, (4, 3, meters); and whether a zone is inside,
     outside or open, (3, 3, meters)."""
-    bins, meters = y_min.shape
+    meters = y_min.shape[1]
     count, found, told = np.empty((3, meters), np.int64), np.empty((4, 3, meters)), np.empty((3, 3, meters), np.bool_)
     for row in range(meters):
-        shared, begin = (factor * common[row]) ** 2, 1
+        shared = (factor * common[row]) ** 2
         for zone in range(3):
-            end = 2 if zone == 0 else (6 if zone == 1 else bins)
-            low, high = y_min[begin, row], y_max[begin, row]
-            for k in range(begin + 1, end):
-                low, high = min(low, y_min[k, row]), max(high, y_max[k, row])
-            begin = end
             n, xx = sums[0, zone, row], sums[2, zone, row]
             error = sums[3, zone, row] / xx - 1
             variance = scatter[row] / xx
-            if low == high:
+            if y_min[1 + zone, row] == y_max[1 + zone, row]:
                 rounding = rounded[row] * (n / sums[1, zone, row]) ** 2
                 # what is not a number stays so, on either side
                 variance = variance if variance >= rounding or np.isnan(variance) else rounding

@@ -12,14 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from transforms.compiled import compiled
-from transforms.summarise.moments import BINS, SUMMED, Cells, Moments, add_all
+from transforms.summarise.moments import BINS, REACHES, SUMMED, Cells, Moments, add_all
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 _COUNTED = ("n_above", "n_below", "n_band_above", "n_band_below")
-_EXTREMES = ("x_min", "y_min", "x_max", "y_max")
+#: the bins with which extremes begin that are told of each bin by itself
+_EACH = {"x": range(BINS), "y": range(BINS)}
 
 HIGHEST, LOWEST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
 #: the sums of a part's bins stand so far apart; those of its last place are of pairs that are none
@@ -78,7 +79,9 @@ class Listed:
         return Listed(nothing, nothing, nothing.astype(np.float64), nothing.astype(np.float64))
 
 
-def moments_of(grid: OnGrid, few: Listed, place: Ints, kinds: Kinds, parts: int, part_us: int) -> Moments:
+def moments_of(
+    grid: OnGrid, few: Listed, place: Ints, kinds: Kinds, parts: int, part_us: int, *, by_bin: bool = True
+) -> Moments:
     """Sum the pairs of each row, be they on the grid or in the list; a row is a device in a window.
 
     What does not flow is judged by the window only, so that all of bin 0 stands in the first part. So do the extremes, and
@@ -92,17 +95,21 @@ def moments_of(grid: OnGrid, few: Listed, place: Ints, kinds: Kinds, parts: int,
         Of all devices.
     part_us
         Length of a part of a window [us].
+    by_bin
+        Whether extremes are told of each bin, or by `REACHES`.
     """
     rows = int(place.max(initial=-1)) + 1
     begins = np.searchsorted(few.row, np.arange(len(place) + 1))
     first, totals = np.zeros(rows + 1, dtype=np.int64), np.empty((2, len(SUMMED), rows), dtype=np.int64)
     counts = np.zeros((len(_COUNTED), 1, 2, rows), dtype=np.int64)
-    extremes = np.empty((len(_EXTREMES), 1, BINS, rows), dtype=np.int64)
+    begins_of = [np.array(one) for one in (_EACH if by_bin else REACHES).values()]
+    of_x, of_y = (np.empty((2, len(one), rows), dtype=np.int64) for one in begins_of)
     of_kind = np.stack([getattr(kinds, name) for name in Kinds.__dataclass_fields__], axis=1)
     on_grid = (grid.q, grid.q_meter, grid.watched, grid.us, grid.phase)
     on_list = (few.q, few.q_meter, few.us, begins)
-    cell, sums = _sum(*on_grid, *on_list, part_us, parts, place, of_kind, first, totals, counts, extremes)
-    values = dict(zip(_COUNTED, counts, strict=True)) | dict(zip(_EXTREMES, extremes, strict=True))
+    cell, sums = _sum(*on_grid, *on_list, part_us, parts, place, of_kind, first, totals, counts, *begins_of, of_x, of_y)
+    extremes = {"x_min": of_x[:1], "x_max": of_x[1:], "y_min": of_y[:1], "y_max": of_y[1:]}
+    values = dict(zip(_COUNTED, counts, strict=True)) | extremes
     return Moments(values, Cells(first, cell, sums, totals), parts)
 
 
@@ -124,7 +131,10 @@ def _sum(
     first: Ints,
     totals: Ints,
     counts: Ints,
-    extremes: Ints,
+    begins_of_x: Ints,
+    begins_of_y: Ints,
+    extremes_of_x: Ints,
+    extremes_of_y: Ints,
 ) -> tuple[Ints, Ints]:
     """Fill the arrays given; returns the cells that hold pairs, and their sums."""
     windows, slots = watched.shape[1], q.shape[2]
@@ -171,9 +181,8 @@ def _sum(
         add_all(cells, sums, before, total, of_all, totals[:, :, at])
         counts[0, 0, 1, at], counts[1, 0, 1, at] = above, below
         counts[2, 0, 1, at], counts[3, 0, 1, at] = in_above, in_below
-        for what in range(4):
-            for of_bin in range(BINS):
-                extremes[what, 0, of_bin, at] = reach[of_bin, what]
+        _put_reach(reach, 0, begins_of_x, extremes_of_x, at)
+        _put_reach(reach, 1, begins_of_y, extremes_of_y, at)
     return cells[:total], sums[:total]
 
 
@@ -240,6 +249,16 @@ def _add_still(own: Ints, reach: Ints, still: int) -> None:
         own[0, 0] += still
         reach[0, 0], reach[0, 1] = min(reach[0, 0], 0), min(reach[0, 1], 0)
         reach[0, 2], reach[0, 3] = max(reach[0, 2], 0), max(reach[0, 3], 0)
+
+
+@compiled
+def _put_reach(reach: Ints, what: int, begins: Ints, extremes: Ints, at: int) -> None:
+    """Tell the lowest and the highest of a row, over the bins from each of those that ``begins`` names up to the next."""
+    for k in range(len(begins)):
+        low, high = reach[begins[k], what], reach[begins[k], 2 + what]
+        for of_bin in range(begins[k] + 1, begins[k + 1] if k + 1 < len(begins) else BINS):
+            low, high = min(low, reach[of_bin, what]), max(high, reach[of_bin, 2 + what])
+        extremes[0, k, at], extremes[1, k, at] = low, high
 
 
 @compiled

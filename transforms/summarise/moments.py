@@ -21,6 +21,9 @@ SUMMED = ("n", "sx", "sy", "sxx", "sxy", "syy")
 SUMS = (*SUMMED, "n_above", "n_below", "n_band_above", "n_band_below")
 _LOWEST = ("x_min", "y_min")
 _HIGHEST = ("x_max", "y_max")
+#: bins whose extremes may be told together, by where they begin: of the reference still water and what flows, of the meter still
+#: water and the flow zones. No judgement asks for more
+REACHES = {"x": (0, 1), "y": (0, 1, 2, 6)}
 #: bins that are added up most often: all, and those that flow
 _SPANS = ((None, None), (1, BINS))
 
@@ -62,7 +65,7 @@ class Moments:
         ----------
         values
             Arrays of shape (parts, bins, meters); extremes and counts of differences may have a single part that stands for
-            all, and the latter only the first bins.
+            all, and the latter only the first bins. Extremes may be told by `REACHES` in place of each bin.
         cells
             The sums of `SUMMED`, if they are not among the values, in so many ``parts``.
         """
@@ -127,6 +130,13 @@ class Moments:
                 array = self._values[name]
                 self._by_bin[name] = array[0] if len(array) == 1 else _reduced(name, array, 0)
         return self._by_bin[name][bins]
+
+    def reach(self, name: str) -> Ints:
+        """An extreme over the whole window by `REACHES`, shape (reaches, meters)."""
+        begins, found = REACHES[name[0]], self.by_bin(name)
+        if len(found) == len(begins):
+            return found
+        return np.asarray((np.minimum if name in _LOWEST else np.maximum).reduceat(found, begins, axis=0))
 
     def by_part(self, name: str, bins: slice = slice(None)) -> Ints:
         """One quantity over some bins, shape (parts, meters)."""

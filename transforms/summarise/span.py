@@ -133,6 +133,7 @@ def summarise_chunk(
     scratch: Path,
     *,
     parts: int,
+    by_bin: bool = False,
 ) -> ChunkSummary:
     """Match and sum one bucket's readings of the windows of a chunk, each cut into ``parts`` equal sub-windows.
 
@@ -143,6 +144,8 @@ def summarise_chunk(
         counts in that window.
     scratch : Path
         A folder for what does not stay; it is made when it is needed.
+    by_bin : bool
+        Whether extremes are told of each flow bin, as a run keeps them, or of what the judgement asks for.
     """
     matched = match_span(lake, chunk, parties, changed)
     few, few_row = None, np.zeros(0, dtype=np.int64)
@@ -158,7 +161,8 @@ def summarise_chunk(
     rows, runs, row = _rows(matched, few, parties, chunk)
     place = np.full(matched.watched.size, -1, dtype=np.int64)
     place[row] = np.arange(len(row))
-    moments = moments_of(_on_grid(matched, chunk), _listed(few, few_row), place, kinds, parts, chunk.window_us // parts)
+    pairs, part_us = (_on_grid(matched, chunk), _listed(few, few_row)), chunk.window_us // parts
+    moments = moments_of(*pairs, place, kinds, parts, part_us, by_bin=by_bin)
     source = SampleSource(matched, few, few_row, kinds, row)
     return ChunkSummary(rows, runs, moments, source)
 

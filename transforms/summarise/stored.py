@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from transforms.compiled import compiled
 from transforms.summarise.many import HIGHEST, LOWEST, Ints
-from transforms.summarise.moments import BINS, Cells, Moments
+from transforms.summarise.moments import BINS, REACHES, Cells, Moments
 
 #: a change of these arrays, or of what the numbers in them mean, is another version
 VERSION = 4
@@ -29,9 +29,9 @@ SUMS = ("cells", "flows", "squares", "high")
 ROWS = ("told", "extremes")
 ARRAYS = (*SUMS, *ROWS)
 _BAND = ("n_above", "n_below", "n_band_above", "n_band_below")
-#: the first bins of the flow zones: still, Q1 to Q2, Q2 to Q3, above; see `judge.evidence.ZONES`
-_ZONES = (0, 1, 2, 6)
-_PAIRS = len(_ZONES) + 2
+_LOW, _HIGH = ("y_min", "x_min"), ("y_max", "x_max")
+#: so many pairs of extremes may be told of a row: first those of the meter, then those of its reference
+_PAIRS = sum(len(begins) for begins in REACHES.values())
 _NARROW: tuple[Any, ...] = (np.uint8, np.int32, np.uint32, np.int16)
 #: what fits into these: numbers of cells, counts, sums of flows, squares
 _REACH = np.array([2**8 - 1, 2**8 - 1, 2**31 - 1, 2**47 - 1])
@@ -46,7 +46,7 @@ def to_arrays(moments: Moments) -> dict[str, npt.NDArray[np.integer[Any]]]:
     if (reach > _REACH).any():
         *sums, _ = _packed(cells.cell, cells.sums, False, *_room(len(cells.cell), *(np.int64,) * 4))
     rows, band = len(cells.first) - 1, [moments.total(name, slice(1, BINS)) for name in _BAND]
-    extremes = [moments.by_bin(name) for name in ("x_min", "y_min", "x_max", "y_max")]
+    extremes = [np.concatenate([moments.reach(name) for name in names]) for names in (_LOW, _HIGH)]
     *told, fits = _of_rows(cells.first, *band, *extremes, *_room_of_rows(rows, np.uint8, np.int32))
     if not fits:
         *told, _ = _of_rows(cells.first, *band, *extremes, *_room_of_rows(rows, np.int64, np.int64))
@@ -63,10 +63,9 @@ def from_arrays(arrays: Arrays, parts: int) -> Moments:
     for k, name in enumerate(_BAND):
         values[name] = np.zeros((1, 2, rows), dtype=np.int64)
         values[name][0, 1] = told[:, 2 + k]
-    for name, empty in (("x_min", HIGHEST), ("y_min", HIGHEST), ("x_max", LOWEST), ("y_max", LOWEST)):
-        values[name] = np.full((1, BINS, rows), empty, dtype=np.int64)
-    of_bin = (values[name][0] for name in ("x_min", "y_min", "x_max", "y_max"))
-    _put_extremes(told, arrays["extremes"], *of_bin)
+    for names, found in zip((_LOW, _HIGH), _extremes(told, arrays["extremes"]), strict=True):
+        parts_of = np.split(found[None], [len(REACHES["y"])], axis=1)
+        values |= dict(zip(names, parts_of, strict=True))
     return Moments(values, Cells(first, cell, sums), parts)
 
 
@@ -149,27 +148,20 @@ def _of_rows(
     below: Ints,
     band_above: Ints,
     band_below: Ints,
-    x_min: Ints,
-    y_min: Ints,
-    x_max: Ints,
-    y_max: Ints,
+    lowest: Ints,
+    highest: Ints,
     told: Any,
     extremes: Any,
 ) -> tuple[Any, Any, bool]:
     """Fill the arrays of all rows, in whatever types they are; returns them and whether all numbers fitted."""
     end, fits = 0, True
-    own = np.empty((6, 2), np.int64)
     for row in range(len(told)):
-        own[:, 0], own[:, 1] = HIGHEST, LOWEST
-        for k in range(BINS):
-            zone, flow = k if k < 2 else (2 if k < 6 else 3), 4 if k == 0 else 5
-            own[zone, 0], own[zone, 1] = min(own[zone, 0], y_min[k, row]), max(own[zone, 1], y_max[k, row])
-            own[flow, 0], own[flow, 1] = min(own[flow, 0], x_min[k, row]), max(own[flow, 1], x_max[k, row])
         some = 0
-        for what in range(6):
-            there = own[what, 0] <= own[what, 1]
-            extremes[end, 0], extremes[end, 1] = own[what, 0], own[what, 1]
-            fits &= ((extremes[end, 0] == own[what, 0]) & (extremes[end, 1] == own[what, 1])) | ~there
+        for what in range(_PAIRS):
+            low, high = lowest[what, row], highest[what, row]
+            there = low <= high
+            extremes[end, 0], extremes[end, 1] = low, high
+            fits &= ((extremes[end, 0] == low) & (extremes[end, 1] == high)) | ~there
             some |= there << what
             end += there
         cells = first[row + 1] - first[row]
@@ -181,17 +173,15 @@ def _of_rows(
 
 
 @compiled
-def _put_extremes(told: Any, extremes: Any, x_min: Ints, y_min: Ints, x_max: Ints, y_max: Ints) -> None:
-    """Put the extremes of each row into the first bins of those that they are told of."""
-    end = 0
+def _extremes(told: Any, extremes: Any) -> tuple[Ints, Ints]:
+    """The lowest and the highest of each row, (_PAIRS, rows), inverted where there are none."""
+    lowest, highest, end = np.full((_PAIRS, len(told)), HIGHEST), np.full((_PAIRS, len(told)), LOWEST), 0
     for row in range(len(told)):
-        for what in range(6):
+        for what in range(_PAIRS):
             if (told[row, 1] >> what) & 1:
-                if what < 4:
-                    y_min[_ZONES[what], row], y_max[_ZONES[what], row] = extremes[end, 0], extremes[end, 1]
-                else:
-                    x_min[what - 4, row], x_max[what - 4, row] = extremes[end, 0], extremes[end, 1]
+                lowest[what, row], highest[what, row] = extremes[end, 0], extremes[end, 1]
                 end += 1
+    return lowest, highest
 
 
 @compiled

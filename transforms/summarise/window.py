@@ -73,7 +73,7 @@ def summarise_window(
     chunk = Chunk(bucket, window.start, window.length, windows=1)
     if _suits_arrays(lake, chunk, parties):
         changed = parties.changed.with_columns(window=pl.lit(0, pl.Int32))
-        found = summarise_chunk(lake, chunk, parties, changed, scratch, parts=parts)
+        found = summarise_chunk(lake, chunk, parties, changed, scratch, parts=parts, by_bin=True)
         return WindowSums(found.named.drop("window"), found.moments, found.samples.look)
     summary = summarise_bucket(con, lake, bucket, window, parties, parts=parts)
     paired = summary.meters["meter_no"].count()
