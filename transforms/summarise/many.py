@@ -20,7 +20,7 @@ Bools = npt.NDArray[np.bool_]
 
 _COUNTED = ("n_above", "n_below", "n_band_above", "n_band_below")
 #: the bins with which extremes begin that are told of each bin by itself
-_EACH = {"x": range(BINS), "y": range(BINS)}
+_EACH = dict.fromkeys(REACHES, range(BINS))
 
 HIGHEST, LOWEST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
 #: the sums of a part's bins stand so far apart; those of its last place are of pairs that are none
@@ -102,12 +102,14 @@ def moments_of(
     begins = np.searchsorted(few.row, np.arange(len(place) + 1))
     first, totals = np.zeros(rows + 1, dtype=np.int64), np.empty((2, len(SUMMED), rows), dtype=np.int64)
     counts = np.zeros((len(_COUNTED), 1, 2, rows), dtype=np.int64)
-    begins_of = [np.array(one) for one in (_EACH if by_bin else REACHES).values()]
-    of_x, of_y = (np.empty((2, len(one), rows), dtype=np.int64) for one in begins_of)
+    reaches = (_EACH if by_bin else REACHES).values()
+    # of pairs that are none there is a place as well
+    spans = [np.searchsorted([*begins, BINS], np.arange(_WIDE), side="right") - 1 for begins in reaches]
+    of_x, of_y = (np.empty((2, len(begins), rows), dtype=np.int64) for begins in reaches)
     of_kind = np.stack([getattr(kinds, name) for name in Kinds.__dataclass_fields__], axis=1)
     on_grid = (grid.q, grid.q_meter, grid.watched, grid.us, grid.phase)
     on_list = (few.q, few.q_meter, few.us, begins)
-    cell, sums = _sum(*on_grid, *on_list, part_us, parts, place, of_kind, first, totals, counts, *begins_of, of_x, of_y)
+    cell, sums = _sum(*on_grid, *on_list, part_us, parts, place, of_kind, first, totals, counts, *spans, of_x, of_y)
     extremes = {"x_min": of_x[:1], "x_max": of_x[1:], "y_min": of_y[:1], "y_max": of_y[1:]}
     values = dict(zip(_COUNTED, counts, strict=True)) | extremes
     return Moments(values, Cells(first, cell, sums, totals), parts)
@@ -131,8 +133,8 @@ def _sum(
     first: Ints,
     totals: Ints,
     counts: Ints,
-    begins_of_x: Ints,
-    begins_of_y: Ints,
+    span_of_x: Ints,
+    span_of_y: Ints,
     extremes_of_x: Ints,
     extremes_of_y: Ints,
 ) -> tuple[Ints, Ints]:
@@ -169,10 +171,10 @@ def _sum(
                 )
         of_x[n : n + _AT_ONCE] = np.nan
         above, below, in_above, in_below = _tell(n, of_x, of_y, of_part, kinds, device, ix, iy, of_cell)
-        for of_bin in range(_WIDE):
-            reach[of_bin, 0], reach[of_bin, 1], reach[of_bin, 2], reach[of_bin, 3] = HIGHEST, HIGHEST, LOWEST, LOWEST
+        for span in range(_WIDE):
+            reach[span, 0], reach[span, 1], reach[span, 2], reach[span, 3] = HIGHEST, HIGHEST, LOWEST, LOWEST
         for k in range(n):
-            _add(own, reach, np.uint64(of_cell[k]), ix[k], iy[k])
+            _add(own, reach, span_of_x, span_of_y, np.uint64(of_cell[k]), ix[k], iy[k])
         _add_still(own, reach, still)
         if total + len(own) > len(cells):
             cells, sums = _larger(cells, sums, total)
@@ -181,8 +183,10 @@ def _sum(
         add_all(cells, sums, before, total, of_all, totals[:, :, at])
         counts[0, 0, 1, at], counts[1, 0, 1, at] = above, below
         counts[2, 0, 1, at], counts[3, 0, 1, at] = in_above, in_below
-        _put_reach(reach, 0, begins_of_x, extremes_of_x, at)
-        _put_reach(reach, 1, begins_of_y, extremes_of_y, at)
+        for span in range(extremes_of_x.shape[1]):
+            extremes_of_x[0, span, at], extremes_of_x[1, span, at] = reach[span, 0], reach[span, 2]
+        for span in range(extremes_of_y.shape[1]):
+            extremes_of_y[0, span, at], extremes_of_y[1, span, at] = reach[span, 1], reach[span, 3]
     return cells[:total], sums[:total]
 
 
@@ -229,8 +233,8 @@ def _tell(
 
 
 @compiled
-def _add(own: Ints, reach: Ints, cell: np.uint64, ix: np.int64, iy: np.int64) -> None:
-    """Add a pair to its cell and bin."""
+def _add(own: Ints, reach: Ints, span_of_x: Ints, span_of_y: Ints, cell: np.uint64, ix: np.int64, iy: np.int64) -> None:
+    """Add a pair to its cell, and to the reaches of its bin."""
     own[cell, 0] += 1
     own[cell, 1] += ix
     own[cell, 2] += iy
@@ -238,8 +242,9 @@ def _add(own: Ints, reach: Ints, cell: np.uint64, ix: np.int64, iy: np.int64) ->
     own[cell, 4] += ix * iy
     own[cell, 5] += iy * iy
     of_bin = cell % np.uint64(_WIDE)
-    reach[of_bin, 0], reach[of_bin, 1] = min(reach[of_bin, 0], ix), min(reach[of_bin, 1], iy)
-    reach[of_bin, 2], reach[of_bin, 3] = max(reach[of_bin, 2], ix), max(reach[of_bin, 3], iy)
+    a, b = np.uint64(span_of_x[of_bin]), np.uint64(span_of_y[of_bin])
+    reach[a, 0], reach[b, 1] = min(reach[a, 0], ix), min(reach[b, 1], iy)
+    reach[a, 2], reach[b, 3] = max(reach[a, 2], ix), max(reach[b, 3], iy)
 
 
 @compiled
@@ -249,16 +254,6 @@ def _add_still(own: Ints, reach: Ints, still: int) -> None:
         own[0, 0] += still
         reach[0, 0], reach[0, 1] = min(reach[0, 0], 0), min(reach[0, 1], 0)
         reach[0, 2], reach[0, 3] = max(reach[0, 2], 0), max(reach[0, 3], 0)
-
-
-@compiled
-def _put_reach(reach: Ints, what: int, begins: Ints, extremes: Ints, at: int) -> None:
-    """Tell the lowest and the highest of a row, over the bins from each of those that ``begins`` names up to the next."""
-    for k in range(len(begins)):
-        low, high = reach[begins[k], what], reach[begins[k], 2 + what]
-        for of_bin in range(begins[k] + 1, begins[k + 1] if k + 1 < len(begins) else BINS):
-            low, high = min(low, reach[of_bin, what]), max(high, reach[of_bin, 2 + what])
-        extremes[0, k, at], extremes[1, k, at] = low, high
 
 
 @compiled
