@@ -104,12 +104,13 @@ def moments_of(
     counts = np.zeros((len(_COUNTED), 1, 2, rows), dtype=np.int64)
     reaches = (_EACH if by_bin else REACHES).values()
     # of pairs that are none there is a place as well
-    spans = [np.searchsorted([*begins, BINS], np.arange(_WIDE), side="right") - 1 for begins in reaches]
+    span_of_x, span_of_y = (np.searchsorted([*begins, BINS], np.arange(_WIDE), side="right") - 1 for begins in reaches)
     of_x, of_y = (np.empty((2, len(begins), rows), dtype=np.int64) for begins in reaches)
     of_kind = np.stack([getattr(kinds, name) for name in Kinds.__dataclass_fields__], axis=1)
     on_grid = (grid.q, grid.q_meter, grid.watched, grid.us, grid.phase)
     on_list = (few.q, few.q_meter, few.us, begins)
-    cell, sums = _sum(*on_grid, *on_list, part_us, parts, place, of_kind, first, totals, counts, *spans, of_x, of_y)
+    found = first, totals, counts, span_of_x, span_of_y, of_x, of_y
+    cell, sums = _sum(*on_grid, *on_list, part_us, parts, place, of_kind, *found)
     extremes = {"x_min": of_x[:1], "x_max": of_x[1:], "y_min": of_y[:1], "y_max": of_y[1:]}
     values = dict(zip(_COUNTED, counts, strict=True)) | extremes
     return Moments(values, Cells(first, cell, sums, totals), parts)
