@@ -20,8 +20,9 @@ setup: $(STAMP)
 run: setup
 	@$(BIN)/python -m flows.sample
 
+# Modules are compiled once, whatever the environment says: the tests start a hundred processes, and each would do it again.
 test: lint
-	@$(BIN)/python -m pytest -n 3 --dist worksteal
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist worksteal
 
 lint: setup
 	@$(BIN)/ruff check .

@@ -46,10 +46,12 @@ def main() -> int:
                 start=_START,
                 shares=shares,
             )
-            end = f"{_START + timedelta(days=_DAYS):%Y-%m-%dT%H:%M:%SZ}"
-            span = ["--from", f"{_START:%Y-%m-%dT%H:%M:%SZ}", "--to", end, "--window", "6h", "--workers", "1"]
+            begin, last, end = (f"{_START + timedelta(days=day):%Y-%m-%dT%H:%M:%SZ}" for day in (0, _DAYS - 1, _DAYS))
+            # the second run of two looks at several windows together
+            runs = ["--from", last, "--until", end, "--now", end, "--engine", "plain"]
+            span = ["--from", begin, "--to", end, "--window", "6h", "--workers", "1"]
             codes = [
-                meterwright(["run", "--workspace", folder, "--until", end, "--now", end, "--engine", "plain"]),
+                meterwright(["run", "--workspace", folder, *runs]),
                 meterwright(["audit", "--workspace", folder, *span]),
             ]
     if not {0, 3, 4}.issuperset(codes):

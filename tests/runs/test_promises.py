@@ -13,7 +13,6 @@ import pytest
 
 from flows.cli.main import main
 from flows.simulation import simulate_workspace
-from tests.forked import started
 from tests.workspaces import START
 from transforms.ingest import ingest
 from transforms.registry import load_registry
@@ -30,7 +29,7 @@ ABOUT_DUMPS = ("inputs", "rows")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("fleet") / "workspace"
     simple = {"shares": SIMPLE_SHARES, "sources": RECORDED, "defects": NONE}
-    simulate_workspace(root, meters=120, days=1, interval=timedelta(minutes=15), seed=5, start=START, **simple)
+    simulate_workspace(root, meters=60, days=1, interval=timedelta(minutes=15), seed=5, start=START, **simple)
     # the promises are the outbox's; charts take longer than all that fills it
     (root / "registry" / "policy.toml").write_text("[report]\nplots = 0\n")
     return root
@@ -114,6 +113,8 @@ def test_running_again_changes_nothing(fleet: Path, expected: dict[str, bytes], 
 
 @pytest.mark.slow
 def test_killed_at_twenty_random_moments_and_run_again(fleet: Path, expected: dict[str, bytes], tmp_path: Path) -> None:
+    from tests.forked import started  # loads all that its processes have, which no other test needs
+
     def takes(root: Path, at_most: float | None = None) -> float:
         """Seconds that a run took, of those until it was killed."""
         process = started(["run", "--engine", "plain", *ARGUMENTS, "--workspace", str(root)])
