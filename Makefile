@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 
-.PHONY: setup run test bench lint clean
+.PHONY: setup run test suite bench lint clean
 .DEFAULT_GOAL := run
 
 $(STAMP): pyproject.toml constraints.txt
@@ -20,8 +20,12 @@ setup: $(STAMP)
 run: setup
 	@$(BIN)/python -m flows.sample
 
+# Checking types takes one core half a minute, in which tests have the other.
+test: setup
+	@$(MAKE) --no-print-directory --jobs=2 lint suite
+
 # Modules are compiled once, whatever the environment says: the tests start a hundred processes, and each would do it again.
-test: lint
+suite: setup
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist worksteal
 
 lint: setup

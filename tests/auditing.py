@@ -118,14 +118,16 @@ def told_of(windows: pl.DataFrame, moments: pl.DataFrame) -> Told:
     words = {**{name: pl.Series(some) for name, some in WORDS.items()}, "flowmeter_id": flowmeters}
 
     def numbers(column: pl.Series, names: pl.Series) -> Ints:
-        return column.replace_strict(names, np.arange(len(names)), default=NONE, return_dtype=pl.Int64).to_numpy()
+        return column.replace_strict(names, np.arange(len(names)), default=NONE, return_dtype=pl.Int64).to_numpy(
+            writable=True
+        )
 
     def plain(column: pl.Series) -> npt.NDArray[Any]:
         if column.dtype == pl.String:
             return numbers(column, words[column.name])
         if column.dtype == pl.Float64:
-            return column.fill_null(np.nan).to_numpy()
-        return column.to_physical().cast(pl.Int64).fill_null(MISSING).to_numpy()
+            return column.fill_null(np.nan).to_numpy(writable=True)
+        return column.to_physical().cast(pl.Int64).fill_null(MISSING).to_numpy(writable=True)
 
     def placed(frame: pl.DataFrame, names: Sequence[str]) -> Columns:
         return {name: plain(frame[name]) for name in names if name in frame.columns}

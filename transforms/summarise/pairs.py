@@ -42,7 +42,8 @@ class Pairs(NamedTuple):
     @staticmethod
     def from_frame(frame: pl.DataFrame) -> Pairs:
         """From columns ``meter_no``, ``us``, ``x`` and ``y``, sorted by the first two."""
-        meter_no, us, x, y = (frame[name].to_numpy() for name in ("meter_no", "us", "x", "y"))
+        # loops are compiled for arrays that may be written to, which those of a frame now and then are not
+        meter_no, us, x, y = (frame[name].to_numpy(writable=True) for name in ("meter_no", "us", "x", "y"))
         return Pairs.of(meter_no, us, x, y)
 
     @staticmethod
