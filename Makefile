@@ -24,7 +24,7 @@ run: setup
 test: setup
 	@$(MAKE) --no-print-directory --jobs=2 lint suite
 
-# Modules are compiled once, whatever the environment says: the tests start a hundred processes, and each would do it again.
+# What pytest makes of the test modules is kept for the next time, whatever the environment says: it takes each process six seconds.
 suite: setup
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist worksteal
 
