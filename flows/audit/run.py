@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -87,10 +87,9 @@ def audit(
     use_matplotlib_in(home.cache)
     done = carry_out(desk, hands, draft, progress)
     report = Report.of(draft, desk, hands, done.figures, facts, reader)
-    with _removed(setting.work), _digested(draft / WINDOWS_FILE) as digest:
+    with _removed(setting.work):
         report.write(hands)
-        known = {WINDOWS_FILE: digest.result()}
-    (draft / SUMS).write_text(sums_of(draft, known), encoding="utf-8")
+    (draft / SUMS).write_text(sums_of(draft, {WINDOWS_FILE: done.digest.result()}), encoding="utf-8")
     home.reports.mkdir(parents=True, exist_ok=True)
     draft.rename(folder)
     return Outcome(folder, True, done.chunks, done.read, facts)
@@ -103,13 +102,6 @@ def _removed(folder: Path) -> Iterator[None]:
         gone = aside.submit(shutil.rmtree, folder)
         yield
         gone.result()
-
-
-@contextmanager
-def _digested(file: Path) -> Iterator[Future[str]]:
-    """Take the digest of a large file meanwhile."""
-    with file.open("rb") as opened, ThreadPoolExecutor(1) as aside:
-        yield aside.submit(lambda: hashlib.file_digest(opened, "sha256").hexdigest())
 
 
 def _facts(setting: Setting, desk: Desk, name: str, reader: Reader, command: str) -> dict[str, Any]:
