@@ -296,7 +296,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Small:
     small = Small(tmp_path_factory.mktemp("fleet") / "workspace")
     shares = dict.fromkeys(BEHAVIOURS, 1 / len(BEHAVIOURS))
     simulate_workspace(
-        small.root, meters=84, days=1, interval=timedelta(minutes=15), seed=11, start=START, shares=shares
+        small.root, meters=210, days=1, interval=timedelta(minutes=15), seed=11, start=START, shares=shares
     )
     # what is explained are verdicts; charts would take longer than all of them
     (small.root / "registry" / "policy.toml").write_text("[report]\nplots = 0\n")

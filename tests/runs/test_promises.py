@@ -29,7 +29,7 @@ ABOUT_DUMPS = ("inputs", "rows")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("fleet") / "workspace"
     simple = {"shares": SIMPLE_SHARES, "sources": RECORDED, "defects": NONE}
-    simulate_workspace(root, meters=60, days=1, interval=timedelta(minutes=15), seed=5, start=START, **simple)
+    simulate_workspace(root, meters=120, days=1, interval=timedelta(minutes=15), seed=5, start=START, **simple)
     # the promises are the outbox's; charts take longer than all that fills it
     (root / "registry" / "policy.toml").write_text("[report]\nplots = 0\n")
     return root
