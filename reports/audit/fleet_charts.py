@@ -11,6 +11,7 @@ from reports.audit.view import AuditView
 from reports.charts import FleetErrors, fleet_figure
 from reports.sheet import BLUE, GREEN, GREY, VERMILION, Sheet, tick_labels, ticks
 from reports.wording import count
+from transforms.audit.bends import MONTH_DAYS
 
 STANDING_COLOURS = {"inside": GREEN, "open": GREY, "outside": VERMILION}
 #: what a meter turned into when a regime began, and its colour
@@ -78,7 +79,7 @@ def onsets(view: AuditView, scale: TimeScale, *, narrow: bool = False) -> Drawn 
 
 def _bins(days: float, most: int) -> int:
     """So many bars that each is a day, a week or about a month."""
-    for length in (1.0, 7.0, 30.4375):
+    for length in (1.0, 7.0, MONTH_DAYS):
         if days / length <= most:
             return max(1, round(days / length))
     return most

@@ -15,10 +15,10 @@ from reports.audit.windows import VERDICTS, Ints, Windows
 from reports.picture import Floats, Picture
 from reports.sheet import BLUE, GREEN, GREY, GRID, INK, VERMILION, Sheet, tick_labels, ticks
 from reports.wording import count, finite, percent
+from transforms.audit.bends import MONTH_DAYS
 
 #: verdicts and their colours, from the upper lane to the lowest
 LANES = {"healthy": GREEN, "steady": BLUE, "unsteady": VERMILION, "inconclusive": GREY}
-_DAYS_PER_MONTH = 30.4375
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _regime(sheet: Sheet, meter: Meter, each: Mapping[str, Any], reach: float) -
     level = finite(each.get("volume_error"))
     if level is None or each.get("form") == "unsteady":
         return
-    tilt = (finite(each.get("drift_per_month")) or 0.0) * (end - begin) / 2 / _DAYS_PER_MONTH
+    tilt = (finite(each.get("drift_per_month")) or 0.0) * (end - begin) / 2 / MONTH_DAYS
     lower, upper = (finite(each.get(f"volume_error_{side}")) for side in ("low", "high"))
     if lower is not None and upper is not None:
         under, over = ([min(max(bound + side * tilt, -reach), reach) for side in (-1, 1)] for bound in (lower, upper))

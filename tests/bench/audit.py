@@ -11,10 +11,14 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.bench.measuring import METERWRIGHT, PROJECT, apart
 from tests.bench.session import START, Session, say
 from tests.bench.tables import Cell, show
+
+if TYPE_CHECKING:
+    import psutil
 
 METERS, DAYS = 10_000, 365
 QUICK_METERS, QUICK_DAYS = 1_000, 32
@@ -66,25 +70,29 @@ def audit(root: Path, first: int, days: int) -> Took:
     command = [*METERWRIGHT, "audit", "--workspace", str(root), *span, "--json"]
     begun = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=PROJECT, text=True) as process:
-        family, peak = psutil.Process(process.pid), 0
+        family, peak, used = psutil.Process(process.pid), 0, dict[int, float]()
         while process.poll() is None:
-            peak = max(peak, _resident(family))
+            peak = max(peak, _look_at(family, used))
             time.sleep(0.05)
         out, err = process.communicate()
     wall = time.perf_counter() - begun
     if process.returncode not in (0, 3):
         raise RuntimeError(f"exit code {process.returncode} from {' '.join(command)}\n{err}")
-    used = psutil.Process().cpu_times()
-    return Took(wall, used.children_user + used.children_system, peak, read=json.loads(out)["parts_read"])
+    return Took(wall, sum(used.values()), peak, read=json.loads(out)["parts_read"])
 
 
-def _resident(family: object) -> int:
+def _look_at(family: psutil.Process, used: dict[int, float]) -> int:
+    """The sum of resident sets, and into ``used`` the processor seconds of each process until now: of processes that a server
+    forked, nobody is told at the end how many they took."""
     import psutil
 
     total = 0
     try:
-        for each in [family, *family.children(recursive=True)]:  # type: ignore[attr-defined]
-            total += each.memory_info().rss
+        for each in [family, *family.children(recursive=True)]:
+            with each.oneshot():
+                total += each.memory_info().rss
+                taken = each.cpu_times()
+                used[each.pid] = taken.user + taken.system
     except psutil.NoSuchProcess:
         return total
     return total
