@@ -8,7 +8,6 @@ import polars as pl
 from transforms.audit.volume import total_half_width
 from transforms.registry import Registry
 from transforms.schemas import AUDIT_FLEET
-from transforms.statistics import load
 
 #: years of installation that make one group
 YEARS = 5
@@ -100,5 +99,13 @@ def _median_interval(ordered: pl.Series) -> list[pl.Series]:
 
 
 def _lowest_rank(n: int) -> int:
-    """The rank (from 0) of the order statistic below which the median lies with at most 2.5 %; -1 where there is none."""
-    return int((load().bdtr(np.arange(n), n, 0.5) <= 0.025).sum()) - 1
+    """The rank (from 0) of the order statistic below which the median lies with at most 2.5 %; -1 where there is none.
+
+    In whole numbers: of the 2^n ways in which n meters may lie about the median, at most a fortieth have so few below it.
+    """
+    rank, ways, few, all_ways = -1, 1, 1, 1 << n
+    while 40 * few <= all_ways:
+        rank += 1
+        ways = ways * (n - rank) // (rank + 1)
+        few += ways
+    return rank
