@@ -130,8 +130,8 @@ def difference_chart(samples: MeterSamples, key: str, who: str) -> str:
 
 
 def _hour_ticks(length: float) -> list[float]:
-    """Whole fractions of the window, in hours from its start, at most seven."""
-    step = next((s for s in (0.25, 0.5, 1, 2, 3, 4, 6, 12, 24) if length / s <= 6), length)
+    """Whole fractions of the window, in hours from its start, at most six: labels of more would touch on a telephone."""
+    step = next((s for s in (0.25, 0.5, 1, 2, 3, 4, 6, 12, 24) if length / s <= 5), length)
     return [k * step for k in range(int(length / step + 1e-9) + 1)]
 
 

@@ -88,7 +88,7 @@ def _line(mark: str, name: str, text: str) -> list[str]:
 
 def _diagnosed(found: Diagnostics) -> list[str]:
     """What statsmodels says of the line: the second opinion, at length what is worth a look, and the rest by name."""
-    title = "Diagnostics of the fit, by statsmodels (they decide nothing)"
+    title = "Diagnostics of the fit, by statsmodels (they decide nothing; ± of the pairs alone)"
     if found.why:
         return _wrapped(f"{title}  none: {visible(found.why).removeprefix('not asked: ')}", indent=4)
     opinion, *others = found.told

@@ -243,7 +243,7 @@ def test_the_screen_shows_sentence_checks_plot_and_past(ran: Small) -> None:
     assert len(lines) <= 44
     assert "  FAILED        Error of indication Q2-Q3 " in text
     assert any(line.startswith("  not evaluated ") for line in lines)
-    diagnosed = "Diagnostics of the fit, by statsmodels (they decide nothing)  nothing to see: q' = a1 q, 24 flowing"
+    diagnosed = "Diagnostics of the fit, by statsmodels (they decide nothing; ± of the pairs alone)  nothing to see:"
     assert any(line.startswith(diagnosed) for line in lines)
     assert sum("|" in line and "%" in line for line in lines) == 3  # the plot's labelled rows
     assert lines[-1].startswith("Last runs: 01-01 00:00 steady +8.")
