@@ -78,9 +78,13 @@ def standard_errors(
     choice: Choice, sums: Mapping[str, Ints], weights: Floats, scatter: Floats, model: Model, reference: Reference
 ) -> Lines:
     """`scattered` with what the sums by flow bin, shape (bins, meters), say of the full lines' standard errors."""
+    return scattered(choice, full_errors(choice, sums, weights, model, reference), scatter)
+
+
+def full_errors(choice: Choice, sums: Mapping[str, Ints], weights: Floats, model: Model, reference: Reference) -> Lines:
+    """The full lines with the standard errors that the sums by flow bin, shape (bins, meters), and the variance expected give."""
     relative, constant = known_variances(model, reference)
-    full = proportional_errors(choice.full, sums, weights, relative, constant, observed=False)
-    return scattered(choice, full, scatter)
+    return proportional_errors(choice.full, sums, weights, relative, constant, observed=False)
 
 
 def known_variances(model: Model, reference: Reference) -> tuple[Floats, Floats]:

@@ -11,7 +11,7 @@ import polars as pl
 from transforms.fit import Choice, centre, choose_form
 from transforms.fit.choose import GAIN
 from transforms.fit.lines import Floats, Ints, Lines
-from transforms.judge.estimate import scattered, standard_errors, with_common, with_errors_in_both
+from transforms.judge.estimate import full_errors, scattered, with_common, with_errors_in_both
 from transforms.judge.evidence import (
     FLOWING,
     Bools,
@@ -53,7 +53,8 @@ class Findings:
     squares about the line, ``lack`` the numbers of its test for lack of fit, `transforms.judge.prechecks.lack_own`, ``squares``
     the weighted sums of squares and of products of its flowing pairs, (2, meters).
 
-    ``published``, ``curved_p``, ``drift_p``, ``r2`` and ``residual`` are those of the meters ``asked`` for details, (asked,); P
+    ``published``, ``slope_se``, ``curved_p``, ``drift_p``, ``r2`` and ``residual`` are those of the meters ``asked`` for details,
+    (asked,); ``slope_se`` is the standard error of the slope if both parameters are free, of the pairs alone; P
     values on which nothing but an explanation rests may be NaN. ``drifting`` is false for the others.
     """
 
@@ -62,6 +63,7 @@ class Findings:
     choice: Choice
     asked: Ints
     published: Lines
+    slope_se: Floats
     threshold: Bools
     share: Floats
     mapping: Bools
@@ -153,6 +155,7 @@ def first_findings(moments: Moments, model: Model, reference: Reference, policy:
         choice=Choice(index, lines, relation.full or unknown),
         asked=np.zeros(0, dtype=np.int64),
         published=unknown,
+        slope_se=nothing,
         threshold=threshold,
         share=share,
         mapping=mapping,
@@ -200,9 +203,10 @@ def with_details(
         used = choose_form(centre(sums, weights, 1.0, judge.prior_pairs), judge.form_significance)
         _, used_weights = with_errors_in_both(used, sums, model, reference)
         choice = replace(choice, full=picked(found.choice.full, rows))
-        sure = standard_errors(choice, sums, used_weights, scatter, model, reference)
+        full = full_errors(choice, sums, used_weights, model, reference)
     else:
-        sure = scattered(choice, seen.full, scatter)
+        full = seen.full
+    sure = scattered(choice, full, scatter)
     p = np.full(len(rows), np.nan)
     # P values above those that count only explain
     level, of_form = (1.0, 1.0) if whole else (judge.significance / 2, PERHAPS * judge.form_significance)
@@ -219,6 +223,7 @@ def with_details(
         choice=choice if whole else found.choice,
         asked=rows,
         published=published,
+        slope_se=np.sqrt(scatter) * full.a1_se,
         curved_p=curved_p,
         drift_p=p,
         r2=r2,

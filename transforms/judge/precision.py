@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from transforms.compiled import compiled
-from transforms.fit.lines import Floats, Ints
+from transforms.fit.lines import OFFSET, Floats, Ints
 from transforms.fleet import SCALE
 from transforms.judge.curved import BEYOND
 from transforms.judge.evidence import FLOWING, ZONES, Bools, Model, Reference, Zones, p_of_excess
@@ -21,7 +21,9 @@ def corrected_uncertainty(moments: Moments, found: Findings) -> Floats:
     """Standard uncertainty of the corrected flow, relative, at two flows, shape (2, meters).
 
     At the mean flow of the volume seen and at `BEYOND` times the largest flow seen: GUM 5.2 for q = (q' - a2) / a1 with
-    the covariance of a1 and a2, the reference's common error included.
+    the covariance of a1 and a2, the reference's common error included. That an offset is not refused does not make the slope
+    known to be one: at one level of flow either form fits, and an offset does the more harm at others. So the slope is no
+    surer than that of the full line, turned about the mean flow.
     """
     published, asked = found.published, found.asked
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -29,6 +31,8 @@ def corrected_uncertainty(moments: Moments, found: Findings) -> Floats:
         flows = np.stack([mean, BEYOND * moments.total("x_max", FLOWING)])
         flows, a1_se, a2_se = flows[:, asked], published.a1_se, published.a2_se
         square = (flows * a1_se) ** 2 + 2 * flows * published.correlation * a1_se * a2_se + a2_se**2
+        fixed = found.choice.index[asked] == OFFSET
+        square += np.where(fixed, ((flows - flows[0]) * found.slope_se) ** 2, 0.0)
         told = np.full((2, len(mean)), np.nan)
         told[:, asked] = np.sqrt(np.maximum(square, 0.0)) / (published.a1 * flows)
         return told
