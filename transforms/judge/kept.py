@@ -15,10 +15,10 @@ from transforms.fit.points import MOST_POINTS
 from transforms.judge.second_look import ROBUST, SecondLook
 
 #: a change of the table, or of what the numbers in it mean, is another version
-VERSION = 2
+VERSION = 3
 
 #: told by one bit each, the first by the lowest
-_FLAGS = ("stuck", "dropout", "reverse", "skewed", "drifting", "step", "curved")
+_FLAGS = ("stuck", "dropout", "reverse", "skewed", "drifting", "step", "curved", "ambiguous")
 _NUMBERS = ("lag", "changed_us", "dead", "change")
 _OF_CURVES = ("curve_error", "curve_uncertainty")
 _POINTS = ("curve_q", "curve_q_meter")

@@ -66,10 +66,10 @@ def imprecise(
     The expanded uncertainty of the corrected flow must be smaller than the permissible error between Q2 and Q4 with the
     policy's tolerance. Where that is less than 1, so that meters are corrected before they leave the permissible error, it
     must be smaller than that error itself and than the largest error found in a zone: what is taken away is known better
-    than that it is there.
+    than that it is there. Where time explains an offset or a curve about as well, the parameters may be another relation's.
     """
     expanded = expanded_after(moments, found, second, reference, form, policy)
-    return np.asarray(~(expanded <= precision_wanted(found, model, policy)))
+    return np.asarray(~(expanded <= precision_wanted(found, model, policy)) | second.ambiguous)
 
 
 def precision_wanted(found: Findings, model: Model, policy: Policy) -> Floats:

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from transforms.fit.choose import GAIN, LINE
 from transforms.fit.lines import Floats, Ints
 from transforms.fit.points import MOST_POINTS
+from transforms.judge.ambiguous import ambiguous
 from transforms.judge.curved import best_curve, may_bend
 from transforms.judge.estimate import robust_lines
 from transforms.judge.evidence import Bools
@@ -29,6 +31,8 @@ from transforms.summarise.pairs import Pairs
 Look = Callable[[Ints], Pairs]
 #: what is kept of a robust line
 ROBUST = ("a1", "a1_se", "a2", "a2_se", "correlation")
+#: of a quadratic curve; a power law has one less, a line in pieces mostly one more
+CURVE_PARAMETERS = 3
 #: this many meters of a bucket always get a second look
 ALWAYS = 1000
 
@@ -38,12 +42,14 @@ class SecondLook(Kinds):
     """What the samples say, one entry per paired meter of the bucket; neutral for those not looked at.
 
     ``looked`` says whose samples were looked at. The others are as in `Kinds` and `Curved`; ``curved`` says that a curve
-    describes the meter; the points of curves, ``curve_q`` and ``curve_q_meter``, are those of the meters with one, in order,
-    (curves, 16); ``robust`` holds the parameters of robust lines, and nothing if the policy does not ask for them.
+    describes the meter, ``ambiguous`` that time would explain its offset or curve about as well; the points of curves,
+    ``curve_q`` and ``curve_q_meter``, are those of the meters with one, in order, (curves, 16); ``robust`` holds the parameters
+    of robust lines, and nothing if the policy does not ask for them.
     """
 
     looked: Bools
     curved: Bools
+    ambiguous: Bools
     curve_p: Floats
     curve_q: Floats
     curve_q_meter: Floats
@@ -158,6 +164,15 @@ def _look_at(
             result.robust[name] = np.full(len(result.looked), np.nan)
             result.robust[name][rows] = getattr(lines, name)
     odd = kinds.stuck | kinds.dropout | kinds.skewed
+    form = found.choice.index[rows]
+    bounds = judge.form_significance, judge.prior_pairs, judge.max_lag
+    asked = np.flatnonzero(~odd & (form != GAIN))
+    if len(asked):
+        a1, a2 = (
+            np.repeat(line[rows], np.diff(samples.first)) for line in (found.choice.lines.a1, found.choice.lines.a2)
+        )
+        parameters = np.where(form[asked] == LINE, 2, 1)
+        result.ambiguous[rows[asked]] = ambiguous(samples, asked, a1 * samples.x + a2, parameters, *bounds)
     curved_p = found.curved_p[found.places(rows)]
     bent = np.flatnonzero(~odd & ((curved_p < PERHAPS * judge.form_significance) | ~found.mapping[rows]))
     bent = may_bend(samples, bent, judge.significance, judge.form_significance if sparing else 1.0)
@@ -172,6 +187,8 @@ def _look_at(
     where = mine[fitting]
     for name in ("error", "uncertainty"):
         getattr(result, f"curve_{name}")[where] = getattr(curve, name)[fitting]
+    parameters = np.full(len(fitting), CURVE_PARAMETERS)
+    result.ambiguous[where] = ambiguous(some, fitting, curve.fitted, parameters, *bounds)
     # Whether the relation changes is asked anew of what the curve leaves over.
     straightened = replace(some, y=some.y - curve.fitted + some.x).pick(fitting)
     drifting, step, changed_us, change, p_drift, p_step = change_test(

@@ -32,9 +32,12 @@ def sure_enough(worked: Worked | None, moments: Moments | None, row: Mapping[str
         return [question.not_evaluated("not asked: only a steady deviation can be commanded away") for question in ALL]
     limit = float(precision_wanted(worked.found, worked.model, policy)[0])
     left = float(expanded_after(moments, worked.found, worked.second, worked.reference, worked.form, policy)[0])
+    alike = (
+        "; a change with time, or clocks that differ, would look about the same" if worked.second.ambiguous[0] else ""
+    )
     first = IMPRECISE.told(
         not row["imprecise"],
-        f"±{percent(left)} would remain; the limit is ±{percent(limit)}"
+        f"±{percent(left)} would remain; the limit is ±{percent(limit)}{alike}"
         if np.isfinite(left)
         else "the parameters' uncertainty is not known",
         (),
