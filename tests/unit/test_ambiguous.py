@@ -19,10 +19,12 @@ TIME = np.arange(PAIRS) / PAIRS
 RISING = np.tile(150.0 + 1100.0 * TIME, (METERS, 1))
 
 
-def look(q: Floats, q_meter: Floats) -> SecondLook:
-    """The second look at meters that show this where their references show that, but for half a percent of scatter."""
+def look(q: Floats, q_meter: Floats, *, exact: bool = False) -> SecondLook:
+    """The second look at meters that show this where their references show that, but for half a percent of scatter, which an
+    exact reference has none of."""
     rng = np.random.default_rng(5)
     x, y = (flow * (1 + 0.005 * rng.standard_normal(flow.shape)) for flow in (q, q_meter))
+    x = q if exact else x
     us = np.tile(np.arange(PAIRS) * INTERVAL_US, (METERS, 1))
     paired = Paired.of(paired_frame(METERS, KIND), POLICY)
     found = find(moments_of(us, x, y, KIND), paired.model, paired.reference, POLICY)

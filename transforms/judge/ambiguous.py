@@ -15,8 +15,8 @@ from transforms.judge.moving import SIDE
 from transforms.judge.normal import COLUMNS, weighted_fit
 from transforms.judge.samples import Samples
 
-#: parameters of a gain that moves evenly, of two gains and the moment between them, and of a mixture of three instants
-_EVEN, _SUDDEN, _MIXED = 2, 3, 3
+#: parameters of a gain that moves evenly, of two gains and the moment between them, and of a mean of three instants
+_EVEN, _SUDDEN, _MIXED = 2, 3, 2
 #: instants that a lag must leave to compare
 _FEWEST = 6
 
@@ -33,10 +33,10 @@ def ambiguous(
     """Whether time explains the flowing pairs of some meters about as well as the relation that was fitted, an offset or a curve.
 
     The rivals are a meter in proportion to the flow whose gain moves evenly over the window; one with two gains, before and
-    after the best moment; and one that shows a mixture of three neighbouring instants of the reference, at every lag, as clocks
-    that differ by any time and signals that are smoothed do. The relation stands if its likelihood, by the Schwarz
-    criterion, is at least 1 / ``significance`` times that of each rival: were a rival true, by Markov's inequality that
-    would happen with no larger chance.
+    after the best moment; and one without error that shows a weighted mean of three neighbouring instants of the reference,
+    at every lag, as clocks that differ by any time and signals that are smoothed do. One that is no better than a gain that
+    stays tells of no time. The relation stands if its likelihood, by the Schwarz criterion, is at least 1 / ``significance``
+    times that of each rival: were a rival true, by Markov's inequality that would happen with no larger chance.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def _rivals(
 @compiled
 def _lead(rival: float, its: int, chi2: float, own: int, n: int, prior_dof: float) -> float:
     """By how much the Schwarz criterion of a rival is above that of the relation, for a scatter that is not known."""
-    return (prior_dof + n) * np.log((prior_dof + rival) / (prior_dof + chi2)) + (its - own) * np.log(n)
+    return float((prior_dof + n) * np.log((prior_dof + rival) / (prior_dof + chi2)) + (its - own) * np.log(n))
 
 
 @compiled
@@ -154,21 +154,22 @@ def _suddenly(places: Ints, w: Floats, x: Floats, y: Floats) -> float:
 def _mixture(
     at: Ints, places: Ints, w: Floats, us: Ints, x: Floats, y: Floats, fitted: Floats, step: int, lag: int
 ) -> tuple[float, float, float, int]:
-    """Chi-square about the best mixture of three instants of the reference around some lag, those about a gain and about the
-    relation at the same pairs, and how many these are.
+    """Chi-square about the best weighted mean of three instants of the reference around some lag, those about a gain and about
+    the relation at the same pairs, and how many these are.
 
     ``at`` holds the place of the pair of each slot of time, -1 where there is none.
     """
-    columns, root, shown = np.zeros((len(places), COLUMNS)), np.zeros(len(places)), np.zeros(len(places))
+    columns, (root, shown, above) = np.zeros((len(places), COLUMNS)), np.zeros((3, len(places)))
     n, same, xx, xy, yy = 0, 0.0, 0.0, 0.0, 0.0
     for k in range(len(places)):
         slot = us[places[k]] // step - lag
         if slot < 1 or slot + 1 >= len(at) or at[slot - 1] < 0 or at[slot] < 0 or at[slot + 1] < 0:
             continue
+        flow, middle = x[places[k]], x[at[slot]]
         root[n], shown[n] = np.sqrt(w[k]), y[places[k]]
-        for j in range(3):
-            columns[n, j] = root[n] * x[at[slot + j - 1]]
-        flow = x[places[k]]
+        for j in range(2):
+            columns[n, j] = root[n] * (x[at[slot + 2 * j - 1]] - middle)
+        above[n] = shown[n] - middle
         xx += w[k] * flow * flow
         xy += w[k] * flow * shown[n]
         yy += w[k] * shown[n] * shown[n]
@@ -176,4 +177,4 @@ def _mixture(
         n += 1
     room = np.zeros((COLUMNS, COLUMNS + 2))
     plain = max(yy - xy * xy / xx, 0.0) if n else 0.0
-    return weighted_fit(columns[:n], root[:n], shown[:n], np.zeros(COLUMNS), room), plain, same, n
+    return weighted_fit(columns[:n], root[:n], above[:n], np.zeros(COLUMNS), room), plain, same, n

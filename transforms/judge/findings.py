@@ -231,7 +231,7 @@ def with_details(
     )
 
 
-T = TypeVar("T", Model, Reference, Lines)
+T = TypeVar("T", Model, Reference, Lines, Zones)
 
 
 def picked(numbers: T, rows: Ints) -> T:

@@ -16,10 +16,11 @@ from transforms.fit.choose import GAIN, LINE
 from transforms.fit.lines import Floats, Ints
 from transforms.fit.points import MOST_POINTS
 from transforms.judge.ambiguous import ambiguous
+from transforms.judge.coarse import may_be_rounding, reference_steps
 from transforms.judge.curved import best_curve, may_bend
 from transforms.judge.estimate import robust_lines
 from transforms.judge.evidence import Bools
-from transforms.judge.findings import PERHAPS, Findings
+from transforms.judge.findings import PERHAPS, Findings, picked
 from transforms.judge.moving import change_test
 from transforms.judge.paired import Paired
 from transforms.judge.samples import Samples
@@ -42,9 +43,9 @@ class SecondLook(Kinds):
     """What the samples say, one entry per paired meter of the bucket; neutral for those not looked at.
 
     ``looked`` says whose samples were looked at. The others are as in `Kinds` and `Curved`; ``curved`` says that a curve
-    describes the meter, ``ambiguous`` that time would explain its offset or curve about as well; the points of curves,
-    ``curve_q`` and ``curve_q_meter``, are those of the meters with one, in order, (curves, 16); ``robust`` holds the parameters
-    of robust lines, and nothing if the policy does not ask for them.
+    describes the meter, ``ambiguous`` that time would explain its offset or curve about as well, or that its reference's
+    rounding may be all; the points of curves, ``curve_q`` and ``curve_q_meter``, are those of the meters with one, in order,
+    (curves, 16); ``robust`` holds the parameters of robust lines, and nothing if the policy does not ask for them.
     """
 
     looked: Bools
@@ -143,11 +144,11 @@ def take_second_look(
     if not len(whom):
         return result
     samples = Samples.of(look(whom), paired.interval_us, paired.q1, paired.model, paired.reference)
-    return _look_at(samples, result, found, paired.q2, policy, sparing)
+    return _look_at(samples, result, found, paired, policy, sparing)
 
 
 def _look_at(
-    samples: Samples, result: SecondLook, found: Findings, q2: Floats, policy: Policy, sparing: bool
+    samples: Samples, result: SecondLook, found: Findings, paired: Paired, policy: Policy, sparing: bool
 ) -> SecondLook:
     """What was found, put into the result of nobody's samples."""
     judge = policy.judge
@@ -164,6 +165,8 @@ def _look_at(
             result.robust[name] = np.full(len(result.looked), np.nan)
             result.robust[name][rows] = getattr(lines, name)
     odd = kinds.stuck | kinds.dropout | kinds.skewed
+    rounded = _rounded(samples, found, paired, policy)
+    result.ambiguous[rows] = rounded
     form = found.choice.index[rows]
     bounds = judge.form_significance, judge.prior_pairs, judge.max_lag
     asked = np.flatnonzero(~odd & (form != GAIN))
@@ -172,14 +175,14 @@ def _look_at(
             np.repeat(line[rows], np.diff(samples.first)) for line in (found.choice.lines.a1, found.choice.lines.a2)
         )
         parameters = np.where(form[asked] == LINE, 2, 1)
-        result.ambiguous[rows[asked]] = ambiguous(samples, asked, a1 * samples.x + a2, parameters, *bounds)
+        result.ambiguous[rows[asked]] |= ambiguous(samples, asked, a1 * samples.x + a2, parameters, *bounds)
     curved_p = found.curved_p[found.places(rows)]
     bent = np.flatnonzero(~odd & ((curved_p < PERHAPS * judge.form_significance) | ~found.mapping[rows]))
     bent = may_bend(samples, bent, judge.significance, judge.form_significance if sparing else 1.0)
     if not len(bent):
         return result
     some, mine = samples.pick(bent), rows[bent]
-    curve = best_curve(some, q2[mine], judge.significance, judge.form_significance)
+    curve = best_curve(some, paired.q2[mine], judge.significance, judge.form_significance)
     result.curved[mine], result.curve_p[mine] = curve.found, curve.p
     fitting = np.flatnonzero(curve.found)
     if not len(fitting):
@@ -188,7 +191,7 @@ def _look_at(
     for name in ("error", "uncertainty"):
         getattr(result, f"curve_{name}")[where] = getattr(curve, name)[fitting]
     parameters = np.full(len(fitting), CURVE_PARAMETERS)
-    result.ambiguous[where] = ambiguous(some, fitting, curve.fitted, parameters, *bounds)
+    result.ambiguous[where] = rounded[bent[fitting]] | ambiguous(some, fitting, curve.fitted, parameters, *bounds)
     # Whether the relation changes is asked anew of what the curve leaves over.
     straightened = replace(some, y=some.y - curve.fitted + some.x).pick(fitting)
     drifting, step, changed_us, change, p_drift, p_step = change_test(
@@ -198,3 +201,10 @@ def _look_at(
     result.changed_us[where], result.change[where] = changed_us, change
     result.p_drift[where], result.p_step[where] = p_drift, p_step
     return replace(result, curve_q=curve.q[fitting], curve_q_meter=curve.q_meter[fitting])
+
+
+def _rounded(samples: Samples, found: Findings, paired: Paired, policy: Policy) -> Bools:
+    """Whether it may be the rounding of its reference that each meter is off by."""
+    rows = samples.meter_no
+    zones, model = picked(found.zones, rows), picked(paired.model, rows)
+    return may_be_rounding(samples, reference_steps(samples), zones, paired.q2[rows], model, policy.tolerance)

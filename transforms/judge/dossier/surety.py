@@ -33,7 +33,9 @@ def sure_enough(worked: Worked | None, moments: Moments | None, row: Mapping[str
     limit = float(precision_wanted(worked.found, worked.model, policy)[0])
     left = float(expanded_after(moments, worked.found, worked.second, worked.reference, worked.form, policy)[0])
     alike = (
-        "; a change with time, or clocks that differ, would look about the same" if worked.second.ambiguous[0] else ""
+        "; a change with time, clocks that differ, or the rounding of the reference, would look about the same"
+        if worked.second.ambiguous[0]
+        else ""
     )
     first = IMPRECISE.told(
         not row["imprecise"],
