@@ -14,19 +14,23 @@ from transforms.workspace import Workspace
 
 #: so much of a refused line is kept
 KEPT: Final = 2000
+#: stands for the lines of a file that is not followed
+OUTSIDE: Final = b"a link"
 
 
 def lines_of(workspace: Workspace, folder: str) -> Iterator[tuple[dict[str, Any], bytes]]:
     """Every line that is not blank of ``raw/FOLDER/*.jsonl``, files in the order of their names, each with its place.
 
-    Only a line feed ends a line, as in JSON Lines. Hidden files, folders and links that lead nowhere are left alone.
+    Only a line feed ends a line, as in JSON Lines. Hidden files, folders and links that lead nowhere are left alone. Links
+    that lead out of raw/ are not followed, as with dumps: such a file has one line, `OUTSIDE`, which `parsed` refuses.
     """
-    home = workspace.raw / folder
+    home, raw = workspace.raw / folder, workspace.raw.resolve()
     for path in sorted(home.glob("*.jsonl")) if home.is_dir() else []:
         if path.name.startswith(".") or not path.is_file():
             continue
         name = path.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+        inside = path.resolve().is_relative_to(raw)
+        for number, line in enumerate(path.read_bytes().split(b"\n") if inside else [OUTSIDE], start=1):
             if line.strip():
                 yield {"file": f"raw/{folder}/{name}", "line": number}, line
 
@@ -43,6 +47,8 @@ def refusal(place: Mapping[str, Any], reason: str, detail: str, line: bytes) -> 
 
 def parsed(line: bytes, texts: Sequence[str], longest: int | None = None) -> tuple[dict[str, Any], str]:
     """A line of at most ``longest`` bytes as an object in which some keys are text, or an empty one and what is wrong."""
+    if line is OUTSIDE:
+        return {}, "is a link to a place outside raw/, which is not followed"
     if longest is not None and len(line) > longest:
         return {}, f"is longer than {longest:,} bytes"
     try:
