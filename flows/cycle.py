@@ -50,13 +50,13 @@ def run_cycle(
     wanting = any(newest_revision(context.workspace, window) is None for window in windows)
     taken = ingest_dumps(context, engine, now, meanwhile=_load_what_judges if wanting else None)
     from flows.photos import delete_old_photos
-    from flows.window import look_ahead, parties_of, revise_windows, run_window
+    from flows.window import judge_ahead, parties_of, revise_windows, run_window
 
     lake = Lake.open(context.workspace)
     parties = parties_of(context, lake)
     with sharing(context) as own:
         revised = revise_windows(own, engine, lake, parties, now)
-        ahead = look_ahead(own, engine, lake, parties, windows, now)
+        ahead = judge_ahead(own, engine, lake, parties, windows, now)
         outcomes = [run_window(own, engine, lake, parties, window, now, ahead) for window in windows]
     again = {outcome.manifest["run_id"] for outcome in revised}
     outcomes = revised + [outcome for outcome in outcomes if outcome.manifest["run_id"] not in again]

@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from flows.ahead import Ahead, look_ahead
 from flows.context import Context
 from flows.engines import Engine
 from flows.findings import REVISION, collect, to_markdown
@@ -64,36 +65,17 @@ def revise_windows(context: Context, engine: Engine, lake: Lake, parties: Partie
     return outcomes
 
 
-@dataclass(frozen=True)
-class Ahead:
-    """The newest of several windows that are run one after the other, judged before anything is sent for the others."""
-
-    window: Window
-    changed: pl.DataFrame
-    judged: pl.DataFrame
-    sums: pl.DataFrame
-
-    def overtaken(self, window: Window) -> dict[str, str]:
-        """Feature code -> verdict of the meters that an older window would command, and the newest one knows better."""
-        if window == self.window:
-            return {}
-        better = self.judged.filter(pl.col("verdict").is_in(["healthy", "unsteady"]))
-        return dict(better.select("feature_code", "verdict").iter_rows())
-
-
-def look_ahead(
+def judge_ahead(
     context: Context, engine: Engine, lake: Lake, parties: Parties, windows: Sequence[Window], now: datetime
 ) -> Ahead | None:
-    """Judge the newest of the windows that have no run yet, if there are several; else there is nothing to look ahead to.
+    """Judge the windows that have no run yet before anything is sent for one of them, see `flows.ahead`."""
 
-    Windows that were missed are made good for one after the other, but what is sent leaves now, not then.
-    """
+    def judge(window: Window) -> tuple[Known, pl.DataFrame, pl.DataFrame]:
+        known = look_around(context.workspace, context.registry, window, now)
+        return known, *_judge(context, engine, lake, replace(parties, changed=known.changed), window)
+
     wanting = [window for window in windows if newest_revision(context.workspace, window) is None]
-    if len(wanting) < 2:
-        return None
-    newest = max(wanting, key=lambda window: window.end)
-    changed = look_around(context.workspace, context.registry, newest, now).changed
-    return Ahead(newest, changed, *_judge(context, engine, lake, replace(parties, changed=changed), newest))
+    return look_ahead(context.workspace.scratch / "ahead", wanting, judge)
 
 
 def run_window(
@@ -131,11 +113,10 @@ def _commit_run(
     known = look_around(workspace, context.registry, window, now)
     _say_what_is_later(context, known, window, now)
     set_aside_acks(workspace, known.acks)
-    if ahead and ahead.window == window and ahead.changed.equals(known.changed):
-        judged, sums = ahead.judged, ahead.sums
-    else:
-        judged, sums = _judge(context, engine, lake, replace(parties, changed=known.changed), window)
-    overtaken = ahead.overtaken(window) if ahead else {}
+    judged, sums = (ahead and ahead.judged(window, known.changed)) or _judge(
+        context, engine, lake, replace(parties, changed=known.changed), window
+    )
+    overtaken = ahead.overtaken(window, judged, parties.fleet.select("feature_code", "mpe_high")) if ahead else {}
     with ThreadPoolExecutor(1) as beside:
         # to decide is Python's work and to write the sums is not
         begun = beside.submit(begin, workspace, window.run_id(REVISION), sums)

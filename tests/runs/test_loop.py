@@ -574,15 +574,30 @@ def test_a_run_of_a_clock_that_was_ahead_is_named_as_what_keeps_commands_back(
         ([noisy(Q, 0.25), TRUE], [["stale_window"], []]),
         ([off(1.08), off(1.08)], [[], ["in_flight"]]),
         ([off(1.08), [None] * len(Q)], [[], []]),
+        ([off(1.08), TRUE, [None] * len(Q)], [["stale_window"], [], []]),
+        ([TRUE, off(1.08), [None] * len(Q)], [[], [], []]),
+        ([off(1.12), off(1.08)], [["stale_window"], []]),
     ],
-    ids=["well again", "broken", "no visit", "off still", "silent"],
+    ids=[
+        "well again",
+        "broken",
+        "no visit",
+        "off still",
+        "silent",
+        "well in between",
+        "off in between",
+        "another error",
+    ],
 )
 def test_of_windows_run_together_the_newest_says_whether_an_older_one_still_holds(
     small: Small, windows: list[list[float | None]], reasons: list[list[str]]
 ) -> None:
     fill(small, *windows)
-    assert small.run("--from", STARTS[0], "--now", ENDS[1], until=ENDS[1]) == 0
-    found = [[entry["reason"] for entry in small.manifest(RUNS[k])["withheld"]] for k in (0, 1)]
+    end = ENDS[len(windows) - 1]
+    assert small.run("--from", STARTS[0], "--now", end, until=end) == 0
+    found = [[entry["reason"] for entry in small.manifest(RUNS[k])["withheld"]] for k in range(len(windows))]
     assert found == reasons
-    assert len(small.lines("commands.jsonl", RUNS[0])) == (reasons[0] == [])
+    off_ = [small.verdicts(RUNS[k])["WM-1"]["verdict"] == "steady" for k in range(len(windows))]
+    sent = [len(small.lines("commands.jsonl", RUNS[k])) for k in range(len(windows))]
+    assert sent == [steady and not why for steady, why in zip(off_, reasons, strict=True)]
     assert small.lines("work_orders.jsonl", RUNS[0]) == []

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from tests.runs.test_loop import ENDS, Q, RUNS, STARTS, TRUE, ack, corrected, fill, off, only, run, withheld
-from tests.workspaces import Small, noisy
+from tests.runs.test_loop import RUNS, ack, fill, off, only, run, withheld
+from tests.workspaces import Small
 
 
 def test_acks_behind_a_link_that_leads_out_of_raw_are_not_followed(small: Small, tmp_path: Path) -> None:

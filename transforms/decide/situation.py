@@ -19,8 +19,8 @@ class Situation:
     tell of, ``displays`` the ids of the orders that displays have brought about. ``fresh`` are the
     meters installed on a day that was not over when the window began: what it shows may be another meter's;
     ``contradicted`` those of which dumps say different things, see `transforms.decide.contradicted`.
-    ``overtaken`` holds, by feature code, the verdict of a newer window that is run together with this one, where that is
-    ``healthy`` or ``unsteady``: what is sent leaves now, so the newer one decides.
+    ``overtaken`` holds, by feature code, the verdict of a newer window that is run together with this one and tells
+    something else: what is sent leaves now, so the newer one decides.
     """
 
     states: Mapping[str, MeterState]
