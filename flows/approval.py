@@ -50,6 +50,7 @@ def approve(context: Context, run_id: str, by: str, now: datetime) -> tuple[dict
     in_use = models_in_use(context.registry, now)
     commands = read_lines(folder / "commands.jsonl")
     against = unfit(workspace, context.registry, context.policy, manifest, commands)
+    against |= dict.fromkeys(known.unclear, "unclear_answers")
     found = release(manifest, commands, known.states, in_use, in_place(context.registry), against, new_id, now)
     own = read_lines(folder / "notices.jsonl")
     notices = notices_of_release(context.registry, context.policy, known, own, found.released, now)

@@ -11,7 +11,7 @@ import polars as pl
 
 from flows.registered import in_place
 from transforms.decide import DIFFERS, Situation, awaited, judge_effects
-from transforms.feedback import Acks, for_commands, read_acks
+from transforms.feedback import Acks, for_commands, read_acks, unclear
 from transforms.fleet import fleet_table
 from transforms.judge import calibration_status, set_aside, set_changed_aside
 from transforms.match import CHANGED
@@ -49,6 +49,8 @@ class Known:
         a command is in flight, which may have been carried out already.
     fresh
         Meters installed on a day that was not over when the window began: what it shows may be another meter's.
+    unclear
+        Meters of which nobody knows which parameters they use, see `transforms.feedback.unclear`.
     """
 
     history: History
@@ -59,6 +61,7 @@ class Known:
     absent: pl.DataFrame
     same: pl.DataFrame
     fresh: frozenset[str]
+    unclear: frozenset[str] = frozenset()
 
 
 def look_around(workspace: Workspace, registry: Registry, window: Window, now: datetime) -> Known:
@@ -68,12 +71,14 @@ def look_around(workspace: Workspace, registry: Registry, window: Window, now: d
     left = {command["command_id"]: command for command in commands if command["state"] == "ready"}
     # An ack to a command of a later window tells nothing here, but there is nothing wrong with it either.
     sent = [*commands, *history.lines_not_before("commands.jsonl")]
-    asked = {command["command_id"]: command["feature_code"] for command in sent if command["state"] == "ready"}
-    acks = for_commands(read_acks(workspace), asked)
-    meant = {command["feature_code"] for command in commands}
-    states = fold_commands(commands, acks.acks, now, history.effects(), in_place(registry, meant))
+    asked = {command["command_id"]: command for command in sent if command["state"] == "ready"}
+    read = read_acks(workspace)
+    acks = for_commands(read, {name: command["feature_code"] for name, command in asked.items()})
+    since = in_place(registry, {line["feature_code"] for line in (*commands, *read.acks)})
+    states = fold_commands(commands, acks.acks, now, history.effects(), since)
     changed, absent = _changed(states, registry, window), _absent(registry, window)
-    return Known(history, acks, left, states, changed, absent, _same(states, registry), _fresh(registry, window))
+    same, fresh = _same(states, registry), _fresh(registry, window)
+    return Known(history, acks, left, states, changed, absent, same, fresh, unclear(read, asked, states, now, since))
 
 
 def put_into_words(known: Known, judged: pl.DataFrame) -> pl.DataFrame:
@@ -118,6 +123,7 @@ def situation_of(
         effects={row["feature_code"]: row for row in effects.iter_rows(named=True)},
         displays=frozenset(order["order_id"] for order in lines if order["reason"] == DIFFERS),
         fresh=known.fresh,
+        unclear=known.unclear,
     )
 
 

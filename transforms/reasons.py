@@ -45,6 +45,8 @@ GUARD_REASONS: dict[str, str] = {
     "pipe; mend what names them, or give each flowmeter an id of its own",
     "contradicted": "dumps say different things of many of the readings; mend or take away the source that is wrong, for what "
     "only one of them tells is no ground for a command",
+    "unclear_answers": "it says that it carried out a command that is not on record here, or both that it carried one out "
+    "and that it did not: which parameters it uses is not known; restore what is missing of the outbox, or see to the meter",
     "breaker": "too large a share of the fleet would be commanded at once: the reference or the dumps are likelier at fault",
     "unconfirmed": "the deviation has not yet been seen in as many windows as the policy asks for",
     "late_data": "the readings that tell of it came late; the newest window decides whether a command goes out",

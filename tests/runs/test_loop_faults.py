@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
-from tests.runs.test_loop import RUNS, ack, fill, off, only, run, withheld
+import pytest
+
+from tests.runs.test_loop import NO_PLOTS, RUNS, TRUE, Q, ack, fill, off, only, run, withheld
 from tests.workspaces import Small
 
 
@@ -20,3 +23,56 @@ def test_acks_behind_a_link_that_leads_out_of_raw_are_not_followed(small: Small,
     assert feedback["acks"] == 0
     assert feedback["faults"] == ["raw/acks/a.jsonl line 1: is a link to a place outside raw/, which is not followed"]
     assert withheld(small, 1) == ["in_flight"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "shown", "sent"),
+    [
+        ([("applied", "2026-01-01T12:10:00Z"), ("failed", "2026-01-02T00:10:00Z")], off(1.08), False),
+        ([("failed", "2026-01-01T12:10:00Z"), ("applied", "2026-01-01T12:11:00Z")], off(1.04), False),
+        ([("failed", "2026-01-01T12:10:00Z"), ("rejected", "2026-01-01T12:11:00Z")], off(1.08), True),
+        ([("applied", "2026-01-01T12:10:00Z"), ("applied", "2026-01-01T12:30:00Z")], off(1.04), True),
+    ],
+    ids=["rolled back", "carried out after all", "refused twice", "said twice"],
+)
+def test_what_a_meter_uses_that_answers_a_command_in_two_ways_is_not_known(
+    small: Small, answers: list[tuple[str, str]], shown: list[float], sent: bool
+) -> None:
+    """Off by 8 % at first. Composed with the wrong correction, the next command would make 7 % of 8, or 4 % of 4."""
+    fill(small, off(1.08), TRUE, shown)
+    run(small, 0)
+    for status, at in answers:
+        ack(small, only(small, 0), at, status)
+    run(small, 1)
+    run(small, 2)
+    assert ([] if sent else ["unclear_answers"]) == [w["reason"] for w in small.manifest(RUNS[2])["withheld"]]
+    assert len(small.lines("commands.jsonl", RUNS[2])) == sent
+
+
+def test_a_meter_that_carried_out_what_is_not_on_record_is_left_alone_until_the_record_is_back(small: Small) -> None:
+    """The outbox was restored from before the command: the next would have its number and be off by all of it."""
+    fill(small, off(1.08), TRUE, off(1.04))
+    run(small, 0)
+    ack(small, only(small, 0), "2026-01-01T12:10:00Z")
+    kept = small.folder(RUNS[0]).rename(small.root / "kept")
+    run(small, 1)
+    run(small, 2)
+    assert withheld(small, 2) == ["unclear_answers"]
+    for number in (1, 2):
+        shutil.rmtree(small.folder(RUNS[number]))
+    kept.rename(small.folder(RUNS[0]))
+    run(small, 1)
+    run(small, 2)
+    assert only(small, 2)["sequence"] == 2
+    assert only(small, 2)["correction"]["gain"] == pytest.approx(1 / 1.08 / 1.04, abs=0.005)
+
+
+def test_a_meter_that_carried_out_the_command_of_another_is_left_alone(small: Small) -> None:
+    small.registry(["WM-1", "WM-2"], policy_toml=NO_PLOTS)
+    small.dump("meter", {"WM-1": off(1.08) * 2, "WM-2": TRUE + off(0.925)})
+    small.dump("flowmeter", {"WM-1": Q * 2, "WM-2": Q * 2})
+    run(small, 0)
+    ack(small, {**only(small, 0), "feature_code": "WM-2"}, "2026-01-01T12:10:00Z")
+    run(small, 1)
+    found = {entry["feature_code"]: entry["reason"] for entry in small.manifest(RUNS[1])["withheld"]}
+    assert found == {"WM-1": "in_flight", "WM-2": "unclear_answers"}

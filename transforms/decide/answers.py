@@ -36,6 +36,9 @@ _GUARDS = {
     "meter_exchanged": Question(
         "meter_exchanged", "Parameters since (exchange)", "Is it surely the meter that is there now?", _STAGE
     ),
+    "unclear_answers": Question(
+        "unclear_answers", "Parameters since (answers)", "Do its answers tell which parameters it uses?", _STAGE
+    ),
     "changed_since": Question("changed_since", "Parameters since", "Are the parameters still the same?", _STAGE),
     "in_flight": Question("in_flight", "One command at a time", "Is every earlier command answered or over?", _STAGE),
     "attempts_spent": Question("attempts", "Attempts", "Are there attempts left?", _STAGE),

@@ -20,7 +20,8 @@ class Situation:
     meters installed on a day that was not over when the window began: what it shows may be another meter's;
     ``contradicted`` those of which dumps say different things, see `transforms.decide.contradicted`.
     ``overtaken`` holds, by feature code, the verdict of a newer window that is run together with this one and tells
-    something else: what is sent leaves now, so the newer one decides.
+    something else: what is sent leaves now, so the newer one decides. ``unclear`` are the meters whose answers do not
+    tell which parameters they use.
     """
 
     states: Mapping[str, MeterState]
@@ -32,3 +33,4 @@ class Situation:
     fresh: frozenset[str] = frozenset()
     contradicted: frozenset[str] = frozenset()
     overtaken: Mapping[str, str] = field(default_factory=dict)
+    unclear: frozenset[str] = frozenset()
