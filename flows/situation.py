@@ -115,6 +115,12 @@ def situation_of(
     healthy = known.history.healthy_since({order["feature_code"]: order["window_start"] for order in orders})
     wanted = max(policy.confirm_windows, policy.command.prove_windows)
     changed = {code: since for code, since in known.same.iter_rows() if since is not None}
+    shown = {**known.history.effects(), **dict(effects.select("command_id", "effect").iter_rows())}
+    unmoved = {
+        code: known.commands[state.in_force_by]
+        for code, state in known.states.items()
+        if state.in_force_by in known.commands and shown.get(state.in_force_by) == "no_effect"
+    }
     return Situation(
         states=known.states,
         episodes=fold_orders(orders, healthy),
@@ -124,6 +130,7 @@ def situation_of(
         displays=frozenset(order["order_id"] for order in lines if order["reason"] == DIFFERS),
         fresh=known.fresh,
         unclear=known.unclear,
+        unmoved=unmoved,
     )
 
 

@@ -76,3 +76,18 @@ def test_a_meter_that_carried_out_the_command_of_another_is_left_alone(small: Sm
     run(small, 1)
     found = {entry["feature_code"]: entry["reason"] for entry in small.manifest(RUNS[1])["withheld"]}
     assert found == {"WM-1": "in_flight", "WM-2": "unclear_answers"}
+
+
+def test_a_command_that_was_carried_out_in_word_only_is_said_again(small: Small) -> None:
+    """The meter says twice that it did, and does so the third time: composed with what it never used, 7 % too low."""
+    fill(small, off(1.08), off(1.08), off(1.08), TRUE)
+    for number, at in enumerate(["2026-01-01T12:10:00Z", "2026-01-02T00:10:00Z", "2026-01-02T12:10:00Z"]):
+        run(small, number)
+        ack(small, only(small, number), at)
+    run(small, 3)
+    sent = [only(small, number) for number in range(3)]
+    assert [command["sequence"] for command in sent] == [1, 2, 3]
+    assert sent[0]["correction"] == sent[1]["correction"] == sent[2]["correction"]
+    assert [command.get("repeats") for command in sent] == [None, sent[0]["command_id"], sent[1]["command_id"]]
+    assert [row["effect"] for row in small.effects(RUNS[3])] == ["cured"]
+    assert small.lines("commands.jsonl", RUNS[3]) == []

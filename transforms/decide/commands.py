@@ -149,7 +149,8 @@ def _corrected_by(
     unsure = guards.unsure(row)
     if unsure and abs(row["volume_error"]) <= row["max_gain_change"]:
         return unsure
-    correction, cannot = _corrected(row, state)
+    again = guards.not_carried_out(row, situation)
+    correction, cannot = (Correction.from_json(again["correction"]), "") if again else _corrected(row, state)
     if correction is None:
         return order_for(row, "not_increasing", window, situation, {"detail": cannot})
     # However unsure the parameters: a meter whose volume is that far off has not drifted.
@@ -158,9 +159,11 @@ def _corrected_by(
     spent = guards.spent(state, policy)
     if spent:
         return _spent_order(row, spent, state, window, situation)
-    return guards.not_yet(row, state, policy, situation) or _command(
-        row, state, correction, policy, window, run_id, issued_at
-    )
+    if wait := guards.not_yet(row, state, policy, situation):
+        return wait
+    if again:
+        return _issued(row, _repeated(again), state, policy, window, run_id, issued_at)
+    return _command(row, state, correction, policy, window, run_id, issued_at)
 
 
 def _spent_order(
@@ -189,15 +192,18 @@ def _said_again(
     if spent := guards.spent(state, policy):
         return _spent_order(row, spent, state, window, situation)
     command, photos = displays.again[code]
-    measured = ("form", "a1", "a1_se", "a2", "a2_se", "q_min_lph", "q_max_lph", "curve", "approximation_lph")
-    content = {
-        **{name: command[name] for name in measured if name in command},
+    return _issued(row, {**_repeated(command), "photos": photos}, state, policy, window, run_id, issued_at)
+
+
+def _repeated(command: Mapping[str, Any]) -> dict[str, Any]:
+    """What a command says that is said once more."""
+    said = ("form", "a1", "a1_se", "a2", "a2_se", "q_min_lph", "q_max_lph", "curve", "approximation_lph")
+    return {
+        **{name: command[name] for name in said if name in command},
         "repeats": command["command_id"],
-        "photos": photos,
         "procedure": command["procedure"],
         "correction": command["correction"],
     }
-    return _issued(row, content, state, policy, window, run_id, issued_at)
 
 
 def _corrected(row: Mapping[str, Any], state: MeterState) -> tuple[Correction | None, str]:

@@ -67,6 +67,22 @@ def unsure(row: Mapping[str, Any]) -> str | None:
     return next((reason for reason in ("imprecise", "marginal") if row[reason]), None)
 
 
+def not_carried_out(row: Mapping[str, Any], situation: Situation) -> Mapping[str, Any] | None:
+    """The command that a meter says it carried out, if what it shows is what it showed before.
+
+    A meter that did so was right for a moment and went back to the same error, which hardly happens; if it did not, what is
+    composed with that correction is wrong by all of it. To say the command again is right in both cases.
+    """
+    command = situation.unmoved.get(row["feature_code"])
+    if command is None:
+        return None
+    if any(one[name] is None for one in (row, command) for name in ("a1", "a2", "q_min_lph", "q_max_lph")):
+        return command
+    flow = max((row["q_min_lph"] * row["q_max_lph"]) ** 0.5, 1e-9)
+    now, then = (one["a1"] - 1 + one["a2"] / flow for one in (row, command))
+    return command if abs(now - then) < abs(now) / 2 else None
+
+
 def beyond(row: Mapping[str, Any], correction: Correction) -> bool:
     """Whether a correction is larger than the model allows. Every segment of a curve counts, wherever water flowed."""
     too_steep = correction.largest_gain_change() > float(row["max_gain_change"])

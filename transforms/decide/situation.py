@@ -21,7 +21,8 @@ class Situation:
     ``contradicted`` those of which dumps say different things, see `transforms.decide.contradicted`.
     ``overtaken`` holds, by feature code, the verdict of a newer window that is run together with this one and tells
     something else: what is sent leaves now, so the newer one decides. ``unclear`` are the meters whose answers do not
-    tell which parameters they use.
+    tell which parameters they use. ``unmoved`` holds the command that a meter says it carried out where the windows since
+    show no effect of it.
     """
 
     states: Mapping[str, MeterState]
@@ -34,3 +35,4 @@ class Situation:
     contradicted: frozenset[str] = frozenset()
     overtaken: Mapping[str, str] = field(default_factory=dict)
     unclear: frozenset[str] = frozenset()
+    unmoved: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

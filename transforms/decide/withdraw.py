@@ -55,7 +55,7 @@ def withdraw(
         code = command["feature_code"]
         if code in steady or command["state"] != "ready" or command.get("withdraws"):
             continue
-        if command.get("repeats") or (command.get("photos") and code in open_):
+        if command.get("photos") and (command.get("repeats") or code in open_):
             continue  # it rests on what a display showed, which late readings of a meter do not change
         state = states[code]
         if state.pending == command["command_id"]:
