@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from flows.registered import in_place
-from transforms.decide import DIFFERS, Situation, awaited, judge_effects
+from transforms.decide import DIFFERS, Situation, another_reference, awaited, judge_effects
 from transforms.feedback import Acks, for_commands, read_acks, unclear
 from transforms.fleet import fleet_table
 from transforms.judge import calibration_status, set_aside, set_changed_aside
@@ -97,16 +97,30 @@ def with_earlier_windows(
     return judge_pooled(judged, sums, earlier, fleet_table(registry), calibration, known.same, policy, window)
 
 
-def effects_of(known: Known, judged: pl.DataFrame, window: Window) -> pl.DataFrame:
-    """What the commands that were applied before the end of this window did."""
+def effects_of(known: Known, judged: pl.DataFrame, window: Window) -> tuple[pl.DataFrame, frozenset[str]]:
+    """What the commands that were applied before the end of this window did, and those that expired unanswered of which
+    nothing can be told any more, because the reference is another one by now."""
     waiting = awaited(known.states, window.end)
-    return judge_effects(waiting, judged, as_decided(known.history.verdicts_behind(waiting)))
+    before = as_decided(known.history.verdicts_behind(waiting))
+    silent = waiting.filter("silent")
+    return judge_effects(waiting, judged, before), frozenset(another_reference(silent, judged, before))
+
+
+def _unknown_base(known: Known, lost: frozenset[str]) -> dict[str, Mapping[str, Any]]:
+    silent = ((code, state.silent) for code, state in known.states.items())
+    return {code: known.commands[last.command_id] for code, last in silent if last and last.command_id in lost}
 
 
 def situation_of(
-    known: Known, judged: pl.DataFrame, effects: pl.DataFrame, window: Window, registry: Registry, policy: Policy
+    known: Known,
+    judged: pl.DataFrame,
+    effects: pl.DataFrame,
+    lost: frozenset[str],
+    window: Window,
+    registry: Registry,
+    policy: Policy,
 ) -> Situation:
-    """What a decision rests on beside the verdicts."""
+    """What a decision rests on beside the verdicts; ``effects`` and ``lost`` are from `effects_of`."""
     lines = known.history.orders()
     # An order from before an exchange was for another meter: the same need of the new one is another.
     since = {code: iso(moment) for code, moment in in_place(registry, {o["feature_code"] for o in lines}).items()}
@@ -131,6 +145,7 @@ def situation_of(
         fresh=known.fresh,
         unclear=known.unclear,
         unmoved=unmoved,
+        lost=_unknown_base(known, lost),
     )
 
 

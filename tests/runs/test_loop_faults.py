@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.runs.test_loop import NO_PLOTS, RUNS, TRUE, Q, ack, fill, off, only, run, withheld
-from tests.workspaces import Small
+from tests.workspaces import START, Small
 
 
 def test_acks_behind_a_link_that_leads_out_of_raw_are_not_followed(small: Small, tmp_path: Path) -> None:
@@ -91,3 +92,30 @@ def test_a_command_that_was_carried_out_in_word_only_is_said_again(small: Small)
     assert [command.get("repeats") for command in sent] == [None, sent[0]["command_id"], sent[1]["command_id"]]
     assert [row["effect"] for row in small.effects(RUNS[3])] == ["cured"]
     assert small.lines("commands.jsonl", RUNS[3]) == []
+
+
+def test_a_command_lost_and_its_reference_replaced_is_not_taken_for_carried_out(small: Small) -> None:
+    """The old reference was wrong by 8 % and the meter right; by the new one it is healthy, then drifts by 4 %."""
+    fill(small, TRUE, TRUE, TRUE, off(1.04), policy_toml='[command]\nexpires = "6h"\n')
+    small.dump("flowmeter", {"WM-1": [v / 1.08 for v in Q]}, flowmeter="F-OLD")
+    small.dump("flowmeter", {"WM-1": Q * 3}, flowmeter="F-NEW", name="b.csv", start=START + timedelta(hours=12))
+    for number in range(4):
+        run(small, number)
+    assert only(small, 0)["correction"]["gain"] == pytest.approx(1 / 1.08, abs=0.005)
+    assert [small.effects(RUNS[number]) for number in range(4)] == [[]] * 4
+    assert small.lines("commands.jsonl", RUNS[3]) == [], "nobody knows whether 8 % less are in force already"
+    assert only(small, 3, "work_orders.jsonl")["reason"] == "no_answer"
+
+
+def test_another_reference_does_not_say_that_a_command_made_a_meter_worse(small: Small) -> None:
+    """Off by 5 % by the old one, cured by then; the new one has it 7 % low: that is for the guards of every command."""
+    fill(small, off(1.05), TRUE, policy_toml="confirm_windows = 1\n")
+    small.dump("flowmeter", {"WM-1": Q}, flowmeter="F-OLD")
+    small.dump(
+        "flowmeter", {"WM-1": off(1.07, 0.0, Q)}, flowmeter="F-NEW", name="b.csv", start=START + timedelta(hours=12)
+    )
+    run(small, 0)
+    ack(small, only(small, 0), "2026-01-01T12:00:01Z")
+    run(small, 1)
+    assert small.effects(RUNS[1]) == []
+    assert all("undoes" not in command for command in small.lines("commands.jsonl", RUNS[1]))

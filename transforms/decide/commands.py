@@ -156,7 +156,7 @@ def _corrected_by(
     # However unsure the parameters: a meter whose volume is that far off has not drifted.
     if unsure or guards.beyond(row, correction):
         return order_for(row, "beyond_limits", window, situation, limits_told(row, correction))
-    spent = guards.spent(state, policy)
+    spent = guards.spent(state, policy, row, situation.lost.get(row["feature_code"]))
     if spent:
         return _spent_order(row, spent, state, window, situation)
     if wait := guards.not_yet(row, state, policy, situation):

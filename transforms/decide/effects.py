@@ -23,6 +23,13 @@ SEEN = (
     "uncertainty_q3_q4",
 )
 
+#: what a comparison of two windows rests on
+_SAME: dict[str, pl.DataType | type[pl.DataType]] = {
+    "flowmeter_id": pl.String,
+    "model": pl.String,
+    "window_end": UTC_US,
+}
+
 #: up to so many times the uncertainty before, the error after a command is known as well as before it
 AS_WELL = 1.1
 
@@ -68,7 +75,9 @@ def judge_effects(open_commands: pl.DataFrame, judged: pl.DataFrame, before: pl.
     squares), else ``no_effect``. A window that cannot be judged says nothing, and the next one is asked. An undecided
     meter tells that its error became surely smaller, and the rest once it is known about as well (`AS_WELL`) as when the
     command was sent: later its own drift would be taken for the effect. A command that was never answered only tells what
-    an error does not do by itself: that it became surely smaller, and less than half.
+    an error does not do by itself: that it became surely smaller, and less than half. Held against another reference than
+    before, or one calibrated since, an error became neither larger nor smaller: a meter that is healthy is cured of what it was
+    commanded for, and nothing else is told, least of all of a command that was never answered.
 
     Parameters
     ----------
@@ -84,9 +93,12 @@ def judge_effects(open_commands: pl.DataFrame, judged: pl.DataFrame, before: pl.
     DataFrame
         `EFFECTS`, sorted by feature code.
     """
+    other = another_reference(open_commands, judged, before)
     known = (
         open_commands.rename({"window_start": "sent_for"})
         .join(judged.select(SEEN), on="feature_code")
+        .with_columns(other=pl.col("command_id").is_in(other))
+        .filter(~pl.col("other") | (~pl.col("silent") & (pl.col("verdict") == "healthy")))
         .filter((pl.col("verdict") != "inconclusive") | ((pl.col("reason") == "undecided") & (_expanded("") > 0)))
         .filter(~pl.col("silent") | (pl.col("window_start") >= pl.col("applied_at")))
         .join(before.select("command_id", *SEEN[2:]), on="command_id", how="left", suffix="_before")
@@ -112,6 +124,33 @@ def judge_effects(open_commands: pl.DataFrame, judged: pl.DataFrame, before: pl.
         .select(pl.col(name).cast(kind) for name, kind in EFFECTS.items())
         .sort("feature_code")
     )
+
+
+def another_reference(open_commands: pl.DataFrame, judged: pl.DataFrame, before: pl.DataFrame) -> list[str]:
+    """Ids of the commands that were sent by the word of another flowmeter, or of one that was calibrated since, or to a
+    meter of another model.
+
+    Parameters
+    ----------
+    open_commands, judged, before
+        As for `judge_effects`; a column that is absent says nothing.
+    """
+    was = pl.DataFrame({"command_id": before["command_id"]}).with_columns(
+        (before[name] if name in before.columns else pl.lit(None, kind)).alias(f"{name}_before")
+        for name, kind in _SAME.items()
+    )
+    now = judged.select(
+        "feature_code",
+        *(name if name in judged.columns else pl.lit(None, kind).alias(name) for name, kind in _SAME.items()),
+        pl.col("calibrated_on") if "calibrated_on" in judged.columns else pl.lit(None, pl.Date).alias("calibrated_on"),
+    )
+    both = open_commands.select("command_id", "feature_code").join(now, on="feature_code").join(was, on="command_id")
+    last_day = (pl.col("window_end_before") - pl.duration(microseconds=1)).dt.date()
+    another = pl.any_horizontal(
+        pl.col("calibrated_on") > last_day,
+        *(pl.col(name) != pl.col(f"{name}_before") for name in ("flowmeter_id", "model")),
+    )
+    return both.filter(another.fill_null(False))["command_id"].to_list()
 
 
 def _expanded(suffix: str) -> pl.Expr:

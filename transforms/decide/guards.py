@@ -39,8 +39,16 @@ def shared_references(judged: pl.DataFrame) -> frozenset[str]:
     return frozenset(held.join(several, on="flowmeter_id", how="semi")["feature_code"])
 
 
-def spent(state: MeterState, policy: Policy) -> str | None:
-    """Why no further command is of use to a meter, if so."""
+def spent(
+    state: MeterState, policy: Policy, row: Mapping[str, Any] | None = None, lost: Mapping[str, Any] | None = None
+) -> str | None:
+    """Why no further command is of use to a meter, if so.
+
+    ``row`` is what a window shows of it, ``lost`` a command of which no window can show whether it was carried out: then
+    that is known only if the meter shows the error that it had before.
+    """
+    if row is not None and lost is not None and not _as_before(row, lost):
+        return "no_answer"
     if state.tried >= policy.max_attempts:
         return "attempts_spent"
     return "no_answer" if state.unanswered >= policy.max_attempts else None
@@ -74,13 +82,16 @@ def not_carried_out(row: Mapping[str, Any], situation: Situation) -> Mapping[str
     composed with that correction is wrong by all of it. To say the command again is right in both cases.
     """
     command = situation.unmoved.get(row["feature_code"])
-    if command is None:
-        return None
+    return command if command is not None and _as_before(row, command) else None
+
+
+def _as_before(row: Mapping[str, Any], command: Mapping[str, Any]) -> bool:
+    """Whether a window shows the error that a command was to remove."""
     if any(one[name] is None for one in (row, command) for name in ("a1", "a2", "q_min_lph", "q_max_lph")):
-        return command
+        return True
     flow = max((row["q_min_lph"] * row["q_max_lph"]) ** 0.5, 1e-9)
     now, then = (one["a1"] - 1 + one["a2"] / flow for one in (row, command))
-    return command if abs(now - then) < abs(now) / 2 else None
+    return bool(abs(now - then) < abs(now) / 2)
 
 
 def beyond(row: Mapping[str, Any], correction: Correction) -> bool:

@@ -22,7 +22,8 @@ class Situation:
     ``overtaken`` holds, by feature code, the verdict of a newer window that is run together with this one and tells
     something else: what is sent leaves now, so the newer one decides. ``unclear`` are the meters whose answers do not
     tell which parameters they use. ``unmoved`` holds the command that a meter says it carried out where the windows since
-    show no effect of it.
+    show no effect of it; ``lost`` one that expired unanswered, where the reference is another one since, so that no window
+    can show whether it was carried out.
     """
 
     states: Mapping[str, MeterState]
@@ -36,3 +37,4 @@ class Situation:
     overtaken: Mapping[str, str] = field(default_factory=dict)
     unclear: frozenset[str] = frozenset()
     unmoved: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    lost: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
