@@ -17,6 +17,7 @@ from transforms.canonical import digest_of
 from transforms.damage import table_of_run
 from transforms.decide.withdraw import withdraw
 from transforms.feedback import for_commands, read_acks
+from transforms.fleet import fleet_table
 from transforms.lake import Lake
 from transforms.outbox import Run, read_history, read_lines, window_of
 from transforms.policy import Policy
@@ -119,10 +120,11 @@ def revise(
     before, after = _told(table_of_run(folder / "verdicts.parquet")), _told(run.verdicts)
     changed = after.join(before, on=TOLD, how="anti", nulls_equal=True)
     gone = before.join(after, on=TOLD, how="anti", nulls_equal=True)
-    if changed.is_empty() and gone.is_empty():
-        return None
     sent, states = _everything_sent(workspace, registry, window, now)
-    taken_back = withdraw(sent, as_decided(run.verdicts), states, run.run_id, now)
+    permissible = dict(fleet_table(registry).select("feature_code", "mpe_high").iter_rows())
+    taken_back = withdraw(sent, as_decided(run.verdicts), states, permissible, run.run_id, now)
+    if changed.is_empty() and gone.is_empty() and not taken_back.commands:
+        return None
     late = {command["feature_code"] for command in run.commands}
     withheld = [*run.facts["withheld"], *({"feature_code": code, "reason": "late_data"} for code in sorted(late))]
     counts = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs.test_loop import NO_PLOTS, RUNS, TRUE, Q, ack, fill, off, only, run, withheld
+from tests.runs.test_loop import ENDS, NO_PLOTS, RUNS, TRUE, Q, ack, fill, off, only, run, withheld
 from tests.workspaces import START, Small
 
 
@@ -119,3 +119,17 @@ def test_another_reference_does_not_say_that_a_command_made_a_meter_worse(small:
     run(small, 1)
     assert small.effects(RUNS[1]) == []
     assert all("undoes" not in command for command in small.lines("commands.jsonl", RUNS[1]))
+
+
+def test_a_command_in_flight_is_withdrawn_when_late_readings_tell_of_another_error(small: Small) -> None:
+    """Corrected readings have it 4 % high in place of 10 %: what is under way would make it 6 % low."""
+    fill(small, TRUE)
+    (small.root / "raw" / "meter" / "a.csv").unlink()
+    small.dump("meter", {"WM-1": off(1.10)}, name="WM_2026-01-01.csv")
+    run(small, 0)
+    small.dump("meter", {"WM-1": off(1.04)}, name="WM_2026-01-02.csv")
+    assert small.run("--now", "2026-01-01T14:00:00Z", until=ENDS[0]) == 0
+    (back,) = small.lines("commands.jsonl", RUNS[0][:-1] + "2")
+    assert back["withdraws"] == only(small, 0)["command_id"]
+    assert back["correction"] == {"gain": 1.0, "offset_lph": 0.0}
+    assert small.verdicts(RUNS[0][:-1] + "2")["WM-1"]["verdict"] == "steady"
