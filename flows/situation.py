@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 
 from flows.registered import in_place
-from transforms.decide import DIFFERS, Situation, another_reference, awaited, judge_effects
-from transforms.feedback import Acks, for_commands, read_acks, unclear
+from transforms.decide import DIFFERS, Situation, another_reference, awaited, judge_effects, unclear
+from transforms.feedback import Acks, for_commands, read_acks
 from transforms.fleet import fleet_table
 from transforms.judge import calibration_status, set_aside, set_changed_aside
 from transforms.match import CHANGED
@@ -50,7 +50,7 @@ class Known:
     fresh
         Meters installed on a day that was not over when the window began: what it shows may be another meter's.
     unclear
-        Meters of which nobody knows which parameters they use, see `transforms.feedback.unclear`.
+        Meters of which nobody knows which parameters they use, see `transforms.decide.unclear`.
     """
 
     history: History
@@ -78,7 +78,9 @@ def look_around(workspace: Workspace, registry: Registry, window: Window, now: d
     states = fold_commands(commands, acks.acks, now, history.effects(), since)
     changed, absent = _changed(states, registry, window), _absent(registry, window)
     same, fresh = _same(states, registry), _fresh(registry, window)
-    return Known(history, acks, left, states, changed, absent, same, fresh, unclear(read, asked, states, now, since))
+    return Known(
+        history, acks, left, states, changed, absent, same, fresh, unclear(read.acks, asked, states, now, since)
+    )
 
 
 def put_into_words(known: Known, judged: pl.DataFrame) -> pl.DataFrame:
@@ -101,9 +103,15 @@ def effects_of(known: Known, judged: pl.DataFrame, window: Window) -> tuple[pl.D
     """What the commands that were applied before the end of this window did, and those that expired unanswered of which
     nothing can be told any more, because the reference is another one by now."""
     waiting = awaited(known.states, window.end)
-    before = as_decided(known.history.verdicts_behind(waiting))
+    before = as_decided(known.history.verdicts_behind(_with_ends(known, waiting)))
     silent = waiting.filter("silent")
     return judge_effects(waiting, judged, before), frozenset(another_reference(silent, judged, before))
+
+
+def _with_ends(known: Known, commands: pl.DataFrame) -> pl.DataFrame:
+    """Commands with the ends of their windows (ISO text)."""
+    ends = [known.commands[name]["window_end"] for name in commands["command_id"]]
+    return commands.with_columns(pl.Series("window_end", ends, dtype=pl.String))
 
 
 def _unknown_base(known: Known, lost: frozenset[str]) -> dict[str, Mapping[str, Any]]:
@@ -131,9 +139,9 @@ def situation_of(
     changed = {code: since for code, since in known.same.iter_rows() if since is not None}
     shown = {**known.history.effects(), **dict(effects.select("command_id", "effect").iter_rows())}
     unmoved = {
-        code: known.commands[state.in_force_by]
+        code: known.commands[by]
         for code, state in known.states.items()
-        if state.in_force_by in known.commands and shown.get(state.in_force_by) == "no_effect"
+        if (by := state.in_force_by) and by in known.commands and shown.get(by) == "no_effect"
     }
     return Situation(
         states=known.states,

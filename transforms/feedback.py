@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from transforms.errors import UsageError
 from transforms.events import kept, lines_of, parsed, set_aside_lines
-from transforms.state import UNTOUCHED, MeterState
 from transforms.windows import parse_time
 from transforms.workspace import Workspace
 
@@ -59,49 +57,6 @@ def for_commands(found: Acks, commands: Mapping[str, str]) -> Acks:
             )
             refused.append({**ack["place"], "reason": fault, "row": ack["row"]})
     return Acks(good, sorted(refused, key=lambda item: (item["file"], item["line"])))
-
-
-def unclear(
-    found: Acks,
-    commands: Mapping[str, Mapping[str, Any]],
-    states: Mapping[str, MeterState],
-    now: datetime,
-    since: Mapping[str, datetime],
-) -> frozenset[str]:
-    """The meters of which nobody knows which parameters they use, by what they answered.
-
-    One says that it carried out what was never sent to it from here (runs were taken away or restored, or somebody else
-    commands it as well), or says of a command both that it was carried out and that it was not. A command that was carried
-    out after that makes it clear again, because corrections are absolute.
-
-    Parameters
-    ----------
-    found
-        All acks that can be read.
-    commands
-        Command id -> command, of all that left.
-    since
-        Feature code -> from when on the meter is another one than before.
-    """
-    told: dict[tuple[str, str], list[tuple[datetime, str]]] = {}
-    for ack in found.acks:
-        at, code = parse_time(ack["at"]), ack["feature_code"]
-        if at <= now and not (code in since and at < since[code]):
-            told.setdefault((code, ack["command_id"]), []).append((at, ack["status"]))
-    codes = set()
-    for (code, name), answers in told.items():
-        statuses, last = {status for _, status in answers}, max(at for at, _ in answers)
-        state, command = states.get(code, UNTOUCHED), commands.get(name)
-        if "applied" not in statuses:
-            continue
-        if command is None or command["feature_code"] != code:
-            over = state.changed_at is not None and state.changed_at > last
-        else:
-            newer = commands.get(state.in_force_by or "", command)
-            over = len(statuses) == 1 or newer["sequence"] > command["sequence"]
-        if not over:
-            codes.add(code)
-    return frozenset(codes)
 
 
 def sentence_of(refused: Mapping[str, Any]) -> str:

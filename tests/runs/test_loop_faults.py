@@ -133,3 +133,19 @@ def test_a_command_in_flight_is_withdrawn_when_late_readings_tell_of_another_err
     assert back["withdraws"] == only(small, 0)["command_id"]
     assert back["correction"] == {"gain": 1.0, "offset_lph": 0.0}
     assert small.verdicts(RUNS[0][:-1] + "2")["WM-1"]["verdict"] == "steady"
+
+
+def test_an_effect_is_held_against_the_window_that_the_command_was_sent_for(small: Small) -> None:
+    """A window of 24 h that begins together with it shows the meter as it was after the command already."""
+    fill(small, off(1.12), [None] * 48, off(1.03))
+    run(small, 0)
+    ack(small, only(small, 0), "2026-01-01T12:00:01Z")
+    run(small, 1)
+    policy = small.root / "registry" / "policy.toml"
+    policy.write_text('[window]\nlength = "24h"\n' + NO_PLOTS)
+    small.run("--now", ENDS[1], until=ENDS[1])
+    policy.write_text(NO_PLOTS)
+    run(small, 2)
+    assert small.effects(RUNS[1]) == []
+    (effect,) = small.effects(RUNS[2])
+    assert (effect["effect"], effect["volume_error_before"]) == ("improved", pytest.approx(0.12, abs=0.005))

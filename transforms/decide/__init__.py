@@ -7,6 +7,7 @@ from transforms.decide.orders import DIFFERS
 from transforms.decide.shown import Displays, weigh
 from transforms.decide.situation import Situation
 from transforms.decide.surroundings import Surroundings
+from transforms.decide.unclear import unclear
 
 __all__ = [
     "DIFFERS",
@@ -19,5 +20,6 @@ __all__ = [
     "contradicted",
     "decide",
     "judge_effects",
+    "unclear",
     "weigh",
 ]

@@ -157,18 +157,20 @@ class History:
         Parameters
         ----------
         commands : DataFrame
-            ``command_id``, ``feature_code``, ``window_start`` (ISO text).
+            ``command_id``, ``feature_code``, ``window_start``, ``window_end`` (ISO texts): windows of different lengths may
+            begin together.
         """
-        wanted = set(commands["window_start"].to_list())
+        wanted = set(commands.select("window_start", "window_end").iter_rows())
         found = [
             table_of_run(folder / "verdicts.parquet").join(
-                commands.filter(pl.col("window_start") == manifest["window_start"]).select(
-                    "command_id", "feature_code"
-                ),
+                commands.filter(
+                    (pl.col("window_start") == manifest["window_start"])
+                    & (pl.col("window_end") == manifest["window_end"])
+                ).select("command_id", "feature_code"),
                 on="feature_code",
             )
             for folder, manifest in self._runs()
-            if manifest["window_start"] in wanted
+            if (manifest["window_start"], manifest["window_end"]) in wanted
         ]
         empty = pl.DataFrame(schema={**VERDICTS, "command_id": pl.String})
         return pl.concat([empty, *found], how="diagonal").unique("command_id", keep="last", maintain_order=True)
