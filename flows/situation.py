@@ -21,7 +21,7 @@ from transforms.pool import as_decided, judge_pooled
 from transforms.registry import Registry
 from transforms.schemas import UTC_US
 from transforms.state import MeterState, fold_commands, fold_orders
-from transforms.windows import Window, iso
+from transforms.windows import Window, iso, parse_time
 from transforms.workspace import Workspace
 
 
@@ -151,10 +151,35 @@ def situation_of(
         effects={row["feature_code"]: row for row in effects.iter_rows(named=True)},
         displays=frozenset(order["order_id"] for order in lines if order["reason"] == DIFFERS),
         fresh=known.fresh,
-        unclear=known.unclear,
+        unclear={**_renamed(known, judged, registry), **dict.fromkeys(known.unclear, "unclear_answers")},
         unmoved=unmoved,
         lost=_unknown_base(known, lost),
     )
+
+
+def _renamed(known: Known, judged: pl.DataFrame, registry: Registry) -> dict[str, str]:
+    """Meters that may be others under a new feature code: they came after a command to one that is no longer registered, and
+    are watched by its flowmeter. What that one was told may be in force."""
+    registered = set(registry.meters["feature_code"])
+    gone = [
+        (code, command["command_id"], command["window_start"], command["window_end"], parse_time(command["issued_at"]))
+        for code, state in known.states.items()
+        if code not in registered and (command := known.commands.get(state.pending or state.in_force_by or ""))
+    ]
+    if not gone:
+        return {}
+    schema = {**dict.fromkeys(("feature_code", "command_id", "window_start", "window_end"), pl.String), "at": UTC_US}
+    commands = pl.DataFrame(gone, schema=schema, orient="row")
+    behind = known.history.verdicts_behind(commands).select("command_id", "flowmeter_id").drop_nulls()
+    places = behind.join(commands, on="command_id").select("flowmeter_id", "at", start="window_start")
+    placed = judged.select("feature_code", "flowmeter_id").join(places, on="flowmeter_id")
+    found = {}
+    fitted = in_place(registry, set(placed["feature_code"]))
+    for code, _, at, start in placed.iter_rows():
+        new = code in registered and code not in known.history.told_of(start)
+        if new and not (code in fitted and fitted[code] > at):
+            found[code] = "meter_exchanged"
+    return found
 
 
 def new_faults(known: Known, sentences: list[str]) -> list[str]:

@@ -149,3 +149,26 @@ def test_an_effect_is_held_against_the_window_that_the_command_was_sent_for(smal
     assert small.effects(RUNS[1]) == []
     (effect,) = small.effects(RUNS[2])
     assert (effect["effect"], effect["volume_error_before"]) == ("improved", pytest.approx(0.12, abs=0.005))
+
+
+@pytest.mark.parametrize(
+    ("row", "there_before", "reasons"),
+    [("WM-9,T-R160,", False, ["meter_exchanged"]), ("WM-9,T-R160,2026-01-02", False, []), ("WM-9,T-R160,", True, [])],
+    ids=["another name", "another meter", "moved flowmeter"],
+)
+def test_a_meter_under_another_name_may_use_what_it_was_told_under_the_first(
+    small: Small, row: str, there_before: bool, reasons: list[str]
+) -> None:
+    """Composed with nothing, the second command would take back the 8 % that the first removed."""
+    fill(small, off(1.08))
+    if there_before:
+        small.registry(["WM-1", "WM-9"])
+    run(small, 0)
+    ack(small, only(small, 0), "2026-01-01T12:10:00Z")
+    (small.root / "registry" / "meters.csv").write_text(f"feature_code,model,installed_on\n{row}\n")
+    small.dump("meter", {"WM-9": off(1.04)}, name="c.csv", start=START + timedelta(hours=48))
+    small.dump("flowmeter", {"WM-9": Q}, flowmeter="F-WM-1", name="c.csv", start=START + timedelta(hours=48))
+    name = "20260103T000000Z_12h_r1"
+    small.run("--now", "2026-01-03T12:00:00Z", until="2026-01-03T12:00:00Z")
+    assert [entry["reason"] for entry in small.manifest(name)["withheld"]] == reasons
+    assert len(small.lines("commands.jsonl", name)) == (not reasons)

@@ -62,7 +62,7 @@ def outdated(code: str, state: MeterState, window: Window, situation: Situation)
     if code in situation.fresh:
         return "meter_exchanged"
     if code in situation.unclear:
-        return "unclear_answers"
+        return situation.unclear[code]
     shown = situation.effects.get(code, {}).get("command_id")
     just_shown = state.silent is not None and state.silent.command_id == shown
     if just_shown or (state.changed_at and state.changed_at >= window.end):

@@ -20,10 +20,10 @@ class Situation:
     meters installed on a day that was not over when the window began: what it shows may be another meter's;
     ``contradicted`` those of which dumps say different things, see `transforms.decide.contradicted`.
     ``overtaken`` holds, by feature code, the verdict of a newer window that is run together with this one and tells
-    something else: what is sent leaves now, so the newer one decides. ``unclear`` are the meters whose answers do not
-    tell which parameters they use. ``unmoved`` holds the command that a meter says it carried out where the windows since
-    show no effect of it; ``lost`` one that expired unanswered, where the reference is another one since, so that no window
-    can show whether it was carried out.
+    something else: what is sent leaves now, so the newer one decides. ``unclear`` are the meters of which it is not known
+    which parameters they use, with the reason. ``unmoved`` holds the command that a meter says it carried out where the
+    windows since show no effect of it; ``lost`` one that expired unanswered, where the reference is another one since, so
+    that no window can show whether it was carried out.
     """
 
     states: Mapping[str, MeterState]
@@ -35,6 +35,6 @@ class Situation:
     fresh: frozenset[str] = frozenset()
     contradicted: frozenset[str] = frozenset()
     overtaken: Mapping[str, str] = field(default_factory=dict)
-    unclear: frozenset[str] = frozenset()
+    unclear: Mapping[str, str] = field(default_factory=dict)
     unmoved: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     lost: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

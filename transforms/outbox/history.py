@@ -175,6 +175,15 @@ class History:
         empty = pl.DataFrame(schema={**VERDICTS, "command_id": pl.String})
         return pl.concat([empty, *found], how="diagonal").unique("command_id", keep="last", maintain_order=True)
 
+    def told_of(self, start: str) -> frozenset[str]:
+        """The feature codes that the runs of the windows which begin at an instant (ISO text) tell of."""
+        folders = [folder for folder, manifest in self._runs() if manifest["window_start"] == start]
+        return frozenset(
+            code
+            for folder in folders
+            for code in table_of_run(folder / "verdicts.parquet", ["feature_code"])["feature_code"]
+        )
+
     def notices_since(self, moment: datetime, open_at: datetime) -> list[dict[str, Any]]:
         """The notices of windows whose newest revision was made after some moment, or that may be open at another.
 
