@@ -52,9 +52,9 @@ def collect(
     own = put_into_words(known, judged)
     pooled = with_earlier_windows(known, own, sums, registry, policy, window)
     judged = overruled(own, pooled)
-    effects, lost = effects_of(known, judged, window)
+    effects = effects_of(known, judged, window)
     situation = replace(
-        situation_of(known, own, effects, lost, window, registry, policy),
+        situation_of(known, own, effects, window, registry, policy),
         contradicted=_contradicted(lake, judged, window),
         overtaken=overtaken or {},
     )

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from flows.registered import in_place
-from transforms.decide import DIFFERS, Situation, another_reference, awaited, judge_effects, unclear
+from transforms.decide import DIFFERS, Situation, awaited, judge_effects, unclear
 from transforms.feedback import Acks, for_commands, read_acks
 from transforms.fleet import fleet_table
 from transforms.judge import calibration_status, set_aside, set_changed_aside
@@ -99,13 +99,10 @@ def with_earlier_windows(
     return judge_pooled(judged, sums, earlier, fleet_table(registry), calibration, known.same, policy, window)
 
 
-def effects_of(known: Known, judged: pl.DataFrame, window: Window) -> tuple[pl.DataFrame, frozenset[str]]:
-    """What the commands that were applied before the end of this window did, and those that expired unanswered of which
-    nothing can be told any more, because the reference is another one by now."""
+def effects_of(known: Known, judged: pl.DataFrame, window: Window) -> pl.DataFrame:
+    """What the commands that were applied before the end of this window did."""
     waiting = awaited(known.states, window.end)
-    before = as_decided(known.history.verdicts_behind(_with_ends(known, waiting)))
-    silent = waiting.filter("silent")
-    return judge_effects(waiting, judged, before), frozenset(another_reference(silent, judged, before))
+    return judge_effects(waiting, judged, as_decided(known.history.verdicts_behind(_with_ends(known, waiting))))
 
 
 def _with_ends(known: Known, commands: pl.DataFrame) -> pl.DataFrame:
@@ -114,21 +111,15 @@ def _with_ends(known: Known, commands: pl.DataFrame) -> pl.DataFrame:
     return commands.with_columns(pl.Series("window_end", ends, dtype=pl.String))
 
 
-def _unknown_base(known: Known, lost: frozenset[str]) -> dict[str, Mapping[str, Any]]:
-    silent = ((code, state.silent) for code, state in known.states.items())
-    return {code: known.commands[last.command_id] for code, last in silent if last and last.command_id in lost}
-
-
 def situation_of(
     known: Known,
     judged: pl.DataFrame,
     effects: pl.DataFrame,
-    lost: frozenset[str],
     window: Window,
     registry: Registry,
     policy: Policy,
 ) -> Situation:
-    """What a decision rests on beside the verdicts; ``effects`` and ``lost`` are from `effects_of`."""
+    """What a decision rests on beside the verdicts."""
     lines = known.history.orders()
     # An order from before an exchange was for another meter: the same need of the new one is another.
     since = {code: iso(moment) for code, moment in in_place(registry, {o["feature_code"] for o in lines}).items()}
@@ -143,6 +134,7 @@ def situation_of(
         for code, state in known.states.items()
         if (by := state.in_force_by) and by in known.commands and shown.get(by) == "no_effect"
     }
+    silent = ((code, state.silent) for code, state in known.states.items())
     return Situation(
         states=known.states,
         episodes=fold_orders(orders, healthy),
@@ -153,7 +145,7 @@ def situation_of(
         fresh=known.fresh,
         unclear={**_renamed(known, judged, registry), **dict.fromkeys(known.unclear, "unclear_answers")},
         unmoved=unmoved,
-        lost=_unknown_base(known, lost),
+        lost={code: known.commands[last.command_id] for code, last in silent if last},
     )
 
 
@@ -168,7 +160,10 @@ def _renamed(known: Known, judged: pl.DataFrame, registry: Registry) -> dict[str
     ]
     if not gone:
         return {}
-    schema = {**dict.fromkeys(("feature_code", "command_id", "window_start", "window_end"), pl.String), "at": UTC_US}
+    schema: dict[str, Any] = {
+        **dict.fromkeys(("feature_code", "command_id", "window_start", "window_end"), pl.String),
+        "at": UTC_US,
+    }
     commands = pl.DataFrame(gone, schema=schema, orient="row")
     behind = known.history.verdicts_behind(commands).select("command_id", "flowmeter_id").drop_nulls()
     places = behind.join(commands, on="command_id").select("flowmeter_id", "at", start="window_start")

@@ -2,7 +2,7 @@
 
 from transforms.decide.commands import Decision, decide
 from transforms.decide.contradicted import contradicted
-from transforms.decide.effects import another_reference, awaited, judge_effects
+from transforms.decide.effects import awaited, judge_effects
 from transforms.decide.orders import DIFFERS
 from transforms.decide.shown import Displays, weigh
 from transforms.decide.situation import Situation
@@ -15,7 +15,6 @@ __all__ = [
     "Displays",
     "Situation",
     "Surroundings",
-    "another_reference",
     "awaited",
     "contradicted",
     "decide",

@@ -74,10 +74,12 @@ def judge_effects(open_commands: pl.DataFrame, judged: pl.DataFrame, before: pl.
     ``improved`` or ``worse`` if they differ by more than their expanded uncertainties together (root of the sum of
     squares), else ``no_effect``. A window that cannot be judged says nothing, and the next one is asked. An undecided
     meter tells that its error became surely smaller, and the rest once it is known about as well (`AS_WELL`) as when the
-    command was sent: later its own drift would be taken for the effect. A command that was never answered only tells what
-    an error does not do by itself: that it became surely smaller, and less than half. Held against another reference than
-    before, or one calibrated since, an error became neither larger nor smaller: a meter that is healthy is cured of what it was
-    commanded for, and nothing else is told, least of all of a command that was never answered.
+    command was sent: later its own drift would be taken for the effect.
+    A command that was never answered only tells what an error does not do by itself: that it became surely smaller, and less
+    than half. That a meter is worse is told by a window in which it is steady: no parameters make it drop out or change from
+    one hour to the next. Held against another reference than before, or one calibrated since, an error became neither larger
+    nor smaller: a meter that is healthy is cured of what it was commanded for, and nothing else is told, least of all of a
+    command that was never answered.
 
     Parameters
     ----------
@@ -93,7 +95,7 @@ def judge_effects(open_commands: pl.DataFrame, judged: pl.DataFrame, before: pl.
     DataFrame
         `EFFECTS`, sorted by feature code.
     """
-    other = another_reference(open_commands, judged, before)
+    other = _another_reference(open_commands, judged, before)
     known = (
         open_commands.rename({"window_start": "sent_for"})
         .join(judged.select(SEEN), on="feature_code")
@@ -121,12 +123,13 @@ def judge_effects(open_commands: pl.DataFrame, judged: pl.DataFrame, before: pl.
     return (
         known.with_columns(effect=effect, volume_error_after=pl.col("volume_error"))
         .filter(pl.when("silent").then(gone).otherwise(smaller | settled))
+        .filter((pl.col("effect") != "worse") | (pl.col("verdict") != "unsteady"))
         .select(pl.col(name).cast(kind) for name, kind in EFFECTS.items())
         .sort("feature_code")
     )
 
 
-def another_reference(open_commands: pl.DataFrame, judged: pl.DataFrame, before: pl.DataFrame) -> list[str]:
+def _another_reference(open_commands: pl.DataFrame, judged: pl.DataFrame, before: pl.DataFrame) -> list[str]:
     """Ids of the commands that were sent by the word of another flowmeter, or of one that was calibrated since, or to a
     meter of another model.
 

@@ -44,8 +44,8 @@ def spent(
 ) -> str | None:
     """Why no further command is of use to a meter, if so.
 
-    ``row`` is what a window shows of it, ``lost`` a command of which no window can show whether it was carried out: then
-    that is known only if the meter shows the error that it had before.
+    ``row`` is what a window shows of it, ``lost`` a command that expired unanswered: that it was not carried out is known
+    only if the meter shows the error that it had before.
     """
     if row is not None and lost is not None and not _as_before(row, lost):
         return "no_answer"

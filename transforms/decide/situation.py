@@ -22,8 +22,8 @@ class Situation:
     ``overtaken`` holds, by feature code, the verdict of a newer window that is run together with this one and tells
     something else: what is sent leaves now, so the newer one decides. ``unclear`` are the meters of which it is not known
     which parameters they use, with the reason. ``unmoved`` holds the command that a meter says it carried out where the
-    windows since show no effect of it; ``lost`` one that expired unanswered, where the reference is another one since, so
-    that no window can show whether it was carried out.
+    windows since show no effect of it; ``lost`` one that expired unanswered and was not shown to have been carried
+    out.
     """
 
     states: Mapping[str, MeterState]
