@@ -6,6 +6,7 @@ found is put aside on disk, so that memory holds one window, and each is judged 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,9 +31,9 @@ class Ahead:
     def judged(self, window: Window, changed: pl.DataFrame) -> Judged | None:
         """The verdicts and sums of a window, if they were worked out with the same changes of parameters."""
         folder = self.home / window.name
-        if not folder.is_dir() or not pl.read_ipc(folder / "changed").equals(changed):
+        if not folder.is_dir() or not _read(folder / "changed").equals(changed):
             return None
-        verdicts, sums = (pl.read_ipc(folder / name) for name in ("judged", "sums"))
+        verdicts, sums = (_read(folder / name) for name in ("judged", "sums"))
         return verdicts, sums
 
     def overtaken(self, window: Window, judged: pl.DataFrame, limits: pl.DataFrame) -> dict[str, str]:
@@ -50,7 +51,7 @@ class Ahead:
         file = self.home / window.name / "newer"
         if not file.is_file():
             return {}
-        both = pl.read_ipc(file).join(judged.select(NEWER[0], was="volume_error"), on="feature_code", how="left")
+        both = _read(file).join(judged.select(NEWER[0], was="volume_error"), on="feature_code", how="left")
         both = both.join(limits, on="feature_code", how="left")
         another = (pl.col("volume_error") - pl.col("was")).abs() > pl.col("mpe_high")
         better = both.filter((pl.col("verdict") != "steady") | another.fill_null(False))
@@ -71,6 +72,8 @@ def look_ahead(
     """
     if len(windows) < 2:
         return None
+    if home.is_dir():
+        shutil.rmtree(home)  # a run that was killed left it
     newest: pl.DataFrame | None = None
     for window in sorted(windows, key=lambda window: window.end, reverse=True):
         folder = home / window.name
@@ -84,3 +87,8 @@ def look_ahead(
         told = put_into_words(known, judged).filter(pl.col("verdict") != "inconclusive").select(NEWER)
         newest = told if newest is None else pl.concat([newest, told.join(newest, on="feature_code", how="anti")])
     return Ahead(home)
+
+
+def _read(file: Path) -> pl.DataFrame:
+    # by its bytes: in a path Polars takes letters for patterns
+    return pl.read_ipc(file.read_bytes())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.errors import RegistryError
@@ -444,6 +444,7 @@ def test_overlaps_are_those_of_brute_force(spans: list[tuple[str, int | None, in
         assert together(spans[row - 2], spans[partner - 2])
 
 
+@settings(deadline=None)
 @given(
     st.datetimes(datetime(1900, 1, 2), datetime(2199, 12, 30)),  # noqa: DTZ001
     st.integers(-14 * 60, 14 * 60),
