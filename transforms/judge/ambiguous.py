@@ -19,6 +19,10 @@ from transforms.judge.samples import Samples
 _EVEN, _SUDDEN, _MIXED = 2, 3, 2
 #: instants that a lag must leave to compare
 _FEWEST = 6
+#: after so many pairs it is asked whether they leave too much already
+_SOME = 6
+#: by how much of the squares two ways to sum them may differ, and much more
+_ROUNDED = 1e-6
 
 
 def ambiguous(
@@ -69,7 +73,7 @@ def _ambiguous(
     prior_dof: float,
     max_lag: int,
 ) -> Bools:
-    found = np.zeros(len(rows), np.bool_)
+    found, at, room = np.zeros(len(rows), np.bool_), np.zeros(0, np.int64), np.zeros((COLUMNS, COLUMNS + 2))
     for i in range(len(rows)):
         row = rows[i]
         begin, end = first_flowing[row], first_flowing[row + 1]
@@ -88,13 +92,20 @@ def _ambiguous(
         step = interval_us[row]
         if found[i] or step <= 0:
             continue
-        at = np.full(us[first[row + 1] - 1] // step + 1, -1)
+        width = us[first[row + 1] - 1] // step + 1
+        if width > len(at):
+            at = np.zeros(width, np.int64)
+        at[:width] = -1
         for k in range(first[row], first[row + 1]):
             at[us[k] // step] = k
+        fewest = max(_FEWEST, n // 2)
+        most = _most(plain, chi2, own, fewest, n, prior_dof, needed)
         for lag in range(-max_lag, max_lag + 1):
-            mixed, plain, same, left = _mixture(at, places, w, us, x, y, fitted, step, lag)
-            if left >= max(_FEWEST, n // 2):
-                found[i] |= _rivals(mixed, _MIXED, plain, same, own, left, prior_dof, needed)
+            if _mixes(at[:width], places, w, us, x, y, step, lag, most):
+                mixed, plain, same, left = _mixture(at[:width], places, w, us, x, y, fitted, step, lag, room)
+                if left >= fewest and _rivals(mixed, _MIXED, plain, same, own, left, prior_dof, needed):
+                    found[i] = True
+                    break
     return found
 
 
@@ -151,8 +162,60 @@ def _suddenly(places: Ints, w: Floats, x: Floats, y: Floats) -> float:
 
 
 @compiled
+def _most(plain: float, chi2: float, own: int, fewest: int, n: int, prior_dof: float, needed: float) -> float:
+    """A chi-square that no mean of three instants may have to be a rival: not that of a gain that stays, nor one that is surely
+    worse than the relation, with however many pairs left between the fewest and all."""
+    more = own - _MIXED
+    apart = max(needed + more * np.log(n if more > 0 else fewest), 0.0)
+    return float(min(plain, (prior_dof + chi2) * np.exp(apart / (prior_dof + fewest)) - prior_dof))
+
+
+@compiled
+def _mixes(at: Ints, places: Ints, w: Floats, us: Ints, x: Floats, y: Floats, step: int, lag: int, most: float) -> bool:
+    """Whether the best weighted mean of three instants around some lag may leave less than ``most``.
+
+    By sums that round a little differently, as the pairs come: what some of them leave, all of them leave at least.
+    """
+    aa, ab, bb, ay, by, yy, n = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0
+    for k in range(len(places)):
+        slot = us[places[k]] // step - lag
+        if slot < 1 or slot + 1 >= len(at) or at[slot - 1] < 0 or at[slot] < 0 or at[slot + 1] < 0:
+            continue
+        middle = x[at[slot]]
+        before, after, above = x[at[slot - 1]] - middle, x[at[slot + 1]] - middle, y[places[k]] - middle
+        aa += w[k] * before * before
+        ab += w[k] * before * after
+        bb += w[k] * after * after
+        ay += w[k] * before * above
+        by += w[k] * after * above
+        yy += w[k] * above * above
+        n += 1
+        if n % _SOME == 0 and _least(aa, ab, bb, ay, by, yy) > most:
+            return False
+    return not _least(aa, ab, bb, ay, by, yy) > most
+
+
+@compiled
+def _least(aa: float, ab: float, bb: float, ay: float, by: float, yy: float) -> float:
+    """What two columns leave of a third at least, by their products, where that can be told from how these round."""
+    spread = aa * bb - ab * ab
+    if not spread > _ROUNDED * aa * bb:
+        return 0.0
+    return float(yy - (bb * ay * ay - 2 * ab * ay * by + aa * by * by) / spread - _ROUNDED * yy)
+
+
+@compiled
 def _mixture(
-    at: Ints, places: Ints, w: Floats, us: Ints, x: Floats, y: Floats, fitted: Floats, step: int, lag: int
+    at: Ints,
+    places: Ints,
+    w: Floats,
+    us: Ints,
+    x: Floats,
+    y: Floats,
+    fitted: Floats,
+    step: int,
+    lag: int,
+    room: Floats,
 ) -> tuple[float, float, float, int]:
     """Chi-square about the best weighted mean of three instants of the reference around some lag, those about a gain and about
     the relation at the same pairs, and how many these are.
@@ -175,6 +238,5 @@ def _mixture(
         yy += w[k] * shown[n] * shown[n]
         same += w[k] * (shown[n] - fitted[places[k]]) ** 2
         n += 1
-    room = np.zeros((COLUMNS, COLUMNS + 2))
     plain = max(yy - xy * xy / xx, 0.0) if n else 0.0
     return weighted_fit(columns[:n], root[:n], above[:n], np.zeros(COLUMNS), room), plain, same, n

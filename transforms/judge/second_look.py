@@ -205,6 +205,10 @@ def _look_at(
 
 def _rounded(samples: Samples, found: Findings, paired: Paired, policy: Policy) -> Bools:
     """Whether it may be the rounding of its reference that each meter is off by."""
-    rows = samples.meter_no
-    zones, model = picked(found.zones, rows), picked(paired.model, rows)
-    return may_be_rounding(samples, reference_steps(samples), zones, paired.q2[rows], model, policy.tolerance)
+    step = reference_steps(samples)
+    rounded, some = step > 0, np.flatnonzero(step > 0)
+    if len(some):
+        rows = samples.meter_no[some]
+        zones, model = picked(found.zones, rows), picked(paired.model, rows)
+        rounded[some] = may_be_rounding(samples, some, step[some], zones, paired.q2[rows], model, policy.tolerance)
+    return rounded
