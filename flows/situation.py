@@ -47,8 +47,9 @@ class Known:
     same
         ``feature_code``, ``since``: from when on meters are surely the same as now, where that is not always; null while
         a command is in flight, which may have been carried out already.
-    fresh
-        Meters installed on a day that was not over when the window began: what it shows may be another meter's.
+    exchanged
+        Meters installed on a day that was not over when the window began, so that what it shows may be another meter's, and those
+        that are no longer in use.
     unclear
         Meters of which nobody knows which parameters they use, see `transforms.decide.unclear`.
     """
@@ -60,7 +61,7 @@ class Known:
     changed: pl.DataFrame
     absent: pl.DataFrame
     same: pl.DataFrame
-    fresh: frozenset[str]
+    exchanged: frozenset[str]
     unclear: frozenset[str] = frozenset()
 
 
@@ -77,9 +78,9 @@ def look_around(workspace: Workspace, registry: Registry, window: Window, now: d
     since = in_place(registry, {line["feature_code"] for line in (*commands, *read.acks)})
     states = fold_commands(commands, acks.acks, now, history.effects(), since)
     changed, absent = _changed(states, registry, window), _absent(registry, window)
-    same, fresh = _same(states, registry), _fresh(registry, window)
+    same, exchanged = _same(states, registry), _exchanged(registry, window, now)
     return Known(
-        history, acks, left, states, changed, absent, same, fresh, unclear(read.acks, asked, states, now, since)
+        history, acks, left, states, changed, absent, same, exchanged, unclear(read.acks, asked, states, now, since)
     )
 
 
@@ -142,7 +143,7 @@ def situation_of(
         stale=known.history.later,
         effects={row["feature_code"]: row for row in effects.iter_rows(named=True)},
         displays=frozenset(order["order_id"] for order in lines if order["reason"] == DIFFERS),
-        fresh=known.fresh,
+        exchanged=known.exchanged,
         unclear={**_renamed(known, judged, registry), **dict.fromkeys(known.unclear, "unclear_answers")},
         unmoved=unmoved,
         lost={code: known.commands[last.command_id] for code, last in silent if last},
@@ -201,9 +202,10 @@ def _changed(states: Mapping[str, MeterState], registry: Registry, window: Windo
     return frame.group_by("feature_code").agg(pl.col("since").max()).sort("feature_code")
 
 
-def _fresh(registry: Registry, window: Window) -> frozenset[str]:
+def _exchanged(registry: Registry, window: Window, now: datetime) -> frozenset[str]:
     over = pl.col("installed_on").cast(UTC_US) + pl.duration(days=1)
-    return frozenset(registry.meters.filter(over > window.start)["feature_code"])
+    gone = pl.col("removed_on").cast(UTC_US) <= now
+    return frozenset(registry.meters.filter((over > window.start) | gone)["feature_code"])
 
 
 def _same(states: Mapping[str, MeterState], registry: Registry) -> pl.DataFrame:

@@ -204,3 +204,14 @@ def test_a_meter_that_drops_out_after_a_good_command_keeps_it(small: Small) -> N
     assert small.lines("commands.jsonl", RUNS[1]) == []
     assert only(small, 1, "work_orders.jsonl")["reason"] == "dropout"
     assert [row["effect"] for row in small.effects(RUNS[2])] == ["cured"]
+
+
+@pytest.mark.parametrize("later", [1.0, 1.2], ids=["steady", "unsteady"])
+def test_to_a_meter_that_was_removed_since_the_window_nothing_is_sent_and_nobody(small: Small, later: float) -> None:
+    """A run that comes late knows by the registry that there is nothing to correct, nor to look at."""
+    fill(small, [1.08 * v * (1.0 if k < 24 else later) for k, v in enumerate(TRUE)])
+    (small.root / "registry" / "meters.csv").write_text("feature_code,model,removed_on\nWM-1,T-R160,2026-01-02\n")
+    run(small, 0, now="2026-01-02T06:00:00Z")
+    assert small.verdicts(RUNS[0])["WM-1"]["verdict"] == ("steady" if later == 1.0 else "unsteady")
+    assert small.lines("commands.jsonl", RUNS[0]) == small.lines("work_orders.jsonl", RUNS[0]) == []
+    assert small.manifest(RUNS[0])["withheld"] == [{"feature_code": "WM-1", "reason": "meter_exchanged"}]

@@ -84,7 +84,7 @@ def decide(
     shared = guards.shared_references(judged)
     made_worse = guards.made_worse(situation, suspects.meters | situation.contradicted | shared)
     made_worse -= displays.again.keys() | displays.differs.keys()
-    made_worse -= situation.overtaken.keys() | situation.unclear.keys()
+    made_worse -= situation.overtaken.keys() | situation.unclear.keys() | situation.exchanged
     for row in (
         judged.filter(pl.col("feature_code").is_in(sorted(made_worse))).sort("feature_code").iter_rows(named=True)
     ):

@@ -59,7 +59,7 @@ def outdated(code: str, state: MeterState, window: Window, situation: Situation)
     with one of which only now is known that it is in force."""
     if situation.stale or code in situation.overtaken:
         return "stale_window"
-    if code in situation.fresh:
+    if code in situation.exchanged:
         return "meter_exchanged"
     if code in situation.unclear:
         return situation.unclear[code]

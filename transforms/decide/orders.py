@@ -65,7 +65,7 @@ def _not_for_now(code: str, situation: Situation) -> str | None:
     """Why a window tells of no need that there is now."""
     if situation.stale or situation.overtaken.get(code) == "healthy":
         return "stale_window"
-    return "meter_exchanged" if code in situation.fresh else None
+    return "meter_exchanged" if code in situation.exchanged else None
 
 
 def _perhaps_changing(row: Mapping[str, Any], situation: Situation, window: Window) -> str | None:

@@ -16,8 +16,9 @@ class Situation:
     ``confirmed`` holds, for meters steady now, in how many windows in a row (this one included) they were. ``stale``
     is true for a window older than one already judged: then nothing is sent. ``effects`` holds, by feature code, what
     this window showed of the command applied last (`transforms.schemas.EFFECTS`). ``episodes`` are the needs that verdicts
-    tell of, ``displays`` the ids of the orders that displays have brought about. ``fresh`` are the
-    meters installed on a day that was not over when the window began: what it shows may be another meter's;
+    tell of, ``displays`` the ids of the orders that displays have brought about. ``exchanged`` are the
+    meters installed on a day that was not over when the window began, so that what it shows may be another meter's, and those
+    removed since;
     ``contradicted`` those of which dumps say different things, see `transforms.decide.contradicted`.
     ``overtaken`` holds, by feature code, the verdict of a newer window that is run together with this one and tells
     something else: what is sent leaves now, so the newer one decides. ``unclear`` are the meters of which it is not known
@@ -32,7 +33,7 @@ class Situation:
     stale: bool
     effects: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     displays: frozenset[str] = frozenset()
-    fresh: frozenset[str] = frozenset()
+    exchanged: frozenset[str] = frozenset()
     contradicted: frozenset[str] = frozenset()
     overtaken: Mapping[str, str] = field(default_factory=dict)
     unclear: Mapping[str, str] = field(default_factory=dict)
