@@ -20,7 +20,7 @@ _EVEN, _SUDDEN, _MIXED = 2, 3, 2
 #: instants that a lag must leave to compare
 _FEWEST = 6
 #: after so many pairs it is asked whether they leave too much already
-_SOME = 6
+_SOME = 4
 #: by how much of the squares two ways to sum them may differ, and much more
 _ROUNDED = 1e-6
 
@@ -47,13 +47,27 @@ def ambiguous(
     rows
         The meters asked about, (rows,).
     fitted
-        What the relation expects the meter to show, (pairs,).
+        What the relation expects the meter to show, (flowing pairs,).
     parameters
         How many the relation has, (rows,).
     """
     pairs = samples.first, samples.us, samples.x, samples.y, samples.flowing, samples.first_flowing, samples.weights
     needed = 2 * np.log(1 / significance)
     return _ambiguous(rows, *pairs, samples.interval_us, fitted, parameters, needed, prior_dof, max_lag)
+
+
+def on_lines(samples: Samples, a1: Floats, a2: Floats) -> Floats:
+    """What lines, one for each meter, expect its flowing pairs to show, (flowing pairs,)."""
+    return _on_lines(samples.first_flowing, samples.flowing, samples.x, a1, a2)
+
+
+@compiled
+def _on_lines(first_flowing: Ints, flowing: Ints, x: Floats, a1: Floats, a2: Floats) -> Floats:
+    fitted = np.empty(len(flowing))
+    for row in range(len(a1)):
+        for k in range(first_flowing[row], first_flowing[row + 1]):
+            fitted[k] = a1[row] * x[flowing[k]] + a2[row]
+    return fitted
 
 
 @compiled
@@ -73,14 +87,15 @@ def _ambiguous(
     prior_dof: float,
     max_lag: int,
 ) -> Bools:
-    found, at, room = np.zeros(len(rows), np.bool_), np.zeros(0, np.int64), np.zeros((COLUMNS, COLUMNS + 2))
+    found, room = np.zeros(len(rows), np.bool_), np.zeros((COLUMNS, COLUMNS + 2))
+    at = np.zeros(0, np.int64)
     for i in range(len(rows)):
         row = rows[i]
         begin, end = first_flowing[row], first_flowing[row + 1]
-        places, w = flowing[begin:end], weights[begin:end]
+        places, w, due = flowing[begin:end], weights[begin:end], fitted[begin:end]
         chi2 = 0.0
         for k in range(len(places)):
-            chi2 += w[k] * (y[places[k]] - fitted[places[k]]) ** 2
+            chi2 += w[k] * (y[places[k]] - due[k]) ** 2
         own, n = parameters[i], len(places)
         if n < 2 * SIDE:
             continue
@@ -98,11 +113,12 @@ def _ambiguous(
         at[:width] = -1
         for k in range(first[row], first[row + 1]):
             at[us[k] // step] = k
+        slots = us[places] // step
         fewest = max(_FEWEST, n // 2)
         most = _most(plain, chi2, own, fewest, n, prior_dof, needed)
         for lag in range(-max_lag, max_lag + 1):
-            if _mixes(at[:width], places, w, us, x, y, step, lag, most):
-                mixed, plain, same, left = _mixture(at[:width], places, w, us, x, y, fitted, step, lag, room)
+            if _mixes(at[:width], places, slots, w, x, y, lag, most):
+                mixed, plain, same, left = _mixture(at[:width], places, slots, w, x, y, due, lag, room)
                 if left >= fewest and _rivals(mixed, _MIXED, plain, same, own, left, prior_dof, needed):
                     found[i] = True
                     break
@@ -171,14 +187,14 @@ def _most(plain: float, chi2: float, own: int, fewest: int, n: int, prior_dof: f
 
 
 @compiled
-def _mixes(at: Ints, places: Ints, w: Floats, us: Ints, x: Floats, y: Floats, step: int, lag: int, most: float) -> bool:
+def _mixes(at: Ints, places: Ints, slots: Ints, w: Floats, x: Floats, y: Floats, lag: int, most: float) -> bool:
     """Whether the best weighted mean of three instants around some lag may leave less than ``most``.
 
     By sums that round a little differently, as the pairs come: what some of them leave, all of them leave at least.
     """
     aa, ab, bb, ay, by, yy, n = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0
     for k in range(len(places)):
-        slot = us[places[k]] // step - lag
+        slot = slots[k] - lag
         if slot < 1 or slot + 1 >= len(at) or at[slot - 1] < 0 or at[slot] < 0 or at[slot + 1] < 0:
             continue
         middle = x[at[slot]]
@@ -208,12 +224,11 @@ def _least(aa: float, ab: float, bb: float, ay: float, by: float, yy: float) -> 
 def _mixture(
     at: Ints,
     places: Ints,
+    slots: Ints,
     w: Floats,
-    us: Ints,
     x: Floats,
     y: Floats,
-    fitted: Floats,
-    step: int,
+    due: Floats,
     lag: int,
     room: Floats,
 ) -> tuple[float, float, float, int]:
@@ -225,7 +240,7 @@ def _mixture(
     columns, (root, shown, above) = np.zeros((len(places), COLUMNS)), np.zeros((3, len(places)))
     n, same, xx, xy, yy = 0, 0.0, 0.0, 0.0, 0.0
     for k in range(len(places)):
-        slot = us[places[k]] // step - lag
+        slot = slots[k] - lag
         if slot < 1 or slot + 1 >= len(at) or at[slot - 1] < 0 or at[slot] < 0 or at[slot + 1] < 0:
             continue
         flow, middle = x[places[k]], x[at[slot]]
@@ -236,7 +251,7 @@ def _mixture(
         xx += w[k] * flow * flow
         xy += w[k] * flow * shown[n]
         yy += w[k] * shown[n] * shown[n]
-        same += w[k] * (shown[n] - fitted[places[k]]) ** 2
+        same += w[k] * (shown[n] - due[k]) ** 2
         n += 1
     plain = max(yy - xy * xy / xx, 0.0) if n else 0.0
     return weighted_fit(columns[:n], root[:n], above[:n], np.zeros(COLUMNS), room), plain, same, n

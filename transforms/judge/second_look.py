@@ -15,7 +15,7 @@ import numpy as np
 from transforms.fit.choose import GAIN, LINE
 from transforms.fit.lines import Floats, Ints
 from transforms.fit.points import MOST_POINTS
-from transforms.judge.ambiguous import ambiguous
+from transforms.judge.ambiguous import ambiguous, on_lines
 from transforms.judge.coarse import may_be_rounding, reference_steps
 from transforms.judge.curved import best_curve, may_bend
 from transforms.judge.estimate import robust_lines
@@ -171,11 +171,9 @@ def _look_at(
     bounds = judge.form_significance, judge.prior_pairs, judge.max_lag
     asked = np.flatnonzero(~odd & (form != GAIN))
     if len(asked):
-        a1, a2 = (
-            np.repeat(line[rows], np.diff(samples.first)) for line in (found.choice.lines.a1, found.choice.lines.a2)
-        )
-        parameters = np.where(form[asked] == LINE, 2, 1)
-        result.ambiguous[rows[asked]] |= ambiguous(samples, asked, a1 * samples.x + a2, parameters, *bounds)
+        lines, parameters = found.choice.lines, np.where(form[asked] == LINE, 2, 1)
+        fitted = on_lines(samples, lines.a1[rows], lines.a2[rows])
+        result.ambiguous[rows[asked]] |= ambiguous(samples, asked, fitted, parameters, *bounds)
     curved_p = found.curved_p[found.places(rows)]
     bent = np.flatnonzero(~odd & ((curved_p < PERHAPS * judge.form_significance) | ~found.mapping[rows]))
     bent = may_bend(samples, bent, judge.significance, judge.form_significance if sparing else 1.0)
@@ -190,8 +188,8 @@ def _look_at(
     where = mine[fitting]
     for name in ("error", "uncertainty"):
         getattr(result, f"curve_{name}")[where] = getattr(curve, name)[fitting]
-    parameters = np.full(len(fitting), CURVE_PARAMETERS)
-    result.ambiguous[where] = rounded[bent[fitting]] | ambiguous(some, fitting, curve.fitted, parameters, *bounds)
+    parameters, fitted = np.full(len(fitting), CURVE_PARAMETERS), curve.fitted[some.flowing]
+    result.ambiguous[where] = rounded[bent[fitting]] | ambiguous(some, fitting, fitted, parameters, *bounds)
     # Whether the relation changes is asked anew of what the curve leaves over.
     straightened = replace(some, y=some.y - curve.fitted + some.x).pick(fitting)
     drifting, step, changed_us, change, p_drift, p_step = change_test(
