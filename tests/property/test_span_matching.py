@@ -146,6 +146,13 @@ def registry_of(root: Path, count: int) -> Registry:
     return load_registry(folder)
 
 
+def with_unheard(devices: pl.DataFrame, count: int, unheard: int) -> pl.DataFrame:
+    """A dictionary with as many more meters that never reported, and flowmeters under another number that did not, either."""
+    meters = [(100 + k, "meter", f"M{k}", None, 0) for k in range(count, count + unheard)]
+    flowmeters = [(200 + k, "flowmeter", f"M{k}", f"F{k}", 0) for k in range(count + unheard) if unheard]
+    return pl.concat([devices, pl.DataFrame([*meters, *flowmeters], schema=DEVICES, orient="row")])
+
+
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     fleet=fleets,
@@ -153,12 +160,16 @@ def registry_of(root: Path, count: int) -> Registry:
     moved=st.booleans(),
     versions=st.sampled_from([False, False, True]),
     contradicted=st.booleans(),
+    unheard=st.sampled_from([0, 0, 3]),
 )
-def test_a_span_is_its_windows(fleet: list[Any], seed: int, moved: bool, versions: bool, contradicted: bool) -> None:
+def test_a_span_is_its_windows(
+    fleet: list[Any], seed: int, moved: bool, versions: bool, contradicted: bool, unheard: int
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         lake, devices = lake_of(root, fleet, seed, versions, contradicted)
-        registry = registry_of(root, len(fleet))
+        registry = registry_of(root, len(fleet) + unheard)
+        devices = with_unheard(devices, len(fleet), unheard)
         policy = Policy().with_window(timedelta(hours=HOURS))
         momentary = devices.filter(pl.col("flowmeter_id") == "F1")
         parties = Parties(

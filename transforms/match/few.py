@@ -88,8 +88,7 @@ def match_few(
     scratch : Path
         An existing folder for the small lake.
     """
-    mine = pl.col("feature_code").is_in(list(codes))
-    own = replace(parties, **{name: getattr(parties, name).filter(mine) for name in ("fleet", "devices", "claims")})
+    own = parties.only(codes)
     _read(con, lake, chunk, own)
     together = max(1, MOST // max(1, len(codes)))
     found = [

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -111,6 +111,12 @@ class Parties:
             valid_to=pl.col("valid_to").dt.epoch("us"),
         )
         return Claimed(*(named[name].to_numpy() for name in Claimed.__dataclass_fields__))
+
+    def only(self, codes: Iterable[str]) -> Parties:
+        """The same of some of the codes."""
+        mine = pl.col("feature_code").is_in(list(codes))
+        fleet, devices, claims = (frame.filter(mine) for frame in (self.fleet, self.devices, self.claims))
+        return replace(self, fleet=fleet, devices=devices, claims=claims)
 
     def split(self, buckets: int) -> list[Parties]:
         """The parties of each bucket; every feature code that the lake knows is at home in exactly one of them.

@@ -7,7 +7,7 @@ keep to no grid, or not to that of their reference, are left to it (`SpanMatch.f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -108,6 +108,23 @@ def match_span(lake: Lake, chunk: Chunk, parties: Parties, changed: pl.DataFrame
             registers = _registers(numbers, parties.registers)
         flows[stream] = flows_of(laid, chunk.windows, back, instant, parties.settled, registers)
     return _pair(blank, chunk, parties, grid, flows["meter"], flows["flowmeter"], involved, changed)
+
+
+def heard_in(lake: Lake, chunk: Chunk, parties: Parties) -> Parties:
+    """The parties without the claims of flowmeters, and the codes, of which no device has a reading in a chunk.
+
+    They say nothing there: of what is claimed only that counts which somebody sends.
+    """
+    buckets = sorted({chunk.bucket, *parties.claims["bucket"].unique().to_list()})
+    files = [*_files(lake, "meter", [chunk.bucket], chunk), *_files(lake, "flowmeter", buckets, chunk)]
+    heard = pl.Series("device_no", [], pl.Int32)
+    for file in files:
+        some = pl.read_parquet(file.path, columns=["device_no"], glob=False, hive_partitioning=False)["device_no"]
+        heard = pl.concat([heard, some.unique().cast(pl.Int32)]).unique()
+    told = pl.col("device_no").is_in(heard.implode())
+    claims = parties.claims.filter(told)
+    codes = pl.concat([parties.devices.filter(told)["feature_code"], claims["feature_code"]]).unique()
+    return replace(parties.only(codes), claims=claims)
 
 
 def _registers(devices: Ints, known: pl.DataFrame) -> Registers:

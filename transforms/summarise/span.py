@@ -14,7 +14,7 @@ from transforms.compiled import compiled
 from transforms.lake import Lake
 from transforms.match import METERS, Parties
 from transforms.match.few import FewMatch, match_few
-from transforms.match.span import Chunk, SpanMatch, match_span
+from transforms.match.span import Chunk, SpanMatch, heard_in, match_span
 from transforms.sql import connect
 from transforms.summarise.many import Bools, Floats, Ints, Kinds, Listed, OnGrid, moments_of
 from transforms.summarise.moments import Moments
@@ -147,7 +147,14 @@ def summarise_chunk(
     by_bin : bool
         Whether extremes are told of each flow bin, as a run keeps them, or of what the judgement asks for.
     """
-    matched = match_span(lake, chunk, parties, changed)
+    heard = parties if parties.claimed.plain.all() else heard_in(lake, chunk, parties)
+    matched = match_span(lake, chunk, heard, changed)
+    if heard is parties and len(matched.few) == len(matched.codes):
+        # of many codes few may have reported: an array of all of them would mostly be empty, and was not made
+        heard = heard_in(lake, chunk, parties)
+        if len(heard.codes) < len(parties.codes):
+            matched = match_span(lake, chunk, heard, changed)
+    parties = heard
     few, few_row = None, np.zeros(0, dtype=np.int64)
     if matched.few:
         scratch.mkdir(parents=True, exist_ok=True)
