@@ -129,11 +129,12 @@ def situation_of(
     healthy = known.history.healthy_since({order["feature_code"]: order["window_start"] for order in orders})
     wanted = max(policy.confirm_windows, policy.command.prove_windows)
     changed = {code: since for code, since in known.same.iter_rows() if since is not None}
-    shown = {**known.history.effects(), **dict(effects.select("command_id", "effect").iter_rows())}
+    # An error that was gone at first came back by itself, and is no word of a command that was not carried out.
+    without = known.history.unmoved() | set(effects.filter(pl.col("effect") == "no_effect")["command_id"])
     unmoved = {
         code: known.commands[by]
         for code, state in known.states.items()
-        if (by := state.in_force_by) and by in known.commands and shown.get(by) == "no_effect"
+        if (by := state.in_force_by) and by in known.commands and by in without
     }
     silent = ((code, state.silent) for code, state in known.states.items())
     return Situation(

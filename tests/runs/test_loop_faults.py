@@ -89,6 +89,20 @@ def test_a_command_that_was_carried_out_in_word_only_is_said_again(small: Small)
     assert small.lines("commands.jsonl", RUNS[3]) == []
 
 
+def test_an_error_that_was_smaller_at_first_and_came_back_is_composed_with(small: Small) -> None:
+    """0.7 % less is no sure effect, but no word, either, of a meter that did not do what it said."""
+    policy = "tolerance = 0.5\n[judge]\ncommand_significance = 0.01\n"
+    fill(small, off(1.019), off(1.012), off(1.019), policy_toml=policy)
+    run(small, 0)
+    ack(small, only(small, 0), "2026-01-01T12:10:00Z")
+    run(small, 1)
+    assert [row["effect"] for row in small.effects(RUNS[1])] == ["no_effect"]
+    run(small, 2)
+    command = only(small, 2)
+    assert "repeats" not in command
+    assert command["correction"]["gain"] == pytest.approx(1.019**-2, abs=0.002)
+
+
 def test_a_command_lost_and_its_reference_replaced_is_not_taken_for_carried_out(small: Small) -> None:
     """The old reference was wrong by 8 % and the meter right; by the new one it is healthy, then drifts by 4 %."""
     fill(small, TRUE, TRUE, TRUE, off(1.04), policy_toml='[command]\nexpires = "6h"\n')

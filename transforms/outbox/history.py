@@ -141,6 +141,18 @@ class History:
         found = pl.concat([table_of_run(file, ["command_id", "effect"]) for file in files])
         return dict(found.unique("command_id", keep="first", maintain_order=True).iter_rows())
 
+    def unmoved(self) -> set[str]:
+        """Ids of the commands without effect whose meters were steadily off in the very window that told so."""
+        found: set[str] = set()
+        for folder, manifest in self._runs():
+            if (manifest["counts"].get("effect") or {}).get("no_effect"):
+                told = table_of_run(folder / "effects.parquet", ["feature_code", "command_id", "effect"])
+                verdicts = table_of_run(folder / "verdicts.parquet", ["feature_code", "verdict", "pooled_verdict"])
+                decided = verdicts.filter(pl.coalesce("pooled_verdict", "verdict") == "steady")
+                still = told.filter(pl.col("effect") == "no_effect").join(decided, on="feature_code", how="semi")
+                found |= set(still["command_id"])
+        return found
+
     def readings(self) -> pl.DataFrame:
         """The newest word on every photo that was looked at (`transforms.schemas.READINGS`), by the time it was taken."""
         found = [
