@@ -104,11 +104,13 @@ class Crew:
         begun = deque(self._pool.submit(_work, job, item) for item in items[:ahead])
         return _following(begun, (partial(self._pool.submit, _work, job, item) for item in items[ahead:]))
 
-    @property
-    def under_way(self) -> int:
-        """How many of a map's items are worked on, or done and not done with, at most, the one whose result was given last
-        among them."""
-        return 1 if self._pool is None else self.workers * _AHEAD + 1
+    def begin(self, job: Callable[[Desk, A], T], item: A) -> Future[T]:
+        """Have one job done beside others; where there is one process, it is done at once."""
+        if self._pool is not None:
+            return self._pool.submit(_work, job, item)
+        done = Future[T]()
+        done.set_result(job(self._own(), item))
+        return done
 
     def share(self, job: Callable[[Desk, A], None], items: Iterable[A]) -> None:
         """Do the job with all items, each as soon as a process is free; done when all are."""

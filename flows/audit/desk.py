@@ -24,6 +24,7 @@ from flows.audit.store import Kept, Runs, Store
 from flows.audit.summed import Summed
 from flows.audit.tables import table_of
 from flows.registered import instants_of
+from transforms.audit import COMPARED, LISTED
 from transforms.fleet import fleet_table
 from transforms.judge.columns import series_of
 from transforms.judge.many import JUDGED_WINDOWS, Calibrations, JudgedRows, judge_windows, nothing_said, places
@@ -42,6 +43,8 @@ from transforms.summarise.span import summarise_chunk
 WINDOWS, OTHER = "windows", "other"
 #: columns that follow from a row's meter and window
 FOLLOWING = ("feature_code", "model", "window_start", "window_end")
+#: numbers that find a row's meter and window, and its sums among those of its group
+_FOUND_BY = ("code", "window", "cells", "interval_us")
 #: stands for the bucket of registered meters of which the lake knows nothing
 NOWHERE = -1
 
@@ -223,7 +226,7 @@ class Desk:
         told |= {"code": code, "window": window + self._first(chunk)}
         self.windows.write(told, len(code), self.groups(chunk.bucket), self.setting.group, str(file))
 
-    def silent(self, number: int) -> Block:
+    def silent(self, layout: Layout, number: int) -> Block:
         """The windows of one group of the registered meters of which the lake knows nothing."""
         setting = self.setting
         first = number * setting.group
@@ -234,7 +237,7 @@ class Desk:
         start_us = int(setting.begin.timestamp()) * 1_000_000 + window * length_us
         self.home(NOWHERE).set_absent_aside(told, code, start_us, length_us)
         told |= {"code": code, "window": window, "cells": np.zeros(len(code), dtype=np.int64)}
-        return self.windows.block(told, len(code))
+        return layout.block(told, len(code))
 
     def _first(self, chunk: Chunk) -> int:
         """The number of a chunk's first window among those of the audit."""
@@ -244,12 +247,18 @@ class Desk:
     def windows(self) -> Layout:
         """How judged windows are written: what follows from the meter and the window is left out."""
         columns = AUDIT_WINDOWS if self.setting.what_if is None else JUDGED_WINDOWS
-        kept = {name: kind for name, kind in columns.items() if name not in FOLLOWING}
+        # those first that the statistics ask for, which so stand together
+        names = [name for name in dict.fromkeys([*LISTED, *columns]) if name not in FOLLOWING]
+        kept = {name: columns[name] for name in names}
         ids = pl.concat([own.claims["flowmeter_id"] for own in self.parties]).drop_nulls().unique().sort().to_list()
         pooled = {f"pooled_{name}": some for name, some in WORDS.items()}
-        # and what finds the sums of a row among those of its group
-        found_by = dict.fromkeys(("code", "window", "cells", "interval_us"), pl.Int64)
+        found_by = dict.fromkeys(_FOUND_BY, pl.Int64)
         return Layout({**found_by, **kept}, {**WORDS, **pooled, "flowmeter_id": ids})
+
+    @cached_property
+    def listed(self) -> Layout:
+        """How those columns of judged windows are read that the statistics ask for."""
+        return self.windows.only({*_FOUND_BY, *LISTED, *(COMPARED if self.setting.what_if is not None else ())})
 
     def told(self, layout: Layout, block: Block, bucket: int, names: Sequence[str]) -> pl.DataFrame:
         """Columns of a block as a frame, those included that follow from the meter and the window."""

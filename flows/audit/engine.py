@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from pathlib import Path
 from flows.audit.crew import Crew
 from flows.audit.desk import Desk, Done
 from flows.audit.figures import Figures, parts_of, put_together
-from flows.audit.gather import groups_of
+from flows.audit.gather import Group, groups_of, table_of_group
 from flows.audit.plan import chunks_of
 from flows.audit.report import load_for_report
 from flows.audit.tables import WINDOWS_FILE, WindowsFile
@@ -56,11 +56,10 @@ def carry_out(desk: Desk, hands: Crew, folder: Path, progress: Progress) -> Audi
             pass
     hands.make_ready(_give_back)
     give_back()
-    found = []
-    with WindowsFile(folder / WINDOWS_FILE) as file:
-        for part, aside in parts_of(hands, groups, chunks, setting.work):
-            file.take_in(aside)
-            found.append(part)
+    # one process writes: a file is made in order
+    written = hands.begin(_write, (groups, chunks, folder / WINDOWS_FILE))
+    found = list(parts_of(hands, groups, chunks))
+    written.result()
     digest = _digest_of(folder / WINDOWS_FILE)
     progress(f"statistics of {sum(part.meters.height for part in found):,} meters")
     # the others wait while this process puts together what they found
@@ -95,6 +94,14 @@ def _judge_all(judging: Iterator[Done], chunks: int, progress: Progress) -> int:
 
 def _judge(desk: Desk, chunk: Chunk) -> Done:
     return desk.judge(chunk)
+
+
+def _write(desk: Desk, job: tuple[Sequence[Group], Sequence[Chunk], Path]) -> None:
+    """Write all windows into one file."""
+    groups, chunks, path = job
+    with WindowsFile(path) as file:
+        for group in groups:
+            file.take_in(table_of_group(desk, chunks, group))
 
 
 def _give_back(_desk: Desk, _: None) -> None:

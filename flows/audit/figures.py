@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -13,7 +12,6 @@ from flows.audit.crew import Crew
 from flows.audit.desk import Desk
 from flows.audit.gather import Group, gather
 from flows.audit.plan import Setting
-from flows.audit.tables import put_aside
 from flows.audit.what_if import with_commands
 from transforms.audit import (
     Comparison,
@@ -53,20 +51,15 @@ class Figures:
     comparison: Comparison | None
 
 
-def parts_of(hands: Crew, groups: Sequence[Group], chunks: Sequence[Chunk], work: Path) -> Iterator[tuple[Part, Path]]:
-    """The statistics of each group in their order, and where its windows wait, until the next one is asked for, to be taken into
-    the one file."""
-    # as many files as there are groups of which windows may wait
-    asides = [work / f"windows-{number}.arrow" for number in range(hands.under_way)]
-    jobs = [(group, list(chunks), asides[number % len(asides)]) for number, group in enumerate(groups)]
-    yield from zip(hands.map(_part, jobs), (aside for _, _, aside in jobs), strict=True)
+def parts_of(hands: Crew, groups: Sequence[Group], chunks: Sequence[Chunk]) -> Iterator[Part]:
+    """The statistics of each group in their order."""
+    return hands.map(_part, [(group, list(chunks)) for group in groups])
 
 
-def _part(desk: Desk, job: tuple[Group, list[Chunk], Path]) -> Part:
-    group, chunks, aside = job
+def _part(desk: Desk, job: tuple[Group, list[Chunk]]) -> Part:
+    group, chunks = job
     setting: Setting = desk.setting
     found = gather(desk, chunks, group)
-    put_aside(found.table, aside)
     said = statistics(
         found.told,
         desk.fleet,

@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from flows.audit.desk import NOWHERE, OTHER, WINDOWS, Desk, folder_of
-from flows.audit.judged import Block
+from flows.audit.judged import Block, Layout
 from transforms.audit import COMPARED, LISTED, SUMS, Cells, Told
 from transforms.fit.lines import Ints
 from transforms.match.span import Chunk
@@ -29,11 +29,10 @@ class Group:
 class Gathered:
     """All windows of a group, sorted by feature code and time.
 
-    What it holds is there until another group is gathered. ``table`` holds all of `AUDIT_WINDOWS`, ``told`` what the statistics
-    ask for; ``both`` has the windows as two policies judge them, in the columns that are compared, or is None.
+    What it holds is there until another group is gathered. ``told`` holds what the statistics ask for; ``both`` has the windows
+    as two policies judge them, in the columns that are compared, or is None.
     """
 
-    table: pa.Table
     told: Told
     both: tuple[pl.DataFrame, pl.DataFrame] | None
 
@@ -44,46 +43,60 @@ def groups_of(desk: Desk) -> list[Group]:
     return groups + [Group(NOWHERE, number) for number in range(desk.groups(NOWHERE))]
 
 
-def gather(desk: Desk, chunks: Sequence[Chunk], group: Group) -> Gathered:
-    """Put together the windows of one group of meters."""
-    folders = [folder_of(desk.setting, chunk) for chunk in chunks if chunk.bucket == group.bucket]
+def table_of_group(desk: Desk, chunks: Sequence[Chunk], group: Group) -> pa.Table:
+    """All of `AUDIT_WINDOWS` of one group of meters, until another group is gathered."""
     if group.bucket == NOWHERE:
-        block = other = desk.silent(group.number)
+        return desk.table(desk.silent(desk.windows, group.number), group.bucket)
+    block, _ = _by_meter(desk, desk.windows, _folders(desk, chunks, group), group, WINDOWS)
+    return desk.table(block, group.bucket)
+
+
+def gather(desk: Desk, chunks: Sequence[Chunk], group: Group) -> Gathered:
+    """Put together what the statistics ask of the windows of one group of meters."""
+    layout = desk.listed
+    if group.bucket == NOWHERE:
+        block = other = desk.silent(layout, group.number)
         sums = (
             np.zeros(block.shape[1] + 1, dtype=np.int64),
             np.zeros(0, dtype=np.uint8),
             np.zeros((len(SUMS), 0), dtype=np.int64),
         )
     else:
-        block, place = _by_meter(desk, folders, group, WINDOWS)
+        folders = _folders(desk, chunks, group)
+        block, place = _by_meter(desk, layout, folders, group, WINDOWS)
         other = block
-        sums = desk.summed.together(folders, group.number, desk.windows.of(block, "cells")[place], place)
+        sums = desk.summed.together(folders, group.number, layout.of(block, "cells")[place], place)
         if desk.setting.what_if is not None:
-            other, _ = _by_meter(desk, folders, group, OTHER)
+            other, _ = _by_meter(desk, layout, folders, group, OTHER)
     both = None
     if desk.setting.what_if is not None:
-        one, two = (desk.told(desk.windows, some, group.bucket, COMPARED) for some in (block, other))
+        one, two = (desk.told(layout, some, group.bucket, COMPARED) for some in (block, other))
         both = one, two
-    return Gathered(desk.table(block, group.bucket), _told(desk, block, sums, group.bucket), both)
+    return Gathered(_told(desk, block, sums, group.bucket), both)
 
 
-def _by_meter(desk: Desk, folders: Sequence[str], group: Group, name: str) -> tuple[Block, Ints]:
+def _folders(desk: Desk, chunks: Sequence[Chunk], group: Group) -> list[str]:
+    """Where the group's chunks stand, in their order."""
+    return [folder_of(desk.setting, chunk) for chunk in chunks if chunk.bucket == group.bucket]
+
+
+def _by_meter(desk: Desk, layout: Layout, folders: Sequence[str], group: Group, name: str) -> tuple[Block, Ints]:
     """The group's rows of chunks that follow each other in time, each by meter and time, by meter and time."""
-    return desk.windows.together([f"{folder}/{name}" for folder in folders], group.number, desk.rooms[name])
+    return layout.together([f"{folder}/{name}" for folder in folders], group.number, desk.rooms[name])
 
 
 def _told(desk: Desk, block: Block, sums: tuple[Ints, npt.NDArray[np.uint8], Ints], bucket: int) -> Told:
     """Windows and moments by flow bin as the statistics take them, meters numbered without gaps."""
-    code = desk.windows.of(block, "code")
+    code = desk.listed.of(block, "code")
     codes = code[np.append(True, code[1:] != code[:-1])[: len(code)]]
     number = np.zeros(int(codes.max(initial=-1)) + 1, dtype=np.int64)
     number[codes] = np.arange(len(codes))
-    windows = desk.columns(desk.windows, block, bucket, LISTED)
+    windows = desk.columns(desk.listed, block, bucket, LISTED)
     first, of_bin, summed = sums
     return Told(
         codes=desk.home(bucket).codes.gather(codes),
         meter=number[code],
         windows={name: values for name, (values, _) in windows.items()},
-        flowmeters=desk.windows.words["flowmeter_id"],
-        cells=Cells(first, of_bin, summed, desk.windows.of(block, "interval_us") / 1e6),
+        flowmeters=desk.listed.words["flowmeter_id"],
+        cells=Cells(first, of_bin, summed, desk.listed.of(block, "interval_us") / 1e6),
     )

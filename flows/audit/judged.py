@@ -8,7 +8,7 @@ it holds them.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -58,7 +58,7 @@ class _Head:
 class Layout:
     """How the columns of a table stand in blocks, and back. Strings are told by their place in a vocabulary."""
 
-    def __init__(self, columns: Mapping[str, Any], words: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, columns: Mapping[str, Any], words: Mapping[str, Sequence[str] | pl.Series]) -> None:
         """
         Parameters
         ----------
@@ -80,6 +80,15 @@ class Layout:
             nothings += [nothing(kind, 1).ravel().view(np.int64)[0]] * (self.height - begin)
         self._nothing = np.array(nothings, dtype=np.int64)
         self._heads: dict[str, _Head] = {}
+        #: the rows of a file's columns that are rows of a block
+        self._stands, self._file_height = np.arange(self.height), self.height
+
+    def only(self, names: Collection[str]) -> Layout:
+        """How some of the columns are read from the same files."""
+        found = Layout({name: kind for name, kind in self.columns.items() if name in names}, self.words)
+        found._stands = np.concatenate([self._stands[self._rows[name]] for name in found.columns])
+        found._file_height, found._heads = self._file_height, self._heads
+        return found
 
     def block(self, columns: Mapping[str, npt.NDArray[Any]], rows: int) -> Block:
         """Columns (`transforms.judge.columns`) as a block; in those that are not given nothing is known."""
@@ -125,13 +134,16 @@ class Layout:
         """
         heads = [self._head_of(file) for file in files]
         rows = np.array([head.edges[group + 1] - head.edges[group] for head in heads], dtype=np.int64)
-        kind = np.array([head.kind[group] for head in heads], dtype=np.int64).reshape(len(files), self.height)
-        size = np.array([head.size[group] for head in heads], dtype=np.int64).reshape(len(files), self.height)
-        begins = np.cumsum(size).reshape(size.shape) - size
+        shape, first, last = (len(files), self._file_height), self._stands[0], self._stands[-1]
+        kind = np.array([head.kind[group] for head in heads], dtype=np.int64).reshape(shape)[:, self._stands]
+        # of a file only the words from the first column asked for to the last
+        size = np.array([head.size[group] for head in heads], dtype=np.int64).reshape(shape)[:, : last + 1]
+        size[:, :first], before = 0, size[:, :first].sum(axis=1)
+        begins = (np.cumsum(size).reshape(size.shape) - size)[:, self._stands]
         # one more than there are, so that a loop need not ask
         packed, end = np.empty(int(size.sum()) + 1, dtype=np.int64), 0
-        for file, head, words in zip(files, heads, size.sum(axis=1).tolist(), strict=True):
-            fill(file, 8 * int(head.begins[group]), packed[end : end + words])
+        for file, head, skipped, words in zip(files, heads, before.tolist(), size.sum(axis=1).tolist(), strict=True):
+            fill(file, 8 * (int(head.begins[group]) + skipped), packed[end : end + words])
             end += words
         many, k = int(rows.sum()), self._rows["code"].start
         found = room.words(self.height * many).reshape(self.height, many)
@@ -147,11 +159,11 @@ class Layout:
     def _head_of(self, file: str) -> _Head:
         if file not in self._heads:
             groups = int(np.fromfile(file, np.int64, 1)[0])
-            head = np.fromfile(file, np.int64, (groups + 1) + groups * self.height, offset=8)
+            head = np.fromfile(file, np.int64, (groups + 1) + groups * self._file_height, offset=8)
             kind, size = head[groups + 1 :] % 16, head[groups + 1 :] // 16
-            size = size.reshape(groups, self.height)
+            size = size.reshape(groups, self._file_height)
             begins = 1 + len(head) + np.concatenate([[0], np.cumsum(size.sum(axis=1))])
-            self._heads[file] = _Head(head[: groups + 1].tolist(), kind.reshape(groups, self.height), size, begins)
+            self._heads[file] = _Head(head[: groups + 1].tolist(), kind.reshape(size.shape), size, begins)
         return self._heads[file]
 
     def of(self, block: Block, name: str) -> npt.NDArray[Any]:

@@ -1,4 +1,4 @@
-"""The large table of an audit: put aside a group of meters at a time, and made into one file."""
+"""The large table of an audit, made into one file a group of meters at a time."""
 
 from __future__ import annotations
 
@@ -92,14 +92,6 @@ def table_of(columns: Mapping[str, tuple[npt.NDArray[Any], pl.Series | None]]) -
     return pa.Table.from_arrays(list(arrays.values()), schema=pa.schema(fields))
 
 
-def put_aside(windows: pa.Table, file: Path) -> None:
-    """Keep the windows of some meters for the one file, which only one process writes. What is in the way is overwritten: a new
-    file's memory would have to be fetched from the system, page by page."""
-    file.touch()
-    with file.open("r+b") as sink, pa.ipc.new_stream(pa.PythonFile(sink, "w"), windows.schema) as out:
-        out.write_table(windows)
-
-
 class WindowsFile:
     """``windows.parquet``: one row group per group of meters. Used as a context manager."""
 
@@ -107,12 +99,8 @@ class WindowsFile:
         self.path = path
         self._out: Any = None
 
-    def take_in(self, file: Path) -> None:
-        """Append windows that were put aside."""
-        with pa.memory_map(str(file)) as source:
-            self._write(pa.ipc.open_stream(source).read_all())
-
-    def _write(self, table: pa.Table) -> None:
+    def take_in(self, table: pa.Table) -> None:
+        """Append windows."""
         import pyarrow.parquet as pq
 
         if self._out is None:
@@ -138,7 +126,7 @@ class WindowsFile:
     ) -> None:
         if self._out is None and error is None:
             nothing = pl.Series(dtype=pl.String)
-            self._write(
+            self.take_in(
                 table_of(
                     {
                         name: (missing(kind, 0), nothing if kind == pl.String else None)

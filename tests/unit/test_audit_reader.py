@@ -13,7 +13,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from flows.audit.reader import windows_of
-from flows.audit.tables import WindowsFile, put_aside
+from flows.audit.tables import WindowsFile
 from transforms.schemas import AUDIT_WINDOWS
 
 COLUMNS = ["verdict", "error", "feature_code", "window_start"]
@@ -51,8 +51,7 @@ def groups(tmp_path: Path) -> tuple[Path, pl.DataFrame]:
                 table[name].cast(pa.string()).dictionary_encode() if name in words else table[name]
                 for name in table.column_names
             ]
-            put_aside(pa.table(columns, table.column_names), tmp_path / "aside")
-            out.take_in(tmp_path / "aside")
+            out.take_in(pa.table(columns, table.column_names))
     return file, pl.concat(frames)
 
 

@@ -68,6 +68,21 @@ def test_files_say_what_the_arrays_said(tmp_path: Path) -> None:
         assert_frame_equal(_frame(layout, layout.together([file], group, Room())[0]), rows)
 
 
+@pytest.mark.parametrize("names", [["code", "n_pairs"], ["code", "verdict", "curve_q_lph"], list(COLUMNS)])
+def test_some_columns_are_read_as_all_are(tmp_path: Path, names: list[str]) -> None:
+    layout = Layout(COLUMNS, {"verdict": ("healthy", "steady")})
+    files = [str(tmp_path / name) for name in ("first", "second")]
+    for file in files:
+        layout.write(ARRAYS, 4, 4, 1, file)
+    some = layout.only(names)
+    assert list(some.columns) == [name for name in COLUMNS if name in names]
+    for group in range(4):
+        whole, place = layout.together(files, group, Room())
+        block, own = some.together(files, group, Room())
+        assert_frame_equal(_frame(some, block), _frame(layout, whole).select(list(some.columns)))
+        assert own.tolist() == place.tolist()
+
+
 def test_a_table_says_it_as_well() -> None:
     layout = Layout(COLUMNS, {"verdict": ("healthy", "steady")})
     block = layout.block(ARRAYS, 4)
