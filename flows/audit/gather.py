@@ -65,7 +65,8 @@ def gather(desk: Desk, chunks: Sequence[Chunk], group: Group) -> Gathered:
         folders = _folders(desk, chunks, group)
         block, place = _by_meter(desk, layout, folders, group, WINDOWS)
         other = block
-        sums = desk.summed.together(folders, group.number, layout.of(block, "cells")[place], place)
+        rows = layout.rows([f"{folder}/{WINDOWS}" for folder in folders], group.number)
+        sums = desk.summed.together(folders, group.number, rows, layout.of(block, "cells")[place], place)
         if desk.setting.what_if is not None:
             other, _ = _by_meter(desk, layout, folders, group, OTHER)
     both = None

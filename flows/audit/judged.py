@@ -34,9 +34,10 @@ class Room:
         self._words = np.empty(0, dtype=np.int64)
 
     def words(self, count: int) -> Ints:
-        """So many words, which hold anything."""
+        """So many words, which hold anything. There is room for some more: groups are about as large as each other, and what is
+        not used takes no memory."""
         if len(self._words) < count:
-            self._words = np.empty(count, dtype=np.int64)
+            self._words = np.empty(count + count // 8, dtype=np.int64)
         return self._words[:count]
 
     def clear(self) -> None:
@@ -133,7 +134,7 @@ class Layout:
         The block stands in ``room``, until that is used for another.
         """
         heads = [self._head_of(file) for file in files]
-        rows = np.array([head.edges[group + 1] - head.edges[group] for head in heads], dtype=np.int64)
+        rows = np.array(self.rows(files, group), dtype=np.int64)
         shape, first, last = (len(files), self._file_height), self._stands[0], self._stands[-1]
         kind = np.array([head.kind[group] for head in heads], dtype=np.int64).reshape(shape)[:, self._stands]
         # of a file only the words from the first column asked for to the last
@@ -155,6 +156,10 @@ class Layout:
         place = places_of(found[k])
         unpack(packed, begins, kind, self._nothing, rows, runs_of(place, rows), found)
         return found, place
+
+    def rows(self, files: Sequence[str], group: int) -> list[int]:
+        """How many rows of a group there are in each file."""
+        return [head.edges[group + 1] - head.edges[group] for head in map(self._head_of, files)]
 
     def _head_of(self, file: str) -> _Head:
         if file not in self._heads:

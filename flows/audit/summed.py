@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from flows.audit.judged import Room, fill
 from transforms.fit.lines import Ints
-from transforms.summarise.stored import SUMS, Arrays, begins, binned
+from transforms.summarise.stored import SUMS, Arrays, add_up, begins, bins_of
 
 #: where the groups of a chunk begin in each of its arrays
 EDGES = "edges.npy"
@@ -44,35 +44,56 @@ class Summed:
         np.save(f"{folder}/{EDGES}", begins(arrays, rows))
 
     def together(
-        self, folders: Sequence[str], group: int, counts: Ints, place: Ints
+        self, folders: Sequence[str], group: int, rows: Sequence[int], counts: Ints, place: Ints
     ) -> tuple[Ints, npt.NDArray[np.uint8], Ints]:
-        """One group's sums in all its chunks, as `transforms.summarise.stored.binned` returns them, until another's are read.
+        """One group's sums by flow bin over the parts of windows, of those bins that hold pairs, until another's are read.
+
+        Each chunk's sums are added up as soon as they are read, while they are near the processor.
 
         Parameters
         ----------
+        rows
+            How many rows of the group each chunk has.
         counts
             How many cells each row has, in the order of the chunks, rows without any among them.
         place
             Where each row is to stand.
+
+        Returns
+        -------
+        first, bin, sums
+            Where the bins of each row begin, (rows + 1,); which they are, (bins,); and their sums, (6, bins).
         """
-        arrays = {}
-        for k, name in enumerate(SUMS):
-            files = [f"{folder}/{name}.npy" for folder in folders]
-            edges = np.array([self._edges_of(folder)[k, group : group + 2] for folder in folders])
-            heads = [self._head_of(file) for file in files]
-            # a chunk whose numbers take more bytes than usual makes all of them take as many
-            whole = np.zeros(
-                (int(np.diff(edges).sum()) + 1, heads[0].width), np.result_type(*(head.kind for head in heads))
-            )
-            end = 0
-            for file, head, (first, last) in zip(files, heads, edges.tolist(), strict=True):
-                lines, end = whole[end : end + last - first], end + last - first
-                some = lines if head.kind == whole.dtype else np.empty(lines.shape, head.kind)
-                fill(file, head.offset + first * head.width * head.kind.itemsize, some)
-                if some is not lines:
-                    lines[:] = some
-            arrays[name] = whole
-        return binned(counts, place, arrays, self.room.words)
+        edges = np.array([self._edges_of(folder)[:, group : group + 2] for folder in folders], dtype=np.int64)
+        edges = edges.reshape(len(folders), len(SUMS), 2)
+        cells = self._cells(folders, edges[:, SUMS.index("cells")])
+        seen, first = bins_of(counts, place, cells)
+        which = np.empty(int(first[-1]), dtype=np.uint8)
+        found = self.room.words(6 * len(which)).reshape(6, -1)
+        row, cell = 0, 0
+        for folder, of_chunk, many in zip(folders, edges.tolist(), rows, strict=True):
+            some, own = slice(row, row + many), dict(zip(SUMS, of_chunk, strict=True))
+            row, end = row + many, cell + own["cells"][1] - own["cells"][0]
+            sums = {name: self._lines(f"{folder}/{name}.npy", *own[name]) for name in SUMS if name != "cells"}
+            add_up(counts[some], place[some], {"cells": cells[cell:end], **sums}, seen, first, which, found)
+            cell = end
+        return first, which, found
+
+    def _cells(self, folders: Sequence[str], edges: Ints) -> npt.NDArray[Any]:
+        """The numbers and counts of the cells of all chunks."""
+        found = [
+            self._lines(f"{folder}/cells.npy", *of_chunk)[:-1]
+            for folder, of_chunk in zip(folders, edges.tolist(), strict=True)
+        ]
+        return np.concatenate(found)
+
+    def _lines(self, file: str, first: int, last: int) -> npt.NDArray[Any]:
+        """Some lines of an array on disk, and an empty one, so that a loop need not ask whether there are more."""
+        head = self._head_of(file)
+        found = np.empty((last - first + 1, head.width), head.kind)
+        fill(file, head.offset + first * head.width * head.kind.itemsize, found[:-1])
+        found[-1] = 0
+        return found
 
     def _edges_of(self, folder: str) -> Ints:
         if folder not in self._edges:

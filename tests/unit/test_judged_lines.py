@@ -76,11 +76,12 @@ def test_some_columns_are_read_as_all_are(tmp_path: Path, names: list[str]) -> N
         layout.write(ARRAYS, 4, 4, 1, file)
     some = layout.only(names)
     assert list(some.columns) == [name for name in COLUMNS if name in names]
-    for group in range(4):
+    for group, rows in enumerate([2, 0, 2, 0]):
         whole, place = layout.together(files, group, Room())
         block, own = some.together(files, group, Room())
         assert_frame_equal(_frame(some, block), _frame(layout, whole).select(list(some.columns)))
         assert own.tolist() == place.tolist()
+        assert some.rows(files, group) == [rows, rows]
 
 
 def test_a_table_says_it_as_well() -> None:

@@ -110,7 +110,7 @@ def test_sums_that_are_lent_are_those_of_the_windows(
         counts = np.concatenate([(moments.values["n"] > 0).sum(axis=(0, 1))[mine] for moments in chunks])
         # meter after meter: each has a window in either chunk
         place = np.concatenate([np.arange(len(mine)) * 2 + number for number in range(2)])
-        first, of_bin, sums = Summed().together(folders, group, counts, place)
+        first, of_bin, sums = Summed().together(folders, group, [len(mine)] * 2, counts, place)
         for row in range(2 * len(mine)):
             told = np.stack([chunks[row % 2].values[name].sum(axis=0)[:, mine[row // 2]] for name in SUMMED])
             there: Ints = np.flatnonzero(told[0])
@@ -127,4 +127,4 @@ def test_sums_that_end_early_say_so(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:-1])
     counts = (_moments(2, 4).values["n"] > 0).sum(axis=(0, 1))
     with pytest.raises(OSError, match="ends early"):
-        Summed().together([str(tmp_path)], 0, counts, np.arange(2))
+        Summed().together([str(tmp_path)], 0, [2], counts, np.arange(2))

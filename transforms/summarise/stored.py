@@ -8,7 +8,7 @@ and all in 64 bits in a chunk where they do not fit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,9 @@ _PAIRS = sum(len(begins) for begins in REACHES.values())
 _NARROW: tuple[Any, ...] = (np.uint8, np.int32, np.uint32, np.int16)
 #: what fits into these: numbers of cells, counts, sums of flows, squares
 _REACH = np.array([2**8 - 1, 2**8 - 1, 2**31 - 1, 2**47 - 1])
+
+#: places that are never below zero, which a loop need not look after
+_NONE, _ONE = np.uint64(0), np.uint64(1)
 
 Arrays = Mapping[str, npt.NDArray[np.integer[Any]]]
 
@@ -75,34 +78,35 @@ def begins(arrays: Arrays, rows: Ints) -> Ints:
     return _begins(arrays["cells"], first[rows])
 
 
-def binned(
-    counts: Ints,
-    place: Ints,
-    sums: Arrays,
-    words: Callable[[int], Ints] = lambda count: np.empty(count, dtype=np.int64),
-) -> tuple[Ints, npt.NDArray[np.uint8], Ints]:
-    """Sums by flow bin over the parts of windows, of those bins that hold pairs.
+def bins_of(counts: Ints, place: Ints, cells: Any) -> tuple[Ints, Ints]:
+    """Which flow bins hold pairs in each row over its parts, a bit each, and where these bins begin among those of all rows, and
+    one more.
 
     Parameters
     ----------
     counts
-        Cells of each row, in the order of ``sums``.
+        Cells of each row, in the order of ``cells``, one of the `SUMS`.
     place
         Where each row stands in what is returned.
-    sums
-        The arrays `SUMS`.
-    words
-        Gives memory for the sums, so many numbers.
-
-    Returns
-    -------
-    first, bin, sums
-        Where the bins of each row begin, (rows + 1,); which they are, (bins,); and their sums, (6, bins).
     """
-    begins, seen, first = _bins(counts, place, sums["cells"])
-    found, which = words(6 * int(first[-1])).reshape(6, -1), np.empty(int(first[-1]), dtype=np.uint8)
-    _add_up(begins, seen, sums["cells"], sums["flows"], sums["squares"], sums["high"], which, found)
-    return first, which, found
+    return _bins(counts, place, cells)
+
+
+def add_up(counts: Ints, place: Ints, sums: Arrays, seen: Ints, first: Ints, which: Any, found: Ints) -> None:
+    """Add up sums over the parts of windows: fill in the bins of some rows, and their sums.
+
+    Parameters
+    ----------
+    counts, place
+        As for `bins_of`, of the rows of ``sums``.
+    sums
+        The arrays `SUMS`, squares and high words with one entry more than there are.
+    seen, first
+        What `bins_of` returned for all rows.
+    which, found
+        The bins of all rows, (bins,), and their sums, (6, bins).
+    """
+    _add_up(counts, place, sums["cells"], sums["flows"], sums["squares"], sums["high"], seen, first, which, found)
 
 
 def _room(cells: int, of_cell: Any, of_flow: Any, of_square: Any, of_high: Any) -> tuple[Any, ...]:
@@ -203,7 +207,7 @@ def _whole(number: Any, flows: Any, squares: Any, high: Any) -> tuple[Ints, Ints
 
 
 @compiled
-def _square(low: Any, high: Any, large: int) -> Any:
+def _square(low: Any, high: Any, large: Any) -> Any:
     return np.int64(low) | ((np.int64(high) * large) << 32)
 
 
@@ -220,53 +224,64 @@ def _begins(number: Any, first: Ints) -> Ints:
 
 
 @compiled
-def _bins(counts: Ints, place: Ints, number: Any) -> tuple[Ints, Ints, Ints]:
-    """Of each row, by its place: where it begins in `SUMS`, and where its cells end; which bins hold pairs, a bit each; and where
-    these begin among those of all rows, and one more."""
-    rows = len(counts)
-    begins, seen, first = np.empty((rows, 4), np.int64), np.empty(rows, np.int64), np.zeros(rows + 1, np.int64)
-    k, several, wide = 0, 0, 0
+def _bins(counts: Ints, place: Ints, number: Any) -> tuple[Ints, Ints]:
+    rows, k = len(counts), _NONE
+    seen, first = np.empty(rows, np.int64), np.zeros(rows + 1, np.int64)
     for row in range(rows):
-        own, some = begins[place[row]], 0
-        own[0], own[1], own[2], own[3] = k, several, wide, k + counts[row]
+        some = 0
         for _ in range(counts[row]):
-            some |= 1 << ((number[k, 0] >> 1) % BINS)
-            several += number[k, 1] > 1
-            wide += number[k, 0] & 1
-            k += 1
+            some |= 1 << _bin_of(number[k, 0])
+            k += _ONE
         seen[place[row]] = some
     for row in range(rows):
         first[row + 1] = first[row]
         for of_bin in range(BINS):
             first[row + 1] += (seen[row] >> of_bin) & 1
-    return begins, seen, first
+    return seen, first
 
 
 @compiled
-def _add_up(begins: Ints, seen: Ints, number: Any, flows: Any, squares: Any, high: Any, which: Any, sums: Ints) -> None:
-    """Fill in the bins of all rows and their sums: more than what is read, and so in the order in which it stands."""
-    of_bins, end = np.zeros((BINS, 6), np.int64), 0
-    for row in range(len(seen)):
-        several, wide = begins[row, 1], begins[row, 2]
-        for k in range(begins[row, 0], begins[row, 3]):
+def _bin_of(number: Any) -> Any:
+    return np.uint64((np.uint32(number) >> np.uint32(1)) % np.uint32(BINS))
+
+
+@compiled
+def _add_up(
+    counts: Ints,
+    place: Ints,
+    number: Any,
+    flows: Any,
+    squares: Any,
+    high: Any,
+    seen: Ints,
+    first: Ints,
+    which: Any,
+    found: Ints,
+) -> None:
+    of_bins, k, several, wide = np.zeros((BINS, 6), np.int64), _NONE, _NONE, _NONE
+    for row in range(len(counts)):
+        for _ in range(counts[row]):
             n, x, y = np.int64(number[k, 1]), np.int64(flows[k, 0]), np.int64(flows[k, 1])
-            many, large = n > 1, number[k, 0] & 1
-            xx = _square(squares[several, 0], high[wide, 0], large) if many else x * x
-            xy = _square(squares[several, 1], high[wide, 1], large) if many else x * y
-            yy = _square(squares[several, 2], high[wide, 2], large) if many else y * y
-            own = of_bins[(number[k, 0] >> 1) % BINS]
-            own[0] += n
-            own[1] += x
-            own[2] += y
-            own[3] += xx
-            own[4] += xy
-            own[5] += yy
-            several += many
-            wide += large
-        for of_bin in range(BINS):
-            if (seen[row] >> of_bin) & 1:
-                which[end] = of_bin
+            many, large = n > 1, np.int64(number[k, 0] & 1)
+            # read in any case: to go two ways takes longer
+            xx = _square(squares[several, 0], high[wide, 0], large)
+            xy = _square(squares[several, 1], high[wide, 1], large)
+            yy = _square(squares[several, 2], high[wide, 2], large)
+            of_bin = _bin_of(number[k, 0])
+            of_bins[of_bin, 0] += n
+            of_bins[of_bin, 1] += x
+            of_bins[of_bin, 2] += y
+            of_bins[of_bin, 3] += xx if many else x * x
+            of_bins[of_bin, 4] += xy if many else x * y
+            of_bins[of_bin, 5] += yy if many else y * y
+            k += _ONE
+            several += np.uint64(many)
+            wide += np.uint64(large)
+        at, some = np.uint64(first[place[row]]), seen[place[row]]
+        for b in range(BINS):
+            if (some >> b) & 1:
+                which[at] = b
                 for what in range(6):
-                    sums[what, end] = of_bins[of_bin, what]
-                    of_bins[of_bin, what] = 0
-                end += 1
+                    found[what, at] = of_bins[b, what]
+                    of_bins[b, what] = 0
+                at += _ONE
