@@ -100,6 +100,35 @@ def test_windows_and_blocks_of_windows_are_the_clusters() -> None:
     assert together[0].tolist() == [(100 + 64 + 4) * 3 / 2]
 
 
+def test_many_windows_are_clusters_as_few_are() -> None:
+    # two groups, one longer than what is worked out at once; some windows without cells, some of no group
+    rng, many = np.random.default_rng(3), 1000
+    counts = rng.integers(0, 4, many)
+    first = np.concatenate([[0], np.cumsum(counts)])
+    of_bin = np.concatenate([np.sort(rng.choice(7, count, replace=False)) for count in counts]).astype(np.uint8)
+    sums = rng.integers(-1000, 1000, (6, first[-1]))
+    group_of = np.where(rng.random(many) < 0.1, -1, (np.arange(many) >= 900).astype(np.int64))
+    terms, weight, size = rng.normal(size=(2, 7, 3, 5)), rng.normal(size=(2, 7, 3)), np.array([14, 3])
+    weight[:, 2, 1] = 0.0
+    found = clustered(Cells(first, of_bin, sums, np.ones(many)), group_of, size, Scores(terms, weight))
+    for group in range(2):
+        rows = np.flatnonzero((group_of == group) & (counts > 0))
+        scores = np.array(
+            [
+                sum(
+                    weight[group, of_bin[cell]] * (terms[group, of_bin[cell]] @ sums[:5, cell])
+                    for cell in range(first[row], first[row + 1])
+                )
+                for row in rows
+            ]
+        )
+        blocks = np.array([scores[at : at + size[group]].sum(axis=0) for at in range(0, len(rows), size[group])])
+        for told, clusters in zip(found, (scores, blocks), strict=True):
+            products = [*(clusters**2).sum(axis=0), (clusters[:, 0] * clusters[:, 1]).sum()]
+            count = len(clusters)
+            assert told[:, group].tolist() == pytest.approx([one * count / (count - 1) for one in products])
+
+
 def test_references_calibrated_on_one_day_err_together() -> None:
     volumes = pl.DataFrame(
         {

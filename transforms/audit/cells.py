@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from transforms.audit.series import Floats, Ints
+from transforms.audit.series import Bools, Floats, Ints
 from transforms.compiled import compiled
 from transforms.summarise.moments import BINS
 
@@ -21,6 +21,9 @@ SUMS = ("n", "sx", "sy", "sxx", "sxy", "syy")
 _MANY = len(SUMS)
 #: terms of a score, in the order of `Scores.terms`
 TERMS = SUMS[:-1]
+#: windows whose scores are worked out at once: what they take lies near the processor. A power of two would have it lie in few of
+#: the places that there are
+_STRIP = 376
 
 
 @dataclass(frozen=True)
@@ -147,44 +150,77 @@ def _clustered(
 ) -> tuple[Floats, Floats, Ints, Ints]:
     groups, many = len(size), weight.shape[2]
     alone, together = np.zeros((groups, many + 1)), np.zeros((groups, many + 1))
-    windows, blocks = np.zeros(groups, dtype=np.int64), np.zeros(groups, dtype=np.int64)
-    score, of_block = np.zeros(many), np.zeros(many)
-    group, inside = -1, 0
+    windows, blocks, most = np.zeros(groups, dtype=np.int64), np.zeros(groups, dtype=np.int64), 0
     for window in range(len(group_of)):
-        own, begin, end = group_of[window], first[window], first[window + 1]
-        if own < 0 or begin == end:
+        if group_of[window] >= 0 and first[window] != first[window + 1]:
+            windows[group_of[window]] += 1
+            most = max(most, windows[group_of[window]])
+    # some windows at a time, each bin's sums side by side: what is worked out of many at once takes a fraction of the time
+    strip, holds, score = np.zeros((BINS, len(TERMS), _STRIP)), np.zeros(BINS, dtype=np.bool_), np.empty((many, most))
+    begin, count = 0, 0
+    for window in range(len(group_of)):
+        group = group_of[window]
+        if group < 0 or first[window] == first[window + 1]:
             continue
-        # a block ends when it is full, or with its group
-        if inside > 0 and (own != group or inside == size[group]):
-            _add_square(together, group, of_block)
-            blocks[group] += 1
-            of_block[:], inside = 0.0, 0
-        group = own
-        score[:] = 0.0
-        for cell in range(begin, end):
+        for cell in range(first[window], first[window + 1]):
             b = of_bin[cell]
-            n, sx, sy, sxx, sxy = sums[0, cell], sums[1, cell], sums[2, cell], sums[3, cell], sums[4, cell]
-            for k in range(many):
-                if weight[own, b, k] != 0:
-                    value = terms[own, b, k, 4] * sxy + terms[own, b, k, 3] * sxx
-                    value += terms[own, b, k, 2] * sy + terms[own, b, k, 1] * sx + terms[own, b, k, 0] * n
-                    score[k] += weight[own, b, k] * value
-        _add_square(alone, group, score)
-        windows[group] += 1
-        of_block += score
-        inside += 1
-    if inside > 0:
-        _add_square(together, group, of_block)
-        blocks[group] += 1
+            holds[b] = True
+            for term in range(len(TERMS)):
+                strip[b, term, count] = sums[term, cell]
+        count += 1
+        if count == _STRIP or begin + count == windows[group]:
+            _score(strip, holds, terms[group], weight[group], score, begin, begin + count)
+            begin, count = begin + count, 0
+            if begin == windows[group]:
+                blocks[group] = _squares(score, begin, size[group], alone[group], together[group])
+                begin = 0
     return alone, together, windows, blocks
 
 
 @compiled
-def _add_square(products: Floats, group: int, score: Floats) -> None:
+def _score(strip: Floats, holds: Bools, terms: Floats, weight: Floats, score: Floats, begin: int, end: int) -> None:
+    """Scores of the windows [begin, end) of a group, whose sums are in the strip, which is then empty."""
     for k in range(len(score)):
-        products[group, k] += score[k] ** 2
-    if len(score) > 1:
-        products[group, len(score)] += score[0] * score[1]
+        row = score[k]
+        own = row[begin:end]
+        own[:] = 0.0
+        for b in range(BINS):
+            if holds[b] and weight[b, k] != 0:
+                _add(own, strip[b], terms[b, k], weight[b, k])
+    for b in range(BINS):
+        if holds[b]:
+            strip[b], holds[b] = 0.0, False
+
+
+@compiled
+def _add(score: Floats, sums: Floats, terms: Floats, weight: float) -> None:
+    n, sx, sy, sxx, sxy = terms[0], terms[1], terms[2], terms[3], terms[4]
+    for k in range(len(score)):
+        value = sxy * sums[4, k] + sxx * sums[3, k]
+        value += sy * sums[2, k] + sx * sums[1, k] + n * sums[0, k]
+        score[k] += weight * value
+
+
+@compiled
+def _squares(score: Floats, count: int, size: int, alone: Floats, together: Floats) -> int:
+    """Add up the squares of a group's scores, and the products of the first two, by windows and by blocks; how many blocks."""
+    many, blocks = len(score), 0
+    of_block = np.zeros(many)
+    for begin in range(0, count, size):
+        end = min(begin + size, count)
+        for k in range(many):
+            total, squares = 0.0, alone[k]
+            for window in range(begin, end):
+                total += score[k, window]
+                squares += score[k, window] ** 2
+            alone[k], of_block[k] = squares, total
+            together[k] += total**2
+        if many > 1:
+            for window in range(begin, end):
+                alone[many] += score[0, window] * score[1, window]
+            together[many] += of_block[0] * of_block[1]
+        blocks += 1
+    return blocks
 
 
 __all__ = ["SUMS", "TERMS", "Cells", "Scores", "Sums", "added_up", "clustered", "random_variance"]
