@@ -77,7 +77,7 @@ def regime_colour(regime: int) -> str:
 
 def _pairs(meter: Meter, points: pl.DataFrame) -> Pairs | None:
     us, q, q_meter = (
-        points["timestamp"].dt.epoch("us").to_numpy(),
+        points["timestamp"].to_physical().to_numpy(),
         *(points[n].to_numpy() for n in ("q_lph", "q_meter_lph")),
     )
     order = np.lexsort((q_meter, q, us))
