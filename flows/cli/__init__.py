@@ -1,6 +1,5 @@
 """The command line: one program, ``meterwright``, with one module per group of commands."""
 
-from flows.cli.main import main
 from flows.cli.program import program
 
-__all__ = ["main", "program"]
+__all__ = ["program"]

@@ -13,11 +13,12 @@ import sys
 import threading
 from typing import NoReturn
 
-from flows.cli.main import main
-
 
 def program() -> NoReturn:
     """Run the command that the process was started with, and end the process with its exit code."""
+    # other processes of a command begin with this module, too, and need none of the commands
+    from flows.cli.main import main
+
     code = main()
     if _may_end():
         atexit._run_exitfuncs()

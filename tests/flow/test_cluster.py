@@ -48,7 +48,7 @@ def test_a_cluster_writes_the_same_outbox(tmp_path: Path, first_run: FirstRun, s
         [
             sys.executable,
             "-c",
-            "import sys; from flows.cli import main; sys.exit(main())",
+            "import sys; from flows.cli.main import main; sys.exit(main())",
             "run",
             "--workspace",
             str(root),

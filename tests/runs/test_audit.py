@@ -239,7 +239,7 @@ def test_killed_and_started_again_it_goes_on_and_writes_the_same(long_lake: Path
     root, clean = tmp_path / "killed" / "workspace", tmp_path / "clean" / "workspace"
     for each in (root, clean):
         shutil.copytree(long_lake, each)
-    program = [sys.executable, "-c", "import sys; from flows.cli import main; sys.exit(main())", *command(root)]
+    program = [sys.executable, "-c", "import sys; from flows.cli.main import main; sys.exit(main())", *command(root)]
     process = subprocess.Popen(program, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     work = root / ".cache" / "audit" / "work"
     deadline = time.monotonic() + 120
@@ -251,7 +251,7 @@ def test_killed_and_started_again_it_goes_on_and_writes_the_same(long_lake: Path
     assert 1 <= len(done) <= 3
     assert not (root / "reports").exists()
     # by processes that share what is left
-    shared = "import sys; from flows.audit import crew; crew.WORTH_A_PROCESS = 1; from flows.cli import main; sys.exit(main())"
+    shared = "from flows.audit import crew; from flows.cli import program; crew.WORTH_A_PROCESS = 1; program()"
     subprocess.run([sys.executable, "-c", shared, *command(root), "--workers", "2"], cwd=PROJECT, check=True)
     found = folder_of(root)
     # it is there: nothing is done again

@@ -13,7 +13,7 @@ PROGRAM = """
 import sys
 from dataclasses import replace
 import numpy as np
-from flows.cli import main
+from flows.cli.main import main
 from transforms.fit.points import MOST_POINTS
 from transforms.judge.kept import to_table
 from transforms.judge.second_look import SecondLook

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from flows.cli import main
+from flows.cli.main import main
 from transforms.errors import MeterwrightError
 from transforms.outbox import Run, begin, stage
 from transforms.schemas import EFFECTS, MOMENTS, READINGS, VERDICTS
