@@ -19,7 +19,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 _NEVER: Final = 2**31 - 1
 _LARGEST: Final = 32 * 2**20
 #: objects made between two looks for garbage
-_OBJECTS: Final = 50_000
+_OBJECTS: Final = 250_000
 
 
 def keep_what_is_freed() -> None:
