@@ -15,7 +15,6 @@ from reports.audit.customer import write_customer
 from reports.audit.meters import about, ranked
 from reports.audit.pages import Sheaf, overview_page, sheaves
 from reports.audit.pdf import MOST_SECTIONS, write_pdf
-from reports.audit.pdf_text import load_fonts
 from reports.audit.view import AUDIENCES, AuditView, for_audience
 from reports.audit.workbook import write_workbook
 from transforms.errors import UsageError
@@ -61,10 +60,10 @@ def parts_of(
 
 
 def load() -> None:
-    """Import what the parts are made with, which they otherwise do when they first need it."""
-    for name in ("jinja2", "matplotlib.ticker", "reportlab.platypus", "xlsxwriter"):
+    """Import what the parts are made with, which they otherwise do when they first need it; what only the PDF needs is left to
+    whoever makes that."""
+    for name in ("jinja2", "matplotlib.ticker", "xlsxwriter"):
         import_module(name)
-    load_fonts()
 
 
 def _write_overview(folder: Path, view: AuditView, audience: str) -> None:
