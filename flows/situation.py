@@ -134,7 +134,12 @@ def situation_of(
     unmoved = {
         code: known.commands[by]
         for code, state in known.states.items()
-        if (by := state.in_force_by) and by in known.commands and by in without
+        if (by := state.in_force_by)
+        and by in known.commands
+        and by in without
+        # what was said again because nobody had answered may have been in force already
+        and known.commands[by].get("repeats")
+        not in {one.command_id for one in state.attempts if one.status == "expired"}
     }
     silent = ((code, state.silent) for code, state in known.states.items())
     return Situation(

@@ -196,6 +196,37 @@ def test_after_a_command_that_nobody_answered_another_error_than_before_is_for_a
     assert only(small, 3, "work_orders.jsonl")["reason"] == "no_answer"
 
 
+@pytest.mark.parametrize("carried_out", [False, True], ids=["lost", "only its answer"])
+def test_a_command_that_nobody_answered_is_said_again_when_the_error_is_as_before(
+    small: Small, carried_out: bool
+) -> None:
+    """It was lost, or it was carried out and the meter drifted by as much again: then what is composed without it is no help."""
+    silent: list[float | None] = [None] * 48
+    fill(
+        small,
+        off(1.08),
+        silent,
+        off(1.08),
+        off(1.08) if carried_out else TRUE,
+        policy_toml='[command]\nexpires = "6h"\n',
+    )
+    for number in (0, 2):
+        run(small, number)
+    first, again = only(small, 0), only(small, 2)
+    assert again["repeats"] == first["command_id"]
+    assert again["correction"] == first["correction"]
+    ack(small, again, "2026-01-02T12:10:00Z")
+    run(small, 3)
+    (effect,) = small.effects(RUNS[3])
+    sent = small.lines("commands.jsonl", RUNS[3])
+    if carried_out:
+        assert effect["effect"] == "no_effect"
+        assert "repeats" not in sent[0]
+        assert sent[0]["correction"]["gain"] == pytest.approx(1.08**-2, abs=0.005)
+    else:
+        assert (effect["effect"], sent) == ("cured", [])
+
+
 def test_an_undoing_that_was_carried_out_without_an_answer_is_not_taken_for_lost(small: Small) -> None:
     """Undone, it is off by 5 % again: composed with the correction that was undone, the next would make it 5 % low."""
     fill(small, off(1.05), off(1.09), off(1.05), policy_toml='[command]\nexpires = "6h"\n')

@@ -76,12 +76,13 @@ def unsure(row: Mapping[str, Any]) -> str | None:
 
 
 def not_carried_out(row: Mapping[str, Any], situation: Situation) -> Mapping[str, Any] | None:
-    """The command that a meter says it carried out, if what it shows is what it showed before.
+    """The command that a meter says it carried out, or that expired unanswered, if what it shows is what it showed before.
 
-    A meter that did so was right for a moment and went back to the same error, which hardly happens; if it did not, what is
-    composed with that correction is wrong by all of it. To say the command again is right in both cases.
+    It may have carried it out and be off by as much again; if it did not, what is composed with that correction is wrong by all
+    of it, and if it did, what is composed with the one before. To say the command again is right in both cases.
     """
-    command = situation.unmoved.get(row["feature_code"])
+    code = row["feature_code"]
+    command = situation.lost.get(code) or situation.unmoved.get(code)
     return command if command is not None and _as_before(row, command) else None
 
 
