@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 import polars as pl
@@ -20,7 +21,7 @@ from transforms.policy import Policy
 from transforms.pool import as_decided, judge_pooled
 from transforms.registry import Registry
 from transforms.schemas import UTC_US
-from transforms.state import MeterState, fold_commands, fold_orders
+from transforms.state import SHOWN, MeterState, fold_commands, fold_orders
 from transforms.windows import Window, iso, parse_time
 from transforms.workspace import Workspace
 
@@ -141,7 +142,7 @@ def situation_of(
         and known.commands[by].get("repeats")
         not in {one.command_id for one in state.attempts if one.status == "expired"}
     }
-    silent = ((code, state.silent) for code, state in known.states.items())
+    lost = {code: command for code, state in known.states.items() if (command := _lost(state, known.commands))}
     return Situation(
         states=known.states,
         episodes=fold_orders(orders, healthy),
@@ -152,8 +153,18 @@ def situation_of(
         exchanged=known.exchanged,
         unclear={**_renamed(known, judged, registry), **dict.fromkeys(known.unclear, "unclear_answers")},
         unmoved=unmoved,
-        lost={code: known.commands[last.command_id] for code, last in silent if last},
+        lost=lost,
     )
+
+
+def _lost(state: MeterState, commands: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The last command without an answer of which nobody knows whether it was carried out; one that would change nothing leaves
+    no doubt about what is in force."""
+    if state.silent is None:
+        return None
+    open_ = takewhile(lambda one: one.status == "expired" and one.effect not in SHOWN, reversed(state.attempts))
+    sent = (commands[one.command_id] for one in open_)
+    return next((command for command in sent if command["correction"] != state.in_force.to_json()), None)
 
 
 def _renamed(known: Known, judged: pl.DataFrame, registry: Registry) -> dict[str, str]:

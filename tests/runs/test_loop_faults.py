@@ -227,6 +227,20 @@ def test_a_command_that_nobody_answered_is_said_again_when_the_error_is_as_befor
         assert (effect["effect"], sent) == ("cured", [])
 
 
+def test_what_was_said_again_in_vain_leaves_no_doubt_once_the_first_is_answered(small: Small) -> None:
+    """Both say the same, so that what is in force is known, and 5 % more than that are for a command."""
+    fill(small, off(1.08), off(1.08), TRUE, off(1.05), policy_toml='[command]\nexpires = "6h"\n')
+    run(small, 0)
+    run(small, 1)
+    assert only(small, 1)["repeats"] == only(small, 0)["command_id"]
+    ack(small, only(small, 0), "2026-01-02T00:30:00Z")
+    run(small, 2)
+    assert [row["effect"] for row in small.effects(RUNS[2])] == ["cured"]
+    run(small, 3)
+    assert small.lines("work_orders.jsonl", RUNS[3]) == []
+    assert only(small, 3)["correction"]["gain"] == pytest.approx(1 / 1.08 / 1.05, abs=0.005)
+
+
 def test_an_undoing_that_was_carried_out_without_an_answer_is_not_taken_for_lost(small: Small) -> None:
     """Undone, it is off by 5 % again: composed with the correction that was undone, the next would make it 5 % low."""
     fill(small, off(1.05), off(1.09), off(1.05), policy_toml='[command]\nexpires = "6h"\n')
