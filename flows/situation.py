@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
@@ -114,12 +114,7 @@ def _with_ends(known: Known, commands: pl.DataFrame) -> pl.DataFrame:
 
 
 def situation_of(
-    known: Known,
-    judged: pl.DataFrame,
-    effects: pl.DataFrame,
-    window: Window,
-    registry: Registry,
-    policy: Policy,
+    known: Known, judged: pl.DataFrame, effects: pl.DataFrame, window: Window, registry: Registry, policy: Policy
 ) -> Situation:
     """What a decision rests on beside the verdicts."""
     lines = known.history.orders()
@@ -130,17 +125,9 @@ def situation_of(
     healthy = known.history.healthy_since({order["feature_code"]: order["window_start"] for order in orders})
     wanted = max(policy.confirm_windows, policy.command.prove_windows)
     changed = {code: since for code, since in known.same.iter_rows() if since is not None}
-    # An error that was gone at first came back by itself, and is no word of a command that was not carried out.
     without = known.history.unmoved() | set(effects.filter(pl.col("effect") == "no_effect")["command_id"])
     unmoved = {
-        code: known.commands[by]
-        for code, state in known.states.items()
-        if (by := state.in_force_by)
-        and by in known.commands
-        and by in without
-        # what was said again because nobody had answered may have been in force already
-        and known.commands[by].get("repeats")
-        not in {one.command_id for one in state.attempts if one.status == "expired"}
+        code: command for code, state in known.states.items() if (command := _unmoved(state, known.commands, without))
     }
     lost = {code: command for code, state in known.states.items() if (command := _lost(state, known.commands))}
     return Situation(
@@ -155,6 +142,18 @@ def situation_of(
         unmoved=unmoved,
         lost=lost,
     )
+
+
+def _unmoved(
+    state: MeterState, commands: Mapping[str, Mapping[str, Any]], without: Collection[str]
+) -> Mapping[str, Any] | None:
+    """The command that a meter says it uses, if it is among those ``without`` effect; one that was said again because nobody had
+    answered may have been in force already."""
+    command = commands.get(state.in_force_by or "")
+    if command is None or command["command_id"] not in without:
+        return None
+    expired = {one.command_id for one in state.attempts if one.status == "expired"}
+    return None if command.get("repeats") in expired else command
 
 
 def _lost(state: MeterState, commands: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None:

@@ -23,8 +23,8 @@ class Situation:
     ``overtaken`` holds, by feature code, the verdict of a newer window that is run together with this one and tells
     something else: what is sent leaves now, so the newer one decides. ``unclear`` are the meters of which it is not known
     which parameters they use, with the reason. ``unmoved`` holds the command that a meter says it carried out where the
-    windows since show no effect of it; ``lost`` one that expired unanswered and was not shown to have been carried
-    out.
+    window that told of no effect found it as steadily off as before; ``lost`` one that expired unanswered, of which nobody knows
+    whether it was carried out.
     """
 
     states: Mapping[str, MeterState]
