@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import cache, partial
 from importlib import import_module
 from multiprocessing import get_context
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flows.engines.signals import heed_while_waiting
 from flows.memory import keep_what_is_freed, large_pages_in_others
+from transforms.errors import MeterwrightError
 
 if TYPE_CHECKING:
     from flows.audit.desk import Desk
@@ -33,6 +35,8 @@ _AHEAD = 2
 _STOPPING = {signal.SIGINT, signal.SIGTERM}
 #: length of a path to the folder for temporary files that leaves room for the name of a socket [bytes]
 _LONGEST = 70
+#: waits before processes that ended as they started are started again [s]
+_WAITS_S = (0.1, 1.0)
 #: what all of them import first, once
 _FOREBEAR = "flows.audit.forebear"
 #: where a process of a crew gets what its desk is about
@@ -53,13 +57,16 @@ class Crew:
         self._pool: ProcessPoolExecutor | None = None
         self._leash: Connection | None = None
         self._caller: threading.Thread | None = None
+        #: why there are none, where they would not start, and whether nobody wants any more
+        self._missing: Exception | None = None
+        self._over = threading.Event()
         self._papers: Any = None
         self._desk: Desk | None = None
 
     def call_for(self, readings: int) -> None:
         """Start as many processes as so many readings are worth, if any; they get ready while this one goes on."""
         worth = min(self._most, -(-readings // WORTH_A_PROCESS))
-        if self._pool is not None or worth < 2:
+        if self._caller is not None or worth < 2:
             return
         self.workers = worth
         large_pages_in_others()
@@ -70,20 +77,32 @@ class Crew:
             context.set_forkserver_preload([_FOREBEAR])
         held, self._leash = context.Pipe(duplex=False)
         self._papers = context.SimpleQueue()
-        self._pool = ProcessPoolExecutor(
-            worth, mp_context=context, initializer=_sit_down, initargs=(held, self._papers)
+        make = partial(
+            ProcessPoolExecutor, worth, mp_context=context, initializer=_sit_down, initargs=(held, self._papers)
         )
         # in a thread: who asks for a process waits until the server has imported
-        self._caller = threading.Thread(target=self._call, args=(self._pool, held), daemon=True)
+        self._caller = threading.Thread(target=self._call, args=(make, held), daemon=True)
         self._caller.start()
 
-    def _call(self, pool: ProcessPoolExecutor, held: Connection) -> None:
+    def _call(self, make: Callable[[], ProcessPoolExecutor], held: Connection) -> None:
         # it is inherited: Ctrl-C means nothing to processes, nor SIGTERM while they start
         signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
         with held:
-            for _ in range(self.workers):
-                # a pool starts its processes one by one, as jobs come
-                pool.submit(_nothing)
+            for wait_s in (*_WAITS_S, None):
+                self._pool = make()
+                try:
+                    # a pool starts its processes one by one, as jobs come
+                    for begun in [self._pool.submit(_nothing) for _ in range(self.workers)]:
+                        begun.result()
+                    return
+                except (ConnectionError, EOFError, BrokenProcessPool) as error:
+                    # their server ended, or one of them did, however that came
+                    self._pool.shutdown(wait=False, cancel_futures=True)
+                    self._pool = None
+                    if wait_s is None:
+                        self._missing = error
+                    elif self._over.wait(wait_s):
+                        return
 
     def brief(self, desk: Desk) -> None:
         """Tell what all jobs are about."""
@@ -92,41 +111,55 @@ class Crew:
         threading.Thread(target=self._hand_out, args=(desk,), daemon=True).start()
 
     def _hand_out(self, desk: Desk) -> None:
-        for _ in range(self.workers if self._pool is not None else 0):
+        for _ in range(self.workers if self._caller is not None else 0):
             self._papers.put((desk.setting, desk.registry))
 
     def map(self, job: Callable[[Desk, A], T], items: Sequence[A]) -> Iterator[T]:
         """The job's results in the order of the items; only a few are worked on ahead of the one asked for, these from now on."""
-        if self._pool is None:
+        pool = self._started()
+        if pool is None:
             return (job(self._own(), item) for item in items)
-        heed_while_waiting()
         ahead = self.workers * _AHEAD
-        begun = deque(self._pool.submit(_work, job, item) for item in items[:ahead])
-        return _following(begun, (partial(self._pool.submit, _work, job, item) for item in items[ahead:]))
+        begun = deque(pool.submit(_work, job, item) for item in items[:ahead])
+        return _following(begun, (partial(pool.submit, _work, job, item) for item in items[ahead:]))
 
     def begin(self, job: Callable[[Desk, A], T], item: A) -> Future[T]:
         """Have one job done beside others; where there is one process, it is done at once."""
-        if self._pool is not None:
-            return self._pool.submit(_work, job, item)
+        pool = self._started()
+        if pool is not None:
+            return pool.submit(_work, job, item)
         done = Future[T]()
         done.set_result(job(self._own(), item))
         return done
 
     def share(self, job: Callable[[Desk, A], None], items: Iterable[A]) -> None:
         """Do the job with all items, each as soon as a process is free; done when all are."""
-        if self._pool is None:
+        pool = self._started()
+        if pool is None:
             for item in items:
                 job(self._own(), item)
             return
-        heed_while_waiting()
-        for future in [self._pool.submit(_work, job, item) for item in items]:
+        for future in [pool.submit(_work, job, item) for item in items]:
             future.result()
 
     def make_ready(self, load: Callable[[Desk, None], None]) -> None:
         """Have idle processes get ready for what comes next; nobody waits for them."""
-        if self._pool is not None:
+        pool = self._started()
+        if pool is not None:
             for _ in range(self.workers):
-                self._pool.submit(_work, load, None)
+                pool.submit(_work, load, None)
+
+    def _started(self) -> ProcessPoolExecutor | None:
+        """The pool, if there is one, once its processes have come: to start others would have jobs done twice."""
+        if self._caller is not None:
+            heed_while_waiting()
+            self._caller.join()
+        if self._missing is not None:
+            raise MeterwrightError(
+                "the processes that share the audit end as they start; the system's log may say why (too little memory, for "
+                "one). What was done so far is kept; the same command goes on, with --workers 1 without any of them"
+            ) from self._missing
+        return self._pool
 
     def _own(self) -> Desk:
         if self._desk is None:
@@ -137,13 +170,15 @@ class Crew:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._pool is None or self._leash is None or self._caller is None:
+        if self._leash is None or self._caller is None:
             return
-        self._caller.join()
+        self._over.set()
         if error[0] is not None or self._desk is None:
             # nobody waits for what they are at
             self._leash.close()
-        self._pool.shutdown(cancel_futures=True)
+        self._caller.join()
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
         self._leash.close()
 
 

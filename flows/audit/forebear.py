@@ -19,7 +19,8 @@ def _tell(kind: type[BaseException], error: BaseException, where: TracebackType 
         sys.__excepthook__(kind, error, where)
 
 
-sys.excepthook = _tell
 look_for_garbage_seldom()
 statistics.load()
 compiled.load()
+# only now: whatever goes wrong before, nobody has asked for anything yet
+sys.excepthook = _tell

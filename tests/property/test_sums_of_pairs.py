@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from transforms.summarise import many
 from transforms.summarise.many import Kinds, Listed, OnGrid, moments_of
 from transforms.summarise.moments import BINS, SUMMED, SUMS, Moments
 from transforms.summarise.stored import from_arrays, to_arrays
@@ -68,9 +70,10 @@ def check(found: Moments, row: int, told: dict[str, Any]) -> None:
     grid=st.lists(st.tuples(windows, st.booleans(), st.booleans()), min_size=2, max_size=4),
     phase=st.sampled_from([0, 420_000_000]),
     few=windows,
+    room=st.sampled_from([0, 12]),
 )
-def test_sums_are_those_of_the_pairs(grid: list[Any], phase: int, few: list[tuple[float, float]]) -> None:
-    """Rows of a grid, watched and kept or not, and a last one whose pairs come in a list."""
+def test_sums_are_those_of_the_pairs(grid: list[Any], phase: int, few: list[tuple[float, float]], room: int) -> None:
+    """Rows of a grid, watched and kept or not, and a last one whose pairs come in a list; with room for few cells at first."""
     us = np.arange(SLOTS) * 900_000_000
     q = np.array([[[pair[0] for pair in row]] for row, _, _ in grid] + [[[NAN] * SLOTS]])
     q_meter = np.array([[[pair[1] for pair in row]] for row, _, _ in grid] + [[[NAN] * SLOTS]])
@@ -80,7 +83,8 @@ def test_sums_are_those_of_the_pairs(grid: list[Any], phase: int, few: list[tupl
     place = np.where(kept, np.cumsum(kept) - 1, -1)
     listed = Listed(np.full(SLOTS, rows - 1), us, np.array([a for a, _ in few]), np.array([b for _, b in few]))
     kinds = Kinds(*(np.full(rows, value) for value in KIND))
-    found = moments_of(OnGrid(q, q_meter, watched, us, np.full(rows, phase)), listed, place, kinds, PARTS, PART_US)
+    with patch.object(many, "_CELLS", room):
+        found = moments_of(OnGrid(q, q_meter, watched, us, np.full(rows, phase)), listed, place, kinds, PARTS, PART_US)
     told = [
         by_hand([(int(t) + phase, a, b) for t, (a, b) in zip(us, row, strict=True)] if watch else [])
         for row, watch, _ in grid
@@ -105,12 +109,12 @@ def test_sums_are_those_of_the_pairs(grid: list[Any], phase: int, few: list[tupl
 
 def test_sums_that_need_more_room_are_kept_as_well() -> None:
     """More pairs in a cell than a byte counts, and more flow than 32 bits hold."""
-    many, flow = 600, 12_500.0
-    pairs = np.full((1, 1, many), flow)
+    count, flow = 600, 12_500.0
+    pairs = np.full((1, 1, count), flow)
     kinds = Kinds(*(np.array([value]) for value in KIND))
-    grid = OnGrid(pairs, pairs, np.array([[True]]), np.arange(many), np.zeros(1, np.int64))
+    grid = OnGrid(pairs, pairs, np.array([[True]]), np.arange(count), np.zeros(1, np.int64))
     again = from_arrays(to_arrays(moments_of(grid, Listed.none(), np.zeros(1, np.int64), kinds, PARTS, PART_US)), PARTS)
     x = round(flow * KIND[0])
-    expected = dict(zip(SUMMED, (many, many * x, many * x, *(many * x * x,) * 3), strict=True))
+    expected = dict(zip(SUMMED, (count, count * x, count * x, *(count * x * x,) * 3), strict=True))
     assert {name: int(again.values[name][0, 6, 0]) for name in SUMMED} == expected
-    assert again.values["n"].sum() == many
+    assert again.values["n"].sum() == count

@@ -10,7 +10,9 @@ import time
 import psutil
 import pytest
 
+from flows.audit import crew
 from flows.audit.crew import WORTH_A_PROCESS, Crew
+from transforms.errors import MeterwrightError
 
 PROGRAM = """
 import sys, time
@@ -65,6 +67,54 @@ def test_processes_leave_while_they_start(end: str, have_come: int) -> None:
         time.sleep(0.01)
     assert "Traceback" not in told
     assert process.returncode == (-signal.SIGKILL if end == "is killed" else 0)
+
+
+@pytest.mark.parametrize("have_come", [1, 2], ids=["before it forks", "once it has forked"])
+def test_a_server_that_ends_is_started_again(have_come: int) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM.replace("# nothing was to be done", "print(len(hands._started()._processes))")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None and process.stdout.readline() == "called\n"
+    deadline = time.monotonic() + 20
+    while len(others := crew_of(process.pid)) < have_come:
+        assert time.monotonic() < deadline, "not all of them have come"
+        time.sleep(0.001)
+    (server,) = (other for other in others if other.ppid() == process.pid)
+    server.kill()
+    said, told = process.communicate("x", timeout=60)
+    assert "Traceback" not in told
+    assert process.returncode == 0
+    assert said == "2\n"
+    assert time.monotonic() < deadline, "it takes long"
+
+
+class Refused:
+    """A pool whose processes cannot be started."""
+
+    made = 0
+
+    def __init__(self) -> None:
+        Refused.made += 1
+
+    def submit(self, _: object) -> None:
+        raise ConnectionRefusedError
+
+    def shutdown(self, *, wait: bool, cancel_futures: bool) -> None:
+        """It holds none."""
+
+
+def test_processes_that_end_again_and_again_are_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "_WAITS_S", (0.0, 0.0))
+    monkeypatch.setattr(crew, "ProcessPoolExecutor", lambda *_, **__: Refused())
+    with Crew(2) as hands:
+        hands.call_for(10**9)
+        with pytest.raises(MeterwrightError, match="end as they start"):
+            hands.make_ready(lambda *_: None)
+        assert Refused.made == 3
 
 
 def test_few_readings_call_for_nobody() -> None:

@@ -99,7 +99,7 @@ def test_the_plain_engine_does_not_load_prefect() -> None:
 @pytest.mark.parametrize("who", ["PlainEngine(2).map('wait', work, range(2))", "waiting(crew.Crew(2))"])
 def test_ctrl_c_ends_the_wait_for_work_although_polars_is_there(who: str) -> None:
     code = f"""
-import os, signal, time
+import os, signal, threading, time
 from concurrent.futures import ThreadPoolExecutor
 signal.signal(signal.SIGINT, signal.default_int_handler)
 import polars
@@ -112,7 +112,8 @@ def work(*given):
         os.kill(os.getpid(), signal.SIGINT)
     time.sleep(3)
 def waiting(hands):
-    hands._pool = ThreadPoolExecutor(2)
+    hands._pool, hands._caller = ThreadPoolExecutor(2), threading.Thread(target=int)
+    hands._caller.start()
     list(hands.map(work, range(2)))
 before = time.monotonic()
 try:

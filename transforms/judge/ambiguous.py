@@ -88,7 +88,7 @@ def _ambiguous(
     max_lag: int,
 ) -> Bools:
     found, room = np.zeros(len(rows), np.bool_), np.zeros((COLUMNS, COLUMNS + 2))
-    at = np.zeros(0, np.int64)
+    at, slots = np.zeros(0, np.int64), np.empty(len(flowing), np.int64)
     for i in range(len(rows)):
         row = rows[i]
         begin, end = first_flowing[row], first_flowing[row + 1]
@@ -110,15 +110,18 @@ def _ambiguous(
         width = us[first[row + 1] - 1] // step + 1
         if width > len(at):
             at = np.zeros(width, np.int64)
-        at[:width] = -1
+        # taken once: each slice of an array is counted as another use of it, which takes longer than what is asked at most lags
+        there = at[:width]
+        there[:] = -1
         for k in range(first[row], first[row + 1]):
-            at[us[k] // step] = k
-        slots = us[places] // step
+            there[us[k] // step] = k
+        for k in range(n):
+            slots[k] = us[places[k]] // step
         fewest = max(_FEWEST, n // 2)
         most = _most(plain, chi2, own, fewest, n, prior_dof, needed)
         for lag in range(-max_lag, max_lag + 1):
-            if _mixes(at[:width], places, slots, w, x, y, lag, most):
-                mixed, plain, same, left = _mixture(at[:width], places, slots, w, x, y, due, lag, room)
+            if _mixes(there, places, slots, w, x, y, lag, most):
+                mixed, plain, same, left = _mixture(there, places, slots, w, x, y, due, lag, room)
                 if left >= fewest and _rivals(mixed, _MIXED, plain, same, own, left, prior_dof, needed):
                     found[i] = True
                     break

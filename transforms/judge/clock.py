@@ -59,17 +59,18 @@ def _best_lag(
         width = us[begin + pairs - 1] // step + 1
         if width > len(at):
             at = np.zeros(width, np.int64)
-        at[:width] = -1
+        there = at[:width]
+        there[:] = -1
         for k in range(begin, begin + pairs):
-            at[us[k] // step] = k
-        if not _may_lag(at[:width], x, y, relative[row], rounding[row], prior_dof, max_lag):
+            there[us[k] // step] = k
+        if not _may_lag(there, x, y, relative[row], rounding[row], prior_dof, max_lag):
             continue
         least, none = np.inf, np.inf
         for lag in range(-max_lag, max_lag + 1):
             if abs(lag) >= width:
                 continue
             tried[i] += 1
-            ratio, dof = _scatter(at[:width], x, y, relative[row], rounding[row], lag, prior_dof)
+            ratio, dof = _scatter(there, x, y, relative[row], rounding[row], lag, prior_dof)
             if ratio < least:
                 least, best_lag[i], best_dof[i] = ratio, lag, dof
             if lag == 0:

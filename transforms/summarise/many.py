@@ -110,7 +110,13 @@ def moments_of(
     on_grid = (grid.q, grid.q_meter, grid.watched, grid.us, grid.phase)
     on_list = (few.q, few.q_meter, few.us, begins)
     found = first, totals, counts, span_of_x, span_of_y, of_x, of_y
-    cell, sums = _sum(*on_grid, *on_list, part_us, parts, place, of_kind, *found)
+    size = rows * _CELLS + parts * _WIDE
+    cell, sums, row, total = np.empty(size, np.int64), np.empty((size, len(SUMMED)), np.int64), 0, 0
+    while row < len(place):
+        row, total = _sum(*on_grid, *on_list, part_us, parts, place, of_kind, *found, row, total, cell, sums)
+        if row < len(place):
+            cell, sums = _larger(cell, total), _larger(sums, total)
+    cell, sums = cell[:total], sums[:total]
     extremes = {"x_min": of_x[:1], "x_max": of_x[1:], "y_min": of_y[:1], "y_max": of_y[1:]}
     values = dict(zip(_COUNTED, counts, strict=True)) | extremes
     return Moments(values, Cells(first, cell, sums, totals), parts)
@@ -138,21 +144,27 @@ def _sum(
     span_of_y: Ints,
     extremes_of_x: Ints,
     extremes_of_y: Ints,
-) -> tuple[Ints, Ints]:
-    """Fill the arrays given; returns the cells that hold pairs, and their sums."""
+    begin: int,
+    total: int,
+    cells: Ints,
+    sums: Ints,
+) -> tuple[int, int]:
+    """Fill the arrays given from row ``begin`` on, and append the cells that hold pairs, and their sums, to the ``total`` there
+    are, while there is room; returns the row that is next, and how many cells there are then."""
     windows, slots = watched.shape[1], q.shape[2]
     longest = max(slots, np.max(begins[1:] - begins[:-1])) if len(place) else 0
     room = longest + _AT_ONCE
     of_x, of_y, of_part, of_slot = np.zeros(room), np.zeros(room), np.zeros(room, np.int64), np.zeros(slots, np.int64)
     ix, iy, of_cell = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
     own, reach = np.zeros((parts * _WIDE, 6), np.int64), np.zeros((_WIDE, 4), np.int64)
-    filled, total, known = np.zeros(parts * _WIDE + 1, np.int64), 0, np.int64(-1)
-    of_all, size = np.empty((2, 6), np.int64), (len(first) - 1) * _CELLS + len(own)
-    cells, sums = np.empty(size, np.int64), np.empty((size, 6), np.int64)
-    for row in range(len(place)):
+    filled, known, of_all = np.zeros(parts * _WIDE + 1, np.int64), np.int64(-1), np.empty((2, 6), np.int64)
+    for row in range(begin, len(place)):
         at = place[row]
         if at < 0:
             continue
+        # more room is made elsewhere: an array that were another one from here on would be counted as in use at each row
+        if total + len(own) > len(cells):
+            return row, total
         device, window, still = row // windows, row % windows, 0
         if watched[device, window]:
             if phase[device] != known:
@@ -177,18 +189,16 @@ def _sum(
         for k in range(n):
             _add(own, reach, span_of_x, span_of_y, np.uint64(of_cell[k]), ix[k], iy[k])
         _add_still(own, reach, still)
-        if total + len(own) > len(cells):
-            cells, sums = _larger(cells, sums, total)
         before, total = total, _append(own, filled, total, cells, sums)
         first[at + 1] = total
-        add_all(cells, sums, before, total, of_all, totals[:, :, at])
+        add_all(cells, sums, before, total, of_all, totals, at)
         counts[0, 0, 1, at], counts[1, 0, 1, at] = above, below
         counts[2, 0, 1, at], counts[3, 0, 1, at] = in_above, in_below
         for span in range(extremes_of_x.shape[1]):
             extremes_of_x[0, span, at], extremes_of_x[1, span, at] = reach[span, 0], reach[span, 2]
         for span in range(extremes_of_y.shape[1]):
             extremes_of_y[0, span, at], extremes_of_y[1, span, at] = reach[span, 1], reach[span, 3]
-    return cells[:total], sums[:total]
+    return len(place), total
 
 
 @compiled
@@ -257,12 +267,11 @@ def _add_still(own: Ints, reach: Ints, still: int) -> None:
         reach[0, 2], reach[0, 3] = max(reach[0, 2], 0), max(reach[0, 3], 0)
 
 
-@compiled
-def _larger(cells: Ints, sums: Ints, total: int) -> tuple[Ints, Ints]:
-    """Room for twice as many cells, with those that there are."""
-    more, of_more = np.empty(2 * len(cells), np.int64), np.empty((2 * len(cells), 6), np.int64)
-    more[:total], of_more[:total] = cells[:total], sums[:total]
-    return more, of_more
+def _larger(array: Ints, total: int) -> Ints:
+    """Twice as much room, with what there is."""
+    more = np.empty((2 * len(array), *array.shape[1:]), np.int64)
+    more[:total] = array[:total]
+    return more
 
 
 @compiled

@@ -233,20 +233,21 @@ def _totals(first: Ints, cell: Ints, sums: Ints) -> Ints:
     """`Cells.totals`."""
     found, room = np.empty((2, 6, len(first) - 1), np.int64), np.empty((2, 6), np.int64)
     for row in range(len(first) - 1):
-        add_all(cell, sums, first[row], first[row + 1], room, found[:, :, row])
+        add_all(cell, sums, first[row], first[row + 1], room, found, row)
     return found
 
 
 @compiled
-def add_all(cell: Ints, sums: Ints, begin: int, end: int, room: Ints, found: Ints) -> None:
-    """The sums of some cells over all bins, and over those that flow, of shape (2, 6), as is ``room`` to work them out in."""
+def add_all(cell: Ints, sums: Ints, begin: int, end: int, room: Ints, found: Ints, row: int) -> None:
+    """The sums of some cells over all bins, and over those that flow, into a row of ``found``, (2, 6, rows); ``room`` to work
+    them out in is of shape (2, 6)."""
     room[:] = 0
     for at in range(begin, end):
         still = np.int64(cell[at] % BINS == 0)
         for what in range(6):
             room[still, what] += sums[at, what]
     for what in range(6):
-        found[0, what], found[1, what] = room[0, what] + room[1, what], room[0, what]
+        found[0, what, row], found[1, what, row] = room[0, what] + room[1, what], room[0, what]
 
 
 @compiled
