@@ -13,6 +13,8 @@ from transforms.fit.lines import Ints
 #: how a group's words of a column are packed: one for all; those that tell something, after a bit for each that says which do; or
 #: all, in so many bytes
 _ONE, _SOME = 0, 9
+#: by so many bits a row is moved to find the word that has its bit, and what is left then; a bit that is set
+_BITS, _LAST, _TOLD = np.uint64(6), np.uint64(63), np.uint64(1)
 
 
 @compiled
@@ -105,40 +107,43 @@ def unpack(packed: Ints, begins: Ints, kind: Ints, nothing: Ints, rows: Ints, ru
                 run = _put(packed[begin : begin + many], many, runs, run, found[k])
 
 
+# Places are never below zero, which loops that run for a few words each time must not have to look after; and a slice for each
+# run would be counted as another use of what it is a slice of, which takes longer than to put the words.
 @compiled
 def _put_one(word: int, many: int, runs: Ints, run: int, found: Ints) -> int:
-    row = 0
-    while row < many:
-        target = found[runs[run, 0] : runs[run, 0] + runs[run, 1]]
-        target[:] = word
-        row += len(target)
+    row, end = np.uint64(0), np.uint64(many)
+    while row < end:
+        to, count = np.uint64(runs[run, 0]), np.uint64(runs[run, 1])
+        for k in range(count):
+            found[to + k] = word
+        row += count
         run += 1
     return run
 
 
 @compiled
 def _put_some(packed: Ints, nothing: int, many: int, runs: Ints, run: int, found: Ints) -> int:
-    row, at = 0, (many + 63) // 64
-    while row < many:
-        target = found[runs[run, 0] : runs[run, 0] + runs[run, 1]]
-        for k in range(len(target)):
-            told, word = (packed[(row + k) >> 6] >> ((row + k) & 63)) & 1, packed[at]
-            target[k] = word if told else nothing
+    row, end, at = np.uint64(0), np.uint64(many), np.uint64((many + 63) // 64)
+    while row < end:
+        to, count = np.uint64(runs[run, 0]), np.uint64(runs[run, 1])
+        for k in range(count):
+            of_bits = np.uint64(packed[(row + k) >> _BITS])
+            told, word = (of_bits >> ((row + k) & _LAST)) & _TOLD, packed[at]
+            found[to + k] = word if told else nothing
             at += told
-        row += len(target)
+        row += count
         run += 1
     return run
 
 
 @compiled
 def _put(words: Any, many: int, runs: Ints, run: int, found: Ints) -> int:
-    row = 0
-    while row < many:
-        target = found[runs[run, 0] : runs[run, 0] + runs[run, 1]]
-        some = words[row : row + len(target)]
-        for k in range(len(target)):
-            target[k] = some[k]
-        row += len(target)
+    row, end = np.uint64(0), np.uint64(many)
+    while row < end:
+        to, count = np.uint64(runs[run, 0]), np.uint64(runs[run, 1])
+        for k in range(count):
+            found[to + k] = words[row + k]
+        row += count
         run += 1
     return run
 

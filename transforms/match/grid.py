@@ -203,18 +203,34 @@ def _put(
                 piece = (at + done) // width
                 here = at + done - piece * width
                 some = min(width - here, count - done)
-                for n in range(some):
-                    value = values[first + done + n]
-                    # where something is told already, it stays if this is nothing
-                    if not again or not np.isnan(value):
-                        target[piece, row, here + n] = value
-                    missing |= np.isnan(value)
+                missing |= _copy(values, first + done, target, piece, row, here, some, again)
                 done += some
             gaps[row] |= missing
             told[row] = max(told[row], at + count)
         i += begins_of_device[i + 1] == end
         k += begins_of_us[k + 1] == end
         begin = end
+
+
+@compiled
+def _copy(values: Floats, begin: int, target: Floats, piece: int, row: int, here: int, count: int, again: bool) -> bool:
+    """Put values that follow each other into their places; returns whether there is nothing among them.
+
+    Where something is told already (``again``), it stays if this is nothing. Places are never below zero, which a loop that takes
+    many values at once must not have to look after.
+    """
+    at, to, in_piece, in_row = np.uint64(begin), np.uint64(here), np.uint64(piece), np.uint64(row)
+    missing = 0
+    for n in range(np.uint64(count)):
+        missing += np.isnan(values[at + n])
+    if again and missing > 0:
+        for n in range(np.uint64(count)):
+            if not np.isnan(values[at + n]):
+                target[in_piece, in_row, to + n] = values[at + n]
+    else:
+        for n in range(np.uint64(count)):
+            target[in_piece, in_row, to + n] = values[at + n]
+    return missing > 0
 
 
 @compiled

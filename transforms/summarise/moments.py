@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -219,11 +220,17 @@ def _filled(dense: Ints) -> tuple[Ints, Ints, Ints]:
 
 
 @compiled
+def bin_of(cell: Any) -> np.uint64:
+    """The flow bin of a cell, as a place that is never below zero, which a loop need not look after."""
+    return np.uint64(cell) % np.uint64(BINS)
+
+
+@compiled
 def add_parts(first: Ints, cell: Ints, sums: Ints, row: int, own: Ints) -> None:
     """The sums of one row over all parts, into an array of shape (BINS, 6)."""
     own[:] = 0
     for at in range(first[row], first[row + 1]):
-        of_bin = cell[at] % BINS
+        of_bin = bin_of(cell[at])
         for what in range(6):
             own[of_bin, what] += sums[at, what]
 
@@ -243,7 +250,7 @@ def add_all(cell: Ints, sums: Ints, begin: int, end: int, room: Ints, found: Int
     them out in is of shape (2, 6)."""
     room[:] = 0
     for at in range(begin, end):
-        still = np.int64(cell[at] % BINS == 0)
+        still = np.uint64(bin_of(cell[at]) == 0)
         for what in range(6):
             room[still, what] += sums[at, what]
     for what in range(6):
