@@ -204,16 +204,18 @@ def _zone_errors(
     outside or open, (3, 3, meters)."""
     meters = y_min.shape[1]
     count, found, told = np.empty((3, meters), np.int64), np.empty((4, 3, meters)), np.empty((3, 3, meters), np.bool_)
-    for row in range(meters):
-        shared = (factor * common[row]) ** 2
-        for zone in range(3):
+    for zone in range(3):
+        for row in range(meters):
+            shared = (factor * common[row]) ** 2
             n, xx = sums[0, zone, row], sums[2, zone, row]
             error = sums[3, zone, row] / xx - 1
             variance = scatter[row] / xx
-            if y_min[1 + zone, row] == y_max[1 + zone, row]:
-                rounding = rounded[row] * (n / sums[1, zone, row]) ** 2
-                # what is not a number stays so, on either side
-                variance = variance if variance >= rounding or np.isnan(variance) else rounding
+            rounding = rounded[row] * (n / sums[1, zone, row]) ** 2
+            # what is not a number stays so, on either side
+            less = (
+                (y_min[1 + zone, row] == y_max[1 + zone, row]) & (not variance >= rounding) & (not np.isnan(variance))
+            )
+            variance = rounding if less else variance
             standard = np.sqrt(variance)
             expanded = np.sqrt((quantile[row] * standard) ** 2 + shared)
             count[zone, row] = np.int64(n)
@@ -224,7 +226,8 @@ def _zone_errors(
             outside = (n >= min_pairs) & (size - expanded > limit)
             told[0, zone, row], told[1, zone, row] = inside, outside
             told[2, zone, row] = capable & (not inside) & (not outside)
-            found[3, zone, row] = (size - limit) / np.sqrt(standard**2 + common[row] ** 2) if outside else -np.inf
+            excess = (size - limit) / np.sqrt(standard**2 + common[row] ** 2)
+            found[3, zone, row] = excess if outside else -np.inf
     return count, found, told
 
 

@@ -101,20 +101,23 @@ def _newest(
     """Whether each row's flowmeter counts as calibrated at the end of its window, its uncertainty and when that was."""
     rows = len(number)
     valid, found, when = np.zeros(rows, np.bool_), np.full(rows, default), np.full(rows, MISSING)
-    at = np.int64(-1)
+    # places here are those after what they mean, so that none is below zero, which the loop need not look after then
+    at, begin, end, one = np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(1)
     for row in range(rows):
         if number[row] < 0:
             continue
-        last, begin, end = last_days[window[row]], first[number[row]], first[number[row] + 1]
+        which, last = np.uint64(number[row]), last_days[np.uint64(window[row])]
         if row == 0 or number[row - 1] != number[row]:
-            at = end - 1
+            begin, end = np.uint64(first[which]), np.uint64(first[which + one])
+            at = end
         # from where it was found in the window before
-        while at + 1 < end and day[at + 1] <= last:
-            at += 1
-        while at >= begin and day[at] > last:
-            at -= 1
-        if at >= begin:
-            valid[row], found[row], when[row] = last - day[at] <= max_age_days, uncertainty[at], day[at]
+        while at < end and day[at] <= last:
+            at += one
+        while at > begin and day[at - one] > last:
+            at -= one
+        if at > begin:
+            newest = day[at - one]
+            valid[row], found[row], when[row] = last - newest <= max_age_days, uncertainty[at - one], newest
     return valid, found, when
 
 
