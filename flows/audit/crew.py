@@ -95,7 +95,7 @@ class Crew:
                     for begun in [self._pool.submit(_nothing) for _ in range(self.workers)]:
                         begun.result()
                     return
-                except (ConnectionError, EOFError, BrokenProcessPool) as error:
+                except (OSError, EOFError, BrokenProcessPool) as error:
                     # their server ended, or one of them did, however that came
                     self._pool.shutdown(wait=False, cancel_futures=True)
                     self._pool = None
