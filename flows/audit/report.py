@@ -25,6 +25,7 @@ from flows.audit.what_if import NOTES
 from flows.memory import give_back
 from transforms.audit import comparison_summary
 from transforms.audit.compliance import in_service_factor
+from transforms.damage import writable
 from transforms.policy import Policy
 from transforms.schemas import PAIRS
 from transforms.windows import Window
@@ -96,7 +97,9 @@ class Report:
             return
         shown = for_audience(self.view, reader.audience)
         for name in ("meters", "regimes", "fleet", "registers", "not_judged"):
-            getattr(shown, name).write_parquet(folder / f"{name}.parquet", compression="zstd")
+            file = folder / f"{name}.parquet"
+            with writable(file):
+                getattr(shown, name).write_parquet(file, compression="zstd")
         told = {
             "facts": {name: value for name, value in shown.facts.items() if name not in ("inputs", "policy")},
             **shown.summary,

@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from flows.audit.desk import OTHER, WINDOWS, Desk, folder_of
+from transforms.damage import writable
 from transforms.judge.many import JUDGED_WINDOWS
 from transforms.match.span import Chunk
 from transforms.schemas import UTC_US
@@ -52,7 +53,8 @@ def commands_of(desk: Desk, chunks: Sequence[Chunk]) -> int:
             rows += [(command["feature_code"], window.start) for command in decision.commands]
         found = pl.DataFrame(rows, schema=COMMANDED, orient="row")
         target = _file(setting.work, which, chunks[0])
-        found.write_parquet(target.with_suffix(".part"))
+        with writable(target):
+            found.write_parquet(target.with_suffix(".part"))
         target.with_suffix(".part").replace(target)
         counts.append(found.height)
     return counts[0]

@@ -344,3 +344,23 @@ def test_a_customer_gets_nothing_of_others_and_a_supervisor_no_sites(
     terminals = pl.read_csv(root / "registry" / "terminals.csv", infer_schema=False)
     everything = b"".join(folder_of(root).values())
     assert not any(number.encode() in everything for number in terminals["terminal_id"])
+
+
+def test_a_full_disk_is_told_of_and_leaves_no_audit(
+    ran: tuple[Path, pl.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("reports.audit.write.parts_of", lambda *_: [])
+    root = tmp_path / "w"
+    shutil.copytree(ran[0], root, ignore=shutil.ignore_patterns("reports"))
+    command = ["audit", "--workspace", str(root), "--from", "2026-01-01T00:00:00Z", "--to", "2026-01-03T00:00:00Z"]
+
+    def fail(*_: object, **__: object) -> None:
+        raise pl.exceptions.ComputeError("parquet: File out of specification")
+
+    with monkeypatch.context() as full:
+        full.setattr(pl.DataFrame, "write_parquet", fail)
+        assert main(command) == 1
+    assert "meters.parquet cannot be written" in capsys.readouterr().err
+    assert not (root / "reports").exists()
+    assert main(command) in (0, 3)
+    assert len(list((root / "reports").iterdir())) == 1
