@@ -58,7 +58,7 @@ def listed(view: AuditView, pages: int = MOST_PAGES) -> list[dict[str, Any]]:
             "model": visible(row["model"] or NOTHING),
             "site": visible(row["site"] or ""),
             "why": visible(sentence(row["flag"] or "not known")),
-            "said": _now(latest.get(row["feature_code"])),
+            "said": _now(latest.get(row["feature_code"]), percent(row["volume_error"])),
             "error": percent(row["volume_error"]),
             "missed": volume(row["misregistered_l"], plus=True),
             "interval": volume_interval(row["misregistered_low_l"], row["misregistered_high_l"]),
@@ -94,12 +94,12 @@ def _billed(row: Mapping[str, Any]) -> str:
     return f"{money(abs(net), row['currency'])} {'over' if net > 0 else 'under'}"
 
 
-def _now(regime: Mapping[str, Any] | None) -> str:
-    """What holds now, and since when."""
+def _now(regime: Mapping[str, Any] | None, beside: str) -> str:
+    """What holds now, and since when; the error of all the time stands beside it."""
     if regime is None:
         return ""
     since = f" since {begun(regime)}" if regime["regime"] > 1 else ""
-    return f"{reads(regime)}{since}"
+    return f"{reads(regime, beside=beside)}{since}"
 
 
 def about(view: AuditView, codes: Sequence[str]) -> AuditView:

@@ -33,7 +33,7 @@ from reports.audit.timescale import TimeScale
 from reports.audit.view import AuditView
 from reports.page import short
 from reports.svg import drawing
-from reports.wording import number, visible
+from reports.wording import NOTHING, number, visible
 
 #: flagged meters that get a section of their own, and rows of the list; the workbook holds all
 MOST_SECTIONS, MOST_ROWS = 60, 1000
@@ -218,6 +218,10 @@ def _bar(bar: Bar | None) -> Any:
     return drawn
 
 
+#: shares of the width that the columns of the list have, with what was billed and without
+_WITH_MONEY, _WITHOUT_MONEY = (5, 18, 24, 9, 17, 9, 16, 12), (5, 26, 30, 9, 19, 9, 12)
+
+
 def _flagged(view: AuditView, flagged: int, shown: int) -> list[Any]:
     rows = listed(view)[:MOST_ROWS]
     story: list[Any] = [room(), heading("Flagged meters", 0, "flagged")]
@@ -228,7 +232,10 @@ def _flagged(view: AuditView, flagged: int, shown: int) -> list[Any]:
         f"the first {number(shown)} have sections of their own" if shown < flagged else "each has a section of its own"
     )
     story.append(paragraph(f"The meter with the most litres gone astray comes first; {own} below.{more} {ERROR_MEANT}"))
-    head = ["#", "Meter", "What it does", "Error", "Mis-registered", "Drift a month", "Billed", "In service"]
+    # of money nothing is said where no tariff holds for anybody
+    billed = any(row["billed"] != NOTHING for row in rows)
+    money = ["Billed"] if billed else []
+    head = ["#", "Meter", "What it does", "Error", "Mis-registered", "Drift a month", *money, "In service"]
     body = [
         [
             number(row["place"]),
@@ -237,9 +244,10 @@ def _flagged(view: AuditView, flagged: int, shown: int) -> list[Any]:
             row["error"],
             (row["missed"], row["interval"]),
             row["drift"],
-            row["billed"],
+            *([row["billed"]] if billed else []),
             standing(row["in_service"]),
         ]
         for row in rows
     ]
-    return [*story, table(head, body, (5, 18, 24, 9, 17, 9, 16, 12), (0, 3, 4, 5, 6))]
+    widths, right = (_WITH_MONEY, (0, 3, 4, 5, 6)) if billed else (_WITHOUT_MONEY, (0, 3, 4, 5))
+    return [*story, table(head, body, widths, right)]

@@ -130,17 +130,17 @@ def form(name: str | None) -> str:
     return _FORMS.get(name or "", visible(name) if name else "not known")
 
 
-def reads(regime: Mapping[str, Any], *, past: bool = False) -> str:
-    """What a regime says about the meter, as a clause after "it"."""
+def reads(regime: Mapping[str, Any], *, past: bool = False, beside: str = "") -> str:
+    """What a regime says about the meter, as a clause after "it"; the error that stands ``beside`` it is not said once more."""
     name, error = regime.get("form"), finite(regime.get("volume_error"))
-    verb = "read" if past else "reads"
+    verb, told = "read" if past else "reads", error is not None and percent(error) != beside
+    whole = f" ({percent(error)} while water flows)" if told else ""
     if name == "unsteady":
-        whole = f" ({percent(error)} while water flows)" if error is not None else ""
         return f"{'kept' if past else 'keeps'} no steady relation to its reference{whole}"
     if name == "healthy":
-        return f"{verb} inside its permissible error{f' ({percent(error)})' if error is not None else ''}"
+        return f"{verb} inside its permissible error{f' ({percent(error)})' if told else ''}"
     if name == "curve":
-        return f"{verb} {_by_flow(regime)}"
+        return f"{verb} {_by_flow(regime)}{whole}"
     if name in {"linear", "offset"}:
         said = deviation(regime.get("a1"), regime.get("a2"))
         gain = finite(regime.get("a1"))
@@ -148,7 +148,7 @@ def reads(regime: Mapping[str, Any], *, past: bool = False) -> str:
         # of a mere gain the error while water flows says the same once more
         mere = error is None or gain is None or abs(gain - 1 - error) < _SAME
         over = " on average while it drifts" if finite(regime.get("drift_per_month")) is not None else ""
-        return f"{said}{over}" if mere else f"{said}{over} ({percent(error)} while water flows)"
+        return f"{said}{over}{'' if mere else whole}"
     return f"{verb} {percent(error)} off, without a verdict" if error is not None else "could not be judged"
 
 
@@ -163,13 +163,11 @@ def _bare(value: float) -> str:
 
 
 def _by_flow(regime: Mapping[str, Any]) -> str:
-    """What a curve makes of the smallest and of the largest flow that it was seen at, and of the volume."""
-    points, error = regime.get("points") or [], finite(regime.get("volume_error"))
+    """What a curve makes of the smallest and of the largest flow that it was seen at."""
+    points = regime.get("points") or []
     ends = [points[0], points[-1]] if len(points) > 1 else []
-    whole = f"{percent(error)} while water flows" if error is not None else ""
     at = " and ".join(f"{_aside(q_meter / q - 1)} at {flow(q)}" for q, q_meter in ends)
-    said = f"{at}, along a curve in between" if at else "off by a curve of the flow"
-    return f"{said} ({whole})" if whole else said
+    return f"{at}, along a curve in between" if at else "off by a curve of the flow"
 
 
 def _aside(error: float) -> str:

@@ -58,6 +58,16 @@ def test_the_pdf_says_what_the_page_says(paper: Path) -> None:
     assert all(code in everything for code in ranked(small())["feature_code"])
 
 
+def test_the_list_has_a_column_for_money_where_a_tariff_holds(paper: Path, tmp_path: Path) -> None:
+    nothing = pl.lit(None, pl.Float64)
+    free = replace(small(), meters=small().meters.with_columns(under_billed=nothing, over_billed=nothing))
+    write_pdf(tmp_path / "report.pdf", free, "operator", most=0)
+    for file, billed in ((paper, True), (tmp_path / "report.pdf", False)):
+        (listed, *_) = [text.split() for text in text_of(file) if "What it does" in text]
+        assert ("Billed" in listed) is billed
+        assert "Mis-registered" in listed
+
+
 def test_of_many_meters_the_workbook_has_the_reasons_of_those_that_are_asked_about(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

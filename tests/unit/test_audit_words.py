@@ -131,6 +131,15 @@ def test_an_offset_is_told_with_what_it_comes_to() -> None:
     assert said == "reads 5.7 L/h too little (−11.5 % while water flows)"
 
 
+@pytest.mark.parametrize("form", ["offset", "unsteady", "curve", "healthy"])
+def test_the_error_that_stands_beside_is_not_said_once_more(form: str) -> None:
+    told = regime(1, form, a1=1.0, a2=-5.7, volume_error=-0.115)
+    alone = plain(words.reads(told))
+    assert "−11.5 %" in alone
+    assert plain(words.reads(told, beside=words.percent(-0.115))) == alone[: alone.index(" (−11.5 %")]
+    assert plain(words.reads(told, beside=words.percent(-0.117))) == alone
+
+
 def test_what_nothing_is_known_of_is_not_told() -> None:
     assert words.story(row(), [], (START, END)) == []
     assert words.story(row(volume_l=0.0, misregistered_l=0.0), [], (START, END)) == []
