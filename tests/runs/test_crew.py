@@ -43,11 +43,10 @@ def at_work(process: psutil.Process) -> bool:
         return False
 
 
-@pytest.mark.parametrize("have_come", [1, 3], ids=["the server", "all"])
-@pytest.mark.parametrize("end", ["is killed", "lets go"])
-def test_processes_leave_while_they_start(end: str, have_come: int) -> None:
+def started(program: str, have_come: int) -> tuple[subprocess.Popen[str], list[psutil.Process], float]:
+    """A program that waits for a key once so many of its crew have come, these, and when all of it should be over."""
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", program],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -59,6 +58,13 @@ def test_processes_leave_while_they_start(end: str, have_come: int) -> None:
     while len(others := crew_of(process.pid)) < have_come:
         assert time.monotonic() < deadline, "not all of them have come"
         time.sleep(0.001)
+    return process, others, deadline
+
+
+@pytest.mark.parametrize("have_come", [1, 3], ids=["the server", "all"])
+@pytest.mark.parametrize("end", ["is killed", "lets go"])
+def test_processes_leave_while_they_start(end: str, have_come: int) -> None:
+    process, others, deadline = started(PROGRAM, have_come)
     if end == "is killed":
         process.send_signal(signal.SIGKILL)
     _, told = process.communicate("x" if end == "lets go" else None, timeout=60)
@@ -71,18 +77,8 @@ def test_processes_leave_while_they_start(end: str, have_come: int) -> None:
 
 @pytest.mark.parametrize("have_come", [1, 2], ids=["before it forks", "once it has forked"])
 def test_a_server_that_ends_is_started_again(have_come: int) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM.replace("# nothing was to be done", "print(len(hands._started()._processes))")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None and process.stdout.readline() == "called\n"
-    deadline = time.monotonic() + 20
-    while len(others := crew_of(process.pid)) < have_come:
-        assert time.monotonic() < deadline, "not all of them have come"
-        time.sleep(0.001)
+    program = PROGRAM.replace("# nothing was to be done", "print(len(hands._started()._processes))")
+    process, others, deadline = started(program, have_come)
     (server,) = (other for other in others if other.ppid() == process.pid)
     server.kill()
     said, told = process.communicate("x", timeout=60)
