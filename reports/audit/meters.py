@@ -77,6 +77,11 @@ def listed(view: AuditView, pages: int = MOST_PAGES) -> list[dict[str, Any]]:
     ]
 
 
+def any_billed(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a tariff holds for any of the meters listed: of money nothing is said otherwise."""
+    return any(row["billed"] != NOTHING for row in rows)
+
+
 def _plain(value: object) -> str:
     given = finite(value)
     return "" if given is None else f"{given:.9g}"

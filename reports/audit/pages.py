@@ -15,7 +15,7 @@ from reports.audit.anchors import anchor, page_name
 from reports.audit.charts import cumulative_chart, error_chart, relation_chart
 from reports.audit.drawn import Drawn
 from reports.audit.fleet_charts import error_distribution, onsets
-from reports.audit.meters import ERROR_MEANT, MOST_PAGES, Subject, about, listed, ranked, subjects
+from reports.audit.meters import ERROR_MEANT, MOST_PAGES, Subject, about, any_billed, listed, ranked, subjects
 from reports.audit.overview import compliance, groups, sentences, span_of, title, totals
 from reports.audit.timeline import NARROW, WIDE, timelines
 from reports.audit.timescale import TimeScale
@@ -60,6 +60,7 @@ def overview_page(view: AuditView, audience: str, most_pages: int = MOST_PAGES) 
                 "more": number(flagged - len(rows)) if flagged > len(rows) else "",
                 "paged": number(min(most_pages, flagged)),
                 "meant": ERROR_MEANT,
+                "billed": any_billed(rows),
                 "unpaged": flagged > most_pages,
             },
             "unjudged": unjudged(view),

@@ -7,7 +7,7 @@ from typing import Any
 
 from reports.audit.bars import Bar
 from reports.audit.fleet_charts import STANDING_COLOURS, error_distribution, onsets
-from reports.audit.meters import ERROR_MEANT, listed, ranked, subjects
+from reports.audit.meters import ERROR_MEANT, any_billed, listed, ranked, subjects
 from reports.audit.overview import compliance, figures, groups, sentences, span_of, title, totals
 from reports.audit.pdf_chart import chart
 from reports.audit.pdf_document import (
@@ -33,7 +33,7 @@ from reports.audit.timescale import TimeScale
 from reports.audit.view import AuditView
 from reports.page import short
 from reports.svg import drawing
-from reports.wording import NOTHING, number, visible
+from reports.wording import number, visible
 
 #: flagged meters that get a section of their own, and rows of the list; the workbook holds all
 MOST_SECTIONS, MOST_ROWS = 60, 1000
@@ -232,8 +232,7 @@ def _flagged(view: AuditView, flagged: int, shown: int) -> list[Any]:
         f"the first {number(shown)} have sections of their own" if shown < flagged else "each has a section of its own"
     )
     story.append(paragraph(f"The meter with the most litres gone astray comes first; {own} below.{more} {ERROR_MEANT}"))
-    # of money nothing is said where no tariff holds for anybody
-    billed = any(row["billed"] != NOTHING for row in rows)
+    billed = any_billed(rows)
     money = ["Billed"] if billed else []
     head = ["#", "Meter", "What it does", "Error", "Mis-registered", "Drift a month", *money, "In service"]
     body = [

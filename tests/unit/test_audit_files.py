@@ -19,6 +19,7 @@ import pytest
 from reports.audit import AuditView
 from reports.audit.customer import write_customer
 from reports.audit.meters import ranked
+from reports.audit.pages import overview_page
 from reports.audit.pdf import write_pdf
 from reports.audit.pdf_text import CHINESE, SANS, runs, safe
 from reports.audit.workbook import _not_judged, write_workbook
@@ -61,6 +62,7 @@ def test_the_pdf_says_what_the_page_says(paper: Path) -> None:
 def test_the_list_has_a_column_for_money_where_a_tariff_holds(paper: Path, tmp_path: Path) -> None:
     nothing = pl.lit(None, pl.Float64)
     free = replace(small(), meters=small().meters.with_columns(under_billed=nothing, over_billed=nothing))
+    assert [">Billed</th>" in overview_page(view, "operator") for view in (small(), free)] == [True, False]
     write_pdf(tmp_path / "report.pdf", free, "operator", most=0)
     for file, billed in ((paper, True), (tmp_path / "report.pdf", False)):
         (listed, *_) = [text.split() for text in text_of(file) if "What it does" in text]
