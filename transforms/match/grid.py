@@ -214,7 +214,7 @@ def _put(
 
 @compiled
 def _copy(values: Floats, begin: int, target: Floats, piece: int, row: int, here: int, count: int, again: bool) -> bool:
-    """Put values that follow each other into their places; returns whether there is nothing among them.
+    """Put values that follow each other into their places; returns whether any of them is nothing.
 
     Where something is told already (``again``), it stays if this is nothing. Places are never below zero, which a loop that takes
     many values at once must not have to look after.
