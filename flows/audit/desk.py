@@ -38,9 +38,13 @@ from transforms.registry import Registry, load_registry
 from transforms.schemas import AUDIT_WINDOWS
 from transforms.summarise.moments import Moments
 from transforms.summarise.span import summarise_chunk
+from transforms.summarise.stored import VERSION
 
 #: names of a chunk's files in the work folder: windows judged by the policy, and by the other one
 WINDOWS, OTHER = "windows", "other"
+#: a work folder that a killed audit left is gone on with by the same state of this program: a change of the files in it, or of
+#: what the numbers in them mean, is another layout
+LAYOUT = f"2.{VERSION}"
 #: columns that follow from a row's meter and window
 FOLLOWING = ("feature_code", "model", "window_start", "window_end")
 #: numbers that find a row's meter and window, and its sums among those of its group

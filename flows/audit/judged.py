@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from flows.audit.arrays import fill
 from flows.audit.packed import pack, places_of, runs_of, unpack
 from transforms.fit.lines import Ints
 from transforms.fit.points import MOST_POINTS
@@ -144,7 +145,7 @@ class Layout:
         # one more than there are, so that a loop need not ask
         packed, end = np.empty(int(size.sum()) + 1, dtype=np.int64), 0
         for file, head, skipped, words in zip(files, heads, before.tolist(), size.sum(axis=1).tolist(), strict=True):
-            fill(file, 8 * (int(head.begins[group]) + skipped), packed[end : end + words])
+            fill(file, [(8 * (int(head.begins[group]) + skipped), packed[end : end + words])])
             end += words
         many, k = int(rows.sum()), self._rows["code"].start
         found = room.words(self.height * many).reshape(self.height, many)
@@ -176,13 +177,3 @@ class Layout:
         kind, place = self.columns[name], self._rows[name]
         values = block[place].view(np.float64) if kind in (pl.Float64, pl.List(pl.Float64)) else block[place]
         return values.T if kind == pl.List(pl.Float64) else values[0]
-
-
-def fill(file: str, begin: int, room: npt.NDArray[Any]) -> None:
-    """Read as many bytes of a file as there is room for, from the given one on."""
-    source = os.open(file, os.O_RDONLY)
-    try:
-        if room.nbytes and os.preadv(source, [room.data], begin) != room.nbytes:
-            raise OSError(f"{file} ends early: remove {Path(file).parent}, which is made anew")
-    finally:
-        os.close(source)

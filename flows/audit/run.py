@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.audit.crew import Crew
-from flows.audit.desk import Desk
+from flows.audit.desk import LAYOUT, Desk
 from flows.audit.engine import carry_out
 from flows.audit.plan import Setting, name_of, said
 from flows.audit.report import Reader, Report, policy_text
@@ -78,7 +78,7 @@ def audit(
     folder = home.reports / name_of(setting, facts["digest"])
     if folder.is_dir():
         return Outcome(folder, False, 0, 0, facts)
-    setting = desk.setting = replace(setting, work=setting.work / facts["digest"][:24])
+    setting = desk.setting = replace(setting, work=setting.work / f"{facts['digest'][:24]}-{LAYOUT}")
     # what killed audits left, this one or others: whoever is here holds the workspace
     for left in home.scratch.glob("audit_*"):
         shutil.rmtree(left)

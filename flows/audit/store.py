@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from flows.audit.arrays import read_arrays, write_arrays
 from transforms.judge.kept import from_table, to_table
 from transforms.judge.second_look import SecondLook
 from transforms.summarise.moments import Moments
+from transforms.summarise.span import NAMES
 from transforms.summarise.stored import ARRAYS, SUMS, Arrays, from_arrays, to_arrays
 
-#: the tables of the runs of names (`transforms.summarise.span.NAMES`)
-_NAMES = {"feature_code": "codes", "flowmeter_id": "flowmeters"}
+#: files of a chunk's folder: the arrays `ARRAYS`, those first that an audit is lent; and its rows and the runs of its names
+MOMENTS, _ROWS = "moments.npy", "rows.arrow"
 
 #: runs of the same name, one after the other, by column: ``value`` and ``len``
 Runs = Mapping[str, pl.DataFrame]
@@ -53,14 +54,14 @@ class Store:
         if not looked.is_file():
             return None
         try:
-            runs = {name: _read(folder / f"{table}.arrow") for name, table in _NAMES.items()}
-            rows = _read(folder / "rows.arrow")
-            arrays = {name: np.load(folder / f"{name}.npy") for name in ARRAYS}
-            second = from_table(_read(looked), len(arrays["told"]))
+            rows, *named = _read(folder / _ROWS, 1 + len(NAMES))
+            arrays = dict(zip(ARRAYS, read_arrays(folder / MOMENTS, len(ARRAYS)), strict=True))
+            (found,) = _read(looked, 1)
+            second = from_table(found, len(arrays["told"]))
         except (OSError, ValueError, EOFError, KeyError, pa.ArrowException):
             shutil.rmtree(folder)
             return None
-        return Kept(rows, runs, from_arrays(arrays, parts), arrays, second)
+        return Kept(rows, dict(zip(NAMES, named, strict=True)), from_arrays(arrays, parts), arrays, second)
 
     def put(
         self, summary: str, look: str, rows: pl.DataFrame, runs: Runs, moments: Moments, second: SecondLook
@@ -71,11 +72,8 @@ class Store:
             draft = self.root / f".{summary}.{os.getpid()}.part"
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(parents=True)
-            _write(rows, draft / "rows.arrow")
-            for name, table in _NAMES.items():
-                _write(runs[name], draft / f"{table}.arrow")
-            for name, array in arrays.items():
-                np.save(draft / f"{name}.npy", array)
+            _write([rows, *(runs[name] for name in NAMES)], draft / _ROWS)
+            write_arrays((arrays[name] for name in ARRAYS), draft / MOMENTS)
             folder.parent.mkdir(parents=True, exist_ok=True)
             try:
                 draft.rename(folder)
@@ -84,30 +82,32 @@ class Store:
                     raise
                 shutil.rmtree(draft)
         part = folder / f".looked-{look}.{os.getpid()}.part"
-        _write(to_table(second), part)
+        _write([to_table(second)], part)
         part.replace(folder / f"looked-{look}.arrow")
         return Kept(rows, runs, moments, arrays, second)
 
     def lend(self, summary: str, arrays: Arrays, folder: Path) -> None:
         """Have the sums of a kept chunk stand in another folder as well, whatever becomes of the store."""
-        for name in SUMS:
-            file = f"{name}.npy"
-            try:
-                (folder / file).hardlink_to(self._folder(summary) / file)
-            except OSError:  # a file system that has no links, or the store was just removed
-                np.save(folder / file, arrays[name])
+        try:
+            (folder / MOMENTS).hardlink_to(self._folder(summary) / MOMENTS)
+        except OSError:  # a file system that has no links, or the store was just removed
+            write_arrays((arrays[name] for name in SUMS), folder / MOMENTS)
 
     def _folder(self, summary: str) -> Path:
         return self.root / summary[:2] / summary
 
 
-def _write(table: pl.DataFrame, path: Path) -> None:
-    arrow = table.to_arrow(compat_level=pl.CompatLevel.oldest())
+def _write(tables: Sequence[pl.DataFrame], path: Path) -> None:
+    """Write tables into one file, one after the other."""
     options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, arrow.schema, options=options) as out:
-        out.write_table(arrow)
+    with pa.OSFile(str(path), "wb") as sink:
+        for table in tables:
+            arrow = table.to_arrow(compat_level=pl.CompatLevel.oldest())
+            with pa.ipc.new_stream(sink, arrow.schema, options=options) as out:
+                out.write_table(arrow)
 
 
-def _read(path: Path) -> pl.DataFrame:
+def _read(path: Path, count: int) -> list[pl.DataFrame]:
+    """The tables of a file, which are so many."""
     with pa.OSFile(str(path), "rb") as source:
-        return pl.DataFrame(pa.ipc.open_file(source).read_all())
+        return [pl.DataFrame(pa.ipc.open_stream(source).read_all()) for _ in range(count)]

@@ -3,15 +3,15 @@ window: each chunk's sums are on disk once, for this audit and for all that shar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from flows.audit.judged import Room, fill
+from flows.audit.arrays import Head, fill, heads_of
+from flows.audit.judged import Room
+from flows.audit.store import MOMENTS
 from transforms.fit.lines import Ints
 from transforms.summarise.stored import SUMS, Arrays, add_up, begins, bins_of
 
@@ -19,21 +19,12 @@ from transforms.summarise.stored import SUMS, Arrays, add_up, begins, bins_of
 EDGES = "edges.npy"
 
 
-@dataclass(frozen=True)
-class _Head:
-    """The type of an array on disk, how many numbers make a line, and with which byte they begin."""
-
-    kind: np.dtype[Any]
-    width: int
-    offset: int
-
-
 class Summed:
     """Reads the sums of chunks that are lent to an audit, in some folders."""
 
     def __init__(self) -> None:
         self._edges: dict[str, Ints] = {}
-        self._heads: dict[str, _Head] = {}
+        self._heads: dict[str, dict[str, Head]] = {}
         #: where the sums of a group stand
         self.room = Room()
 
@@ -74,7 +65,7 @@ class Summed:
         for folder, of_chunk, many in zip(folders, edges.tolist(), rows, strict=True):
             some, own = slice(row, row + many), dict(zip(SUMS, of_chunk, strict=True))
             row, end = row + many, cell + own["cells"][1] - own["cells"][0]
-            sums = {name: self._lines(f"{folder}/{name}.npy", *own[name]) for name in SUMS if name != "cells"}
+            sums = self._lines(folder, {name: lines for name, lines in own.items() if name != "cells"})
             add_up(counts[some], place[some], {"cells": cells[cell:end], **sums}, seen, first, which, found)
             cell = end
         return first, which, found
@@ -82,17 +73,21 @@ class Summed:
     def _cells(self, folders: Sequence[str], edges: Ints) -> npt.NDArray[Any]:
         """The numbers and counts of the cells of all chunks."""
         found = [
-            self._lines(f"{folder}/cells.npy", *of_chunk)[:-1]
+            self._lines(folder, {"cells": of_chunk})["cells"][:-1]
             for folder, of_chunk in zip(folders, edges.tolist(), strict=True)
         ]
         return np.concatenate(found)
 
-    def _lines(self, file: str, first: int, last: int) -> npt.NDArray[Any]:
-        """Some lines of an array on disk, and an empty one, so that a loop need not ask whether there are more."""
-        head = self._head_of(file)
-        found = np.empty((last - first + 1, head.width), head.kind)
-        fill(file, head.offset + first * head.width * head.kind.itemsize, found[:-1])
-        found[-1] = 0
+    def _lines(self, folder: str, wanted: Mapping[str, Sequence[int]]) -> dict[str, npt.NDArray[Any]]:
+        """Some lines of some arrays, each from one to another, and an empty one, so that a loop need not ask whether there are
+        more."""
+        file, heads, found, places = f"{folder}/{MOMENTS}", self._heads_of(folder), {}, []
+        for name, (first, last) in wanted.items():
+            head = heads[name]
+            found[name] = np.empty((last - first + 1, head.width), head.kind)
+            places.append((head.offset + first * head.width * head.kind.itemsize, found[name][:-1]))
+            found[name][-1] = 0
+        fill(file, places)
         return found
 
     def _edges_of(self, folder: str) -> Ints:
@@ -100,10 +95,7 @@ class Summed:
             self._edges[folder] = np.load(f"{folder}/{EDGES}")
         return self._edges[folder]
 
-    def _head_of(self, file: str) -> _Head:
-        if file not in self._heads:
-            with Path(file).open("rb") as source:
-                np.lib.format.read_magic(source)
-                (_, width), _, kind = np.lib.format.read_array_header_1_0(source)
-                self._heads[file] = _Head(kind, width, source.tell())
-        return self._heads[file]
+    def _heads_of(self, folder: str) -> dict[str, Head]:
+        if folder not in self._heads:
+            self._heads[folder] = dict(zip(SUMS, heads_of(f"{folder}/{MOMENTS}", len(SUMS)), strict=True))
+        return self._heads[folder]

@@ -9,12 +9,14 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from flows.audit.store import Kept, Store
+from flows.audit.arrays import write_arrays
+from flows.audit.store import MOMENTS, Kept, Store
 from flows.audit.summed import Summed
 from transforms.fit.lines import Ints
 from transforms.judge.second_look import SecondLook
 from transforms.summarise.moments import BINS, SUMMED, Moments
 from transforms.summarise.span import NAMES, ROWS
+from transforms.summarise.stored import SUMS
 
 PARTS, GROUP = 3, 2
 KEY, LOOK = "a" * 40, "b" * 40
@@ -64,16 +66,17 @@ def test_what_is_kept_is_found_again(tmp_path: Path) -> None:
     assert {file: file.stat().st_ino for file in tmp_path.rglob("*.npy")} == before
 
 
-@pytest.mark.parametrize("file", ["rows.arrow", "codes.arrow", "told.npy", "looked-"])
-@pytest.mark.parametrize("content", [b"", b"nonsense", None])
-def test_what_is_kept_and_cannot_be_read_is_made_anew(tmp_path: Path, file: str, content: bytes | None) -> None:
+@pytest.mark.parametrize("file", ["rows.arrow", "moments.npy", "looked-"])
+@pytest.mark.parametrize("damage", ["empty", "nonsense", "cut short", "gone"])
+def test_what_is_kept_and_cannot_be_read_is_made_anew(tmp_path: Path, file: str, damage: str) -> None:
     store, moments = Store(tmp_path / "store"), _moments(4, 3)
     kept = _put(store, KEY, moments)
     (damaged,) = (path for path in (tmp_path / "store").rglob("*") if path.name.startswith(file))
-    if content is None:
+    if damage == "gone":
         damaged.unlink()
     else:
-        damaged.write_bytes(content)
+        half = damaged.read_bytes()[: damaged.stat().st_size // 2]
+        damaged.write_bytes({"empty": b"", "nonsense": b"nonsense", "cut short": half}[damage])
     assert store.find(KEY, LOOK, PARTS) is None
     _put(store, KEY, moments)
     again = store.find(KEY, LOOK, PARTS)
@@ -118,13 +121,13 @@ def test_sums_that_are_lent_are_those_of_the_windows(
             assert (sums[:, first[row] : first[row + 1]] == told[:, there]).all()
 
 
-def test_sums_that_end_early_say_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("left", [0.0, 0.1, 0.5, 0.9])
+def test_sums_that_end_early_say_so(tmp_path: Path, left: float) -> None:
     kept = _put(Store(tmp_path / "store"), KEY, _moments(2, 4))
-    for name, array in kept.arrays.items():
-        np.save(tmp_path / f"{name}.npy", array)
+    write_arrays((kept.arrays[name] for name in SUMS), tmp_path / MOMENTS)
     Summed.write_edges(np.arange(2), kept.arrays, 1, 2, str(tmp_path))
-    file = tmp_path / "flows.npy"
-    file.write_bytes(file.read_bytes()[:-1])
+    file = tmp_path / MOMENTS
+    file.write_bytes(file.read_bytes()[: int(file.stat().st_size * left)])
     counts = (_moments(2, 4).values["n"] > 0).sum(axis=(0, 1))
     with pytest.raises(OSError, match="ends early"):
         Summed().together([str(tmp_path)], 0, [2], counts, np.arange(2))
