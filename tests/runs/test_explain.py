@@ -350,6 +350,7 @@ def _consistent(row: dict[str, Any], checks: dict[str, Any]) -> None:
         "stuck": "stuck",
         "dropout": "dropout",
         "clock_skew": "clock_skew",
+        "reference_coarse": "reference_coarse",
         "reverse_flow": "reverse_flow",
         "step": "sample_step",
         "no_flow": "flowing",

@@ -205,3 +205,18 @@ def test_the_trend_test_is_the_f_test_of_a_gain_that_moves_with_time() -> None:
     assert change[0] == pytest.approx(3 * told.params[1], rel=0.05)
     assert np.log10(p[0]) == pytest.approx(np.log10(told.pvalues[1]), abs=1.0)
     assert told.pvalues[1] < 1e-4
+
+
+@pytest.mark.parametrize(("error", "known"), [(0.0, False), (0.12, True)])
+def test_what_references_round_is_no_ground_for_a_command_in_many_windows_either(
+    tmp_path: Path, error: float, known: bool
+) -> None:
+    """Cut off in steps of 4 L/h a reference makes an offset of 2 L/h, which many windows show well; one of 12 % is none."""
+    rng = np.random.default_rng(4)
+    q = 2 * FLOWS * rng.uniform(0.6, 1.6, (12, len(FLOWS)))
+    q_meter, shown = q * (1 + error) * (1 + 0.002 * rng.standard_normal(q.shape)), np.floor(q / 4.0) * 4.0
+    runs = past(tmp_path, [(sums_of(shown[k], q_meter[k]), {}) for k in range(1, 12)])
+    judged = pl.DataFrame([verdict()], schema=JUDGED)
+    (row,) = judge_pooled(judged, sums_of(shown[0], q_meter[0]), runs, FLEET, None, SAME, POLICY, NEWEST).to_dicts()
+    assert row["pooled_windows"] > 4
+    assert (row["verdict"], row["imprecise"]) == ("steady", not known)

@@ -21,6 +21,7 @@ UNTRUSTED = (
     "reference_expired",
     "reference_missing",
     "reference_unregistered",
+    "reference_coarse",
     "unregistered",
     "pairing_conflict",
     "meter_missing",

@@ -1,76 +1,201 @@
 """Coarse: by how much a reference rounds what it shows, and whether that alone could make a meter look off.
 
 A reference in whole hundredths of a litre per second shows multiples of 36 L/h. One that cuts off what is left makes an
-offset of every sound meter, half a step large, and no number of pairs averages it out.
+offset of every sound meter, half a step large, and no number of pairs averages it out. However it rounds, the pairs of a sound
+meter scatter by what is left, which at small flows is more than any meter does.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
 from transforms.compiled import compiled
 from transforms.fit.lines import Floats, Ints
 from transforms.fleet import SCALE
-from transforms.judge.evidence import Bools, Model, Zones
+from transforms.judge.evidence import FLOWING, ZONES, Bools, Model, Zones
 from transforms.judge.samples import Samples
+from transforms.statistics import chi_square_limit
+from transforms.summarise.moments import BINS, Moments
 
-#: different flows that tell a step; and how far at most, in steps, each lies from a multiple of it. That so many flows of a
+#: flows that tell a step; and how far at most, in steps, each lies from a multiple of it. That so many different flows of a
 #: reference that does not round do has a chance of (2 x 0.02)^6, 4e-9, for each step that could be
 _FEWEST = 6
 _NEAR = 0.02
+#: so few different flows tell it as well, where so many readings say what another one has said, to the last digit, as hardly any
+#: do of a reference that does not round
+_DIFFERENT, _REPEATS = 2, 2
 #: how many of the lowest are looked at before the others
 _FIRST = 8
+#: the zone of each bin that flows
+_ZONE_OF_BIN = np.array([zone for zone, bins in enumerate(ZONES) for _ in range(bins.start, bins.stop)])
 #: a step must be larger [units of the samples], for flows in whole units to lie that near
 _LEAST = 1 / _NEAR
 
 
 def reference_steps(samples: Samples) -> Floats:
-    """The step of which all flowing readings of each meter's reference are multiples, (meters,); 0 where there is none or too
-    few different readings to tell."""
+    """The step of which all flowing readings of each meter's reference are multiples, (meters,); 0 where there is none, or too
+    few readings to tell."""
     return _steps(samples.first_flowing, samples.flowing, samples.x)
 
 
-def may_be_rounding(
-    samples: Samples, rows: Ints, step: Floats, zones: Zones, q2: Floats, model: Model, tolerance: float
-) -> Bools:
-    """Whether some meters might be inside the permissible error, if their references rounded in their disfavour, (rows,).
+def steps_of(first: Ints, flows: Floats) -> Floats:
+    """The same of flows in one list, where those of each meter begin, and one more, (meters + 1,)."""
+    return _steps(first, np.arange(len(flows)), flows)
 
-    What is cut off is less than a step. So what a step makes of the error of each flow zone, by the same weighted fit, is taken
-    from it. Where no zone is outside, but a part of one, that must be less than the permissible error in all of them.
+
+class Made(NamedTuple):
+    """What a step that is added to each reading of a reference makes of the error of each flow zone, (3, meters), and of each bin
+    that flows, (bins, meters)."""
+
+    zones: Floats
+    bins: Floats
+
+
+def made_of_samples(samples: Samples, rows: Ints, step: Floats, q2: Floats) -> Made:
+    """What a step of their references, from `reference_steps`, makes of the errors of some meters.
 
     Parameters
     ----------
     rows
-        The meters asked about, by their place among the samples.
-    step
-        Of their references, from `reference_steps`.
-    zones, q2, model
-        Of the same meters; ``q2`` is the transitional flow rate in the units of the samples.
+        The meters, by their place among the samples.
+    q2
+        Their transitional flow rate in the units of the samples.
     """
     pairs = samples.first_flowing, samples.flowing, samples.x, samples.weights
-    made, limit = _made(rows, *pairs, step, q2), model.mpe * tolerance
-    outside = zones.outside & (np.abs(zones.error) - made - zones.expanded > limit)
-    part = ~zones.outside.any(axis=0) & (made < limit).all(axis=0)
-    return np.asarray(~outside.any(axis=0) & ~part)
+    return _made(*_by_bin(rows, *pairs, q2), step)
+
+
+def made_of_sums(moments: Moments, weights: Floats, step: Floats) -> Made:
+    """The same of all meters by their sums, with ``weights`` of shape (bins, meters)."""
+    of_x, of_xx = (weights[FLOWING] * moments.by_bin(name, FLOWING) for name in ("sx", "sxx"))
+    return _made(of_x, of_xx, step)
+
+
+def _made(of_x: Floats, of_xx: Floats, step: Floats) -> Made:
+    """From weighted sums of flows and of their squares by bin that flows."""
+    zones = [np.flatnonzero(zone == _ZONE_OF_BIN) for zone in range(len(ZONES))]
+    by_zone = (np.stack([some[bins].sum(axis=0) for bins in zones]) for some in (of_x, of_xx))
+    return Made(_ratio(step, *by_zone), _ratio(step, of_x, of_xx))
+
+
+def _ratio(step: Floats, of_x: Floats, of_xx: Floats) -> Floats:
+    return np.asarray(np.where(of_xx > 0, step * of_x / np.where(of_xx > 0, of_xx, 1.0), 0.0))
+
+
+def may_be_rounding(made: Made, zones: Zones, model: Model, tolerance: float) -> tuple[Bools, Bools]:
+    """Whether some meters might be inside the permissible error, if their references rounded in their disfavour, (rows,), and
+    which of them are surely not.
+
+    What is cut off is less than a step. So what a step makes of the error of each flow zone, by the same weighted fit, is taken
+    from it. Where no zone is outside, but a part of one, that must be less than the permissible error in all of its bins.
+
+    Parameters
+    ----------
+    made
+        From `made_of_samples` or `made_of_sums`.
+    zones, model
+        Of the same meters.
+    """
+    limit = model.mpe * tolerance
+    outside = (zones.outside & (np.abs(zones.error) - made.zones - zones.expanded > limit)).any(axis=0)
+    part = ~zones.outside.any(axis=0) & (made.bins < limit[_ZONE_OF_BIN]).all(axis=0)
+    return np.asarray(~outside & ~part), np.asarray(outside)
+
+
+def explained_by_rounding(
+    samples: Samples, rows: Ints, step: Floats, model: Model, tolerance: float, significance: float
+) -> Bools:
+    """Whether the pairs of some meters are what sound meters show beside references that round so, (rows,).
+
+    A sound meter has an error inside the permissible one, and scatters by its own normal variance and by that of what is
+    rounded, a twelfth of the step's square. On average a reference that rounds to the nearest step leaves nothing, one that cuts
+    off leaves half a step, and where flows repeat either may leave as much as it can. So a gain and an offset within these
+    limits are fitted, and what they leave is asked by the chi-square test. It tells of scatter; few pairs that scatter much show
+    no small error, which `may_be_rounding` is for.
+
+    Parameters
+    ----------
+    rows, step
+        As for `made_of_samples`.
+    model
+        Of the same meters; the permissible error is the narrowest of all zones.
+    """
+    limit = model.mpe.min(axis=0) * tolerance
+    pairs = samples.first_flowing, samples.flowing, samples.x, samples.y, samples.weights
+    chi2, n = _left(rows, *pairs, step, limit)
+    dof = n.astype(np.float64) - 2.0
+    return np.asarray((dof >= 1) & (chi2 <= chi_square_limit(dof, significance)))
 
 
 @compiled
-def _made(
-    rows: Ints, first_flowing: Ints, flowing: Ints, x: Floats, weights: Floats, step: Floats, q2: Floats
-) -> Floats:
-    """What a step that is added to each reading makes of the error of each flow zone, (3, rows)."""
-    found = np.zeros((3, len(rows)))
+def _left(
+    rows: Ints,
+    first_flowing: Ints,
+    flowing: Ints,
+    x: Floats,
+    y: Floats,
+    weights: Floats,
+    step: Floats,
+    limit: Floats,
+) -> tuple[Floats, Ints]:
+    """The least chi-square about an error and an offset that a sound meter and rounding may have, and the number of pairs."""
+    found, many = np.zeros(len(rows)), np.zeros(len(rows), np.int64)
     for i in range(len(rows)):
-        of_x, of_xx = np.zeros(3), np.zeros(3)
+        w, wx, wxx, wr, wxr, wrr = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        for k in range(first_flowing[rows[i]], first_flowing[rows[i] + 1]):
+            of_x, rest = x[flowing[k]], y[flowing[k]] - x[flowing[k]]
+            weight = 1.0 / (1.0 / weights[k] + step[i] ** 2 / 12)
+            w += weight
+            wx += weight * of_x
+            wxx += weight * of_x * of_x
+            wr += weight * rest
+            wxr += weight * of_x * rest
+            wrr += weight * rest * rest
+            many[i] += 1
+        if many[i] == 0:
+            continue
+        low, high, most = -step[i] / 2, step[i], limit[i]
+        free = w * wxx - wx * wx
+        if free > 1e-9 * w * wxx:
+            gain, offset = (w * wxr - wx * wr) / free, (wxx * wr - wx * wxr) / free
+            if abs(gain) <= most and low <= offset <= high:
+                found[i] = wrr - gain * wxr - offset * wr
+                continue
+        # the sum of squares is a bowl: where its lowest point is outside, the best is on an edge
+        best = np.inf
+        for gain in (-most, most):
+            offset = min(max((wr - gain * wx) / w, low), high)
+            best = min(best, _about(gain, offset, w, wx, wxx, wr, wxr, wrr))
+        for offset in (low, high):
+            gain = min(max((wxr - offset * wx) / wxx, -most), most)
+            best = min(best, _about(gain, offset, w, wx, wxx, wr, wxr, wrr))
+        found[i] = best
+    return found, many
+
+
+@compiled
+def _about(gain: float, offset: float, w: float, wx: float, wxx: float, wr: float, wxr: float, wrr: float) -> float:
+    """The weighted sum of squares that a gain and an offset leave, from sums of w, wx, wxx, wr, wxr, wrr."""
+    square = gain * gain * wxx + 2 * gain * offset * wx + offset * offset * w
+    return float(wrr - 2 * (gain * wxr + offset * wr) + square)
+
+
+@compiled
+def _by_bin(
+    rows: Ints, first_flowing: Ints, flowing: Ints, x: Floats, weights: Floats, q2: Floats
+) -> tuple[Floats, Floats]:
+    """Weighted sums of the flows of some meters and of their squares by bin, (bins that flow, rows)."""
+    of_x, of_xx = np.zeros((BINS - 1, len(rows))), np.zeros((BINS - 1, len(rows)))
+    for i in range(len(rows)):
         for k in range(first_flowing[rows[i]], first_flowing[rows[i] + 1]):
             flow = x[flowing[k]]
-            zone = int(flow >= q2[i]) + int(flow > SCALE)
-            of_x[zone] += weights[k] * flow
-            of_xx[zone] += weights[k] * flow * flow
-        for zone in range(3):
-            if of_xx[zone] > 0:
-                found[zone, i] = step[i] * of_x[zone] / of_xx[zone]
-    return found
+            above = int(flow >= 31_623) + int(flow >= 100_000) + int(flow >= 316_228) + int(flow >= SCALE)
+            of_bin = 1 + above if flow >= q2[i] else 0
+            of_x[of_bin, i] += weights[k] * flow
+            of_xx[of_bin, i] += weights[k] * flow * flow
+    return of_x, of_xx
 
 
 @compiled
@@ -80,11 +205,15 @@ def _steps(first_flowing: Ints, flowing: Ints, x: Floats) -> Floats:
         places = flowing[first_flowing[row] : first_flowing[row + 1]]
         # a few readings of a reference that does not round leave no step: so not all need be sorted
         few = _lowest(x, places, lowest)
-        if few < _FEWEST or not _common(lowest[:few]) > _LEAST:
+        least = _DIFFERENT if len(places) >= max(_FEWEST, few + _REPEATS) else _FEWEST
+        if few < least or not _common(lowest[:few]) > _LEAST:
             continue
         shown = np.unique(x[places])
         step = _common(shown)
         times = np.rint(shown / step)
+        # a multiple is always shown in the same way; flows that hardly differ are no multiples of one another
+        if times[0] < 1 or np.any(times[1:] == times[:-1]):
+            continue
         step = (times * shown).sum() / (times * times).sum()
         if step > _LEAST and np.abs(shown - times * step).max() <= _NEAR * step:
             found[row] = step

@@ -1,6 +1,7 @@
 """What second looks found, as a table to be kept, and back: the samples need not be read again to judge anew.
 
-Verdicts rest on it, so all that they ask for is there; p values are not, which only explain a window, and that looks anew.
+Verdicts rest on it, so all that they ask for is there; p values and steps of references are not, which only explain a window,
+and that looks anew.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from transforms.fit.points import MOST_POINTS
 from transforms.judge.second_look import ROBUST, SecondLook
 
 #: a change of the table, or of what the numbers in it mean, is another version
-VERSION = 3
+VERSION = 4
 
 #: told by one bit each, the first by the lowest
-_FLAGS = ("stuck", "dropout", "reverse", "skewed", "drifting", "step", "curved", "ambiguous")
+_FLAGS = ("stuck", "dropout", "reverse", "skewed", "drifting", "step", "curved", "ambiguous", "coarse")
 _NUMBERS = ("lag", "changed_us", "dead", "change")
 _OF_CURVES = ("curve_error", "curve_uncertainty")
 _POINTS = ("curve_q", "curve_q_meter")
@@ -28,9 +29,9 @@ def to_table(second: SecondLook) -> pl.DataFrame:
     """One line per row that was looked at: ``row`` and what was found; no columns of curves or robust lines where there is
     none."""
     rows = np.flatnonzero(second.looked)
-    flags = np.zeros(len(rows), dtype=np.uint8)
+    flags = np.zeros(len(rows), dtype=np.uint16)
     for bit, name in enumerate(_FLAGS):
-        flags |= getattr(second, name)[rows].astype(np.uint8) << np.uint8(bit)
+        flags |= getattr(second, name)[rows].astype(np.uint16) << np.uint16(bit)
     columns: dict[str, object] = {"row": rows.astype(np.int32), "flags": flags}
     columns |= {name: getattr(second, name)[rows] for name in _NUMBERS}
     columns |= {f"robust_{name}": values[rows] for name, values in second.robust.items()}
@@ -52,7 +53,7 @@ def from_table(table: pl.DataFrame, rows: int) -> SecondLook:
     at, flags = table["row"].to_numpy(), table["flags"].to_numpy()
     second.looked[at] = True
     for bit, name in enumerate(_FLAGS):
-        getattr(second, name)[at] = flags >> np.uint8(bit) & np.uint8(1)
+        getattr(second, name)[at] = flags >> np.uint16(bit) & np.uint16(1)
     for name in (*_NUMBERS, *_OF_CURVES):
         if name in table.columns:
             getattr(second, name)[at] = table[name].to_numpy()

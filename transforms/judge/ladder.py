@@ -157,6 +157,7 @@ def climb(
         (off & second.skewed, UNSTEADY, REASON["clock_skew"]),
         (off & still, UNSTEADY, REASON["stuck"]),
         (off & second.dropout, UNSTEADY, REASON["dropout"]),
+        (off & second.coarse, INCONCLUSIVE, REASON["reference_coarse"]),
         (steady, STEADY, NONE),
         (off & step, UNSTEADY, REASON["step"]),
         (off & drifting, UNSTEADY, REASON["drifting"]),

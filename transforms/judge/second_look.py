@@ -16,7 +16,7 @@ from transforms.fit.choose import GAIN, LINE
 from transforms.fit.lines import Floats, Ints
 from transforms.fit.points import MOST_POINTS
 from transforms.judge.ambiguous import ambiguous, on_lines
-from transforms.judge.coarse import may_be_rounding, reference_steps
+from transforms.judge.coarse import explained_by_rounding, made_of_samples, may_be_rounding, reference_steps
 from transforms.judge.curved import best_curve, may_bend
 from transforms.judge.estimate import robust_lines
 from transforms.judge.evidence import Bools
@@ -44,13 +44,16 @@ class SecondLook(Kinds):
 
     ``looked`` says whose samples were looked at. The others are as in `Kinds` and `Curved`; ``curved`` says that a curve
     describes the meter, ``ambiguous`` that time would explain its offset or curve about as well, or that its reference's
-    rounding may be all; the points of curves, ``curve_q`` and ``curve_q_meter``, are those of the meters with one, in order,
-    (curves, 16); ``robust`` holds the parameters of robust lines, and nothing if the policy does not ask for them.
+    rounding may be all, ``coarse`` that a sound meter beside a reference that rounds so, to steps of ``rounding`` (0 where none
+    is told), would show the same; the points of curves, ``curve_q`` and ``curve_q_meter``, are those of the meters with one, in
+    order, (curves, 16); ``robust`` holds the parameters of robust lines, and nothing if the policy does not ask for them.
     """
 
     looked: Bools
     curved: Bools
     ambiguous: Bools
+    coarse: Bools
+    rounding: Floats
     curve_p: Floats
     curve_q: Floats
     curve_q_meter: Floats
@@ -82,6 +85,7 @@ class SecondLook(Kinds):
             for name in ("dead", "change", "p_drift", "p_step", "curve_p", "curve_error", "curve_uncertainty")
         }
         arrays |= {name: np.zeros((0, MOST_POINTS)) for name in ("curve_q", "curve_q_meter")}
+        arrays["rounding"] = np.zeros(meters)
         return SecondLook(**arrays | {"robust": {}})
 
 
@@ -165,7 +169,7 @@ def _look_at(
             result.robust[name] = np.full(len(result.looked), np.nan)
             result.robust[name][rows] = getattr(lines, name)
     odd = kinds.stuck | kinds.dropout | kinds.skewed
-    rounded = _rounded(samples, found, paired, policy)
+    rounded, result.coarse[rows], result.rounding[rows] = _rounded(samples, found, paired, policy)
     result.ambiguous[rows] = rounded
     form = found.choice.index[rows]
     bounds = judge.form_significance, judge.prior_pairs, judge.max_lag
@@ -201,12 +205,17 @@ def _look_at(
     return replace(result, curve_q=curve.q[fitting], curve_q_meter=curve.q_meter[fitting])
 
 
-def _rounded(samples: Samples, found: Findings, paired: Paired, policy: Policy) -> Bools:
-    """Whether it may be the rounding of its reference that each meter is off by."""
+def _rounded(samples: Samples, found: Findings, paired: Paired, policy: Policy) -> tuple[Bools, Bools, Floats]:
+    """Whether it may be the rounding of its reference that each meter is off by, whether that explains all it shows, and the
+    step."""
     step = reference_steps(samples)
-    rounded, some = step > 0, np.flatnonzero(step > 0)
+    rounded, coarse, some = step > 0, np.zeros(len(step), dtype=bool), np.flatnonzero(step > 0)
     if len(some):
-        rows = samples.meter_no[some]
+        rows, known = samples.meter_no[some], step[some]
         zones, model = picked(found.zones, rows), picked(paired.model, rows)
-        rounded[some] = may_be_rounding(samples, some, step[some], zones, paired.q2[rows], model, policy.tolerance)
-    return rounded
+        made = made_of_samples(samples, some, known, paired.q2[rows])
+        rounded[some], outside = may_be_rounding(made, zones, model, policy.tolerance)
+        coarse[some] = ~outside & explained_by_rounding(
+            samples, some, known, model, policy.tolerance, policy.judge.significance
+        )
+    return rounded, coarse, step

@@ -13,9 +13,11 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
+from transforms.fit.lines import Floats
+from transforms.judge.coarse import made_of_sums, may_be_rounding, steps_of
 from transforms.judge.columns import JUDGED, frame_of, measured
 from transforms.judge.evidence import Bools
-from transforms.judge.findings import find, numbers_of
+from transforms.judge.findings import find, numbers_of, picked
 from transforms.judge.ladder import climb, stand
 from transforms.judge.paired import blocked_in
 from transforms.judge.precision import imprecise, marginal, unproven
@@ -144,13 +146,19 @@ def _judge_pools(
     steady = verdict == STEADY
     told = (verdict == HEALTHY) | (reason == REASON["undecided"]) | (steady & ~found.curved & ~standing.backwards)
     settled = ~moving & told
+    rounded, some = np.zeros(count, dtype=bool), np.flatnonzero(steady & settled)
+    if len(some):
+        step = _steps_of(asked["feature_code"].gather(some), pool)
+        made = made_of_sums(moments.pick(some), found.weights(moments)[:, some], step)
+        zones = picked(found.zones, some)
+        rounded[some] = (step > 0) & may_be_rounding(made, zones, picked(model, some), policy.tolerance)[0]
     columns = {
         "verdict": verdict,
         "form": form,
         "reason": reason,
         **measured(moments, found, model, verdict, policy),
         "share_in_band": np.full(count, np.nan),
-        "imprecise": steady & imprecise(moments, found, nothing, model, reference, form, policy),
+        "imprecise": steady & (imprecise(moments, found, nothing, model, reference, form, policy) | rounded),
         "marginal": steady & marginal(found, policy),
         "unproven": steady & unproven(moments, found, model, policy),
     }
@@ -160,6 +168,19 @@ def _judge_pools(
         pooled_since=pl.Series(starts, dtype=UTC_US).gather(asked["oldest"]),
     )
     return rows.filter(pl.Series(settled)), moving
+
+
+def _steps_of(codes: pl.Series, pool: pl.DataFrame) -> Floats:
+    """By how much the meters' references round, told from the least and the largest flow of each bin in each window; 0 where that
+    does not tell a step."""
+    flowing = pool.filter(pl.col("bin") > 0)
+    # where both are the same that is one reading, as far as can be told
+    ends = flowing.select("feature_code", x="x_min"), flowing.filter(pl.col("x_max") > pl.col("x_min"))
+    shown = pl.concat([ends[0], ends[1].select("feature_code", x="x_max")])
+    numbered = pl.DataFrame({"feature_code": codes, "row": np.arange(len(codes))})
+    listed = shown.join(numbered, on="feature_code").sort("row", "x")
+    first = np.searchsorted(listed["row"].to_numpy(), np.arange(len(codes) + 1))
+    return steps_of(first, listed["x"].to_numpy().astype(np.float64))
 
 
 def _added_up(asked: pl.DataFrame, pool: pl.DataFrame) -> Moments:
