@@ -19,9 +19,10 @@ from transforms.judge.samples import Samples
 from transforms.statistics import chi_square_limit
 from transforms.summarise.moments import BINS, Moments
 
-#: flows that tell a step; and how far at most, in steps, each lies from a multiple of it. That so many different flows of a
-#: reference that does not round do has a chance of (2 x 0.02)^6, 4e-9, for each step that could be
-_FEWEST = 6
+#: flows that tell a step, and how many of them are different; and how far at most, in steps, each lies from a multiple of it.
+#: That so many different flows of a reference that does not round do has a chance of (2 x 0.02)^5, 1e-7, for each step that
+#: could be
+_FEWEST, _OF_THEM = 6, 5
 _NEAR = 0.02
 #: so few different flows tell it as well, where so many readings say what another one has said, to the last digit, as hardly any
 #: do of a reference that does not round
@@ -205,8 +206,8 @@ def _steps(first_flowing: Ints, flowing: Ints, x: Floats) -> Floats:
         places = flowing[first_flowing[row] : first_flowing[row + 1]]
         # a few readings of a reference that does not round leave no step: so not all need be sorted
         few = _lowest(x, places, lowest)
-        least = _DIFFERENT if len(places) >= max(_FEWEST, few + _REPEATS) else _FEWEST
-        if few < least or not _common(lowest[:few]) > _LEAST:
+        least = _DIFFERENT if len(places) >= few + _REPEATS else _OF_THEM
+        if len(places) < _FEWEST or few < least or not _common(lowest[:few]) > _LEAST:
             continue
         shown = np.unique(x[places])
         step = _common(shown)
