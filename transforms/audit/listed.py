@@ -142,7 +142,8 @@ def listed(told: Told, fleet: pl.DataFrame, policy: Policy, changes: pl.DataFram
         windows[name] for name in ("error", "error_se", "volume_l", "meter_volume_l")
     )  # fmt: skip
     numbers = windows["verdict"], reason, windows["n_flowing"], error, error_se, volume, meter_volume
-    verdict, unsteady, trusted, measured, usable = _worth(*numbers, _any_of(UNTRUSTED), _any_of(UNMEASURED))
+    doubted = _doubted(meter, windows["verdict"], reason, len(told.codes))
+    verdict, unsteady, trusted, measured, usable = _worth(*numbers, _any_of(UNTRUSTED), _any_of(UNMEASURED), doubted)
     calibration, calibrated_on, flowmeter = _calibrations(windows["flowmeter_id"], windows["calibrated_on"], told)
     meters = pl.DataFrame({"feature_code": told.codes, "flowmeter_id": flowmeter})
     meters = meters.join(fleet, on="feature_code", how="left", maintain_order="left")
@@ -179,6 +180,16 @@ def _any_of(reasons: tuple[str, ...]) -> Bools:
     return np.isin(np.arange(len(REASON)), [REASON[name] for name in reasons])
 
 
+def _doubted(meter: Ints, verdict: Ints, reason: Ints, meters: int) -> Bools:
+    """Windows of meters of which more windows show a reference that rounds than anything of the meter: it rounds in all of them,
+    and many together would show its rounding as an error of the meter."""
+    coarse, told = reason == REASON["reference_coarse"], (verdict != INCONCLUSIVE) & (verdict != NONE)
+    if not coarse.any():
+        return np.zeros(len(meter), dtype=bool)
+    rounds = np.bincount(meter[coarse], minlength=meters) > np.bincount(meter[told], minlength=meters)
+    return np.asarray(rounds[meter])
+
+
 @compiled
 def _worth(
     verdict: Ints,
@@ -190,6 +201,7 @@ def _worth(
     meter_volume_l: Floats,
     untrusted: Bools,
     unmeasured: Bools,
+    doubted: Bools,
 ) -> tuple[Ints, Ints, Bools, Bools, Bools]:
     """What each window is worth: ``verdict``, ``unsteady``, ``trusted``, ``measured`` and ``usable`` of `Listed`."""
     many = len(verdict)
@@ -198,7 +210,7 @@ def _worth(
     for k in range(many):
         found[k] = INCONCLUSIVE if verdict[k] == NONE else verdict[k]
         unsteady[k] = -1 if found[k] == INCONCLUSIVE else found[k] == UNSTEADY
-        trusted[k] = reason[k] == NONE or not untrusted[reason[k]]
+        trusted[k] = (reason[k] == NONE or not untrusted[reason[k]]) and not doubted[k]
         counted = np.isfinite(volume_l[k]) and np.isfinite(meter_volume_l[k])
         measured[k] = trusted[k] and counted and (reason[k] == NONE or not unmeasured[reason[k]])
         precise = np.isfinite(error[k]) and np.isfinite(error_se[k]) and error_se[k] > 0
