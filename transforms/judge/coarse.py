@@ -2,7 +2,8 @@
 
 A reference in whole hundredths of a litre per second shows multiples of 36 L/h. One that cuts off what is left makes an
 offset of every sound meter, half a step large, and no number of pairs averages it out. However it rounds, the pairs of a sound
-meter scatter by what is left, which at small flows is more than any meter does.
+meter scatter by what is left, which at small flows is more than any meter does. A meter whose readings are exported in larger
+steps than its model shows scatters in the same way.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ _NEAR = 0.02
 _DIFFERENT, _REPEATS = 2, 2
 #: how many of the lowest are looked at before the others
 _FIRST = 8
+#: a meter rounds more than its model does whose steps are larger than so many resolutions
+_LARGER = 1.5
 #: the zone of each bin that flows
 _ZONE_OF_BIN = np.array([zone for zone, bins in enumerate(ZONES) for _ in range(bins.start, bins.stop)])
 #: a step must be larger [units of the samples], for flows in whole units to lie that near
@@ -38,12 +41,19 @@ _LEAST = 1 / _NEAR
 def reference_steps(samples: Samples) -> Floats:
     """The step of which all flowing readings of each meter's reference are multiples, (meters,); 0 where there is none, or too
     few readings to tell."""
-    return _steps(samples.first_flowing, samples.flowing, samples.x)
+    return _steps(np.arange(len(samples.meter_no)), samples.first_flowing, samples.flowing, samples.x)
+
+
+def meter_steps(samples: Samples, rows: Ints) -> Floats:
+    """The step of which all that some meters show while water flows are multiples, (rows,), where it is larger than their models
+    have it; 0 where it is not, or where none is told."""
+    step = _steps(rows, samples.first_flowing, samples.flowing, samples.y)
+    return np.asarray(np.where(step > _LARGER * samples.resolution[rows], step, 0.0))
 
 
 def steps_of(first: Ints, flows: Floats) -> Floats:
     """The same of flows in one list, where those of each meter begin, and one more, (meters + 1,)."""
-    return _steps(first, np.arange(len(flows)), flows)
+    return _steps(np.arange(len(first) - 1), first, np.arange(len(flows)), flows)
 
 
 class Made(NamedTuple):
@@ -106,9 +116,9 @@ def may_be_rounding(made: Made, zones: Zones, model: Model, tolerance: float) ->
 
 
 def explained_by_rounding(
-    samples: Samples, rows: Ints, step: Floats, model: Model, tolerance: float, significance: float
+    samples: Samples, rows: Ints, step: Floats, own: Floats, model: Model, tolerance: float, significance: float
 ) -> Bools:
-    """Whether the pairs of some meters are what sound meters show beside references that round so, (rows,).
+    """Whether the pairs of some meters are what sound meters show that round so, beside references that do, (rows,).
 
     A sound meter has an error inside the permissible one, and scatters by its own normal variance and by that of what is
     rounded, a twelfth of the step's square. On average a reference that rounds to the nearest step leaves nothing, one that cuts
@@ -119,13 +129,15 @@ def explained_by_rounding(
     Parameters
     ----------
     rows, step
-        As for `made_of_samples`.
+        As for `made_of_samples`; where a step is told.
+    own
+        The steps of the meters, from `meter_steps`.
     model
         Of the same meters; the permissible error is the narrowest of all zones.
     """
     limit = model.mpe.min(axis=0) * tolerance
     pairs = samples.first_flowing, samples.flowing, samples.x, samples.y, samples.weights
-    chi2, n = _left(rows, *pairs, step, limit)
+    chi2, n = _left(rows, *pairs, step, own, limit)
     dof = n.astype(np.float64) - 2.0
     return np.asarray((dof >= 1) & (chi2 <= chi_square_limit(dof, significance)))
 
@@ -139,6 +151,7 @@ def _left(
     y: Floats,
     weights: Floats,
     step: Floats,
+    own: Floats,
     limit: Floats,
 ) -> tuple[Floats, Ints]:
     """The least chi-square about an error and an offset that a sound meter and rounding may have, and the number of pairs."""
@@ -147,7 +160,7 @@ def _left(
         w, wx, wxx, wr, wxr, wrr = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         for k in range(first_flowing[rows[i]], first_flowing[rows[i] + 1]):
             of_x, rest = x[flowing[k]], y[flowing[k]] - x[flowing[k]]
-            weight = 1.0 / (1.0 / weights[k] + step[i] ** 2 / 12)
+            weight = 1.0 / (1.0 / weights[k] + (step[i] ** 2 + own[i] ** 2) / 12)
             w += weight
             wx += weight * of_x
             wxx += weight * of_x * of_x
@@ -157,7 +170,7 @@ def _left(
             many[i] += 1
         if many[i] == 0:
             continue
-        low, high, most = -step[i] / 2, step[i], limit[i]
+        low, high, most = -step[i] / 2 - own[i], step[i] + own[i] / 2, limit[i]
         free = w * wxx - wx * wx
         if free > 1e-9 * w * wxx:
             gain, offset = (w * wxr - wx * wr) / free, (wxx * wr - wx * wxr) / free
@@ -200,16 +213,17 @@ def _by_bin(
 
 
 @compiled
-def _steps(first_flowing: Ints, flowing: Ints, x: Floats) -> Floats:
-    found, lowest = np.zeros(len(first_flowing) - 1), np.empty(_FIRST)
-    for row in range(len(found)):
-        places = flowing[first_flowing[row] : first_flowing[row + 1]]
+def _steps(rows: Ints, first_flowing: Ints, flowing: Ints, x: Floats) -> Floats:
+    found, lowest = np.zeros(len(rows)), np.empty(_FIRST)
+    for row in range(len(rows)):
+        places = flowing[first_flowing[rows[row]] : first_flowing[rows[row] + 1]]
         # a few readings of a reference that does not round leave no step: so not all need be sorted
         few = _lowest(x, places, lowest)
         least = _DIFFERENT if len(places) >= few + _REPEATS else _OF_THEM
         if len(places) < _FEWEST or few < least or not _common(lowest[:few]) > _LEAST:
             continue
         shown = np.unique(x[places])
+        shown = shown[shown > 0]
         step = _common(shown)
         times = np.rint(shown / step)
         # a multiple is always shown in the same way; flows that hardly differ are no multiples of one another
@@ -223,9 +237,11 @@ def _steps(first_flowing: Ints, flowing: Ints, x: Floats) -> Floats:
 
 @compiled
 def _lowest(x: Floats, places: Ints, lowest: Floats) -> int:
-    """The lowest different flows in order, as many as there is room for, and how many these are."""
+    """The lowest different flows in order, as many as there is room for, and how many these are; nothing, or less, is none."""
     n = 0
     for k in places:
+        if not x[k] > 0:
+            continue
         if n == len(lowest) and x[k] >= lowest[n - 1]:
             continue
         at = n

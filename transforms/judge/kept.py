@@ -19,7 +19,7 @@ from transforms.judge.second_look import ROBUST, SecondLook
 VERSION = 4
 
 #: told by one bit each, the first by the lowest
-_FLAGS = ("stuck", "dropout", "reverse", "skewed", "drifting", "step", "curved", "ambiguous", "coarse")
+_FLAGS = ("stuck", "dropout", "reverse", "skewed", "drifting", "step", "curved", "ambiguous", "coarse", "rough")
 _NUMBERS = ("lag", "changed_us", "dead", "change")
 _OF_CURVES = ("curve_error", "curve_uncertainty")
 _POINTS = ("curve_q", "curve_q_meter")

@@ -158,6 +158,7 @@ def climb(
         (off & still, UNSTEADY, REASON["stuck"]),
         (off & second.dropout, UNSTEADY, REASON["dropout"]),
         (off & second.coarse, INCONCLUSIVE, REASON["reference_coarse"]),
+        (off & second.rough, INCONCLUSIVE, REASON["meter_coarse"]),
         (steady, STEADY, NONE),
         (off & step, UNSTEADY, REASON["step"]),
         (off & drifting, UNSTEADY, REASON["drifting"]),

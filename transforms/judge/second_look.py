@@ -16,7 +16,13 @@ from transforms.fit.choose import GAIN, LINE
 from transforms.fit.lines import Floats, Ints
 from transforms.fit.points import MOST_POINTS
 from transforms.judge.ambiguous import ambiguous, on_lines
-from transforms.judge.coarse import explained_by_rounding, made_of_samples, may_be_rounding, reference_steps
+from transforms.judge.coarse import (
+    explained_by_rounding,
+    made_of_samples,
+    may_be_rounding,
+    meter_steps,
+    reference_steps,
+)
 from transforms.judge.curved import best_curve, may_bend
 from transforms.judge.estimate import robust_lines
 from transforms.judge.evidence import Bools
@@ -45,14 +51,16 @@ class SecondLook(Kinds):
     ``looked`` says whose samples were looked at. The others are as in `Kinds` and `Curved`; ``curved`` says that a curve
     describes the meter, ``ambiguous`` that time would explain its offset or curve about as well, or that its reference's
     rounding may be all, ``coarse`` that a sound meter beside a reference that rounds so, to steps of ``rounding`` (0 where none
-    is told), would show the same; the points of curves, ``curve_q`` and ``curve_q_meter``, are those of the meters with one, in
-    order, (curves, 16); ``robust`` holds the parameters of robust lines, and nothing if the policy does not ask for them.
+    is told), would show the same, ``rough`` that one would whose readings are rounded as the meter's are; the points of curves,
+    ``curve_q`` and ``curve_q_meter``, are those of the meters with one, in order, (curves, 16); ``robust`` holds the parameters
+    of robust lines, and nothing if the policy does not ask for them.
     """
 
     looked: Bools
     curved: Bools
     ambiguous: Bools
     coarse: Bools
+    rough: Bools
     rounding: Floats
     curve_p: Floats
     curve_q: Floats
@@ -171,6 +179,7 @@ def _look_at(
     odd = kinds.stuck | kinds.dropout | kinds.skewed
     rounded, result.coarse[rows], result.rounding[rows] = _rounded(samples, found, paired, policy)
     result.ambiguous[rows] = rounded
+    result.rough[rows] = _rough(samples, result.rounding[rows], found, paired, policy)
     form = found.choice.index[rows]
     bounds = judge.form_significance, judge.prior_pairs, judge.max_lag
     asked = np.flatnonzero(~odd & (form != GAIN))
@@ -216,6 +225,23 @@ def _rounded(samples: Samples, found: Findings, paired: Paired, policy: Policy) 
         made = made_of_samples(samples, some, known, paired.q2[rows])
         rounded[some], outside = may_be_rounding(made, zones, model, policy.tolerance)
         coarse[some] = ~outside & explained_by_rounding(
-            samples, some, known, model, policy.tolerance, policy.judge.significance
+            samples, some, known, np.zeros(len(some)), model, policy.tolerance, policy.judge.significance
         )
     return rounded, coarse, step
+
+
+def _rough(samples: Samples, step: Floats, found: Findings, paired: Paired, policy: Policy) -> Bools:
+    """Whether the meters that scatter too much, but are not off, do so because their own readings are rounded, beside references
+    that round to a ``step``.
+
+    What a meter cuts off makes it look off, too; but that is no matter of rounding where its flows are those of a register.
+    """
+    rows, rough = samples.meter_no, np.zeros(len(samples.meter_no), dtype=bool)
+    off = found.zones.outside[:, rows].any(axis=0) | found.bent[rows]
+    some = np.flatnonzero(found.excessive[rows] & ~off)
+    own = meter_steps(samples, some)
+    some, own = some[own > 0], own[own > 0]
+    if len(some):
+        model, level = picked(paired.model, rows[some]), policy.judge.significance
+        rough[some] = explained_by_rounding(samples, some, step[some], own, model, policy.tolerance, level)
+    return rough

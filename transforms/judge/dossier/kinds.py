@@ -1,5 +1,5 @@
-"""What else a meter's readings look like: runs backwards, stands still, drops out, lags, drifts or steps; or its reference
-rounds."""
+"""What else a meter's readings look like: runs backwards, stands still, drops out, lags, drifts or steps; or rounds, or its
+reference does."""
 
 from __future__ import annotations
 
@@ -18,17 +18,14 @@ REVERSE = Question("reverse_flow", "Reverse flow", "Does a register run backward
 STUCK = Question("stuck", "Standing still", "Does the reading stand still while water flows?", STAGE)
 DROPOUT = Question("dropout", "Dropout", "Does the meter show nothing now and then while water flows?", STAGE)
 SKEW = Question("clock_skew", "Clock skew (F ratio over lags)", "Do the clocks agree?", STAGE)
-COARSE = Question(
-    "reference_coarse",
-    "Rounding of the reference (chi-square)",
-    "Is there more than the steps of the reference make of a sound meter?",
-    STAGE,
+ROUNDING = Question(
+    "rounding", "Rounding (chi-square)", "Is there more than the steps of the readings make of a sound meter?", STAGE
 )
 DRIFT = Question(
     "sample_drift", "Drift (partial F test on the samples)", "Does the relation move evenly with time?", STAGE
 )
 STEP = Question("sample_step", "Step (Quandt's test on the samples)", "Does the relation change at one moment?", STAGE)
-ALL = (REVERSE, STUCK, DROPOUT, SKEW, COARSE, DRIFT, STEP)
+ALL = (REVERSE, STUCK, DROPOUT, SKEW, ROUNDING, DRIFT, STEP)
 
 
 def what_it_looks_like(
@@ -52,7 +49,7 @@ def what_it_looks_like(
         _stuck(worked),
         _dropout(worked, not_looked),
         _skew(worked, not_looked, policy, interval_us),
-        _coarse(worked, not_looked),
+        _rounding(worked, not_looked),
         _drift(worked, not_looked, policy),
         _step(worked, not_looked, policy, window),
     ]
@@ -120,18 +117,21 @@ def _skew(worked: Worked, not_looked: str, policy: Policy, interval_us: int) -> 
     )
 
 
-def _coarse(worked: Worked, not_looked: str) -> Check:
+def _rounding(worked: Worked, not_looked: str) -> Check:
     if not_looked:
-        return COARSE.not_evaluated(not_looked)
-    step = float(worked.second.rounding[0] * worked.model.unit_lph[0])
-    if not step > 0:
-        return COARSE.passed("the reference's readings come in no steps that could be told")
-    sentence = f"the reference's readings come in steps of {step:.4g} L/h"
-    numbers: dict[str, float | str | None] = {"value": step, "unit": "L/h"}
-    if worked.second.coarse[0]:
-        counts = () if worked.standing.healthy[0] else ("inconclusive",)
-        return COARSE.failed(f"{sentence}: a sound meter beside it would show the same", *counts, **numbers)
-    return COARSE.passed(f"{sentence}, which do not explain what the meter shows", **numbers)
+        return ROUNDING.not_evaluated(not_looked)
+    second, counts = worked.second, () if worked.standing.healthy[0] else ("inconclusive",)
+    step = float(second.rounding[0] * worked.model.unit_lph[0])
+    numbers: dict[str, float | str | None] = {"value": step, "unit": "L/h"} if step > 0 else {}
+    of_reference = f"the reference's readings come in steps of {step:.4g} L/h"
+    if second.coarse[0]:
+        return ROUNDING.failed(f"{of_reference}: a sound meter beside it would show the same", *counts, **numbers)
+    if second.rough[0]:
+        steps = "the meter's readings come in steps larger than its model's resolution"
+        return ROUNDING.failed(f"{steps}, which make all of the scatter", *counts)
+    if step > 0:
+        return ROUNDING.passed(f"{of_reference}, which do not explain what the meter shows", **numbers)
+    return ROUNDING.passed("no steps of the readings explain what the meter shows")
 
 
 def _matters(worked: Worked, policy: Policy) -> float:
