@@ -95,9 +95,8 @@ def _ratio(step: Floats, of_x: Floats, of_xx: Floats) -> Floats:
     return np.asarray(np.where(of_xx > 0, step * of_x / np.where(of_xx > 0, of_xx, 1.0), 0.0))
 
 
-def may_be_rounding(made: Made, zones: Zones, model: Model, tolerance: float) -> tuple[Bools, Bools]:
-    """Whether some meters might be inside the permissible error, if their references rounded in their disfavour, (rows,), and
-    which of them are surely not.
+def may_be_rounding(made: Made, zones: Zones, model: Model, tolerance: float) -> Bools:
+    """Whether some meters might be inside the permissible error, if their references rounded in their disfavour, (rows,).
 
     What is cut off is less than a step. So what a step makes of the error of each flow zone, by the same weighted fit, is taken
     from it. Where no zone is outside, but a part of one, that must be less than the permissible error in all of its bins.
@@ -112,7 +111,7 @@ def may_be_rounding(made: Made, zones: Zones, model: Model, tolerance: float) ->
     limit = model.mpe * tolerance
     outside = (zones.outside & (np.abs(zones.error) - made.zones - zones.expanded > limit)).any(axis=0)
     part = ~zones.outside.any(axis=0) & (made.bins < limit[_ZONE_OF_BIN]).all(axis=0)
-    return np.asarray(~outside & ~part), np.asarray(outside)
+    return np.asarray(~outside & ~part)
 
 
 def explained_by_rounding(

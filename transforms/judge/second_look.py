@@ -223,11 +223,18 @@ def _rounded(samples: Samples, found: Findings, paired: Paired, policy: Policy) 
         rows, known = samples.meter_no[some], step[some]
         zones, model = picked(found.zones, rows), picked(paired.model, rows)
         made = made_of_samples(samples, some, known, paired.q2[rows])
-        rounded[some], outside = may_be_rounding(made, zones, model, policy.tolerance)
-        coarse[some] = ~outside & explained_by_rounding(
+        rounded[some] = may_be_rounding(made, zones, model, policy.tolerance)
+        coarse[some] = explained_by_rounding(
             samples, some, known, np.zeros(len(some)), model, policy.tolerance, policy.judge.significance
         )
+        # few pairs that scatter much show no small error: what is off must be so by no more than a step makes
+        coarse[some] &= rounded[some] | ~_off(found, rows)
     return rounded, coarse, step
+
+
+def _off(found: Findings, rows: Ints) -> Bools:
+    """Whether some meters are off, or in a part of a zone, and do not only scatter."""
+    return np.asarray(found.zones.outside[:, rows].any(axis=0) | found.bent[rows])
 
 
 def _rough(samples: Samples, step: Floats, found: Findings, paired: Paired, policy: Policy) -> Bools:
@@ -237,8 +244,7 @@ def _rough(samples: Samples, step: Floats, found: Findings, paired: Paired, poli
     What a meter cuts off makes it look off, too; but that is no matter of rounding where its flows are those of a register.
     """
     rows, rough = samples.meter_no, np.zeros(len(samples.meter_no), dtype=bool)
-    off = found.zones.outside[:, rows].any(axis=0) | found.bent[rows]
-    some = np.flatnonzero(found.excessive[rows] & ~off)
+    some = np.flatnonzero(found.excessive[rows] & ~_off(found, rows))
     own = meter_steps(samples, some)
     some, own = some[own > 0], own[own > 0]
     if len(some):

@@ -151,7 +151,7 @@ def _judge_pools(
         step = _steps_of(asked["feature_code"].gather(some), pool)
         made = made_of_sums(moments.pick(some), found.weights(moments)[:, some], step)
         zones = picked(found.zones, some)
-        rounded[some] = (step > 0) & may_be_rounding(made, zones, picked(model, some), policy.tolerance)[0]
+        rounded[some] = (step > 0) & may_be_rounding(made, zones, picked(model, some), policy.tolerance)
     columns = {
         "verdict": verdict,
         "form": form,
