@@ -32,6 +32,7 @@ REMEDIES = {
     "reference_unregistered": "enter the reference flowmeters in flowmeters.csv",
     "reference_coarse": "have the reference flowmeters' flows exported with more digits, or use finer flowmeters",
     "meter_coarse": "have the meters' flows exported with more digits, or enter their resolution in models.toml",
+    "meter_cut_off": "have the meters' flows exported with more digits, or their registers",
     "reference_missing": "find out why the reference flowmeters are silent",
     "meter_missing": "find out why the meters are silent",
     "pairing_conflict": "see which flowmeter is on which pipe, and correct pairs.csv",

@@ -69,6 +69,7 @@ def paired_frame(meters: int, kind: Kind, uncertainty: float = 0.005) -> pl.Data
         "q1_u": round(kind.q1 * kind.per_lph),
         "q2_u": round(kind.q2 * kind.per_lph),
         "interval_us": INTERVAL_US,
+        "from_register": False,
     }
     return pl.DataFrame({"meter_no": np.arange(meters), **{name: [value] * meters for name, value in one.items()}})
 

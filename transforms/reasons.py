@@ -28,6 +28,7 @@ VERDICT_REASONS: dict[str, str] = {
     "reference_unregistered": "the reference flowmeter is not in flowmeters.csv, so nothing shows that it is calibrated",
     "reference_coarse": "the reference shows flows in steps so large that a sound meter beside it would show the same",
     "meter_coarse": "the meter's readings come in steps so large, for its model, that a sound meter would show the same",
+    "meter_cut_off": "the meter's readings come in steps so large, for its model, that what they cut off may be all it is off by",
     "meter_missing": "the meter did not report, or nothing that tells a flow",
     "unregistered": "the feature code is not in meters.csv",
     "pairing_conflict": "the flowmeter's own record and the preset correspondence disagree about which meter it watches",

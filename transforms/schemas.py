@@ -72,7 +72,7 @@ VERDICTS: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 
 #: a run's sums over the flowing pairs of one meter and flow bin; flows in millionths of Q3, the bins between Q1, Q2,
-#: half decades of Q3, and Q3
+#: half decades of Q3, and Q3; and whether the meter's are what its register advanced by, which runs did not always say
 MOMENTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "feature_code": pl.String,
     "bin": pl.Int8,
@@ -89,6 +89,7 @@ MOMENTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "x_max": pl.Int64,
     "y_min": pl.Int64,
     "y_max": pl.Int64,
+    "from_register": pl.Boolean,
 }
 
 #: ways to read a picture, best first

@@ -150,6 +150,7 @@ class _Judge:
             n_meter=pl.lit(PER_WINDOW, pl.Int64),
             n_reference=pl.lit(PER_WINDOW, pl.Int64),
             interval_us=pl.lit(interval, pl.Int64),
+            from_register=pl.lit(False),
         )
         return _Judge(registry, table, meters, calibrated, policy)
 

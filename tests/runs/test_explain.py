@@ -352,6 +352,7 @@ def _consistent(row: dict[str, Any], checks: dict[str, Any]) -> None:
         "clock_skew": "clock_skew",
         "reference_coarse": "rounding",
         "meter_coarse": "rounding",
+        "meter_cut_off": "rounding",
         "reverse_flow": "reverse_flow",
         "step": "sample_step",
         "no_flow": "flowing",

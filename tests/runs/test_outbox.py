@@ -43,7 +43,7 @@ TABLES = {
     },
     "moments.parquet": {
         "feature_code": S, "bin": pl.Int8, "q1_lph": F, "q2_lph": F, "q3_lph": F, "n": I, "sx": I, "sy": I, "sxx": I,
-        "sxy": I, "syy": I, "x_min": I, "x_max": I, "y_min": I, "y_max": I,
+        "sxy": I, "syy": I, "x_min": I, "x_max": I, "y_min": I, "y_max": I, "from_register": pl.Boolean,
     },
     "readings.parquet": {
         "feature_code": S, "captured_at": UTC_TIME, "file": S, "sha256": S, "screen": S, "quantity": S, "value": F,

@@ -101,10 +101,11 @@ def test_windows_without_a_reference_that_counts_are_left_out() -> None:
     assert found["volume_l"][0] == pytest.approx(50 * 100)
 
 
+@pytest.mark.parametrize("why", ["reference_coarse", "meter_cut_off"])
 @pytest.mark.parametrize(("coarse", "counted"), [(40, 0), (20, 80)])
-def test_a_reference_that_most_windows_show_to_round_is_none(coarse: int, counted: int) -> None:
+def test_what_most_windows_show_to_be_rounded_counts_in_none(coarse: int, counted: int, why: str) -> None:
     """Of a hundred windows so many show its steps and thirty a healthy meter; the others leave open what the steps make of it."""
-    kinds = ["reference_coarse"] * coarse + ["within_mpe"] * 30 + ["undecided"] * (70 - coarse)
+    kinds = [why] * coarse + ["within_mpe"] * 30 + ["undecided"] * (70 - coarse)
     reasons = [kinds[k] for k in np.random.default_rng(8).permutation(100)]
     verdicts = ["healthy" if reason == "within_mpe" else "inconclusive" for reason in reasons]
     found = found_in(windows_of(noise(100) + 0.05, reason=reasons, verdict=verdicts))

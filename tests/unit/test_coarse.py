@@ -6,13 +6,14 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy.optimize import minimize
 
 from tests.judging import every_quarter_hour, moments_of, paired_frame
 from tests.unit.test_ambiguous import KIND, METERS, PAIRS, POLICY, RISING, Floats, look
 from transforms.fit.lines import Ints
-from transforms.judge.coarse import _left
+from transforms.judge.coarse import _left, meter_steps_of
 from transforms.judge.paired import Paired
 from transforms.judge.words import REASON_NAMES
 from transforms.judge.worked import work_out
@@ -25,11 +26,12 @@ LITTLE = np.exp(np.random.default_rng(4).uniform(np.log(25.0), np.log(300.0), RI
 WINDOW = Window(datetime(2026, 1, 1, tzinfo=UTC), timedelta(hours=12))
 
 
-def verdicts(q: Floats, q_meter: Floats, *, exact: bool = False) -> Counter[str]:
+def verdicts(q: Floats, q_meter: Floats, *, exact: bool = False, from_register: bool = False) -> Counter[str]:
     """How many meters were judged for which reason, that show this where their references show that, but for half a percent of
     scatter, unless it is exact."""
     shown = q_meter if exact else q_meter * (1 + 0.005 * np.random.default_rng(6).standard_normal(q_meter.shape))
-    us, paired = every_quarter_hour(METERS, PAIRS), Paired.of(paired_frame(METERS, KIND), POLICY)
+    frame = paired_frame(METERS, KIND).with_columns(from_register=pl.lit(from_register))
+    us, paired = every_quarter_hour(METERS, PAIRS), Paired.of(frame, POLICY)
     units = [np.rint(flow * KIND.per_lph).ravel() for flow in (q, shown)]
     pairs, first = us.ravel(), np.arange(METERS + 1) * PAIRS
 
@@ -125,15 +127,39 @@ def test_a_small_error_that_is_shown_is_none_of_a_reference_whose_steps_are_smal
     assert judged["linear_mapping"] + judged["linear_in_band"] > 0.9 * METERS, judged
 
 
-def test_a_sound_meter_is_not_unsteady_because_its_readings_are_rounded() -> None:
+@pytest.mark.parametrize("way", ["cut off", "rounded"])
+def test_a_sound_meter_is_not_off_because_its_readings_are_rounded(way: str) -> None:
     """Exported in whole tens, while its model shows tenths; one that is off beside that is off."""
-    judged = verdicts(LITTLE, _reads(10.0, "rounded"), exact=True)
-    # rounding leaves a flow zone of one outside
-    assert judged["scatter"] <= 1 and judged["meter_coarse"] >= METERS / 4, judged
+    judged = verdicts(LITTLE, _reads(10.0, way), exact=True)
+    assert set(judged) <= {"meter_coarse", "meter_cut_off", "within_mpe", "no_flow", "undecided"}, judged
+    assert judged["meter_cut_off" if way == "cut off" else "meter_coarse"] >= METERS / 4, judged
     noise = np.random.default_rng(15).standard_normal(LITTLE.shape)
-    for shown in (1.3 * LITTLE, LITTLE * (1 + 0.3 * noise)):
-        judged = verdicts(LITTLE, np.round(shown / 10.0) * 10.0, exact=True)
-        assert judged["meter_coarse"] == 0, judged
+    for shown in (1.6 * LITTLE, LITTLE * (1 + 0.3 * noise)):
+        cut = np.floor(shown / 10.0) if way == "cut off" else np.round(shown / 10.0)
+        judged = verdicts(LITTLE, cut * 10.0, exact=True)
+        assert judged["meter_coarse"] + judged["meter_cut_off"] < 0.05 * METERS, judged
+
+
+def test_what_a_register_cuts_off_it_adds_to_the_next_flow() -> None:
+    """So it may scatter by its steps, but an error is one."""
+    reads = np.diff(np.floor(np.cumsum(LITTLE, axis=1) / 10.0) * 10.0, axis=1, prepend=0.0)
+    judged = verdicts(LITTLE, reads, exact=True, from_register=True)
+    assert judged["scatter"] <= 1 and judged["meter_coarse"] >= METERS / 4, judged
+    judged = verdicts(LITTLE, _reads(10.0, "cut off"), exact=True, from_register=True)
+    assert judged["meter_cut_off"] == 0 and judged["scatter"] > METERS / 4, judged
+
+
+def test_few_flows_tell_no_steps_that_are_hardly_larger_than_the_models() -> None:
+    """By chance six or seven flows are all of them even; that they are multiples of fifty can be no chance."""
+    first = np.array([0, 6, 12])
+    flows = np.concatenate(
+        [np.array([24.0, 30.0, 58.0, 92.0, 112.0, 146.0]), np.array([25.0, 50.0, 50.0, 50.0, 75.0, 25.0])]
+    )
+    assert (steps_in_units(first, flows * 100.0) == [0.0, 2500.0]).all()
+
+
+def steps_in_units(first: Ints, flows: Floats) -> Floats:
+    return meter_steps_of(first, flows, np.full(len(first) - 1, 100.0))
 
 
 def test_steps_that_a_model_has_are_in_its_scatter_already() -> None:

@@ -35,7 +35,9 @@ FLEET = paired_frame(1, KIND).select(
 )  # fmt: skip
 
 
-def sums_of(q: np.ndarray, q_meter: np.ndarray, code: str = "A", q3: float = KIND.q3) -> pl.DataFrame:
+def sums_of(
+    q: np.ndarray, q_meter: np.ndarray, code: str = "A", q3: float = KIND.q3, *, from_register: bool = False
+) -> pl.DataFrame:
     """`MOMENTS` of one meter in one window, worked out bin by bin from its pairs."""
     x, y = (np.rint(flow * KIND.per_lph).astype(np.int64) for flow in (q, q_meter))
     bins = np.searchsorted(BORDERS, x, side="right")
@@ -45,7 +47,8 @@ def sums_of(q: np.ndarray, q_meter: np.ndarray, code: str = "A", q3: float = KIN
         sums = {"n": len(a), "sx": a.sum(), "sy": b.sum(), "sxx": a @ a, "sxy": a @ b, "syy": b @ b}
         ends = {"x_min": a.min(), "x_max": a.max(), "y_min": b.min(), "y_max": b.max()}
         about = {"feature_code": code, "bin": number, "q1_lph": KIND.q1, "q2_lph": KIND.q2, "q3_lph": q3}
-        rows.append({**about, **{name: int(value) for name, value in (sums | ends).items()}})
+        numbers = {name: int(value) for name, value in (sums | ends).items()}
+        rows.append({**about, **numbers, "from_register": from_register})
     return pl.DataFrame(rows, schema=MOMENTS)
 
 
@@ -94,7 +97,7 @@ def pooled(folder: Path, off: Any, windows: int = 8, policy: Policy = POLICY, **
 def test_sums_of_windows_add_up_to_those_of_one_long_window(tmp_path: Path) -> None:
     q, q_meter = readings(6, 0.03)
     runs = past(tmp_path, [(sums_of(q[k], q_meter[k]), {}) for k in range(1, 6)])
-    whole = sums_of(q.ravel(), q_meter.ravel()).drop("feature_code", "q1_lph", "q2_lph", "q3_lph")
+    whole = sums_of(q.ravel(), q_meter.ravel()).drop("feature_code", "q1_lph", "q2_lph", "q3_lph", "from_register")
     pool = gather(asked(reference=0.0), sums_of(q[0], q_meter[0]), runs)
     added = pool.group_by("bin").agg(
         pl.col("n", "sx", "sy", "sxx", "sxy", "syy").sum(),
@@ -218,5 +221,30 @@ def test_what_references_round_is_no_ground_for_a_command_in_many_windows_either
     runs = past(tmp_path, [(sums_of(shown[k], q_meter[k]), {}) for k in range(1, 12)])
     judged = pl.DataFrame([verdict()], schema=JUDGED)
     (row,) = judge_pooled(judged, sums_of(shown[0], q_meter[0]), runs, FLEET, None, SAME, POLICY, NEWEST).to_dicts()
+    assert row["pooled_windows"] > 4
+    assert (row["verdict"], row["imprecise"]) == ("steady", not known)
+
+
+@pytest.mark.parametrize(
+    ("error", "told", "known"),
+    [
+        (0.0, {"from_register": False}, False),
+        (0.0, None, False),
+        (0.0, {"from_register": True}, True),
+        (0.12, None, True),
+    ],
+)
+def test_nor_is_what_meters_cut_off_but_for_registers(
+    tmp_path: Path, error: float, told: dict[str, bool] | None, known: bool
+) -> None:
+    """The same of a meter that is exported in whole fours, unless it is a register that shows them; runs did not always say."""
+    rng = np.random.default_rng(5)
+    q = 2 * FLOWS * rng.uniform(0.6, 1.6, (12, len(FLOWS)))
+    shown = np.floor(q * (1 + error) * (1 + 0.002 * rng.standard_normal(q.shape)) / 4.0) * 4.0
+    sums = [sums_of(q[k], shown[k], **(told or {})) for k in range(12)]
+    runs = past(tmp_path, [(one if told else one.drop("from_register"), {}) for one in sums[1:]])
+    (row,) = judge_pooled(
+        pl.DataFrame([verdict()], schema=JUDGED), sums[0], runs, FLEET, None, SAME, POLICY, NEWEST
+    ).to_dicts()
     assert row["pooled_windows"] > 4
     assert (row["verdict"], row["imprecise"]) == ("steady", not known)

@@ -22,6 +22,7 @@ UNTRUSTED = (
     "reference_missing",
     "reference_unregistered",
     "reference_coarse",
+    "meter_cut_off",
     "unregistered",
     "pairing_conflict",
     "meter_missing",
@@ -181,9 +182,10 @@ def _any_of(reasons: tuple[str, ...]) -> Bools:
 
 
 def _doubted(meter: Ints, verdict: Ints, reason: Ints, meters: int) -> Bools:
-    """Windows of meters of which more windows show a reference that rounds than anything of the meter: it rounds in all of them,
-    and many together would show its rounding as an error of the meter."""
-    coarse, told = reason == REASON["reference_coarse"], (verdict != INCONCLUSIVE) & (verdict != NONE)
+    """Windows of meters of which more windows show that they or their references round than anything else: they do in all of
+    them, and many together would show the rounding as an error of the meter."""
+    coarse = (reason == REASON["reference_coarse"]) | (reason == REASON["meter_cut_off"])
+    told = (verdict != INCONCLUSIVE) & (verdict != NONE)
     if not coarse.any():
         return np.zeros(len(meter), dtype=bool)
     rounds = np.bincount(meter[coarse], minlength=meters) > np.bincount(meter[told], minlength=meters)

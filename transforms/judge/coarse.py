@@ -3,7 +3,8 @@
 A reference in whole hundredths of a litre per second shows multiples of 36 L/h. One that cuts off what is left makes an
 offset of every sound meter, half a step large, and no number of pairs averages it out. However it rounds, the pairs of a sound
 meter scatter by what is left, which at small flows is more than any meter does. A meter whose readings are exported in larger
-steps than its model shows scatters in the same way.
+steps than its model shows looks off in the same way; but not where its flows are what a register advanced by: what that cuts
+off of one flow it adds to the next.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ _DIFFERENT, _REPEATS = 2, 2
 _FIRST = 8
 #: a meter rounds more than its model does whose steps are larger than so many resolutions
 _LARGER = 1.5
+#: what it shows are multiples of its resolution anyway, so that more flows are needed the less larger its steps are: by chance
+#: they may be multiples of the larger ones with this probability at most
+_CHANCE = 1e-2
 #: the zone of each bin that flows
 _ZONE_OF_BIN = np.array([zone for zone, bins in enumerate(ZONES) for _ in range(bins.start, bins.stop)])
 #: a step must be larger [units of the samples], for flows in whole units to lie that near
@@ -41,31 +45,41 @@ _LEAST = 1 / _NEAR
 def reference_steps(samples: Samples) -> Floats:
     """The step of which all flowing readings of each meter's reference are multiples, (meters,); 0 where there is none, or too
     few readings to tell."""
-    return _steps(np.arange(len(samples.meter_no)), samples.first_flowing, samples.flowing, samples.x)
+    return _steps(samples.first_flowing, samples.flowing, samples.x)[0]
 
 
-def meter_steps(samples: Samples, rows: Ints) -> Floats:
-    """The step of which all that some meters show while water flows are multiples, (rows,), where it is larger than their models
-    have it; 0 where it is not, or where none is told."""
-    step = _steps(rows, samples.first_flowing, samples.flowing, samples.y)
-    return np.asarray(np.where(step > _LARGER * samples.resolution[rows], step, 0.0))
+def meter_steps(samples: Samples) -> Floats:
+    """The step of which all that each meter shows while water flows are multiples, (meters,), where it is larger than its model
+    has it; 0 where it is not, or where none is told."""
+    return _larger(samples.resolution, *_steps(samples.first_flowing, samples.flowing, samples.y))
 
 
-def steps_of(first: Ints, flows: Floats) -> Floats:
-    """The same of flows in one list, where those of each meter begin, and one more, (meters + 1,)."""
-    return _steps(np.arange(len(first) - 1), first, np.arange(len(flows)), flows)
+def reference_steps_of(first: Ints, flows: Floats) -> Floats:
+    """`reference_steps` of flows in one list, where those of each meter begin, and one more, (meters + 1,)."""
+    return _steps(first, np.arange(len(flows)), flows)[0]
+
+
+def meter_steps_of(first: Ints, flows: Floats, resolution: Floats) -> Floats:
+    """`meter_steps` of flows in one list."""
+    return _larger(resolution, *_steps(first, np.arange(len(flows)), flows))
+
+
+def _larger(resolution: Floats, step: Floats, different: Ints) -> Floats:
+    larger = step > _LARGER * resolution
+    told = different * np.log(np.where(larger, step / resolution, 1.0)) >= -np.log(_CHANCE)
+    return np.asarray(np.where(larger & told, step, 0.0))
 
 
 class Made(NamedTuple):
-    """What a step that is added to each reading of a reference makes of the error of each flow zone, (3, meters), and of each bin
-    that flows, (bins, meters)."""
+    """What a step that is added to each reading makes of the error of each flow zone, (3, meters), and of each bin that flows,
+    (bins, meters)."""
 
     zones: Floats
     bins: Floats
 
 
 def made_of_samples(samples: Samples, rows: Ints, step: Floats, q2: Floats) -> Made:
-    """What a step of their references, from `reference_steps`, makes of the errors of some meters.
+    """What a step, of their references or their own, makes of the errors of some meters.
 
     Parameters
     ----------
@@ -96,7 +110,7 @@ def _ratio(step: Floats, of_x: Floats, of_xx: Floats) -> Floats:
 
 
 def may_be_rounding(made: Made, zones: Zones, model: Model, tolerance: float) -> Bools:
-    """Whether some meters might be inside the permissible error, if their references rounded in their disfavour, (rows,).
+    """Whether some meters might be inside the permissible error, if they or their references rounded in their disfavour, (rows,).
 
     What is cut off is less than a step. So what a step makes of the error of each flow zone, by the same weighted fit, is taken
     from it. Where no zone is outside, but a part of one, that must be less than the permissible error in all of its bins.
@@ -127,10 +141,10 @@ def explained_by_rounding(
 
     Parameters
     ----------
-    rows, step
-        As for `made_of_samples`; where a step is told.
-    own
-        The steps of the meters, from `meter_steps`.
+    rows
+        As for `made_of_samples`.
+    step, own
+        The steps of the references and of the meters, as if each flow were rounded once; 0 where none is told, but not both.
     model
         Of the same meters; the permissible error is the narrowest of all zones.
     """
@@ -212,10 +226,12 @@ def _by_bin(
 
 
 @compiled
-def _steps(rows: Ints, first_flowing: Ints, flowing: Ints, x: Floats) -> Floats:
-    found, lowest = np.zeros(len(rows)), np.empty(_FIRST)
-    for row in range(len(rows)):
-        places = flowing[first_flowing[rows[row]] : first_flowing[rows[row] + 1]]
+def _steps(first_flowing: Ints, flowing: Ints, x: Floats) -> tuple[Floats, Ints]:
+    """The steps, 0 where there is none, and how many different flows tell them."""
+    meters = len(first_flowing) - 1
+    found, different, lowest = np.zeros(meters), np.zeros(meters, np.int64), np.empty(_FIRST)
+    for row in range(meters):
+        places = flowing[first_flowing[row] : first_flowing[row + 1]]
         # a few readings of a reference that does not round leave no step: so not all need be sorted
         few = _lowest(x, places, lowest)
         least = _DIFFERENT if len(places) >= few + _REPEATS else _OF_THEM
@@ -230,8 +246,8 @@ def _steps(rows: Ints, first_flowing: Ints, flowing: Ints, x: Floats) -> Floats:
             continue
         step = (times * shown).sum() / (times * times).sum()
         if step > _LEAST and np.abs(shown - times * step).max() <= _NEAR * step:
-            found[row] = step
-    return found
+            found[row], different[row] = step, len(shown)
+    return found, different
 
 
 @compiled

@@ -16,7 +16,7 @@ from transforms.fit.points import MOST_POINTS
 from transforms.judge.second_look import ROBUST, SecondLook
 
 #: a change of the table, or of what the numbers in it mean, is another version
-VERSION = 5
+VERSION = 6
 
 #: told by one bit each, the first by the lowest
 _FLAGS = ("stuck", "dropout", "reverse", "skewed", "drifting", "step", "curved", "ambiguous", "coarse", "rough")

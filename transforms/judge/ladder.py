@@ -158,6 +158,7 @@ def climb(
         (off & still, UNSTEADY, REASON["stuck"]),
         (off & second.dropout, UNSTEADY, REASON["dropout"]),
         (off & second.coarse, INCONCLUSIVE, REASON["reference_coarse"]),
+        (standing.outside & second.rough, INCONCLUSIVE, REASON["meter_cut_off"]),
         (off & second.rough, INCONCLUSIVE, REASON["meter_coarse"]),
         (steady, STEADY, NONE),
         (off & step, UNSTEADY, REASON["step"]),

@@ -177,6 +177,7 @@ def judge_windows(
         paired = Paired(
             blocked=blocked[some],
             interval_us=rows["interval_us"].fill_null(0).to_numpy().astype(np.int64)[some],
+            from_register=rows["from_register"].to_numpy()[some],
             q1=fleet["q1_u"].to_numpy()[meter[some]].astype(np.float64),
             q2=fleet["q2_u"].to_numpy()[meter[some]].astype(np.float64),
             model=picked(model_of(fleet), meter[some]),

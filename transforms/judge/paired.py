@@ -24,12 +24,15 @@ class Paired:
         `blocked_by`.
     interval_us
         Sampling interval [us], 0 where it is not known.
+    from_register
+        Whether the meter's flows are what its register advanced by.
     q1, q2
         Minimum and transitional flow rate, in the units of the moments.
     """
 
     blocked: Numbers
     interval_us: Ints
+    from_register: Bools
     q1: Floats
     q2: Floats
     model: Model
@@ -40,7 +43,8 @@ class Paired:
         """From a frame: `transforms.match.METERS`, the fleet table's columns, and those of `verdict.with_references`."""
         q1, q2 = (frame[name].to_numpy().astype(np.float64) for name in ("q1_u", "q2_u"))
         interval_us = frame["interval_us"].fill_null(0).to_numpy().astype(np.int64)
-        return Paired(blocked_in(frame), interval_us, q1, q2, *numbers_of(frame, policy))
+        known = blocked_in(frame), interval_us, frame["from_register"].to_numpy()
+        return Paired(*known, q1, q2, *numbers_of(frame, policy))
 
 
 def blocked_in(frame: pl.DataFrame) -> Numbers:

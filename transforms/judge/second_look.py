@@ -49,9 +49,9 @@ class SecondLook(Kinds):
     """What the samples say, one entry per paired meter of the bucket; neutral for those not looked at.
 
     ``looked`` says whose samples were looked at. The others are as in `Kinds` and `Curved`; ``curved`` says that a curve
-    describes the meter, ``ambiguous`` that time would explain its offset or curve about as well, or that its reference's
-    rounding may be all, ``coarse`` that a sound meter beside a reference that rounds so, to steps of ``rounding`` (0 where none
-    is told), would show the same, ``rough`` that one would whose readings are rounded as the meter's are; the points of curves,
+    describes the meter, ``ambiguous`` that time would explain its offset or curve about as well, or that rounding may be all,
+    ``coarse`` that a sound meter beside a reference that rounds so, to steps of ``rounding`` (0 where none is told), would show
+    the same, ``rough`` that one would whose readings are rounded as the meter's are; the points of curves,
     ``curve_q`` and ``curve_q_meter``, are those of the meters with one, in order, (curves, 16); ``robust`` holds the parameters
     of robust lines, and nothing if the policy does not ask for them.
     """
@@ -177,9 +177,9 @@ def _look_at(
             result.robust[name] = np.full(len(result.looked), np.nan)
             result.robust[name][rows] = getattr(lines, name)
     odd = kinds.stuck | kinds.dropout | kinds.skewed
-    rounded, result.coarse[rows], result.rounding[rows] = _rounded(samples, found, paired, policy)
+    result.rounding[rows] = reference_steps(samples)
+    rounded, result.coarse[rows], result.rough[rows] = _rounded(samples, result.rounding[rows], found, paired, policy)
     result.ambiguous[rows] = rounded
-    result.rough[rows] = _rough(samples, result.rounding[rows], found, paired, policy)
     form = found.choice.index[rows]
     bounds = judge.form_significance, judge.prior_pairs, judge.max_lag
     asked = np.flatnonzero(~odd & (form != GAIN))
@@ -214,40 +214,40 @@ def _look_at(
     return replace(result, curve_q=curve.q[fitting], curve_q_meter=curve.q_meter[fitting])
 
 
-def _rounded(samples: Samples, found: Findings, paired: Paired, policy: Policy) -> tuple[Bools, Bools, Floats]:
-    """Whether it may be the rounding of its reference that each meter is off by, whether that explains all it shows, and the
-    step."""
-    step = reference_steps(samples)
-    rounded, coarse, some = step > 0, np.zeros(len(step), dtype=bool), np.flatnonzero(step > 0)
+def _rounded(
+    samples: Samples, step: Floats, found: Findings, paired: Paired, policy: Policy
+) -> tuple[Bools, Bools, Bools]:
+    """Whether it may be rounding that each meter is off by, beside a reference in steps of ``step``; and whether that explains
+    all it shows, the rounding of the reference by itself, or with the meter's own."""
+    rows, own, nothing = samples.meter_no, meter_steps(samples), np.zeros(len(step))
+    by_reference, coarse = _by_rounding(samples, step > 0, step, nothing, step, found, paired, policy)
+    # what a register cuts off of one flow it adds to the next: so no flow is cut off, but each is rounded twice
+    from_register = paired.from_register[rows]
+    cut_off, own = step + np.where(from_register, 0.0, own), np.where(from_register, np.sqrt(2.0) * own, own)
+    by_both, rough = _by_rounding(samples, own > 0, step, own, cut_off, found, paired, policy)
+    return by_reference | by_both, coarse, rough
+
+
+def _by_rounding(
+    samples: Samples,
+    asked: Bools,
+    step: Floats,
+    own: Floats,
+    cut_off: Floats,
+    found: Findings,
+    paired: Paired,
+    policy: Policy,
+) -> tuple[Bools, Bools]:
+    """Whether those meters that are asked about may be off by no more than is cut off, and whether a sound one would show the
+    same beside a reference that rounds to a ``step``, if it does to its ``own``."""
+    rounded, alike, some = np.zeros(len(asked), dtype=bool), np.zeros(len(asked), dtype=bool), np.flatnonzero(asked)
     if len(some):
-        rows, known = samples.meter_no[some], step[some]
+        rows = samples.meter_no[some]
         zones, model = picked(found.zones, rows), picked(paired.model, rows)
-        made = made_of_samples(samples, some, known, paired.q2[rows])
-        rounded[some] = may_be_rounding(made, zones, model, policy.tolerance)
-        coarse[some] = explained_by_rounding(
-            samples, some, known, np.zeros(len(some)), model, policy.tolerance, policy.judge.significance
-        )
+        made = made_of_samples(samples, some, cut_off[some], paired.q2[rows])
+        rounded[some] = may_be_rounding(made, zones, model, policy.tolerance) & (cut_off[some] > 0)
+        steps, level = (step[some], own[some]), policy.judge.significance
+        alike[some] = explained_by_rounding(samples, some, *steps, model, policy.tolerance, level)
         # few pairs that scatter much show no small error: what is off must be so by no more than a step makes
-        coarse[some] &= rounded[some] | ~_off(found, rows)
-    return rounded, coarse, step
-
-
-def _off(found: Findings, rows: Ints) -> Bools:
-    """Whether some meters are off, or in a part of a zone, and do not only scatter."""
-    return np.asarray(found.zones.outside[:, rows].any(axis=0) | found.bent[rows])
-
-
-def _rough(samples: Samples, step: Floats, found: Findings, paired: Paired, policy: Policy) -> Bools:
-    """Whether the meters that scatter too much, but are not off, do so because their own readings are rounded, beside references
-    that round to a ``step``.
-
-    What a meter cuts off makes it look off, too; but that is no matter of rounding where its flows are those of a register.
-    """
-    rows, rough = samples.meter_no, np.zeros(len(samples.meter_no), dtype=bool)
-    some = np.flatnonzero(found.excessive[rows] & ~_off(found, rows))
-    own = meter_steps(samples, some)
-    some, own = some[own > 0], own[own > 0]
-    if len(some):
-        model, level = picked(paired.model, rows[some]), policy.judge.significance
-        rough[some] = explained_by_rounding(samples, some, step[some], own, model, policy.tolerance, level)
-    return rough
+        alike[some] &= rounded[some] | ~(zones.outside.any(axis=0) | found.bent[rows])
+    return rounded, alike

@@ -31,6 +31,7 @@ METERS: dict[str, pl.DataType | type[pl.DataType]] = {
     "n_meter": pl.Int64,
     "n_reference": pl.Int64,
     "interval_us": pl.Int64,
+    "from_register": pl.Boolean,
 }
 
 
@@ -204,7 +205,7 @@ def _watch(
         con.execute(statement("transforms.match", "nearest.sql"))
     everyone = (
         listed.join(watched.select("feature_code", "meter_no"), on="feature_code", how="left")
-        .with_columns(pl.col("n_meter", "n_reference").fill_null(0))
+        .with_columns(pl.col("n_meter", "n_reference").fill_null(0), pl.col("from_register").fill_null(False))
         .select(pl.col(name).cast(kind) for name, kind in METERS.items())
     )
     return everyone, watched

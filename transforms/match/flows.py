@@ -34,6 +34,8 @@ class Flows:
         Of the devices' stamps [us], (devices,).
     odd : ndarray of bool
         Devices that lie on no grid, (devices,).
+    from_register : ndarray of bool
+        Where the flows are what a register advanced by, (devices, windows).
     """
 
     lph: Floats
@@ -41,6 +43,7 @@ class Flows:
     interval_us: Ints
     phase: Ints
     odd: Bools
+    from_register: Bools
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def flows_of(laid: Laid, windows: int, back: int, instant: Bools, settled: float
     """
     grid, devices = laid.grid, len(laid.phase)
     width = (grid.slots - back) // windows
-    derived_us = np.zeros((devices, windows), dtype=np.int64)
+    derived_us, from_register = np.zeros((devices, windows), dtype=np.int64), np.zeros((devices, windows), dtype=bool)
     by_signal = instant if laid.flow is not None else np.zeros(devices, dtype=bool)
     if laid.flow is None:
         lph = np.full((windows, devices, width), np.nan)
@@ -104,8 +107,10 @@ def flows_of(laid: Laid, windows: int, back: int, instant: Bools, settled: float
             else:
                 known = registers.pick(rows)
                 lph[window, rows], derived_us[rows, window] = _from_register(seen, back, grid.step_us, known)
+                from_register[rows, window] = True
     n, interval_us = _activity(lph, grid.step_us, laid.whole & ~by_signal)
-    return Flows(lph, n, np.where((derived_us > 0) & (n > 0), derived_us, interval_us), laid.phase, laid.odd)
+    interval_us = np.where((derived_us > 0) & (n > 0), derived_us, interval_us)
+    return Flows(lph, n, interval_us, laid.phase, laid.odd, from_register & (n > 0))
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ ACTIVITY: dict[str, pl.DataType | type[pl.DataType]] = {
     "last_ts": UTC_US,
     "fingerprint": pl.UInt64,
     "interval_us": pl.Int64,
+    "from_register": pl.Boolean,
 }
 
 #: of a device's register: the largest flow that its model makes a step of [L/h], where the register begins again at zero
@@ -36,6 +37,12 @@ REGISTERS: dict[str, pl.DataType | type[pl.DataType]] = {
     "limit_lph": pl.Float64,
     "rollover_l": pl.Float64,
     "coarse_lph": pl.Float64,
+}
+#: of devices whose flows are derived from other readings: the interval, and whether these are a register's
+_DERIVED: dict[str, pl.DataType | type[pl.DataType]] = {
+    "device_no": pl.Int32,
+    "derived_us": pl.Int64,
+    "from_register": pl.Boolean,
 }
 #: a register's step over one interval may be this share of Q3, or the model's stated resolution
 COARSE_SHARE = 0.05
@@ -116,7 +123,8 @@ def load_samples(
     Returns
     -------
     DataFrame
-        `ACTIVITY`: number of samples, first and last stamp, fingerprint of the stamps, sampling interval.
+        `ACTIVITY`: number of samples, first and last stamp, fingerprint of the stamps, sampling interval, and whether flows are
+        what a register advanced by.
     """
     if not files:
         con.execute(
@@ -132,7 +140,7 @@ def load_samples(
         )
     )
     plain = f"SELECT device_no, ts, flow_lph AS lph FROM {view}_read WHERE flow_lph IS NOT NULL"
-    intervals = pl.DataFrame(schema={"device_no": pl.Int32, "derived_us": pl.Int64})
+    intervals = pl.DataFrame(schema=_DERIVED)
     if derived:
         con.register(f"{view}_instant", instants.select("device_no").to_arrow())
         known = pl.DataFrame(schema=REGISTERS) if registers is None else registers.select(list(REGISTERS))
@@ -151,7 +159,8 @@ def load_samples(
         intervals = (
             con.sql(f"SELECT DISTINCT device_no, interval_us AS derived_us FROM {view}_derived")
             .pl()
-            .cast({"device_no": pl.Int32, "derived_us": pl.Int64})
+            .with_columns(from_register=~pl.col("device_no").is_in(instants["device_no"].implode()))
+            .cast(pl.Schema(_DERIVED))
         )
         plain += (
             f" AND ts >= TIMESTAMP '{start}' AND device_no NOT IN (SELECT device_no FROM {view}_instant)"
@@ -181,6 +190,7 @@ def _activity(con: duckdb.DuckDBPyConnection, view: str, window: Window, interva
             pl.col("last_ts").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
             pl.col("fingerprint").cast(pl.UInt64),
             interval_us=pl.coalesce("derived_us", "even_us", "edge_us"),
+            from_register=pl.col("from_register").fill_null(False),
         )
         .sort("device_no")
     )

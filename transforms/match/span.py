@@ -41,6 +41,8 @@ class SpanMatch:
         The statements about the meter contradict each other.
     interval_us : ndarray
         Sampling interval of the meter, 0 where it cannot be told.
+    from_register : ndarray of bool
+        The meter's flows are what its register advanced by.
     watched : ndarray of bool
         Meter and reference both reported.
     slots_us : ndarray
@@ -59,6 +61,7 @@ class SpanMatch:
     flowmeter_ids: list[str]
     conflict: Bools
     interval_us: Ints
+    from_register: Bools
     watched: Bools
     slots_us: Ints
     phase: Ints
@@ -155,6 +158,7 @@ def _blank(codes: list[str], chunk: Chunk) -> SpanMatch:
         flowmeter_ids=[],
         conflict=never.copy(),
         interval_us=zeros.copy(),
+        from_register=never.copy(),
         watched=never.copy(),
         slots_us=np.zeros(0, dtype=np.int64),
         phase=np.zeros(len(codes), dtype=np.int64),
@@ -257,6 +261,7 @@ def _pair(
         flowmeter_ids=ids,
         conflict=conflict,
         interval_us=meter.interval_us,
+        from_register=meter.from_register,
         watched=watched,
         slots_us=slots_us,
         phase=meter.phase,

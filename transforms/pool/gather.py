@@ -75,6 +75,8 @@ def gather(asked: pl.DataFrame, now: pl.DataFrame, earlier: Sequence[Earlier]) -
         file = run.folder / "moments.parquet"
         with legible(file, RESTORE):
             then = pl.scan_parquet(file, glob=False).filter(pl.col("feature_code").is_in(used.implode())).collect()
+        # runs before this was told: what may be cut off counts as cut off
+        then = then if "from_register" in then.columns else then.with_columns(from_register=pl.lit(False))
         alive, sums = _take(alive, then)
         found.append(sums.with_columns(back=pl.lit(back, pl.Int32)))
     return pl.concat(found)

@@ -13,8 +13,8 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from transforms.fit.lines import Floats
-from transforms.judge.coarse import made_of_sums, may_be_rounding, steps_of
+from transforms.fit.lines import Floats, Ints
+from transforms.judge.coarse import made_of_sums, may_be_rounding, meter_steps_of, reference_steps_of
 from transforms.judge.columns import JUDGED, frame_of, measured
 from transforms.judge.evidence import Bools
 from transforms.judge.findings import find, numbers_of, picked
@@ -148,10 +148,10 @@ def _judge_pools(
     settled = ~moving & told
     rounded, some = np.zeros(count, dtype=bool), np.flatnonzero(steady & settled)
     if len(some):
-        step = _steps_of(asked["feature_code"].gather(some), pool)
-        made = made_of_sums(moments.pick(some), found.weights(moments)[:, some], step)
+        cut_off = _cut_off(asked["feature_code"].gather(some), pool, model.resolution[some])
+        made = made_of_sums(moments.pick(some), found.weights(moments)[:, some], cut_off)
         zones = picked(found.zones, some)
-        rounded[some] = (step > 0) & may_be_rounding(made, zones, picked(model, some), policy.tolerance)
+        rounded[some] = (cut_off > 0) & may_be_rounding(made, zones, picked(model, some), policy.tolerance)
     columns = {
         "verdict": verdict,
         "form": form,
@@ -170,17 +170,27 @@ def _judge_pools(
     return rows.filter(pl.Series(settled)), moving
 
 
-def _steps_of(codes: pl.Series, pool: pl.DataFrame) -> Floats:
-    """By how much the meters' references round, told from the least and the largest flow of each bin in each window; 0 where that
-    does not tell a step."""
+def _cut_off(codes: pl.Series, pool: pl.DataFrame, resolution: Floats) -> Floats:
+    """How much the references of some meters, and the meters themselves, may cut off of each reading: their steps, told from the
+    least and the largest flow of each bin in each window; 0 where those do not tell one."""
     flowing = pool.filter(pl.col("bin") > 0)
+    # what a register cuts off of one flow it adds to the next
+    by_register = flowing.group_by("feature_code").agg(pl.col("from_register").any())
+    told = codes.to_frame().join(by_register, on="feature_code", how="left", maintain_order="left")["from_register"]
+    own = meter_steps_of(*_ends(codes, flowing, "y"), resolution)
+    return reference_steps_of(*_ends(codes, flowing, "x")) + np.where(told.fill_null(False).to_numpy(), 0.0, own)
+
+
+def _ends(codes: pl.Series, flowing: pl.DataFrame, axis: str) -> tuple[Ints, Floats]:
+    """The least and the largest flows of some meters in one list, and where those of each begin, and one more."""
+    low, high = f"{axis}_min", f"{axis}_max"
     # where both are the same that is one reading, as far as can be told
-    ends = flowing.select("feature_code", x="x_min"), flowing.filter(pl.col("x_max") > pl.col("x_min"))
-    shown = pl.concat([ends[0], ends[1].select("feature_code", x="x_max")])
+    ends = flowing.select("feature_code", flow=low), flowing.filter(pl.col(high) > pl.col(low))
+    shown = pl.concat([ends[0], ends[1].select("feature_code", flow=high)])
     numbered = pl.DataFrame({"feature_code": codes, "row": np.arange(len(codes))})
-    listed = shown.join(numbered, on="feature_code").sort("row", "x")
+    listed = shown.join(numbered, on="feature_code").sort("row", "flow")
     first = np.searchsorted(listed["row"].to_numpy(), np.arange(len(codes) + 1))
-    return steps_of(first, listed["x"].to_numpy().astype(np.float64))
+    return first, listed["flow"].to_numpy().astype(np.float64)
 
 
 def _added_up(asked: pl.DataFrame, pool: pl.DataFrame) -> Moments:

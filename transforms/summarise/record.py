@@ -36,7 +36,7 @@ def recorded(meters: pl.DataFrame, moments: Moments, fleet: pl.DataFrame) -> pl.
     known = (
         meters.filter(pl.col("meter_no").is_not_null())
         .sort("meter_no")
-        .select("feature_code")
+        .select("feature_code", "from_register")
         .join(fleet.select("feature_code", *BORDERS), on="feature_code", how="left", maintain_order="left")
     )
     flowing = slice(1, BINS)

@@ -211,6 +211,7 @@ def _rows(
             "n_meter": matched.n_meter[listed],
             "n_reference": matched.n_reference[listed],
             "interval_us": _known(interval_us, interval_us > 0),
+            "from_register": matched.from_register[listed],
             "window": (row % chunk.windows).astype(np.int32),
         },
         schema={name: kind for name, kind in ROWS.items() if name not in NAMES},

@@ -19,7 +19,7 @@ from transforms.summarise.many import HIGHEST, LOWEST, Ints
 from transforms.summarise.moments import BINS, REACHES, Cells, Moments
 
 #: a change of these arrays, or of what the numbers in them mean, is another version
-VERSION = 4
+VERSION = 5
 
 #: Of each cell twice its number, one more where its squares need high words, and its count; its sums of flows; of those with more
 #: than one pair the squares' low words; and of those that need them the high ones

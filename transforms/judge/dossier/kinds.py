@@ -128,7 +128,7 @@ def _rounding(worked: Worked, not_looked: str) -> Check:
         return ROUNDING.failed(f"{of_reference}: a sound meter beside it would show the same", *counts, **numbers)
     if second.rough[0]:
         steps = "the meter's readings come in steps larger than its model's resolution"
-        return ROUNDING.failed(f"{steps}, which make all of the scatter", *counts)
+        return ROUNDING.failed(f"{steps}: a sound one that does so would show the same", *counts)
     if step > 0:
         return ROUNDING.passed(f"{of_reference}, which do not explain what the meter shows", **numbers)
     return ROUNDING.passed("no steps of the readings explain what the meter shows")
