@@ -70,6 +70,7 @@ class Town:
     offset_lph: Array
     broken: Array
     devices: dict[str, Device]
+    seed: int
     rng: np.random.Generator
     acks: list[tuple[datetime, dict[str, Any]]] = field(default_factory=list)
     sent: list[dict[str, Any]] = field(default_factory=list)
@@ -95,7 +96,7 @@ class Town:
         offset = np.where(off & (rng.random(meters) < 0.5), sign * 0.3 * fleet.q1, 0.0)
         broken = np.where(rng.random(meters) < 0.02, rng.uniform(0.0, days * 24.0, meters), np.inf)
         devices = {code: Device() for code in fleet.meters["feature_code"]}
-        return Town(fleet, workspace, gain, drift, offset, broken, devices, rng)
+        return Town(fleet, workspace, gain, drift, offset, broken, devices, seed, rng)
 
     @property
     def codes(self) -> list[str]:
@@ -184,10 +185,12 @@ class Town:
             return np.where(used.sum(axis=1) >= 5, np.where(used, shown, 0.0).sum(axis=1) / volume - 1.0, np.nan)
 
     def _deliver(self, command: dict[str, Any], now: datetime) -> None:
-        how = str(self.rng.choice(list(BEHAVIOUR), p=list(BEHAVIOUR.values())))
+        # each command has chances of its own, so that one more or less changes nothing for other meters
+        rng = np.random.default_rng([self.seed, 78, self.codes.index(command["feature_code"]), command["sequence"]])
+        how = str(rng.choice(list(BEHAVIOUR), p=list(BEHAVIOUR.values())))
         device = self.devices[command["feature_code"]]
         delay = timedelta(
-            minutes=float(self.rng.uniform(5, 240)) if how != "late" else float(self.rng.uniform(1500, 4000))
+            minutes=float(rng.uniform(5, 240)) if how != "late" else float(rng.uniform(1500, 4000))
         )
         at = now + delay
         if how == "lost" or at >= parse_time(command["expires_at"]):
@@ -208,7 +211,7 @@ class Town:
             "at": iso(at.replace(microsecond=0)),
             "detail": how,
         }
-        arrives = at + timedelta(hours=float(self.rng.uniform(0, 10)))
+        arrives = at + timedelta(hours=float(rng.uniform(0, 10)))
         self.acks += [(arrives, line)] * (2 if how == "twice" else 1)
 
     def _answer(self, now: datetime) -> None:
