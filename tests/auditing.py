@@ -15,8 +15,8 @@ from transforms.audit.listed import listed
 from transforms.audit.regimes import find_regimes
 from transforms.audit.series import Floats, Ints, Series
 from transforms.fleet import fleet_table
-from transforms.judge.columns import MISSING, Columns
-from transforms.judge.words import NONE, WORDS
+from transforms.judge.columns import Columns
+from transforms.judge.words import MISSING, NONE, WORDS
 from transforms.policy import Policy
 from transforms.registry import Registry
 from transforms.registry.models import Model

@@ -189,9 +189,7 @@ class Town:
         rng = np.random.default_rng([self.seed, 78, self.codes.index(command["feature_code"]), command["sequence"]])
         how = str(rng.choice(list(BEHAVIOUR), p=list(BEHAVIOUR.values())))
         device = self.devices[command["feature_code"]]
-        delay = timedelta(
-            minutes=float(rng.uniform(5, 240)) if how != "late" else float(rng.uniform(1500, 4000))
-        )
+        delay = timedelta(minutes=float(rng.uniform(5, 240)) if how != "late" else float(rng.uniform(1500, 4000)))
         at = now + delay
         if how == "lost" or at >= parse_time(command["expires_at"]):
             return

@@ -25,9 +25,11 @@ from flows.audit.summed import Summed
 from flows.audit.tables import table_of
 from flows.registered import instants_of
 from transforms.audit import COMPARED, LISTED
+from transforms.fit.lines import Floats
 from transforms.fleet import fleet_table
 from transforms.judge.columns import series_of
 from transforms.judge.many import JUDGED_WINDOWS, Calibrations, JudgedRows, judge_windows, nothing_said, places
+from transforms.judge.plain import OF_STILL, ON_FLOWS, PLAIN, WHOLE, on_flows, volumes
 from transforms.judge.second_look import Look, SecondLook
 from transforms.judge.words import WORDS
 from transforms.lake import Lake
@@ -47,6 +49,8 @@ WINDOWS, OTHER = "windows", "other"
 LAYOUT = f"3.{VERSION}"
 #: columns that follow from a row's meter and window
 FOLLOWING = ("feature_code", "model", "window_start", "window_end")
+#: whole numbers that the plain columns of the statistics follow from, and of the rest
+_OF_LISTED = ("flow_x", "flow_more", *OF_STILL)
 #: numbers that find a row's meter and window, and its sums among those of its group
 _FOUND_BY = ("code", "window", "cells", "interval_us")
 #: stands for the bucket of registered meters of which the lake knows nothing
@@ -139,7 +143,7 @@ class Desk:
     def home(self, bucket: int) -> Home:
         """The meters of a bucket by their place in `codes`."""
         if bucket not in self._homes:
-            self._homes[bucket] = Home.of(self.codes(bucket), self.registry.meters)
+            self._homes[bucket] = Home.of(self.codes(bucket), self.registry.meters, self.fleet)
         return self._homes[bucket]
 
     def groups(self, bucket: int) -> int:
@@ -252,8 +256,10 @@ class Desk:
         """How judged windows are written: what follows from the meter and the window is left out."""
         columns = AUDIT_WINDOWS if self.setting.what_if is None else JUDGED_WINDOWS
         # those first that the statistics ask for, which so stand together
-        names = [name for name in dict.fromkeys([*LISTED, *columns]) if name not in FOLLOWING]
-        kept = {name: columns[name] for name in names}
+        names = [
+            name for name in dict.fromkeys([*_OF_LISTED, *LISTED, *WHOLE, *columns]) if name not in (*FOLLOWING, *PLAIN)
+        ]
+        kept = {name: columns.get(name, pl.Int64) for name in names}
         ids = pl.concat([own.claims["flowmeter_id"] for own in self.parties]).drop_nulls().unique().sort().to_list()
         pooled = {f"pooled_{name}": some for name, some in WORDS.items()}
         found_by = dict.fromkeys(_FOUND_BY, pl.Int64)
@@ -262,7 +268,9 @@ class Desk:
     @cached_property
     def listed(self) -> Layout:
         """How those columns of judged windows are read that the statistics ask for."""
-        return self.windows.only({*_FOUND_BY, *LISTED, *(COMPARED if self.setting.what_if is not None else ())})
+        return self.windows.only(
+            {*_FOUND_BY, *_OF_LISTED, *LISTED, *(COMPARED if self.setting.what_if is not None else ())}
+        )
 
     def told(self, layout: Layout, block: Block, bucket: int, names: Sequence[str]) -> pl.DataFrame:
         """Columns of a block as a frame, those included that follow from the meter and the window."""
@@ -277,8 +285,22 @@ class Desk:
         self, layout: Layout, block: Block, bucket: int, names: Sequence[str]
     ) -> dict[str, tuple[npt.NDArray[Any], pl.Series | None]]:
         """Columns of a block with their words, those included that follow from the meter and the window."""
-        known = {name: (layout.of(block, name), layout.words.get(name)) for name in names if name not in FOLLOWING}
-        return {name: known.get(name) or self._following(layout, block, bucket, name) for name in names}
+        known = {name: (layout.of(block, name), layout.words.get(name)) for name in names if name in layout.columns}
+        plain = self._plain(layout, block, bucket, names)
+        return {
+            name: known.get(name) or plain.get(name) or self._following(layout, block, bucket, name) for name in names
+        }
+
+    def _plain(self, layout: Layout, block: Block, bucket: int, names: Sequence[str]) -> dict[str, tuple[Floats, None]]:
+        """The plain columns of a block, if any is asked for."""
+        told: dict[str, Floats] = {}
+        if not set(PLAIN).isdisjoint(names):
+            whole = {name: layout.of(block, name) for name in WHOLE if name in layout.columns}
+            unit_lph = self.home(bucket).unit_lph[layout.of(block, "code")]
+            told = volumes(whole, unit_lph, layout.of(block, "interval_us"))
+            if not set(ON_FLOWS).isdisjoint(names):
+                told |= on_flows(whole, layout.of(block, "n_flowing"), unit_lph)
+        return {name: (values, None) for name, values in told.items()}
 
     def _following(
         self, layout: Layout, block: Block, bucket: int, name: str

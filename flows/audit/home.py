@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from transforms.fit.lines import Ints
+from transforms.fit.lines import Floats, Ints
 from transforms.judge.columns import Columns
 from transforms.judge.evidence import Bools
 from transforms.judge.many import nothing_said
@@ -22,7 +22,8 @@ class Home:
     """Some meters by their number, sorted by feature code.
 
     ``models`` is null and ``registered`` false for those that meters.csv does not have; ``installed_us`` and ``removed_us`` bound
-    the time in which each is in use [us since 1970].
+    the time in which each is in use [us since 1970]; ``unit_lph`` is what one in the units of the moments is in L/h, NaN where
+    that is not known.
     """
 
     codes: pl.Series
@@ -30,13 +31,17 @@ class Home:
     registered: Bools
     installed_us: Ints
     removed_us: Ints
+    unit_lph: Floats
 
     @staticmethod
-    def of(codes: list[str], meters: pl.DataFrame) -> Home:
-        """Look some meters up in the table of meters.csv."""
+    def of(codes: list[str], meters: pl.DataFrame, fleet: pl.DataFrame) -> Home:
+        """Look some meters up in the table of meters.csv, and in the fleet table."""
         named = pl.DataFrame({"feature_code": codes}, schema={"feature_code": pl.String})
         known = meters.select("feature_code", "model", "installed_on", "removed_on", registered=pl.lit(True))
-        found = named.join(known, on="feature_code", how="left", maintain_order="left")
+        units = fleet.select("feature_code", pl.col("per_lph").cast(pl.Float64))
+        found = named.join(known, on="feature_code", how="left", maintain_order="left").join(
+            units, on="feature_code", how="left", maintain_order="left"
+        )
         dates = found.select(pl.col("installed_on", "removed_on").cast(UTC_US).dt.epoch("us"))
         return Home(
             codes=found["feature_code"],
@@ -44,6 +49,7 @@ class Home:
             registered=found["registered"].fill_null(False).to_numpy(),
             installed_us=dates["installed_on"].fill_null(-_ALWAYS).to_numpy(),
             removed_us=dates["removed_on"].fill_null(_ALWAYS).to_numpy(),
+            unit_lph=1 / found["per_lph"].fill_null(np.nan).to_numpy(),
         )
 
     def set_absent_aside(self, columns: Columns, code: Ints, start_us: Ints, length_us: int) -> None:

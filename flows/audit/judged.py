@@ -19,7 +19,7 @@ import numpy.typing as npt
 import polars as pl
 
 from flows.audit.arrays import fill
-from flows.audit.packed import pack, places_of, runs_of, unpack
+from flows.audit.packed import WAYS, pack, places_of, runs_of, unpack
 from transforms.fit.lines import Ints
 from transforms.fit.points import MOST_POINTS
 from transforms.judge.columns import nothing
@@ -113,7 +113,7 @@ class Layout:
             for k, words in zip(range(place.start, place.stop), self._words(columns, name, rows), strict=True):
                 plain = np.require(words, np.int64, ["C", "W"])
                 pack(plain, edges, self._nothing[k], room[k], ends[k], kind[k])
-        head = np.concatenate([[groups], edges, (np.diff(ends) * 16 + kind).T.ravel()])
+        head = np.concatenate([[groups], edges, (np.diff(ends) * WAYS + kind).T.ravel()])
         with Path(file).open("wb", buffering=0) as sink:
             sink.write(head.data)
             for begins, stops in pairwise(ends.T.tolist()):
@@ -166,7 +166,7 @@ class Layout:
         if file not in self._heads:
             groups = int(np.fromfile(file, np.int64, 1)[0])
             head = np.fromfile(file, np.int64, (groups + 1) + groups * self._file_height, offset=8)
-            kind, size = head[groups + 1 :] % 16, head[groups + 1 :] // 16
+            kind, size = head[groups + 1 :] % WAYS, head[groups + 1 :] // WAYS
             size = size.reshape(groups, self._file_height)
             begins = 1 + len(head) + np.concatenate([[0], np.cumsum(size.sum(axis=1))])
             self._heads[file] = _Head(head[: groups + 1].tolist(), kind.reshape(size.shape), size, begins)

@@ -10,9 +10,11 @@ import numpy as np
 from transforms.compiled import compiled
 from transforms.fit.lines import Ints
 
-#: how a group's words of a column are packed: one for all; those that tell something, after a bit for each that says which do; or
-#: all, in so many bytes
-_ONE, _SOME = 0, 9
+#: how a group's words of a column are packed: one for all; all, in so many bytes; or, so many bytes and `_SOME`, those that tell
+#: something, after a bit for each word that says which do
+_ONE, _SOME = 0, 16
+#: the numbers of these ways are less
+WAYS = 32
 #: by so many bits a row is moved to find the word that has its bit, and what is left then; a bit that is set
 _BITS, _LAST, _TOLD = np.uint64(6), np.uint64(63), np.uint64(1)
 
@@ -24,43 +26,66 @@ def pack(words: Ints, edges: Ints, nothing: int, room: Ints, ends: Ints, kind: I
     for group in range(len(kind)):
         here = words[edges[group] : edges[group + 1]]
         if len(here):
-            differs, reach, telling = np.int64(0), np.int64(0), 0
+            differs, reach, told_reach, telling = np.int64(0), np.int64(0), np.int64(0), 0
             for row in range(len(here)):
                 differs |= here[row] ^ here[0]
                 # a number below zero takes as many bits as what is left of it when all of them are turned round
-                reach |= here[row] ^ (here[row] >> 63)
-                telling += here[row] != nothing
-            width = 8 if reach >> 31 else (4 if reach >> 15 else (2 if reach >> 7 else 1))
-            bits, whole = (len(here) + 63) // 64, (len(here) * width + 7) // 8
+                bits, tells = here[row] ^ (here[row] >> 63), np.int64(here[row] != nothing)
+                reach |= bits
+                told_reach |= bits * tells
+                telling += int(tells)
+            width, of_some = _width(reach), _width(told_reach)
+            flags, whole, some = (len(here) + 63) // 64, (len(here) * width + 7) // 8, (telling * of_some + 7) // 8
             if differs == 0:
                 kind[group], room[end] = _ONE, here[0]
                 end += 1
-            elif bits + telling < whole:
-                kind[group] = _SOME
-                told, some, at = room[end : end + bits], room[end + bits :], np.int64(0)
-                for k in range(bits):
-                    which, of_bits = np.int64(0), here[64 * k : 64 * k + 64]
-                    for row in range(len(of_bits)):
-                        tells = np.int64(of_bits[row] != nothing)
-                        which |= tells << row
-                        some[at] = of_bits[row]
-                        at += tells
-                    told[k] = which
-                end += bits + telling
+            elif flags + some < whole:
+                kind[group] = _SOME + of_some
+                found = _telling(here, nothing, telling, room[end : end + flags])
+                _put_narrow(found, of_some, room[end + flags : end + flags + some])
+                end += flags + some
             else:
                 kind[group] = width
-                target = room[end : end + whole]
-                target[-1] = 0
-                if width == 1:
-                    _narrow(here, target.view(np.int8))
-                elif width == 2:
-                    _narrow(here, target.view(np.int16))
-                elif width == 4:
-                    _narrow(here, target.view(np.int32))
-                else:
-                    target[:] = here
+                _put_narrow(here, width, room[end : end + whole])
                 end += whole
         ends[group + 1] = end
+
+
+@compiled
+def _width(reach: Any) -> int:
+    """In how many bytes numbers are told whose bits are these."""
+    return 8 if reach >> 31 else (4 if reach >> 15 else (2 if reach >> 7 else 1))
+
+
+@compiled
+def _telling(here: Ints, nothing: int, telling: int, told: Ints) -> Ints:
+    """The words that tell something; which those are is said by a bit for each in ``told``."""
+    some, at = np.empty(telling + 1, np.int64), np.int64(0)
+    for k in range(len(told)):
+        which, of_bits = np.int64(0), here[64 * k : 64 * k + 64]
+        for row in range(len(of_bits)):
+            tells = np.int64(of_bits[row] != nothing)
+            which |= tells << row
+            # written first and counted then
+            some[at] = of_bits[row]
+            at += tells
+        told[k] = which
+    return some[:telling]
+
+
+@compiled
+def _put_narrow(words: Ints, width: int, target: Ints) -> None:
+    """Fill in words, each in so many bytes; bytes that are left over are zero."""
+    if len(target):
+        target[-1] = 0
+    if width == 1:
+        _narrow(words, target.view(np.int8))
+    elif width == 2:
+        _narrow(words, target.view(np.int16))
+    elif width == 4:
+        _narrow(words, target.view(np.int32))
+    else:
+        target[:] = words
 
 
 @compiled
@@ -95,8 +120,17 @@ def unpack(packed: Ints, begins: Ints, kind: Ints, nothing: Ints, rows: Ints, ru
             many, begin, how = rows[part], begins[k, part], kind[k, part]
             if how == _ONE:
                 run = _put_one(packed[begin], many, runs, run, found[k])
-            elif how == _SOME:
-                run = _put_some(packed[begin:], nothing[k], many, runs, run, found[k])
+            elif how >= _SOME:
+                first = begin + (many + 63) // 64
+                told, some = packed[begin:first], packed[first:]
+                if how == _SOME + 1:
+                    run = _put_some(told, some.view(np.int8), nothing[k], many, runs, run, found[k])
+                elif how == _SOME + 2:
+                    run = _put_some(told, some.view(np.int16), nothing[k], many, runs, run, found[k])
+                elif how == _SOME + 4:
+                    run = _put_some(told, some.view(np.int32), nothing[k], many, runs, run, found[k])
+                else:
+                    run = _put_some(told, some, nothing[k], many, runs, run, found[k])
             elif how == 1:
                 run = _put(packed[begin : begin + (many + 7) // 8].view(np.int8), many, runs, run, found[k])
             elif how == 2:
@@ -122,13 +156,13 @@ def _put_one(word: int, many: int, runs: Ints, run: int, found: Ints) -> int:
 
 
 @compiled
-def _put_some(packed: Ints, nothing: int, many: int, runs: Ints, run: int, found: Ints) -> int:
-    row, end, at = np.uint64(0), np.uint64(many), np.uint64((many + 63) // 64)
+def _put_some(which: Ints, some: Any, nothing: int, many: int, runs: Ints, run: int, found: Ints) -> int:
+    row, end, at = np.uint64(0), np.uint64(many), np.uint64(0)
     while row < end:
         to, count = np.uint64(runs[run, 0]), np.uint64(runs[run, 1])
         for k in range(count):
-            of_bits = np.uint64(packed[(row + k) >> _BITS])
-            told, word = (of_bits >> ((row + k) & _LAST)) & _TOLD, packed[at]
+            of_bits = np.uint64(which[(row + k) >> _BITS])
+            told, word = (of_bits >> ((row + k) & _LAST)) & _TOLD, np.int64(some[at])
             found[to + k] = word if told else nothing
             at += told
         row += count

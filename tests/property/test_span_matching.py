@@ -17,7 +17,8 @@ from polars.testing import assert_frame_equal
 from tests.workspaces import MODEL, START
 from transforms.fleet import fleet_table
 from transforms.judge import calibration_status, judge_bucket
-from transforms.judge.columns import JUDGED, frame_of
+from transforms.judge.columns import JUDGED, frame_of, published
+from transforms.judge.findings import model_of
 from transforms.judge.many import Calibrations, judge_windows, places
 from transforms.lake import Lake
 from transforms.match import CHANGED, Parties, claims
@@ -221,7 +222,9 @@ def test_a_span_is_its_windows(
                 kept = [recorded(one.meters, sums, own.fleet) for sums in (laid.moments, joined)]
                 assert_frame_equal(*kept, check_exact=True)
         expected = pl.concat(alone).sort("feature_code", "window_start")
-        told = frame_of({name: values for name, values in together.columns.items() if name in JUDGED})
+        unit_lph = np.append(model_of(parties.fleet).unit_lph, np.nan)[meter]
+        columns = published(together.columns, unit_lph).items()
+        told = frame_of({name: values for name, values in columns if name in JUDGED})
         starts = pl.Series([window.start for window in windows]).cast(expected.schema["window_start"])
         who = summary.named.select("feature_code", "flowmeter_id", window_start=starts.gather(summary.rows["window"]))
         columns = [name for name in expected.columns if name in told.columns or name in who.columns]

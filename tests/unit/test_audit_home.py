@@ -6,6 +6,7 @@ from datetime import date
 
 import numpy as np
 import polars as pl
+import pytest
 
 from flows.audit.home import Home, set_changed_aside
 from transforms.judge.many import nothing_said
@@ -22,7 +23,7 @@ def _home() -> Home:
         orient="row",
     )
     # D is nobody's meter, and E's readings lie elsewhere
-    return Home.of(list("ABCD"), meters)
+    return Home.of(list("ABCD"), meters, pl.DataFrame({"feature_code": ["A", "B", "E"], "per_lph": [4.0, 8.0, 2.0]}))
 
 
 def _reasons(numbers: np.ndarray) -> list[str]:
@@ -41,6 +42,10 @@ def test_registered_meters_have_a_row_in_every_window() -> None:
     assert columns["n_pairs"].tolist() == [0] * 7
     missing = ["meter_missing"] * 3
     assert _reasons(columns["reason"]) == [*missing, "within_mpe", "within_mpe", "meter_missing", "within_mpe"]
+
+
+def test_units_are_those_of_the_fleet_table() -> None:
+    assert _home().unit_lph.tolist() == [0.25, 0.125, *[pytest.approx(float("nan"), nan_ok=True)] * 2]
 
 
 def test_before_it_is_installed_and_after_it_is_removed_a_meter_is_not_in_use() -> None:

@@ -10,8 +10,8 @@ import polars as pl
 from transforms.audit.cells import Cells, Sums, added_up, random_variance
 from transforms.audit.series import Bools, Floats, Ints
 from transforms.compiled import compiled
-from transforms.judge.columns import MISSING, Columns
-from transforms.judge.words import CURVE, INCONCLUSIVE, NONE, REASON, UNSTEADY, in_words
+from transforms.judge.columns import Columns
+from transforms.judge.words import CURVE, INCONCLUSIVE, MISSING, NONE, REASON, UNSTEADY, in_words
 from transforms.judge.words import VERDICT_NAMES as VERDICTS
 from transforms.policy import Policy
 from transforms.schemas import UTC_US

@@ -17,11 +17,12 @@ import polars as pl
 from transforms.compiled import compiled
 from transforms.fit.lines import Floats, Ints
 from transforms.fit.points import MOST_POINTS
-from transforms.judge.evidence import FLOWING, ZONE_NAMES, Bools, Model
+from transforms.judge.evidence import ZONE_NAMES, Bools, Model
 from transforms.judge.findings import Findings
 from transforms.judge.paired import Paired
+from transforms.judge.plain import WHOLE, on_flows, whole_of
 from transforms.judge.precision import imprecise, marginal, pairs_needed, unproven
-from transforms.judge.words import CURVE, NONE, STEADY, UNSTEADY, WORDS, Numbers, in_words
+from transforms.judge.words import CURVE, MISSING, NONE, STEADY, UNSTEADY, WORDS, Numbers, in_words
 from transforms.judge.worked import Worked
 from transforms.policy import Policy
 from transforms.schemas import VERDICTS
@@ -46,14 +47,12 @@ JUDGED = {**VERDICTS, **EXTRAS}
 #: columns in L/h of meters that are off
 _FLOWS = ("a2", "a2_se", "residual_std_lph")
 
-#: stands for a whole number that there is none of
-MISSING = -(2**63)
-
 
 def columns_of(
     paired: Paired, moments: Moments, policy: Policy, worked: Worked, start_us: npt.NDArray[np.int64] | int
 ) -> Columns:
-    """What was worked out of the paired meters, the columns of the outbox but for who and when.
+    """What was worked out of the paired meters, the columns of the outbox but for who and when, and with the `WHOLE` numbers in
+    place of the plain ones that follow from them (`published`).
 
     Parameters
     ----------
@@ -76,6 +75,12 @@ def columns_of(
         "dead_share": second.dead,
         "pairs_needed": np.where(needed == 0, MISSING, needed),
     }
+
+
+def published(columns: Columns, unit_lph: Floats) -> Columns:
+    """The same with the columns of the outbox in place of the whole numbers that they follow from."""
+    told = {name: values for name, values in columns.items() if name not in WHOLE}
+    return told | on_flows(columns, columns["n_flowing"], unit_lph)
 
 
 def extras_of(moments: Moments, policy: Policy, worked: Worked) -> Columns:
@@ -141,7 +146,7 @@ def _points(wide: Floats) -> pl.Series:
 
 
 def measured(moments: Moments, found: Findings, model: Model, verdict: Numbers, policy: Policy) -> Columns:
-    """The columns that the moments give."""
+    """The columns that the moments give, with `WHOLE` numbers in place of the plain ones."""
     off = np.flatnonzero((verdict == STEADY) | (verdict == UNSTEADY))
     places, lines, unit = found.places(off), found.published, model.unit_lph
     of_off = {
@@ -153,12 +158,9 @@ def measured(moments: Moments, found: Findings, model: Model, verdict: Numbers, 
         "residual_std_lph": found.residual,
         "correlation": lines.correlation,
     }
-    sx, sy, lowest, highest = (moments.total(name, FLOWING) for name in ("sx", "sy", "x_min", "x_max"))
-    zones, own = found.zones, (found.share, found.spread, found.scatter_ratio)
-    least = policy.evidence.min_zone_pairs
-    flows = found.flowing, sx, sy, lowest, highest
-    told = _measured(*flows, unit, *own, zones.n, zones.error, zones.expanded, least)
-    columns: Columns = {"n_flowing": found.flowing, **dict(zip(_MEASURED, told, strict=True))}
+    zones, own = found.zones, (found.flowing, found.spread, found.scatter_ratio)
+    told = _measured(*own, zones.n, zones.error, zones.expanded, policy.evidence.min_zone_pairs)
+    columns: Columns = {"n_flowing": found.flowing, **whole_of(moments), **dict(zip(_MEASURED, told, strict=True))}
     for name, values in of_off.items():
         columns[name] = np.full(len(unit), np.nan)
         columns[name][off] = values[places] * unit[off] if name in _FLOWS else values[places]
@@ -166,41 +168,23 @@ def measured(moments: Moments, found: Findings, model: Model, verdict: Numbers, 
 
 
 #: the columns of `_measured`
-_MEASURED = ("mean_diff_lph", "share_in_band", "volume_error", "q_min_lph", "q_max_lph", "drift_spread", "scatter_ratio",
+_MEASURED = ("drift_spread", "scatter_ratio",
              *(f"{what}_{zone}" for zone in ZONE_NAMES for what in ("error", "uncertainty")))  # fmt: skip
 
 
 @compiled
 def _measured(
-    n: Ints,
-    sx: Ints,
-    sy: Ints,
-    lowest: Ints,
-    highest: Ints,
-    unit: Floats,
-    share: Floats,
-    spread: Floats,
-    scatter_ratio: Floats,
-    of_zone: Ints,
-    error: Floats,
-    expanded: Floats,
-    least: int,
+    n: Ints, spread: Floats, scatter_ratio: Floats, of_zone: Ints, error: Floats, expanded: Floats, least: int
 ) -> Floats:
     """What flowing pairs tell, NaN where there are none, and of zones where there are fewer than ``least``."""
-    found = np.empty((13, len(n)))
+    found = np.empty((8, len(n)))
     for row in range(len(n)):
-        if n[row] > 0:
-            x, y = float(sx[row]), float(sy[row])
-            found[0, row], found[1, row], found[2, row] = (y - x) / n[row] * unit[row], share[row], y / x - 1
-            found[3, row], found[4, row] = lowest[row] * unit[row], highest[row] * unit[row]
-            found[5, row], found[6, row] = spread[row], scatter_ratio[row]
-        else:
-            for k in range(7):
-                found[k, row] = np.nan
+        flows = n[row] > 0
+        found[0, row], found[1, row] = spread[row] if flows else np.nan, scatter_ratio[row] if flows else np.nan
         for zone in range(3):
             enough = of_zone[zone, row] >= least
-            found[7 + 2 * zone, row] = error[zone, row] if enough else np.nan
-            found[8 + 2 * zone, row] = expanded[zone, row] if enough else np.nan
+            found[2 + 2 * zone, row] = error[zone, row] if enough else np.nan
+            found[3 + 2 * zone, row] = expanded[zone, row] if enough else np.nan
     return found
 
 

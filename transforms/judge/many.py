@@ -11,12 +11,13 @@ import polars as pl
 
 from transforms.compiled import compiled
 from transforms.fit.lines import Floats, Ints
-from transforms.judge.columns import JUDGED, MISSING, Columns, columns_of, extras_of, nothing
+from transforms.judge.columns import JUDGED, Columns, columns_of, extras_of, nothing
 from transforms.judge.evidence import FLOWING, Bools, Reference
 from transforms.judge.findings import model_of, picked
 from transforms.judge.paired import Paired, blocked_by
+from transforms.judge.plain import OF_FLOWS, OF_STILL, PLAIN
 from transforms.judge.second_look import Look, SecondLook
-from transforms.judge.words import INCONCLUSIVE, NONE, REASON, Numbers
+from transforms.judge.words import INCONCLUSIVE, MISSING, NONE, REASON, Numbers
 from transforms.judge.worked import Worked, work_out
 from transforms.policy import Policy
 from transforms.schemas import AUDIT_WINDOWS
@@ -28,7 +29,6 @@ JUDGED_WINDOWS: dict[str, pl.DataType | type[pl.DataType]] = {**AUDIT_WINDOWS, *
 
 #: columns that tell whose the row is, and when
 _ASIDE = ("feature_code", "flowmeter_id", "model", "window_start", "window_end")
-_HOUR_US = 3.6e9
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,9 @@ def _newest(
 
 @dataclass(frozen=True)
 class JudgedRows:
-    """Judged rows as arrays (`transforms.judge.columns`), in the order given, and what the second look found of those with a
-    ``meter_no``. ``calibrated_on`` counts days since 1970."""
+    """Judged rows as arrays (`transforms.judge.columns`), in the order given, with whole numbers in place of the columns that
+    follow from them (`transforms.judge.plain`), and what the second look found of those with a ``meter_no``. ``calibrated_on``
+    counts days since 1970."""
 
     columns: Columns
     second: SecondLook
@@ -186,7 +187,7 @@ def judge_windows(
         begins = np.array([int(one.start.timestamp()) * 1_000_000 for one in windows])
         worked = work_out(paired, moments, policy, windows[0], look, window[some], sparing=True)
         second = worked.second
-        told = columns_of(paired, moments, policy, worked, begins[window[some]]) | _weighted(moments, worked, paired)
+        told = columns_of(paired, moments, policy, worked, begins[window[some]]) | _weighted(moments, worked)
         told |= extras_of(moments, policy, worked) if extras else {}
         told["calibrated_on"] = references.calibrated_on[some]
         if whole:
@@ -221,52 +222,39 @@ def nothing_said(rows: int) -> Columns:
     columns = {
         name: nothing(kind, rows)
         for name, kind in JUDGED_WINDOWS.items()
-        if name not in _ASIDE and not name.startswith("pooled_")
+        if name not in (*_ASIDE, *PLAIN) and not name.startswith("pooled_")
     }
+    columns |= {name: np.zeros(rows, dtype=np.int64) for name in OF_FLOWS}
+    columns |= {name: np.full(rows, MISSING) for name in OF_STILL}
     columns["verdict"][:], columns["reason"][:] = INCONCLUSIVE, REASON["meter_missing"]
     columns["n_pairs"][:], columns["n_flowing"][:], columns["coverage"][:] = 0, 0, 0.0
     return columns
 
 
-def _weighted(moments: Moments, worked: Worked, paired: Paired) -> Columns:
-    """What only an audit's table has: volumes, and the gain that fits all flowing pairs best, less one.
+def _weighted(moments: Moments, worked: Worked) -> Columns:
+    """What only an audit's table has: the gain that fits all flowing pairs best, less one.
 
     The same weights and the same scatter as the errors of the zones, see `transforms.judge.evidence.zone_errors`.
     """
     n, sx, y_min, y_max = (moments.total(name, FLOWING) for name in ("n", "sx", "y_min", "y_max"))
-    known = worked.model.unit_lph, paired.interval_us, worked.model.resolution, worked.found.scatter
     xx, xy = worked.found.squares
-    told = _volumes_and_errors(moments.total("sx"), moments.total("sy"), n, sx, y_min, y_max, xx, xy, *known)
-    names = ("volume_l", "meter_volume_l", "error", "error_se")
-    return dict(zip(names, told, strict=True)) | {"reference_uncertainty": worked.reference.uncertainty / 2}
+    error, error_se = _errors(n, sx, y_min, y_max, xx, xy, worked.model.resolution, worked.found.scatter)
+    return {"error": error, "error_se": error_se, "reference_uncertainty": worked.reference.uncertainty / 2}
 
 
 @compiled
-def _volumes_and_errors(
-    of_reference: Ints,
-    of_meter: Ints,
-    n: Ints,
-    sx: Ints,
-    y_min: Ints,
-    y_max: Ints,
-    xx: Floats,
-    xy: Floats,
-    unit: Floats,
-    interval_us: Ints,
-    resolution: Floats,
-    scatter: Floats,
+def _errors(
+    n: Ints, sx: Ints, y_min: Ints, y_max: Ints, xx: Floats, xy: Floats, resolution: Floats, scatter: Floats
 ) -> Floats:
-    found = np.empty((4, len(n)))
+    found = np.empty((2, len(n)))
     for row in range(len(n)):
-        hours = interval_us[row] / _HOUR_US
-        found[0, row], found[1, row] = of_reference[row] * unit[row] * hours, of_meter[row] * unit[row] * hours
         if xx[row] > 0:
             variance = scatter[row] / xx[row]
             if y_min[row] == y_max[row]:
                 # what is not a number stays so, on either side
                 rounding = resolution[row] ** 2 / 12 * (n[row] / sx[row]) ** 2
                 variance = variance if variance >= rounding or np.isnan(variance) else rounding
-            found[2, row], found[3, row] = xy[row] / xx[row] - 1, np.sqrt(variance)
+            found[0, row], found[1, row] = xy[row] / xx[row] - 1, np.sqrt(variance)
         else:
-            found[2, row], found[3, row] = np.nan, np.nan
+            found[0, row], found[1, row] = np.nan, np.nan
     return found

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from transforms.judge.columns import JUDGED, columns_of, extras_of, frame_of
+from transforms.judge.columns import JUDGED, columns_of, extras_of, frame_of, published
 from transforms.judge.paired import Paired, blocked_in
 from transforms.judge.second_look import Look
 from transforms.judge.words import NONE, REASON, REASON_NAMES, in_words
@@ -146,4 +146,6 @@ def _judge_paired(paired: pl.DataFrame, moments: Moments, policy: Policy, window
     worked = work_out(known, moments, policy, window, look, sparing=True)
     start_us = int(window.start.timestamp()) * 1_000_000
     told = columns_of(known, moments, policy, worked, start_us) | extras_of(moments, policy, worked)
-    return frame_of(told).with_columns(paired["feature_code"], paired["calibrated_on"])
+    return frame_of(published(told, worked.model.unit_lph)).with_columns(
+        paired["feature_code"], paired["calibrated_on"]
+    )

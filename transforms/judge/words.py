@@ -14,6 +14,8 @@ Numbers = npt.NDArray[np.int8]
 
 #: stands for no word
 NONE = -1
+#: stands for a whole number that there is none of
+MISSING = -(2**63)
 
 VERDICT_NAMES = ("healthy", "steady", "unsteady", "inconclusive")
 HEALTHY, STEADY, UNSTEADY, INCONCLUSIVE = range(len(VERDICT_NAMES))

@@ -15,7 +15,7 @@ import polars as pl
 
 from transforms.fit.lines import Floats, Ints
 from transforms.judge.coarse import made_of_sums, may_be_rounding, meter_steps_of, reference_steps_of
-from transforms.judge.columns import JUDGED, frame_of, measured
+from transforms.judge.columns import JUDGED, frame_of, measured, published
 from transforms.judge.evidence import Bools
 from transforms.judge.findings import find, numbers_of, picked
 from transforms.judge.ladder import climb, stand
@@ -156,7 +156,7 @@ def _judge_pools(
         "verdict": verdict,
         "form": form,
         "reason": reason,
-        **measured(moments, found, model, verdict, policy),
+        **published(measured(moments, found, model, verdict, policy), model.unit_lph),
         "share_in_band": np.full(count, np.nan),
         "imprecise": steady & (imprecise(moments, found, nothing, model, reference, form, policy) | rounded),
         "marginal": steady & marginal(found, policy),
