@@ -18,7 +18,7 @@ from flows.audit.arrays import read_arrays, write_arrays
 from transforms.judge.kept import from_table, to_table
 from transforms.judge.second_look import SecondLook
 from transforms.summarise.moments import Moments
-from transforms.summarise.span import NAMES
+from transforms.summarise.span import NAMES, ROWS
 from transforms.summarise.stored import ARRAYS, SUMS, Arrays, from_arrays, to_arrays
 
 #: files of a chunk's folder: the arrays `ARRAYS`, those first that an audit is lent; and its rows and the runs of its names
@@ -61,7 +61,7 @@ class Store:
         except (OSError, ValueError, EOFError, KeyError, pa.ArrowException):
             shutil.rmtree(folder)
             return None
-        return Kept(rows, dict(zip(NAMES, named, strict=True)), from_arrays(arrays, parts), arrays, second)
+        return Kept(_numbered(rows), dict(zip(NAMES, named, strict=True)), from_arrays(arrays, parts), arrays, second)
 
     def put(
         self, summary: str, look: str, rows: pl.DataFrame, runs: Runs, moments: Moments, second: SecondLook
@@ -72,7 +72,8 @@ class Store:
             draft = self.root / f".{summary}.{os.getpid()}.part"
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(parents=True)
-            _write([rows, *(runs[name] for name in NAMES)], draft / _ROWS)
+            paired = rows.with_columns(meter_no=pl.col("meter_no").is_not_null())
+            _write([paired, *(runs[name] for name in NAMES)], draft / _ROWS)
             write_arrays((arrays[name] for name in ARRAYS), draft / MOMENTS)
             folder.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -95,6 +96,12 @@ class Store:
 
     def _folder(self, summary: str) -> Path:
         return self.root / summary[:2] / summary
+
+
+def _numbered(paired: pl.DataFrame) -> pl.DataFrame:
+    """Rows with the numbers of those that have moments, of which only that is kept: to count again takes less than to read."""
+    number = pl.col("meter_no").cum_sum().cast(ROWS["meter_no"]) - 1
+    return paired.with_columns(meter_no=pl.when("meter_no").then(number))
 
 
 def _write(tables: Sequence[pl.DataFrame], path: Path) -> None:
