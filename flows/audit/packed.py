@@ -41,8 +41,15 @@ def pack(words: Ints, edges: Ints, nothing: int, room: Ints, ends: Ints, kind: I
                 end += 1
             elif flags + some < whole:
                 kind[group] = _SOME + of_some
-                found = _telling(here, nothing, telling, room[end : end + flags])
-                _put_narrow(found, of_some, room[end + flags : end + flags + some])
+                told, rest = room[end : end + flags], room[end + flags :]
+                if of_some == 1:
+                    _telling(here, nothing, told, rest.view(np.int8))
+                elif of_some == 2:
+                    _telling(here, nothing, told, rest.view(np.int16))
+                elif of_some == 4:
+                    _telling(here, nothing, told, rest.view(np.int32))
+                else:
+                    _telling(here, nothing, told, rest)
                 end += flags + some
             else:
                 kind[group] = width
@@ -58,9 +65,9 @@ def _width(reach: Any) -> int:
 
 
 @compiled
-def _telling(here: Ints, nothing: int, telling: int, told: Ints) -> Ints:
-    """The words that tell something; which those are is said by a bit for each in ``told``."""
-    some, at = np.empty(telling + 1, np.int64), np.int64(0)
+def _telling(here: Ints, nothing: int, told: Ints, some: Any) -> None:
+    """Fill in the words that tell something, and for each word a bit that says whether it does."""
+    at = np.int64(0)
     for k in range(len(told)):
         which, of_bits = np.int64(0), here[64 * k : 64 * k + 64]
         for row in range(len(of_bits)):
@@ -70,7 +77,6 @@ def _telling(here: Ints, nothing: int, telling: int, told: Ints) -> Ints:
             some[at] = of_bits[row]
             at += tells
         told[k] = which
-    return some[:telling]
 
 
 @compiled
