@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from transforms.summarise import many
 from transforms.summarise.many import Kinds, Listed, OnGrid, moments_of
-from transforms.summarise.moments import BINS, SUMMED, SUMS, Moments
-from transforms.summarise.stored import from_arrays, to_arrays
+from transforms.summarise.moments import BINS, SUMMED, SUMS, Cells, Ints, Moments
+from transforms.summarise.stored import SUMS as STORED
+from transforms.summarise.stored import add_up, begins, bins_of, from_arrays, to_arrays
 
 PARTS, SLOTS, PART_US = 4, 12, 3 * 900_000_000
 NAN = float("nan")
@@ -28,6 +30,60 @@ flows = st.one_of(
     st.sampled_from([15.625, 25.0, 79.05, 250.0, 2_500.0, 15.6, 0.001]),
 )
 windows = st.lists(st.tuples(flows, flows), min_size=SLOTS, max_size=SLOTS)
+
+
+def sums_of(told: Sequence[tuple[int, int]]) -> list[int]:
+    """The sums of some pairs."""
+    return [sum(column) for column in zip(*((1, x, y, x * x, x * y, y * y) for x, y in told), strict=True)]
+
+
+#: pairs of flows in the units of sums: the meter's close to the reference's, about as far as 16 bits reach, and anywhere
+edge = st.sampled_from([-131_072, 65_535, 131_071])
+whole = st.one_of(st.integers(-5_000_000, 5_000_000), st.integers(-300, 300), edge)
+apart = st.one_of(st.integers(-70_000, 70_000), st.sampled_from([-32_769, -32_768, 0, 32_767, 32_768]), whole)
+pairs = st.tuples(whole, apart).map(lambda told: (told[0], told[0] + told[1]))
+#: sums of a cell of a few pairs, often two, now and then the same or with the same reference; and sums that are of no pairs
+of_pairs = st.one_of(
+    st.lists(pairs, min_size=1, max_size=4),
+    st.lists(pairs, min_size=2, max_size=2),
+    pairs.map(lambda pair: [pair, pair]),
+    st.tuples(pairs, whole).map(lambda told: [told[0], (told[0][0], told[1])]),
+).map(sums_of)
+made_up = st.tuples(
+    st.sampled_from([2, 3, 300]), *[st.integers(-(2**40), 2**40)] * 2, *[st.integers(-(2**62), 2**62)] * 3
+).map(list)
+little = st.tuples(st.just(2), *[st.integers(-3, 3)] * 2, *[st.integers(-3, 3)] * 3).map(list)
+
+
+def of_cells(rows: list[dict[int, list[int]]]) -> Moments:
+    """Moments of rows of which nothing but the sums of some cells is known."""
+    first = np.cumsum([0, *(len(row) for row in rows)])
+    cell: Ints = np.array([number for row in rows for number in sorted(row)], np.int64)
+    sums: Ints = np.array([row[number] for row in rows for number in sorted(row)], np.int64).reshape(-1, 6)
+    others: dict[str, Ints] = {name: np.zeros((1, 2, len(rows)), np.int64) for name in SUMS[6:]}
+    others |= {name: np.zeros((1, BINS, len(rows)), np.int64) for name in ("x_min", "y_min", "x_max", "y_max")}
+    return Moments(others, Cells(first, cell, sums), PARTS)
+
+
+def check_cells(moments: Moments) -> None:
+    """What is kept is what was there, in parts and added up as well."""
+    cells, arrays, rows = moments.cells, to_arrays(moments), len(moments.cells.first) - 1
+    again = from_arrays(arrays, PARTS).cells
+    assert (again.first == cells.first).all() and (again.cell == cells.cell).all() and (again.sums == cells.sums).all()
+    edges = begins(arrays, np.array([0, rows // 2, rows]))
+    for part, (begin, end) in enumerate([(0, rows // 2), (rows // 2, rows)]):
+        lines = {name: arrays[name][slice(*edges[k, part : part + 2])] for k, name in enumerate(STORED)}
+        some = {name: np.pad(array, ((0, 1), (0, 0))) for name, array in lines.items()}
+        counts, place = np.diff(cells.first)[begin:end], np.arange(end - begin)
+        seen, first = bins_of(counts, place, lines["cells"])
+        which, found = np.empty(first[-1], np.uint8), np.empty((6, first[-1]), np.int64)
+        add_up(counts, place, some, seen, first, which, found)
+        for row in range(begin, end):
+            own, at = slice(cells.first[row], cells.first[row + 1]), slice(*first[row - begin : row - begin + 2])
+            of_bin = cells.cell[own] % BINS
+            assert which[at].tolist() == sorted(set(of_bin.tolist()))
+            for b, total in zip(which[at], found[:, at].T, strict=True):
+                assert (cells.sums[own][of_bin == b].sum(axis=0) == total).all()
 
 
 def by_hand(pairs: list[tuple[int, float, float]]) -> dict[str, Any]:
@@ -107,6 +163,17 @@ def test_sums_are_those_of_the_pairs(grid: list[Any], phase: int, few: list[tupl
         assert (getattr(dense.cells, name) == getattr(found.cells, name)).all()
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    rows=st.lists(st.dictionaries(st.integers(0, PARTS * BINS - 1), of_pairs, max_size=6), min_size=1, max_size=5),
+    other=st.one_of(st.none(), made_up, little),
+)
+@example(rows=[{3: [2, 10, 6, 50, 30, 26], 4: [2, 6, 6, 18, 18, 20]}], other=None)
+def test_sums_of_cells_are_kept_to_the_last_digit(rows: list[dict[int, list[int]]], other: list[int] | None) -> None:
+    """Cells of pairs alone, and with one cell that holds what no pairs add up to."""
+    check_cells(of_cells([*rows, {0: other}] if other else rows))
+
+
 def test_sums_that_need_more_room_are_kept_as_well() -> None:
     """More pairs in a cell than a byte counts, and more flow than 32 bits hold."""
     count, flow = 600, 12_500.0
@@ -118,3 +185,20 @@ def test_sums_that_need_more_room_are_kept_as_well() -> None:
     expected = dict(zip(SUMMED, (count, count * x, count * x, *(count * x * x,) * 3), strict=True))
     assert {name: int(again.values[name][0, 6, 0]) for name in SUMMED} == expected
     assert again.values["n"].sum() == count
+
+
+def test_sums_of_pairs_stand_in_few_bytes() -> None:
+    """Nothing that most cells have in more bytes than it needs, and what is rare only where it is."""
+    told = [[(5_000, 5_010)], [(-40, 30_000), (9_000, 8_000)], [(90_000, 90_100)] * 3]
+    arrays = to_arrays(of_cells([dict(enumerate(map(sums_of, told)))]))
+    assert {name: (str(array.dtype), array.shape) for name, array in arrays.items()} == {
+        "cells": ("uint8", (3, 2)),
+        "flows": ("int32", (3, 1)),
+        "near": ("int16", (3, 1)),
+        # and one more, so that a loop need not ask whether there are more
+        "far": ("int32", (1, 1)),
+        "squares": ("uint32", (3, 3)),
+        "high": ("int16", (2, 3)),
+        "told": ("uint8", (1, 6)),
+        "extremes": ("int32", (6, 2)),
+    }

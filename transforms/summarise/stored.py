@@ -8,7 +8,7 @@ and all in 64 bits in a chunk where they do not fit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,12 @@ from transforms.summarise.many import HIGHEST, LOWEST, Ints
 from transforms.summarise.moments import BINS, REACHES, Cells, Moments
 
 #: a change of these arrays, or of what the numbers in them mean, is another version
-VERSION = 5
+VERSION = 6
 
-#: Of each cell twice its number, one more where its squares need high words, and its count; its sums of flows; of those with more
-#: than one pair the squares' low words; and of those that need them the high ones
-SUMS = ("cells", "flows", "squares", "high")
+#: Of each cell four times its number, with a bit where its difference is far and one where its squares need high words, and its
+#: count; the reference's sum of flows; by how much the meter's differs from it, and of those where this is far the difference
+#: itself; of those with more than one pair the squares' low words; and of those that need them the high ones
+SUMS = ("cells", "flows", "near", "far", "squares", "high")
 #: Of each row how many cells it has, which extremes there are (a bit each), and the counts of the band; and these extremes, the
 #: lowest and the highest: of the meter's flow by zone, and of the reference's where it is still and where it flows
 ROWS = ("told", "extremes")
@@ -32,10 +33,15 @@ _BAND = ("n_above", "n_below", "n_band_above", "n_band_below")
 _LOW, _HIGH = ("y_min", "x_min"), ("y_max", "x_max")
 #: so many pairs of extremes may be told of a row: first those of the meter, then those of its reference
 _PAIRS = sum(len(begins) for begins in REACHES.values())
-_NARROW: tuple[Any, ...] = (np.uint8, np.int32, np.uint32, np.int16)
-#: what fits into these: numbers of cells, counts, sums of flows, squares
+#: numbers in each entry of `SUMS`, the type that nearly all chunks fit into, and the one that all do
+_WIDTHS = (2, 1, 1, 1, 3, 3)
+_NARROW: tuple[Any, ...] = (np.uint8, np.int32, np.int16, np.int32, np.uint32, np.int16)
+_WIDE: tuple[Any, ...] = (np.int64,) * len(SUMS)
+#: what fits into the narrow ones: numbers of cells with their bits, counts, sums of flows and differences, squares
 _REACH = np.array([2**8 - 1, 2**8 - 1, 2**31 - 1, 2**47 - 1])
 
+#: the difference with most bits that is not far
+_NEAR = 2**15 - 1
 #: places that are never below zero, which a loop need not look after
 _NONE, _ONE = np.uint64(0), np.uint64(1)
 
@@ -45,9 +51,9 @@ Arrays = Mapping[str, npt.NDArray[np.integer[Any]]]
 def to_arrays(moments: Moments) -> dict[str, npt.NDArray[np.integer[Any]]]:
     """The arrays `SUMS` and `ROWS`."""
     cells = moments.cells
-    *sums, reach = _packed(cells.cell, cells.sums, True, *_room(len(cells.cell), *_NARROW))
+    *sums, reach = _packed(cells.cell, cells.sums, *_room(len(cells.cell), _NARROW))
     if (reach > _REACH).any():
-        *sums, _ = _packed(cells.cell, cells.sums, False, *_room(len(cells.cell), *(np.int64,) * 4))
+        *sums, _ = _packed(cells.cell, cells.sums, *_room(len(cells.cell), _WIDE))
     rows, band = len(cells.first) - 1, [moments.total(name, slice(1, BINS)) for name in _BAND]
     extremes = [np.concatenate([moments.reach(name) for name in names]) for names in (_LOW, _HIGH)]
     *told, fits = _of_rows(cells.first, *band, *extremes, *_room_of_rows(rows, np.uint8, np.int32))
@@ -73,7 +79,7 @@ def from_arrays(arrays: Arrays, parts: int) -> Moments:
 
 
 def begins(arrays: Arrays, rows: Ints) -> Ints:
-    """Where the entries of some rows, rising, begin in each of `SUMS`, of shape (4, rows)."""
+    """Where the entries of some rows, rising, begin in each of `SUMS`, of shape (arrays, rows)."""
     first = np.concatenate([[0], np.cumsum(arrays["told"][:, 0], dtype=np.int64)])
     return _begins(arrays["cells"], first[rows])
 
@@ -100,19 +106,19 @@ def add_up(counts: Ints, place: Ints, sums: Arrays, seen: Ints, first: Ints, whi
     counts, place
         As for `bins_of`, of the rows of ``sums``.
     sums
-        The arrays `SUMS`, squares and high words with one entry more than there are.
+        The arrays `SUMS`, those that not all cells have an entry in with one more than there are.
     seen, first
         What `bins_of` returned for all rows.
     which, found
         The bins of all rows, (bins,), and their sums, (6, bins).
     """
-    _add_up(counts, place, sums["cells"], sums["flows"], sums["squares"], sums["high"], seen, first, which, found)
+    cells, flows, near, far, squares, high = (sums[name] for name in SUMS)
+    _add_up(counts, place, cells, flows, near, far, squares, high, seen, first, which, found)
 
 
-def _room(cells: int, of_cell: Any, of_flow: Any, of_square: Any, of_high: Any) -> tuple[Any, ...]:
+def _room(cells: int, kinds: Iterable[Any]) -> list[Any]:
     # one more than there are: what is not told is written, too, and then overwritten
-    squares, high = np.empty((cells + 1, 3), of_square), np.empty((cells + 1, 3), of_high)
-    return np.empty((cells, 2), of_cell), np.empty((cells, 2), of_flow), squares, high
+    return [np.empty((cells + 1, width), kind) for width, kind in zip(_WIDTHS, kinds, strict=True)]
 
 
 def _room_of_rows(rows: int, of_count: Any, of_flow: Any) -> list[Any]:
@@ -121,28 +127,32 @@ def _room_of_rows(rows: int, of_count: Any, of_flow: Any) -> list[Any]:
 
 @compiled
 def _packed(
-    cell: Ints, sums: Ints, halved: bool, number: Any, flows: Any, squares: Any, high: Any
-) -> tuple[Any, Any, Any, Any, Ints]:
-    """Fill the arrays of all cells, in whatever types they are, squares as two words or as one; returns them and what bits there
-    are in the numbers of cells, counts, sums of flows and squares."""
-    several, wide = 0, 0
+    cell: Ints, sums: Ints, number: Any, flows: Any, near: Any, far: Any, squares: Any, high: Any
+) -> tuple[Any, Any, Any, Any, Any, Any, Ints]:
+    """Fill the arrays of all cells, in whatever types they are; returns them and what bits there are in the numbers of cells,
+    counts, sums of flows with differences, and squares."""
+    remote, several, wide = 0, 0, 0
     of_cell, of_count, of_flow, of_square = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
     for k in range(len(sums)):
         n, x, y, xx, xy, yy = sums[k, 0], sums[k, 1], sums[k, 2], sums[k, 3], sums[k, 4], sums[k, 5]
-        many = n > 1
-        large = many & halved & (((xx >> 32) | (xy >> 32) | (yy >> 32)) != 0)
-        number[k, 0], number[k, 1], flows[k, 0], flows[k, 1] = 2 * cell[k] + large, n, x, y
+        apart, many = y - x, n > 1
+        # a number below zero takes as many bits as what is left of it when all of them are turned round
+        off, large = (apart ^ (apart >> 63)) > _NEAR, many & (((xx >> 32) | (xy >> 32) | (yy >> 32)) != 0)
+        whole = 4 * cell[k] + 2 * off + large
+        number[k, 0], number[k, 1], flows[k, 0], near[k, 0], far[remote, 0] = whole, n, x, apart, apart
         squares[several, 0], squares[several, 1], squares[several, 2] = xx, xy, yy
         high[wide, 0], high[wide, 1], high[wide, 2] = xx >> 32, xy >> 32, yy >> 32
-        of_cell, of_count = of_cell | 2 * cell[k], of_count | n
-        # a number below zero takes as many bits as what is left of it when all of them are turned round
-        of_flow |= (x ^ (x >> 63)) | (y ^ (y >> 63))
-        of_square |= xx | (xy ^ (xy >> 63)) | yy
+        of_cell, of_count = of_cell | whole, of_count | n
+        of_flow |= (x ^ (x >> 63)) | (apart ^ (apart >> 63))
+        of_square |= (xx ^ (xx >> 63)) | (xy ^ (xy >> 63)) | (yy ^ (yy >> 63))
+        remote += off
         several += many
         wide += large
     # what stands there at last is of no cell
-    squares[several], high[wide] = 0, 0
-    return number, flows, squares[: several + 1], high[: wide + 1], np.array([of_cell, of_count, of_flow, of_square])
+    far[remote], squares[several], high[wide] = 0, 0, 0
+    reach = np.array([of_cell, of_count, of_flow, of_square])
+    far, squares, high = far[: remote + 1], squares[: several + 1], high[: wide + 1]
+    return number[:-1], flows[:-1], near[:-1], far, squares, high, reach
 
 
 @compiled
@@ -189,21 +199,33 @@ def _extremes(told: Any, extremes: Any) -> tuple[Ints, Ints]:
 
 
 @compiled
-def _whole(number: Any, flows: Any, squares: Any, high: Any) -> tuple[Ints, Ints]:
+def _whole(number: Any, flows: Any, near: Any, far: Any, squares: Any, high: Any) -> tuple[Ints, Ints]:
     """The numbers and all sums of cells."""
     cell, sums = np.empty(len(number), np.int64), np.empty((len(number), 6), np.int64)
-    several, wide = np.int64(0), np.int64(0)
+    remote, several, wide = _NONE, _NONE, _NONE
     for k in range(len(number)):
-        n, x, y = np.int64(number[k, 1]), np.int64(flows[k, 0]), np.int64(flows[k, 1])
-        many, large = n > 1, number[k, 0] & 1
+        n, x, many = np.int64(number[k, 1]), np.int64(flows[k, 0]), number[k, 1] > 1
+        off, large = _is_far(number[k, 0]), _is_wide(number[k, 0])
+        y = x + (np.int64(far[remote, 0]) if off else np.int64(near[k, 0]))
         xx = _square(squares[several, 0], high[wide, 0], large) if many else x * x
         xy = _square(squares[several, 1], high[wide, 1], large) if many else x * y
         yy = _square(squares[several, 2], high[wide, 2], large) if many else y * y
-        cell[k] = number[k, 0] >> 1
+        cell[k] = number[k, 0] >> 2
         sums[k, 0], sums[k, 1], sums[k, 2], sums[k, 3], sums[k, 4], sums[k, 5] = n, x, y, xx, xy, yy
-        several += many
-        wide += large
+        remote += np.uint64(off)
+        several += np.uint64(many)
+        wide += np.uint64(large)
     return cell, sums
+
+
+@compiled
+def _is_far(number: Any) -> Any:
+    return (np.int64(number) >> 1) & 1
+
+
+@compiled
+def _is_wide(number: Any) -> Any:
+    return np.int64(number) & 1
 
 
 @compiled
@@ -213,13 +235,14 @@ def _square(low: Any, high: Any, large: Any) -> Any:
 
 @compiled
 def _begins(number: Any, first: Ints) -> Ints:
-    found, several, wide, at = np.zeros((4, len(first)), np.int64), 0, 0, 0
+    found, remote, several, wide, at = np.zeros((6, len(first)), np.int64), 0, 0, 0, 0
     for k in range(len(first)):
         some, at = number[at : first[k]], first[k]
         for cell in range(len(some)):
+            remote += _is_far(some[cell, 0])
             several += some[cell, 1] > 1
-            wide += some[cell, 0] & 1
-        found[0, k], found[1, k], found[2, k], found[3, k] = at, at, several, wide
+            wide += _is_wide(some[cell, 0])
+        found[0, k], found[1, k], found[2, k], found[3, k], found[4, k], found[5, k] = at, at, at, remote, several, wide
     return found
 
 
@@ -242,7 +265,7 @@ def _bins(counts: Ints, place: Ints, number: Any) -> tuple[Ints, Ints]:
 
 @compiled
 def _bin_of(number: Any) -> Any:
-    return np.uint64((np.uint32(number) >> np.uint32(1)) % np.uint32(BINS))
+    return np.uint64((np.uint32(number) >> np.uint32(2)) % np.uint32(BINS))
 
 
 @compiled
@@ -251,6 +274,8 @@ def _add_up(
     place: Ints,
     number: Any,
     flows: Any,
+    near: Any,
+    far: Any,
     squares: Any,
     high: Any,
     seen: Ints,
@@ -258,12 +283,14 @@ def _add_up(
     which: Any,
     found: Ints,
 ) -> None:
-    of_bins, k, several, wide = np.zeros((BINS, 6), np.int64), _NONE, _NONE, _NONE
+    of_bins, k, remote, several, wide = np.zeros((BINS, 6), np.int64), _NONE, _NONE, _NONE, _NONE
     for row in range(len(counts)):
         for _ in range(counts[row]):
-            n, x, y = np.int64(number[k, 1]), np.int64(flows[k, 0]), np.int64(flows[k, 1])
-            many, large = n > 1, np.int64(number[k, 0] & 1)
+            n, x, many = np.int64(number[k, 1]), np.int64(flows[k, 0]), number[k, 1] > 1
+            off, large = _is_far(number[k, 0]), _is_wide(number[k, 0])
             # read in any case: to go two ways takes longer
+            at_hand, afar = np.int64(near[k, 0]), np.int64(far[remote, 0])
+            y = x + (afar if off else at_hand)
             xx = _square(squares[several, 0], high[wide, 0], large)
             xy = _square(squares[several, 1], high[wide, 1], large)
             yy = _square(squares[several, 2], high[wide, 2], large)
@@ -275,6 +302,7 @@ def _add_up(
             of_bins[of_bin, 4] += xy if many else x * y
             of_bins[of_bin, 5] += yy if many else y * y
             k += _ONE
+            remote += np.uint64(off)
             several += np.uint64(many)
             wide += np.uint64(large)
         at, some = np.uint64(first[place[row]]), seen[place[row]]
