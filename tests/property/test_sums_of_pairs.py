@@ -9,7 +9,8 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-from hypothesis import example, given, settings
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.summarise import many
@@ -168,7 +169,6 @@ def test_sums_are_those_of_the_pairs(grid: list[Any], phase: int, few: list[tupl
     rows=st.lists(st.dictionaries(st.integers(0, PARTS * BINS - 1), of_pairs, max_size=6), min_size=1, max_size=5),
     other=st.one_of(st.none(), made_up, little),
 )
-@example(rows=[{3: [2, 10, 6, 50, 30, 26], 4: [2, 6, 6, 18, 18, 20]}], other=None)
 def test_sums_of_cells_are_kept_to_the_last_digit(rows: list[dict[int, list[int]]], other: list[int] | None) -> None:
     """Cells of pairs alone, and with one cell that holds what no pairs add up to."""
     check_cells(of_cells([*rows, {0: other}] if other else rows))
@@ -187,18 +187,51 @@ def test_sums_that_need_more_room_are_kept_as_well() -> None:
     assert again.values["n"].sum() == count
 
 
+@pytest.mark.parametrize("x", [0, 1, -7, 90_000])
+@pytest.mark.parametrize("between", [0, 1, 131_071, 131_072, 4_000_000])
+@pytest.mark.parametrize("off", [0, 5, -32_768, 16_384])
+def test_two_pairs_are_kept_however_far_apart_they_lie(x: int, between: int, off: int) -> None:
+    """The same pair twice, the same reference twice, and up to where their halves take more than two bytes."""
+    cells = [
+        sums_of([(x, x + off), (x + between, x + between + off + other)])
+        for other in (0, 1, -1, 65_535, -65_535, 65_536, -65_536)
+    ]
+    moments = of_cells([dict(enumerate(cells))])
+    check_cells(moments)
+    assert to_arrays(moments)["cells"].dtype == np.uint8
+
+
+@pytest.mark.parametrize("what", range(3, 6))
+@pytest.mark.parametrize("more", [-2, -1, 1, 2])
+def test_two_that_are_no_pairs_are_kept_as_well(what: int, more: int) -> None:
+    """Squares that no two whole numbers have."""
+    cell = sums_of([(9, 4), (6, -5)])
+    cell[what] += more
+    moments = of_cells([{2: cell, 5: sums_of([(1, 2), (3, 5)])}])
+    check_cells(moments)
+    assert to_arrays(moments)["cells"].dtype == np.int64
+
+
 def test_sums_of_pairs_stand_in_few_bytes() -> None:
     """Nothing that most cells have in more bytes than it needs, and what is rare only where it is."""
-    told = [[(5_000, 5_010)], [(-40, 30_000), (9_000, 8_000)], [(90_000, 90_100)] * 3]
+    told = [
+        [(5_000, 5_010)],
+        [(-40, 30_000), (9_000, 8_000)],
+        [(9_000, 50_000)],
+        [(0, 0), (200_000, 200_000)],
+        [(9_000, 9_100)] * 3,
+        [(90_000, 90_100)] * 3,
+    ]
     arrays = to_arrays(of_cells([dict(enumerate(map(sums_of, told)))]))
+    # of what not all cells have, one more, so that a loop need not ask whether there are more
     assert {name: (str(array.dtype), array.shape) for name, array in arrays.items()} == {
-        "cells": ("uint8", (3, 2)),
-        "flows": ("int32", (3, 1)),
-        "near": ("int16", (3, 1)),
-        # and one more, so that a loop need not ask whether there are more
-        "far": ("int32", (1, 1)),
-        "squares": ("uint32", (3, 3)),
-        "high": ("int16", (2, 3)),
+        "cells": ("uint8", (6, 2)),
+        "flows": ("int32", (6, 1)),
+        "near": ("int16", (6, 1)),
+        "far": ("int32", (2, 1)),
+        "twos": ("uint16", (2, 2)),
+        "squares": ("uint32", (4, 3)),
+        "high": ("int16", (3, 3)),
         "told": ("uint8", (1, 6)),
         "extremes": ("int32", (6, 2)),
     }

@@ -1,7 +1,8 @@
 """A chunk's moments as narrow arrays, to be kept, and back: exact, and no larger than what they stand for.
 
-In a window of half a day most cells (part and flow bin) of a household hold a single pair, which two numbers tell; the
-others hold all their sums. Extremes and the counts of the band are told by the window, as the judgement asks for them.
+In a window of half a day most cells (part and flow bin) of a household hold a pair or two. As sums are of whole numbers, those
+of flows tell a single pair, what is between two pairs tells them both, and their squares follow; other cells hold theirs.
+Extremes and the counts of the band are told by the window, as the judgement asks for them.
 What is written costs more time than what is worked out: so numbers stand in as few bytes as hold those of nearly all chunks,
 and all in 64 bits in a chunk where they do not fit.
 """
@@ -21,10 +22,11 @@ from transforms.summarise.moments import BINS, REACHES, Cells, Moments
 #: a change of these arrays, or of what the numbers in them mean, is another version
 VERSION = 6
 
-#: Of each cell four times its number, with a bit where its difference is far and one where its squares need high words, and its
-#: count; the reference's sum of flows; by how much the meter's differs from it, and of those where this is far the difference
-#: itself; of those with more than one pair the squares' low words; and of those that need them the high ones
-SUMS = ("cells", "flows", "near", "far", "squares", "high")
+#: Of each cell four times its number, with a bit where its difference is far and one where its squares are wide, and its
+#: count; the reference's sum of flows; by how much the meter's differs from it, and where this is far the difference itself; of
+#: two pairs half of what is between them, in references and in differences; of more pairs the squares' low words, and of wide
+#: ones the high words as well. Two pairs that lie too far apart are told as more are, and wide
+SUMS = ("cells", "flows", "near", "far", "twos", "squares", "high")
 #: Of each row how many cells it has, which extremes there are (a bit each), and the counts of the band; and these extremes, the
 #: lowest and the highest: of the meter's flow by zone, and of the reference's where it is still and where it flows
 ROWS = ("told", "extremes")
@@ -34,14 +36,16 @@ _LOW, _HIGH = ("y_min", "x_min"), ("y_max", "x_max")
 #: so many pairs of extremes may be told of a row: first those of the meter, then those of its reference
 _PAIRS = sum(len(begins) for begins in REACHES.values())
 #: numbers in each entry of `SUMS`, the type that nearly all chunks fit into, and the one that all do
-_WIDTHS = (2, 1, 1, 1, 3, 3)
-_NARROW: tuple[Any, ...] = (np.uint8, np.int32, np.int16, np.int32, np.uint32, np.int16)
+_WIDTHS = (2, 1, 1, 1, 2, 3, 3)
+_NARROW: tuple[Any, ...] = (np.uint8, np.int32, np.int16, np.int32, np.uint16, np.uint32, np.int16)
 _WIDE: tuple[Any, ...] = (np.int64,) * len(SUMS)
 #: what fits into the narrow ones: numbers of cells with their bits, counts, sums of flows and differences, squares
 _REACH = np.array([2**8 - 1, 2**8 - 1, 2**31 - 1, 2**47 - 1])
 
-#: the difference with most bits that is not far
-_NEAR = 2**15 - 1
+#: the largest difference that is not far; and what is added to half of one between two pairs, which may be below zero
+_NEAR, _MIDDLE = 2**15 - 1, 2**15
+#: squares of what is between two pairs, in references and in differences, from which on they lie too far apart
+_APART, _APART_OFF = 2**34, 2**32
 #: places that are never below zero, which a loop need not look after
 _NONE, _ONE = np.uint64(0), np.uint64(1)
 
@@ -51,9 +55,9 @@ Arrays = Mapping[str, npt.NDArray[np.integer[Any]]]
 def to_arrays(moments: Moments) -> dict[str, npt.NDArray[np.integer[Any]]]:
     """The arrays `SUMS` and `ROWS`."""
     cells = moments.cells
-    *sums, reach = _packed(cells.cell, cells.sums, *_room(len(cells.cell), _NARROW))
-    if (reach > _REACH).any():
-        *sums, _ = _packed(cells.cell, cells.sums, *_room(len(cells.cell), _WIDE))
+    *sums, reach, pairs = _packed(cells.cell, cells.sums, 2, *_room(len(cells.cell), _NARROW))
+    if not pairs or (reach > _REACH).any():
+        *sums, _, _ = _packed(cells.cell, cells.sums, -1, *_room(len(cells.cell), _WIDE))
     rows, band = len(cells.first) - 1, [moments.total(name, slice(1, BINS)) for name in _BAND]
     extremes = [np.concatenate([moments.reach(name) for name in names]) for names in (_LOW, _HIGH)]
     *told, fits = _of_rows(cells.first, *band, *extremes, *_room_of_rows(rows, np.uint8, np.int32))
@@ -112,8 +116,8 @@ def add_up(counts: Ints, place: Ints, sums: Arrays, seen: Ints, first: Ints, whi
     which, found
         The bins of all rows, (bins,), and their sums, (6, bins).
     """
-    cells, flows, near, far, squares, high = (sums[name] for name in SUMS)
-    _add_up(counts, place, cells, flows, near, far, squares, high, seen, first, which, found)
+    cells, flows, near, far, twos, squares, high = (sums[name] for name in SUMS)
+    _add_up(counts, place, cells, flows, near, far, twos, squares, high, seen, first, which, found)
 
 
 def _room(cells: int, kinds: Iterable[Any]) -> list[Any]:
@@ -127,32 +131,75 @@ def _room_of_rows(rows: int, of_count: Any, of_flow: Any) -> list[Any]:
 
 @compiled
 def _packed(
-    cell: Ints, sums: Ints, number: Any, flows: Any, near: Any, far: Any, squares: Any, high: Any
-) -> tuple[Any, Any, Any, Any, Any, Any, Ints]:
-    """Fill the arrays of all cells, in whatever types they are; returns them and what bits there are in the numbers of cells,
-    counts, sums of flows with differences, and squares."""
-    remote, several, wide = 0, 0, 0
+    cell: Ints,
+    sums: Ints,
+    couple: int,
+    number: Any,
+    flows: Any,
+    near: Any,
+    far: Any,
+    twos: Any,
+    squares: Any,
+    high: Any,
+) -> tuple[Any, Any, Any, Any, Any, Any, Any, Ints, bool]:
+    """Fill the arrays of all cells, in whatever types they are; returns them, what bits there are in the numbers of cells,
+    counts, sums of flows with differences, and squares, and whether what was told as two pairs is. ``couple`` is how many pairs
+    are told so: 2, or a number that no cell has."""
+    remote, couples, several, wide = 0, 0, 0, 0
     of_cell, of_count, of_flow, of_square = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    between = np.empty((len(sums) + 1, 3), np.int64)
     for k in range(len(sums)):
         n, x, y, xx, xy, yy = sums[k, 0], sums[k, 1], sums[k, 2], sums[k, 3], sums[k, 4], sums[k, 5]
-        apart, many = y - x, n > 1
+        apart = y - x
+        # of two pairs the square of what is between their references, between their differences, and the product of both
+        of_x, of_off, of_both = 2 * xx - x * x, 2 * (xx - 2 * xy + yy) - apart * apart, 2 * (xy - xx) - x * apart
+        two = (n == couple) & (of_x < _APART) & (of_off < _APART_OFF)
+        many = (n > 1) & ~two
+        large = many & ((n == 2) | (((xx >> 32) | (xy >> 32) | (yy >> 32)) != 0))
         # a number below zero takes as many bits as what is left of it when all of them are turned round
-        off, large = (apart ^ (apart >> 63)) > _NEAR, many & (((xx >> 32) | (xy >> 32) | (yy >> 32)) != 0)
+        off = (apart ^ (apart >> 63)) > _NEAR
         whole = 4 * cell[k] + 2 * off + large
         number[k, 0], number[k, 1], flows[k, 0], near[k, 0], far[remote, 0] = whole, n, x, apart, apart
+        between[couples, 0], between[couples, 1], between[couples, 2] = of_x, of_off, of_both
         squares[several, 0], squares[several, 1], squares[several, 2] = xx, xy, yy
         high[wide, 0], high[wide, 1], high[wide, 2] = xx >> 32, xy >> 32, yy >> 32
         of_cell, of_count = of_cell | whole, of_count | n
         of_flow |= (x ^ (x >> 63)) | (apart ^ (apart >> 63))
         of_square |= (xx ^ (xx >> 63)) | (xy ^ (xy >> 63)) | (yy ^ (yy >> 63))
         remote += off
+        couples += two
         several += many
         wide += large
     # what stands there at last is of no cell
-    far[remote], squares[several], high[wide] = 0, 0, 0
-    reach = np.array([of_cell, of_count, of_flow, of_square])
-    far, squares, high = far[: remote + 1], squares[: several + 1], high[: wide + 1]
-    return number[:-1], flows[:-1], near[:-1], far, squares, high, reach
+    far[remote], twos[couples], squares[several], high[wide] = 0, 0, 0, 0
+    reach, pairs = np.array([of_cell, of_count, of_flow, of_square]), _halved(between[:couples], twos)
+    far, twos, squares, high = far[: remote + 1], twos[: couples + 1], squares[: several + 1], high[: wide + 1]
+    return number[:-1], flows[:-1], near[:-1], far, twos, squares, high, reach, pairs
+
+
+@compiled
+def _halved(between: Ints, twos: Any) -> bool:
+    """Tell half of what is between two pairs: whether one is left over the sums of flows tell. False where there are no such
+    pairs."""
+    pairs = True
+    for k in range(len(between)):
+        # exact: squares of whole numbers, below 2**53
+        of_x = np.int64(np.sqrt(np.float64(max(between[k, 0], 0))))
+        of_off = np.int64(np.sqrt(np.float64(max(between[k, 1], 0))))
+        of_off = of_off if between[k, 2] >= 0 else -of_off
+        pairs &= (of_x * of_x == between[k, 0]) & (of_off * of_off == between[k, 1]) & (of_x * of_off == between[k, 2])
+        twos[k, 0], twos[k, 1] = of_x >> 1, (of_off >> 1) + _MIDDLE
+    return pairs
+
+
+@compiled
+def _of_few(x: Any, apart: Any, half: Any, half_off: Any, two: Any) -> tuple[Any, Any, Any]:
+    """The squares of two pairs, or of a single one, which counts as that one and nothing: to go two ways takes longer."""
+    lower_x = ((x >> 1) - half) & -two
+    lower_y = (lower_x + (apart >> 1) - half_off) & -two
+    upper_x, upper_y = x - lower_x, x + apart - lower_y
+    xx, yy = upper_x * upper_x + lower_x * lower_x, upper_y * upper_y + lower_y * lower_y
+    return xx, upper_x * upper_y + lower_x * lower_y, yy
 
 
 @compiled
@@ -199,33 +246,34 @@ def _extremes(told: Any, extremes: Any) -> tuple[Ints, Ints]:
 
 
 @compiled
-def _whole(number: Any, flows: Any, near: Any, far: Any, squares: Any, high: Any) -> tuple[Ints, Ints]:
+def _whole(number: Any, flows: Any, near: Any, far: Any, twos: Any, squares: Any, high: Any) -> tuple[Ints, Ints]:
     """The numbers and all sums of cells."""
     cell, sums = np.empty(len(number), np.int64), np.empty((len(number), 6), np.int64)
-    remote, several, wide = _NONE, _NONE, _NONE
+    remote, couples, several, wide = _NONE, _NONE, _NONE, _NONE
     for k in range(len(number)):
-        n, x, many = np.int64(number[k, 1]), np.int64(flows[k, 0]), number[k, 1] > 1
-        off, large = _is_far(number[k, 0]), _is_wide(number[k, 0])
-        y = x + (np.int64(far[remote, 0]) if off else np.int64(near[k, 0]))
-        xx = _square(squares[several, 0], high[wide, 0], large) if many else x * x
-        xy = _square(squares[several, 1], high[wide, 1], large) if many else x * y
-        yy = _square(squares[several, 2], high[wide, 2], large) if many else y * y
+        off, two, many, large = _kind(number[k, 0], number[k, 1])
+        x, apart = np.int64(flows[k, 0]), np.int64(far[remote, 0]) if off else np.int64(near[k, 0])
+        half, half_off = np.int64(twos[couples, 0]), np.int64(twos[couples, 1]) - _MIDDLE
+        xx, xy, yy = _of_few(x, apart, half, half_off, two)
+        if many:
+            xx = _square(squares[several, 0], high[wide, 0], large)
+            xy = _square(squares[several, 1], high[wide, 1], large)
+            yy = _square(squares[several, 2], high[wide, 2], large)
         cell[k] = number[k, 0] >> 2
-        sums[k, 0], sums[k, 1], sums[k, 2], sums[k, 3], sums[k, 4], sums[k, 5] = n, x, y, xx, xy, yy
+        sums[k, 0], sums[k, 1], sums[k, 2] = number[k, 1], x, x + apart
+        sums[k, 3], sums[k, 4], sums[k, 5] = xx, xy, yy
         remote += np.uint64(off)
+        couples += np.uint64(two)
         several += np.uint64(many)
         wide += np.uint64(large)
     return cell, sums
 
 
 @compiled
-def _is_far(number: Any) -> Any:
-    return (np.int64(number) >> 1) & 1
-
-
-@compiled
-def _is_wide(number: Any) -> Any:
-    return np.int64(number) & 1
+def _kind(number: Any, count: Any) -> tuple[Any, Any, Any, Any]:
+    """Whether the difference of a cell is far, its squares are those of two pairs, or told, or told with high words: 0 or 1."""
+    large = np.int64(number) & 1
+    return (np.int64(number) >> 1) & 1, np.int64(count == 2) & (large ^ 1), np.int64(count > 2) | large, large
 
 
 @compiled
@@ -235,14 +283,18 @@ def _square(low: Any, high: Any, large: Any) -> Any:
 
 @compiled
 def _begins(number: Any, first: Ints) -> Ints:
-    found, remote, several, wide, at = np.zeros((6, len(first)), np.int64), 0, 0, 0, 0
+    found, at = np.zeros((7, len(first)), np.int64), 0
+    remote, couples, several, wide = 0, 0, 0, 0
     for k in range(len(first)):
         some, at = number[at : first[k]], first[k]
         for cell in range(len(some)):
-            remote += _is_far(some[cell, 0])
-            several += some[cell, 1] > 1
-            wide += _is_wide(some[cell, 0])
-        found[0, k], found[1, k], found[2, k], found[3, k], found[4, k], found[5, k] = at, at, at, remote, several, wide
+            off, two, many, large = _kind(some[cell, 0], some[cell, 1])
+            remote += off
+            couples += two
+            several += many
+            wide += large
+        found[0, k], found[1, k], found[2, k] = at, at, at
+        found[3, k], found[4, k], found[5, k], found[6, k] = remote, couples, several, wide
     return found
 
 
@@ -276,6 +328,7 @@ def _add_up(
     flows: Any,
     near: Any,
     far: Any,
+    twos: Any,
     squares: Any,
     high: Any,
     seen: Ints,
@@ -283,26 +336,29 @@ def _add_up(
     which: Any,
     found: Ints,
 ) -> None:
-    of_bins, k, remote, several, wide = np.zeros((BINS, 6), np.int64), _NONE, _NONE, _NONE, _NONE
+    of_bins, k = np.zeros((BINS, 6), np.int64), _NONE
+    remote, couples, several, wide = _NONE, _NONE, _NONE, _NONE
     for row in range(len(counts)):
         for _ in range(counts[row]):
-            n, x, many = np.int64(number[k, 1]), np.int64(flows[k, 0]), number[k, 1] > 1
-            off, large = _is_far(number[k, 0]), _is_wide(number[k, 0])
+            off, two, many, large = _kind(number[k, 0], number[k, 1])
             # read in any case: to go two ways takes longer
-            at_hand, afar = np.int64(near[k, 0]), np.int64(far[remote, 0])
-            y = x + (afar if off else at_hand)
+            x, at_hand, afar = np.int64(flows[k, 0]), np.int64(near[k, 0]), np.int64(far[remote, 0])
+            half, half_off = np.int64(twos[couples, 0]), np.int64(twos[couples, 1]) - _MIDDLE
             xx = _square(squares[several, 0], high[wide, 0], large)
             xy = _square(squares[several, 1], high[wide, 1], large)
             yy = _square(squares[several, 2], high[wide, 2], large)
+            apart = afar if off else at_hand
+            of_x, of_xy, of_y = _of_few(x, apart, half, half_off, two)
             of_bin = _bin_of(number[k, 0])
-            of_bins[of_bin, 0] += n
+            of_bins[of_bin, 0] += np.int64(number[k, 1])
             of_bins[of_bin, 1] += x
-            of_bins[of_bin, 2] += y
-            of_bins[of_bin, 3] += xx if many else x * x
-            of_bins[of_bin, 4] += xy if many else x * y
-            of_bins[of_bin, 5] += yy if many else y * y
+            of_bins[of_bin, 2] += x + apart
+            of_bins[of_bin, 3] += xx if many else of_x
+            of_bins[of_bin, 4] += xy if many else of_xy
+            of_bins[of_bin, 5] += yy if many else of_y
             k += _ONE
             remote += np.uint64(off)
+            couples += np.uint64(two)
             several += np.uint64(many)
             wide += np.uint64(large)
         at, some = np.uint64(first[place[row]]), seen[place[row]]
