@@ -43,6 +43,7 @@ edge = st.sampled_from([-131_072, 65_535, 131_071])
 whole = st.one_of(st.integers(-5_000_000, 5_000_000), st.integers(-300, 300), edge)
 apart = st.one_of(st.integers(-70_000, 70_000), st.sampled_from([-32_769, -32_768, 0, 32_767, 32_768]), whole)
 pairs = st.tuples(whole, apart).map(lambda told: (told[0], told[0] + told[1]))
+reached = st.one_of(whole, st.sampled_from([0, 1, -1, 2**16 - 1, 2**16, -(2**16), 2**31 - 1, -(2**31)]))
 #: sums of a cell of a few pairs, often two, now and then the same or with the same reference; and sums that are of no pairs
 of_pairs = st.one_of(
     st.lists(pairs, min_size=1, max_size=4),
@@ -212,6 +213,35 @@ def test_two_that_are_no_pairs_are_kept_as_well(what: int, more: int) -> None:
     assert to_arrays(moments)["cells"].dtype == np.int64
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.one_of(st.none(), st.tuples(reached, reached)), min_size=6, max_size=6), min_size=1, max_size=4
+    ),
+    st.sampled_from([1, 1, 1, 2**20]),
+)
+def test_extremes_are_kept_to_the_last_digit(rows: list[list[tuple[int, int] | None]], times: int) -> None:
+    """Of no pairs, below zero, and in one, two, four and more bytes."""
+    limit = np.iinfo(np.int64)
+    there = np.array([[pair is not None for pair in row] for row in rows]).T
+    told: Ints = np.array([[pair or (0, 0) for pair in row] for row in rows], np.int64).T * times
+    lowest, highest = np.where(there, told.min(axis=0), limit.max), np.where(there, told.max(axis=0), limit.min)
+    values = {
+        "y_min": lowest[None, :4],
+        "x_min": lowest[None, 4:],
+        "y_max": highest[None, :4],
+        "x_max": highest[None, 4:],
+    }
+    counts: dict[str, Ints] = {name: np.zeros((1, 2, len(rows)), np.int64) for name in SUMS[6:]}
+    none = Cells(np.zeros(len(rows) + 1, np.int64), np.zeros(0, np.int64), np.zeros((0, 6), np.int64))
+    arrays = to_arrays(Moments(counts | values, none, PARTS))
+    fits = (told >= -(2**31)).all() and (told < 2**31).all()
+    assert arrays["extremes"].dtype == (np.uint16 if fits else np.int64)
+    again = from_arrays(arrays, PARTS)
+    for name, one in values.items():
+        assert (again.values[name] == one).all()
+
+
 def test_sums_of_pairs_stand_in_few_bytes() -> None:
     """Nothing that most cells have in more bytes than it needs, and what is rare only where it is."""
     told = [
@@ -232,6 +262,7 @@ def test_sums_of_pairs_stand_in_few_bytes() -> None:
         "twos": ("uint16", (2, 2)),
         "squares": ("uint32", (4, 3)),
         "high": ("int16", (3, 3)),
-        "told": ("uint8", (1, 6)),
-        "extremes": ("int32", (6, 2)),
+        "told": ("uint8", (1, 8)),
+        "extremes": ("uint16", (6, 2)),
+        "tall": ("int16", (1, 1)),
     }

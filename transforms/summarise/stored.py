@@ -27,9 +27,10 @@ VERSION = 6
 #: two pairs half of what is between them, in references and in differences; of more pairs the squares' low words, and of wide
 #: ones the high words as well. Two pairs that lie too far apart are told as more are, and wide
 SUMS = ("cells", "flows", "near", "far", "twos", "squares", "high")
-#: Of each row how many cells it has, which extremes there are (a bit each), and the counts of the band; and these extremes, the
-#: lowest and the highest: of the meter's flow by zone, and of the reference's where it is still and where it flows
-ROWS = ("told", "extremes")
+#: Of each row how many cells it has, which extremes there are (a bit each), which lowest and which highest ones need high words,
+#: and the counts of the band; the low words of these extremes, the lowest and the highest: of the meter's flow by zone, and of
+#: the reference's where it is still and where it flows; and the high words, one after the other
+ROWS = ("told", "extremes", "tall")
 ARRAYS = (*SUMS, *ROWS)
 _BAND = ("n_above", "n_below", "n_band_above", "n_band_below")
 _LOW, _HIGH = ("y_min", "x_min"), ("y_max", "x_max")
@@ -60,9 +61,9 @@ def to_arrays(moments: Moments) -> dict[str, npt.NDArray[np.integer[Any]]]:
         *sums, _, _ = _packed(cells.cell, cells.sums, -1, *_room(len(cells.cell), _WIDE))
     rows, band = len(cells.first) - 1, [moments.total(name, slice(1, BINS)) for name in _BAND]
     extremes = [np.concatenate([moments.reach(name) for name in names]) for names in (_LOW, _HIGH)]
-    *told, fits = _of_rows(cells.first, *band, *extremes, *_room_of_rows(rows, np.uint8, np.int32))
+    *told, fits = _of_rows(cells.first, *band, *extremes, *_room_of_rows(rows, np.uint8, np.uint16, np.int16))
     if not fits:
-        *told, _ = _of_rows(cells.first, *band, *extremes, *_room_of_rows(rows, np.int64, np.int64))
+        *told, _ = _of_rows(cells.first, *band, *extremes, *_room_of_rows(rows, np.int64, np.int64, np.int64))
     return dict(zip(ARRAYS, (*sums, *told), strict=True))
 
 
@@ -75,8 +76,8 @@ def from_arrays(arrays: Arrays, parts: int) -> Moments:
     values = {}
     for k, name in enumerate(_BAND):
         values[name] = np.zeros((1, 2, rows), dtype=np.int64)
-        values[name][0, 1] = told[:, 2 + k]
-    for names, found in zip((_LOW, _HIGH), _extremes(told, arrays["extremes"]), strict=True):
+        values[name][0, 1] = told[:, k - len(_BAND)]
+    for names, found in zip((_LOW, _HIGH), _extremes(*(arrays[name] for name in ROWS)), strict=True):
         parts_of = np.split(found[None], [len(REACHES["y"])], axis=1)
         values |= dict(zip(names, parts_of, strict=True))
     return Moments(values, Cells(first, cell, sums), parts)
@@ -125,8 +126,9 @@ def _room(cells: int, kinds: Iterable[Any]) -> list[Any]:
     return [np.empty((cells + 1, width), kind) for width, kind in zip(_WIDTHS, kinds, strict=True)]
 
 
-def _room_of_rows(rows: int, of_count: Any, of_flow: Any) -> list[Any]:
-    return [np.empty((rows, 2 + len(_BAND)), of_count), np.empty((rows * _PAIRS + 1, 2), of_flow)]
+def _room_of_rows(rows: int, of_count: Any, of_flow: Any, of_high: Any) -> list[Any]:
+    extremes, tall = np.empty((rows * _PAIRS + 1, 2), of_flow), np.empty((2 * rows * _PAIRS + 1, 1), of_high)
+    return [np.empty((rows, 4 + len(_BAND)), of_count), extremes, tall]
 
 
 @compiled
@@ -213,35 +215,56 @@ def _of_rows(
     highest: Ints,
     told: Any,
     extremes: Any,
-) -> tuple[Any, Any, bool]:
+    tall: Any,
+) -> tuple[Any, Any, Any, bool]:
     """Fill the arrays of all rows, in whatever types they are; returns them and whether all numbers fitted."""
-    end, fits = 0, True
+    end, high, fits, reach = np.int64(0), np.int64(0), True, np.int64(0)
     for row in range(len(told)):
-        some = 0
+        some, tall_low, tall_high = np.int64(0), np.int64(0), np.int64(0)
         for what in range(_PAIRS):
-            low, high = lowest[what, row], highest[what, row]
-            there = low <= high
-            extremes[end, 0], extremes[end, 1] = low, high
-            fits &= ((extremes[end, 0] == low) & (extremes[end, 1] == high)) | ~there
+            lower, upper = lowest[what, row], highest[what, row]
+            there = np.int64(lower <= upper)
+            extremes[end, 0], extremes[end, 1] = lower, upper
+            reach |= ((lower ^ (lower >> 63)) | (upper ^ (upper >> 63))) & -there
+            of_low, of_high = np.int64(lower >> 16 != 0) & there, np.int64(upper >> 16 != 0) & there
+            tall[high, 0] = lower >> 16
+            high += of_low
+            tall[high, 0] = upper >> 16
+            high += of_high
             some |= there << what
+            tall_low |= of_low << what
+            tall_high |= of_high << what
             end += there
         cells = first[row + 1] - first[row]
-        told[row, 0], told[row, 1], told[row, 2], told[row, 3] = cells, some, above[row], below[row]
-        told[row, 4], told[row, 5] = band_above[row], band_below[row]
-        fits &= (told[row, 0] == cells) & (told[row, 2] == above[row]) & (told[row, 3] == below[row])
-        fits &= (told[row, 4] == band_above[row]) & (told[row, 5] == band_below[row])
-    return told, extremes[:end], fits
+        told[row, 0], told[row, 1], told[row, 2], told[row, 3] = cells, some, tall_low, tall_high
+        told[row, 4], told[row, 5], told[row, 6], told[row, 7] = (
+            above[row],
+            below[row],
+            band_above[row],
+            band_below[row],
+        )
+        fits &= (told[row, 0] == cells) & (told[row, 4] == above[row]) & (told[row, 5] == below[row])
+        fits &= (told[row, 6] == band_above[row]) & (told[row, 7] == band_below[row])
+    # what stands there at last is of no row
+    tall[high] = 0
+    return told, extremes[:end], tall[: high + 1], fits & (reach >> 31 == 0)
 
 
 @compiled
-def _extremes(told: Any, extremes: Any) -> tuple[Ints, Ints]:
+def _extremes(told: Any, extremes: Any, tall: Any) -> tuple[Ints, Ints]:
     """The lowest and the highest of each row, (_PAIRS, rows), inverted where there are none."""
-    lowest, highest, end = np.full((_PAIRS, len(told)), HIGHEST), np.full((_PAIRS, len(told)), LOWEST), 0
+    lowest, highest = np.full((_PAIRS, len(told)), HIGHEST), np.full((_PAIRS, len(told)), LOWEST)
+    end, high = _NONE, _NONE
     for row in range(len(told)):
+        some, tall_low, tall_high = np.int64(told[row, 1]), np.int64(told[row, 2]), np.int64(told[row, 3])
         for what in range(_PAIRS):
-            if (told[row, 1] >> what) & 1:
-                lowest[what, row], highest[what, row] = extremes[end, 0], extremes[end, 1]
-                end += 1
+            if (some >> what) & 1:
+                of_low, of_high = (tall_low >> what) & 1, (tall_high >> what) & 1
+                lowest[what, row] = np.int64(extremes[end, 0]) | ((np.int64(tall[high, 0]) * of_low) << 16)
+                high += np.uint64(of_low)
+                highest[what, row] = np.int64(extremes[end, 1]) | ((np.int64(tall[high, 0]) * of_high) << 16)
+                high += np.uint64(of_high)
+                end += _ONE
     return lowest, highest
 
 
