@@ -213,6 +213,18 @@ def test_two_that_are_no_pairs_are_kept_as_well(what: int, more: int) -> None:
     assert to_arrays(moments)["cells"].dtype == np.int64
 
 
+@pytest.mark.parametrize(
+    ("cell", "count", "kind"),
+    [(63, 255, "uint8"), (64, 1, "uint16"), (0, 256, "uint16"), (335, 65_535, "uint16"), (0, 65_536, "int64")],
+)
+def test_windows_of_many_parts_or_readings_take_more_only_for_their_cells(cell: int, count: int, kind: str) -> None:
+    told = sums_of([(3_000, 30_000)])
+    moments = of_cells([{cell: [count * one for one in told]}, {1: sums_of([(5, 8), (-7, 9)])}])
+    check_cells(moments)
+    arrays = to_arrays(moments)
+    assert (arrays["cells"].dtype, arrays["near"].dtype) == (kind, "int64" if kind == "int64" else "int16")
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     st.lists(

@@ -4,7 +4,7 @@ In a window of half a day most cells (part and flow bin) of a household hold a p
 of flows tell a single pair, what is between two pairs tells them both, and their squares follow; other cells hold theirs.
 Extremes and the counts of the band are told by the window, as the judgement asks for them.
 What is written costs more time than what is worked out: so numbers stand in as few bytes as hold those of nearly all chunks,
-and all in 64 bits in a chunk where they do not fit.
+and all in 64 bits in a chunk where they do not fit, but for counts and numbers of cells, which may take two.
 """
 
 from __future__ import annotations
@@ -36,12 +36,15 @@ _BAND = ("n_above", "n_below", "n_band_above", "n_band_below")
 _LOW, _HIGH = ("y_min", "x_min"), ("y_max", "x_max")
 #: so many pairs of extremes may be told of a row: first those of the meter, then those of its reference
 _PAIRS = sum(len(begins) for begins in REACHES.values())
-#: numbers in each entry of `SUMS`, the type that nearly all chunks fit into, and the one that all do
+#: numbers in each entry of `SUMS`, and their types: those that nearly all chunks fit into, those for windows of many parts or
+#: readings, and those that all fit into
 _WIDTHS = (2, 1, 1, 1, 2, 3, 3)
-_NARROW: tuple[Any, ...] = (np.uint8, np.int32, np.int16, np.int32, np.uint16, np.uint32, np.int16)
-_WIDE: tuple[Any, ...] = (np.int64,) * len(SUMS)
-#: what fits into the narrow ones: numbers of cells with their bits, counts, sums of flows and differences, squares
+_FEW: tuple[Any, ...] = (np.uint8, np.int32, np.int16, np.int32, np.uint16, np.uint32, np.int16)
+_MANY, _ANY = (np.uint16, *_FEW[1:]), (np.int64,) * len(SUMS)
+#: what fits into the first ones: numbers of cells with their bits, counts, sums of flows and differences, squares
 _REACH = np.array([2**8 - 1, 2**8 - 1, 2**31 - 1, 2**47 - 1])
+#: and what into the second ones
+_REACH_OF_MANY = np.array([2**16 - 1, 2**16 - 1, 2**31 - 1, 2**47 - 1])
 
 #: the largest difference that is not far; and what is added to half of one between two pairs, which may be below zero
 _NEAR, _MIDDLE = 2**15 - 1, 2**15
@@ -56,9 +59,11 @@ Arrays = Mapping[str, npt.NDArray[np.integer[Any]]]
 def to_arrays(moments: Moments) -> dict[str, npt.NDArray[np.integer[Any]]]:
     """The arrays `SUMS` and `ROWS`."""
     cells = moments.cells
-    *sums, reach, pairs = _packed(cells.cell, cells.sums, 2, *_room(len(cells.cell), _NARROW))
-    if not pairs or (reach > _REACH).any():
-        *sums, _, _ = _packed(cells.cell, cells.sums, -1, *_room(len(cells.cell), _WIDE))
+    *sums, reach, pairs = _packed(cells.cell, cells.sums, 2, *_room(len(cells.cell), _FEW))
+    if not pairs or (reach > _REACH_OF_MANY).any():
+        *sums, _, _ = _packed(cells.cell, cells.sums, -1, *_room(len(cells.cell), _ANY))
+    elif (reach > _REACH).any():
+        *sums, _, _ = _packed(cells.cell, cells.sums, 2, *_room(len(cells.cell), _MANY))
     rows, band = len(cells.first) - 1, [moments.total(name, slice(1, BINS)) for name in _BAND]
     extremes = [np.concatenate([moments.reach(name) for name in names]) for names in (_LOW, _HIGH)]
     *told, fits = _of_rows(cells.first, *band, *extremes, *_room_of_rows(rows, np.uint8, np.uint16, np.int16))
