@@ -20,7 +20,7 @@ from transforms.summarise.many import HIGHEST, LOWEST, Ints
 from transforms.summarise.moments import BINS, REACHES, Cells, Moments
 
 #: a change of these arrays, or of what the numbers in them mean, is another version
-VERSION = 6
+VERSION = 7
 
 #: Of each cell four times its number, with a bit where its difference is far and one where its squares are wide, and its
 #: count; the reference's sum of flows; by how much the meter's differs from it, and where this is far the difference itself; of
