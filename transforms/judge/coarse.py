@@ -45,29 +45,29 @@ _LEAST = 1 / _NEAR
 def reference_steps(samples: Samples) -> Floats:
     """The step of which all flowing readings of each meter's reference are multiples, (meters,); 0 where there is none, or too
     few readings to tell."""
-    return _steps(samples.first_flowing, samples.flowing, samples.x)[0]
+    return _steps(samples.first_flowing, samples.flowing, samples.x, np.zeros(len(samples.meter_no)))[0]
 
 
 def meter_steps(samples: Samples) -> Floats:
     """The step of which all that each meter shows while water flows are multiples, (meters,), where it is larger than its model
     has it; 0 where it is not, or where none is told."""
-    return _larger(samples.resolution, *_steps(samples.first_flowing, samples.flowing, samples.y))
+    return _larger_steps(samples.first_flowing, samples.flowing, samples.y, samples.resolution)
 
 
 def reference_steps_of(first: Ints, flows: Floats) -> Floats:
     """`reference_steps` of flows in one list, where those of each meter begin, and one more, (meters + 1,)."""
-    return _steps(first, np.arange(len(flows)), flows)[0]
+    return _steps(first, np.arange(len(flows)), flows, np.zeros(len(first) - 1))[0]
 
 
 def meter_steps_of(first: Ints, flows: Floats, resolution: Floats) -> Floats:
     """`meter_steps` of flows in one list."""
-    return _larger(resolution, *_steps(first, np.arange(len(flows)), flows))
+    return _larger_steps(first, np.arange(len(flows)), flows, resolution)
 
 
-def _larger(resolution: Floats, step: Floats, different: Ints) -> Floats:
-    larger = step > _LARGER * resolution
-    told = different * np.log(np.where(larger, step / resolution, 1.0)) >= -np.log(_CHANCE)
-    return np.asarray(np.where(larger & told, step, 0.0))
+def _larger_steps(first: Ints, places: Ints, flows: Floats, resolution: Floats) -> Floats:
+    step, different = _steps(first, places, flows, _LARGER * resolution)
+    told = different * np.log(np.where(step > 0, step / resolution, 1.0)) >= -np.log(_CHANCE)
+    return np.asarray(np.where(told, step, 0.0))
 
 
 class Made(NamedTuple):
@@ -226,16 +226,16 @@ def _by_bin(
 
 
 @compiled
-def _steps(first_flowing: Ints, flowing: Ints, x: Floats) -> tuple[Floats, Ints]:
-    """The steps, 0 where there is none, and how many different flows tell them."""
+def _steps(first_flowing: Ints, flowing: Ints, x: Floats, than: Floats) -> tuple[Floats, Ints]:
+    """The steps that are larger ``than`` that, 0 where there is none, and how many different flows tell them."""
     meters = len(first_flowing) - 1
     found, different, lowest = np.zeros(meters), np.zeros(meters, np.int64), np.empty(_FIRST)
     for row in range(meters):
         places = flowing[first_flowing[row] : first_flowing[row + 1]]
-        # a few readings of a reference that does not round leave no step: so not all need be sorted
-        few = _lowest(x, places, lowest)
+        # a few readings that are not rounded so leave no step: so not all need be sorted
+        few, least_step = _lowest(x, places, lowest), max(_LEAST, than[row])
         least = _DIFFERENT if len(places) >= few + _REPEATS else _OF_THEM
-        if len(places) < _FEWEST or few < least or not _common(lowest[:few]) > _LEAST:
+        if len(places) < _FEWEST or few < least or not _common(lowest[:few]) > least_step:
             continue
         shown = np.unique(x[places])
         shown = shown[shown > 0]
@@ -245,7 +245,7 @@ def _steps(first_flowing: Ints, flowing: Ints, x: Floats) -> tuple[Floats, Ints]
         if times[0] < 1 or np.any(times[1:] == times[:-1]):
             continue
         step = (times * shown).sum() / (times * times).sum()
-        if step > _LEAST and np.abs(shown - times * step).max() <= _NEAR * step:
+        if step > least_step and np.abs(shown - times * step).max() <= _NEAR * step:
             found[row], different[row] = step, len(shown)
     return found, different
 
