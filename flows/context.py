@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import duckdb
-
 from transforms.fingerprint import ReadAhead
 from transforms.policy import Policy
 from transforms.registry import Registry
@@ -17,6 +15,8 @@ from transforms.sql import connect
 from transforms.workspace import Workspace
 
 if TYPE_CHECKING:
+    import duckdb
+
     from flows.photos import Eyes
 
 #: megabytes of memory that DuckDB may take in all, shared by the workers
