@@ -46,7 +46,7 @@ from transforms.summarise.stored import VERSION
 WINDOWS, OTHER = "windows", "other"
 #: a work folder that a killed audit left is gone on with by the same state of this program: a change of the files in it, or of
 #: what the numbers in them mean, is another layout
-LAYOUT = f"3.{VERSION}"
+LAYOUT = f"4.{VERSION}"
 #: columns that follow from a row's meter and window
 FOLLOWING = ("feature_code", "model", "window_start", "window_end")
 #: whole numbers that the plain columns of the statistics follow from, and of the rest

@@ -11,10 +11,13 @@ from transforms.compiled import compiled
 from transforms.fit.lines import Ints
 
 #: how a group's words of a column are packed: one for all; all, in so many bytes; or, so many bytes and `_SOME`, those that tell
-#: something, after a bit for each word that says which do
-_ONE, _SOME = 0, 16
+#: something, after a bit for each word that says which do. `_SINGLE`, in place of a number of bytes, are four that tell in single
+#: precision what that tells to the last bit
+_ONE, _SOME, _SINGLE = 0, 16, 3
 #: the numbers of these ways are less
 WAYS = 32
+#: the word that tells that there is no number, in double and in single precision
+_NO_NUMBER, _NO_SINGLE = (int(np.array([np.nan], of).view(bits)[0]) for of, bits in (("f8", "i8"), ("f4", "i4")))
 #: by so many bits a row is moved to find the word that has its bit, and what is left then; a bit that is set
 _BITS, _LAST, _TOLD = np.uint64(6), np.uint64(63), np.uint64(1)
 
@@ -34,25 +37,28 @@ def pack(words: Ints, edges: Ints, nothing: int, room: Ints, ends: Ints, kind: I
                 reach |= bits
                 told_reach |= bits * tells
                 telling += int(tells)
-            width, of_some = _width(reach), _width(told_reach)
+            width, of_some, none = _width(reach), _width(told_reach), nothing
+            single = nothing == _NO_NUMBER and differs != 0 and _is_single(here)
+            if single:
+                here, width, of_some, none = _in_single(here), 4, 4, _NO_SINGLE
             flags, whole, some = (len(here) + 63) // 64, (len(here) * width + 7) // 8, (telling * of_some + 7) // 8
             if differs == 0:
                 kind[group], room[end] = _ONE, here[0]
                 end += 1
             elif flags + some < whole:
-                kind[group] = _SOME + of_some
+                kind[group] = _SOME + (_SINGLE if single else of_some)
                 told, rest = room[end : end + flags], room[end + flags :]
                 if of_some == 1:
-                    _telling(here, nothing, told, rest.view(np.int8))
+                    _telling(here, none, told, rest.view(np.int8))
                 elif of_some == 2:
-                    _telling(here, nothing, told, rest.view(np.int16))
+                    _telling(here, none, told, rest.view(np.int16))
                 elif of_some == 4:
-                    _telling(here, nothing, told, rest.view(np.int32))
+                    _telling(here, none, told, rest.view(np.int32))
                 else:
-                    _telling(here, nothing, told, rest)
+                    _telling(here, none, told, rest)
                 end += flags + some
             else:
-                kind[group] = width
+                kind[group] = _SINGLE if single else width
                 _put_narrow(here, width, room[end : end + whole])
                 end += whole
         ends[group + 1] = end
@@ -62,6 +68,22 @@ def pack(words: Ints, edges: Ints, nothing: int, room: Ints, ends: Ints, kind: I
 def _width(reach: Any) -> int:
     """In how many bytes numbers are told whose bits are these."""
     return 8 if reach >> 31 else (4 if reach >> 15 else (2 if reach >> 7 else 1))
+
+
+@compiled
+def _is_single(words: Ints) -> bool:
+    """Whether single precision tells numbers in double precision to the last bit."""
+    numbers = words.view(np.float64)
+    for row in range(len(words)):
+        if words[row] != _NO_NUMBER and np.float64(np.float32(numbers[row])) != numbers[row]:
+            return False
+    return True
+
+
+@compiled
+def _in_single(words: Ints) -> Ints:
+    """The bits of numbers in single precision."""
+    return words.view(np.float64).astype(np.float32).view(np.int32).astype(np.int64)
 
 
 @compiled
@@ -128,23 +150,37 @@ def unpack(packed: Ints, begins: Ints, kind: Ints, nothing: Ints, rows: Ints, ru
                 run = _put_one(packed[begin], many, runs, run, found[k])
             elif how >= _SOME:
                 first = begin + (many + 63) // 64
-                told, some = packed[begin:first], packed[first:]
-                if how == _SOME + 1:
-                    run = _put_some(told, some.view(np.int8), nothing[k], many, runs, run, found[k])
-                elif how == _SOME + 2:
-                    run = _put_some(told, some.view(np.int16), nothing[k], many, runs, run, found[k])
-                elif how == _SOME + 4:
-                    run = _put_some(told, some.view(np.int32), nothing[k], many, runs, run, found[k])
-                else:
-                    run = _put_some(told, some, nothing[k], many, runs, run, found[k])
-            elif how == 1:
-                run = _put(packed[begin : begin + (many + 7) // 8].view(np.int8), many, runs, run, found[k])
-            elif how == 2:
-                run = _put(packed[begin : begin + (many + 3) // 4].view(np.int16), many, runs, run, found[k])
-            elif how == 4:
-                run = _put(packed[begin : begin + (many + 1) // 2].view(np.int32), many, runs, run, found[k])
+                run = _put_marked(
+                    packed[begin:first], packed[first:], how - _SOME, nothing[k], many, runs, run, found[k]
+                )
             else:
-                run = _put(packed[begin : begin + many], many, runs, run, found[k])
+                run = _put_all(packed[begin:], how, many, runs, run, found[k])
+
+
+@compiled
+def _put_marked(told: Ints, some: Ints, width: int, nothing: int, many: int, runs: Ints, run: int, found: Ints) -> int:
+    if width == _SINGLE:
+        return _put_some(told, some.view(np.float32), np.nan, many, runs, run, found.view(np.float64))
+    if width == 1:
+        return _put_some(told, some.view(np.int8), nothing, many, runs, run, found)
+    if width == 2:
+        return _put_some(told, some.view(np.int16), nothing, many, runs, run, found)
+    if width == 4:
+        return _put_some(told, some.view(np.int32), nothing, many, runs, run, found)
+    return _put_some(told, some, nothing, many, runs, run, found)
+
+
+@compiled
+def _put_all(words: Ints, width: int, many: int, runs: Ints, run: int, found: Ints) -> int:
+    if width == _SINGLE:
+        return _put(words.view(np.float32), many, runs, run, found.view(np.float64))
+    if width == 1:
+        return _put(words.view(np.int8), many, runs, run, found)
+    if width == 2:
+        return _put(words.view(np.int16), many, runs, run, found)
+    if width == 4:
+        return _put(words.view(np.int32), many, runs, run, found)
+    return _put(words, many, runs, run, found)
 
 
 # Places are never below zero, which loops that run for a few words each time must not have to look after; and a slice for each
@@ -162,13 +198,13 @@ def _put_one(word: int, many: int, runs: Ints, run: int, found: Ints) -> int:
 
 
 @compiled
-def _put_some(which: Ints, some: Any, nothing: int, many: int, runs: Ints, run: int, found: Ints) -> int:
+def _put_some(which: Ints, some: Any, nothing: Any, many: int, runs: Ints, run: int, found: Any) -> int:
     row, end, at = np.uint64(0), np.uint64(many), np.uint64(0)
     while row < end:
         to, count = np.uint64(runs[run, 0]), np.uint64(runs[run, 1])
         for k in range(count):
             of_bits = np.uint64(which[(row + k) >> _BITS])
-            told, word = (of_bits >> ((row + k) & _LAST)) & _TOLD, np.int64(some[at])
+            told, word = (of_bits >> ((row + k) & _LAST)) & _TOLD, some[at]
             found[to + k] = word if told else nothing
             at += told
         row += count
@@ -177,7 +213,7 @@ def _put_some(which: Ints, some: Any, nothing: int, many: int, runs: Ints, run: 
 
 
 @compiled
-def _put(words: Any, many: int, runs: Ints, run: int, found: Ints) -> int:
+def _put(words: Any, many: int, runs: Ints, run: int, found: Any) -> int:
     row, end = np.uint64(0), np.uint64(many)
     while row < end:
         to, count = np.uint64(runs[run, 0]), np.uint64(runs[run, 1])

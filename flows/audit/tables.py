@@ -26,7 +26,10 @@ _ALWAYS = frozenset(
     ("feature_code", "window_start", "window_end", "verdict", "reason", "n_pairs", "n_flowing", "coverage")
 )  # fmt: skip
 #: numbers of which LZ4 finds much that repeats once their first bytes stand together, and their last
-_APART = frozenset(("volume_l", "meter_volume_l", "q_max_lph", "uncertainty_q1_q2", "uncertainty_q2_q3"))
+_APART = frozenset(
+    ("volume_l", "meter_volume_l", "q_max_lph", "uncertainty_q1_q2", "uncertainty_q2_q3", "scatter_ratio", "drift_spread",
+     "error_se")
+)  # fmt: skip
 #: columns in which LZ4 finds much that repeats; in what is worked out of many readings it finds little, and takes time
 _PACKED = _APART | frozenset(
     ("window_start", "window_end", "n_pairs", "n_flowing", "coverage", "lag_s", "changed_at", "dead_share", "pairs_needed",

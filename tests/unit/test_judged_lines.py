@@ -130,8 +130,9 @@ def test_a_file_that_ends_early_says_so(tmp_path: Path) -> None:
 
 
 def test_words_of_all_kinds_are_read_as_they_were_written(tmp_path: Path) -> None:
-    """One word for all, numbers of one, two, four and eight bytes, up to their limits, and few that tell something in so many."""
-    layout = Layout({"code": pl.Int64, **dict.fromkeys("abcdefgijk", pl.Int64), "h": pl.Float64}, {})
+    """One word for all; numbers of one, two, four and eight bytes, up to their limits, and in single precision; and few that tell
+    something in so many."""
+    layout = Layout({"code": pl.Int64, **dict.fromkeys("abcdefgijk", pl.Int64), **dict.fromkeys("hlm", pl.Float64)}, {})
     rows, random = 400, np.random.default_rng(1)
     reach = {"b": 2**7, "c": 2**15, "d": 2**31, "e": 2**63}
     told = {name: random.integers(-limit, limit, rows) for name, limit in reach.items()}
@@ -140,12 +141,16 @@ def test_words_of_all_kinds_are_read_as_they_were_written(tmp_path: Path) -> Non
     few = random.random(rows) < 0.1
     told |= {"a": np.full(rows, MISSING), "g": np.arange(rows) // 100}
     told |= {name: np.where(few, told[of], MISSING) for name, of in zip("ijkf", "bcde", strict=True)}
+    # the last two in single precision, but for one that is not
+    single = (1e-3 * random.standard_normal(rows)).astype(np.float32).astype(np.float64)
+    told |= {"l": single, "m": np.where(few, single, GONE)}
+    told["l"][:3], told["m"][-1] = (-0.0, np.inf, -np.inf), -1e-3
     told |= {"h": np.where(few, random.random(rows), GONE), "code": np.sort(random.integers(0, 20, rows))}
     file = str(tmp_path / "windows")
     layout.write(told, rows, 7, 3, file)
-    assert Path(file).stat().st_size < 8 * rows * 4 + 8 * 2 * 11 * 7
+    assert Path(file).stat().st_size < 8 * rows * 4 + 8 * 2 * 13 * 7
     ways = np.unique(layout._head_of(file).kind)
-    assert {0, 1, 2, 4, 8, 17, 18, 20, 24} <= set(ways.tolist())
+    assert {0, 1, 2, 3, 4, 8, 17, 18, 19, 20, 24} <= set(ways.tolist())
     block = layout.read(file)
     for name, values in told.items():
         assert layout.of(block, name).tobytes() == values.tobytes()

@@ -7,6 +7,7 @@ import pytest
 
 from tests.judging import INTERVAL_US, every_quarter_hour, moments_of
 from tests.unit.test_ambiguous import KIND
+from transforms.judge.columns import rounded
 from transforms.judge.many import nothing_said
 from transforms.judge.plain import OF_STILL, PLAIN, WHOLE, on_flows, volumes, whole_of
 
@@ -50,3 +51,10 @@ def test_of_what_was_not_paired_nothing_is_said() -> None:
 def test_paired_without_a_reading_is_no_water() -> None:
     columns = nothing_said(2) | {name: np.zeros(2, dtype=np.int64) for name in OF_STILL}
     assert all((values == 0).all() for values in volumes(columns, UNIT, INTERVALS).values())
+
+
+def test_uncertainties_are_told_to_seven_digits() -> None:
+    assert rounded(0.0123456789, True) == pytest.approx(0.0123456789, rel=6e-8)
+    assert rounded(0.0123456789, True) == float(np.float32(0.0123456789))
+    assert rounded(1 / 3, True) != 1 / 3
+    assert np.isnan(rounded(1.0, False)) and np.isnan(rounded(-np.nan, True)) and rounded(np.inf, True) == np.inf

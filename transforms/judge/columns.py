@@ -180,12 +180,18 @@ def _measured(
     found = np.empty((8, len(n)))
     for row in range(len(n)):
         flows = n[row] > 0
-        found[0, row], found[1, row] = spread[row] if flows else np.nan, scatter_ratio[row] if flows else np.nan
+        found[0, row], found[1, row] = rounded(spread[row], flows), rounded(scatter_ratio[row], flows)
         for zone in range(3):
             enough = of_zone[zone, row] >= least
             found[2 + 2 * zone, row] = error[zone, row] if enough else np.nan
-            found[3 + 2 * zone, row] = expanded[zone, row] if enough else np.nan
+            found[3 + 2 * zone, row] = rounded(expanded[zone, row], enough)
     return found
+
+
+@compiled
+def rounded(value: float, known: bool) -> float:
+    """An uncertainty, or another measure of scatter, as it is published: to seven digits, of which it deserves two."""
+    return float(np.float32(value)) if known and not np.isnan(value) else np.nan
 
 
 def _known(values: Floats, where: Bools) -> Floats:

@@ -11,7 +11,7 @@ import polars as pl
 
 from transforms.compiled import compiled
 from transforms.fit.lines import Floats, Ints
-from transforms.judge.columns import JUDGED, Columns, columns_of, extras_of, nothing
+from transforms.judge.columns import JUDGED, Columns, columns_of, extras_of, nothing, rounded
 from transforms.judge.evidence import FLOWING, Bools, Reference
 from transforms.judge.findings import model_of, picked
 from transforms.judge.paired import Paired, blocked_by
@@ -254,7 +254,7 @@ def _errors(
                 # what is not a number stays so, on either side
                 rounding = resolution[row] ** 2 / 12 * (n[row] / sx[row]) ** 2
                 variance = variance if variance >= rounding or np.isnan(variance) else rounding
-            found[0, row], found[1, row] = xy[row] / xx[row] - 1, np.sqrt(variance)
+            found[0, row], found[1, row] = xy[row] / xx[row] - 1, rounded(np.sqrt(variance), True)
         else:
             found[0, row], found[1, row] = np.nan, np.nan
     return found
