@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
 
 from flows.audit.changes import changes_of, within
 from flows.audit.home import Home, set_changed_aside
@@ -22,22 +19,16 @@ from flows.audit.keys import Keys
 from flows.audit.plan import Setting
 from flows.audit.store import Kept, Runs, Store
 from flows.audit.summed import Summed
-from flows.audit.tables import table_of
+from flows.audit.written import Written
 from flows.registered import instants_of
-from transforms.audit import COMPARED, LISTED
-from transforms.fit.lines import Floats
 from transforms.fleet import fleet_table
-from transforms.judge.columns import series_of
-from transforms.judge.many import JUDGED_WINDOWS, Calibrations, JudgedRows, judge_windows, nothing_said, places
-from transforms.judge.plain import OF_STILL, ON_FLOWS, PLAIN, WHOLE, on_flows, volumes
+from transforms.judge.many import Calibrations, JudgedRows, judge_windows, nothing_said, places
 from transforms.judge.second_look import Look, SecondLook
-from transforms.judge.words import WORDS
 from transforms.lake import Lake
 from transforms.match import CHANGED, Parties, claims
 from transforms.match.span import Chunk
 from transforms.policy import Policy
 from transforms.registry import Registry, load_registry
-from transforms.schemas import AUDIT_WINDOWS
 from transforms.summarise.moments import Moments
 from transforms.summarise.span import summarise_chunk
 from transforms.summarise.stored import VERSION
@@ -47,12 +38,6 @@ WINDOWS, OTHER = "windows", "other"
 #: a work folder that a killed audit left is gone on with by the same state of this program: a change of the files in it, or of
 #: what the numbers in them mean, is another layout
 LAYOUT = f"4.{VERSION}"
-#: columns that follow from a row's meter and window
-FOLLOWING = ("feature_code", "model", "window_start", "window_end")
-#: whole numbers that the plain columns of the statistics follow from, and of the rest
-_OF_LISTED = ("flow_x", "flow_more", *OF_STILL)
-#: numbers that find a row's meter and window, and its sums among those of its group
-_FOUND_BY = ("code", "window", "cells", "interval_us")
 #: stands for the bucket of registered meters of which the lake knows nothing
 NOWHERE = -1
 
@@ -140,6 +125,12 @@ class Desk:
             self._codes[bucket] = pl.concat(names).unique().sort().to_list()
         return self._codes[bucket]
 
+    @cached_property
+    def written(self) -> Written:
+        """How judged windows stand in files."""
+        ids = pl.concat([own.claims["flowmeter_id"] for own in self.parties]).drop_nulls().unique().sort().to_list()
+        return Written(self.setting, ids, self.home)
+
     def home(self, bucket: int) -> Home:
         """The meters of a bucket by their place in `codes`."""
         if bucket not in self._homes:
@@ -220,7 +211,9 @@ class Desk:
         cells = np.zeros(rows.height, dtype=np.int64)
         cells[rows["meter_no"].is_not_null().to_numpy()] = kept.arrays["told"][:, 0]
         told = judged.columns | {
-            "flowmeter_id": self._flowmeters_of.places(kept.runs["flowmeter_id"], self.windows.words["flowmeter_id"]),
+            "flowmeter_id": self._flowmeters_of.places(
+                kept.runs["flowmeter_id"], self.written.windows.words["flowmeter_id"]
+            ),
             "cells": cells,
             "interval_us": rows["interval_us"].fill_null(0).to_numpy(),
         }
@@ -232,7 +225,7 @@ class Desk:
             was_changed[meters[meters >= 0], changed["window"].to_numpy()[meters >= 0]] = True
             set_changed_aside(told, was_changed[code, window])
         told |= {"code": code, "window": window + self._first(chunk)}
-        self.windows.write(told, len(code), self.groups(chunk.bucket), self.setting.group, str(file))
+        self.written.windows.write(told, len(code), self.groups(chunk.bucket), self.setting.group, str(file))
 
     def silent(self, layout: Layout, number: int) -> Block:
         """The windows of one group of the registered meters of which the lake knows nothing."""
@@ -250,73 +243,6 @@ class Desk:
     def _first(self, chunk: Chunk) -> int:
         """The number of a chunk's first window among those of the audit."""
         return (chunk.start - self.setting.begin) // self.setting.length
-
-    @cached_property
-    def windows(self) -> Layout:
-        """How judged windows are written: what follows from the meter and the window is left out."""
-        columns = AUDIT_WINDOWS if self.setting.what_if is None else JUDGED_WINDOWS
-        # those first that the statistics ask for, which so stand together
-        names = [
-            name for name in dict.fromkeys([*_OF_LISTED, *LISTED, *WHOLE, *columns]) if name not in (*FOLLOWING, *PLAIN)
-        ]
-        kept = {name: columns.get(name, pl.Int64) for name in names}
-        ids = pl.concat([own.claims["flowmeter_id"] for own in self.parties]).drop_nulls().unique().sort().to_list()
-        pooled = {f"pooled_{name}": some for name, some in WORDS.items()}
-        found_by = dict.fromkeys(_FOUND_BY, pl.Int64)
-        return Layout({**found_by, **kept}, {**WORDS, **pooled, "flowmeter_id": ids})
-
-    @cached_property
-    def listed(self) -> Layout:
-        """How those columns of judged windows are read that the statistics ask for."""
-        return self.windows.only(
-            {*_FOUND_BY, *_OF_LISTED, *LISTED, *(COMPARED if self.setting.what_if is not None else ())}
-        )
-
-    def told(self, layout: Layout, block: Block, bucket: int, names: Sequence[str]) -> pl.DataFrame:
-        """Columns of a block as a frame, those included that follow from the meter and the window."""
-        columns = self.columns(layout, block, bucket, names)
-        return pl.DataFrame([series_of(name, JUDGED_WINDOWS[name], *columns[name]) for name in names])
-
-    def table(self, block: Block, bucket: int) -> pa.Table:
-        """`AUDIT_WINDOWS` of a block of judged windows."""
-        return table_of(self.columns(self.windows, block, bucket, list(AUDIT_WINDOWS)))
-
-    def columns(
-        self, layout: Layout, block: Block, bucket: int, names: Sequence[str]
-    ) -> dict[str, tuple[npt.NDArray[Any], pl.Series | None]]:
-        """Columns of a block with their words, those included that follow from the meter and the window."""
-        known = {name: (layout.of(block, name), layout.words.get(name)) for name in names if name in layout.columns}
-        plain = self._plain(layout, block, bucket, names)
-        return {
-            name: known.get(name) or plain.get(name) or self._following(layout, block, bucket, name) for name in names
-        }
-
-    def _plain(self, layout: Layout, block: Block, bucket: int, names: Sequence[str]) -> dict[str, tuple[Floats, None]]:
-        """The plain columns of a block, if any is asked for."""
-        told: dict[str, Floats] = {}
-        if not set(PLAIN).isdisjoint(names):
-            whole = {name: layout.of(block, name) for name in WHOLE if name in layout.columns}
-            unit_lph = self.home(bucket).unit_lph[layout.of(block, "code")]
-            told = volumes(whole, unit_lph, layout.of(block, "interval_us"))
-            if not set(ON_FLOWS).isdisjoint(names):
-                told |= on_flows(whole, layout.of(block, "n_flowing"), unit_lph)
-        return {name: (values, None) for name, values in told.items()}
-
-    def _following(
-        self, layout: Layout, block: Block, bucket: int, name: str
-    ) -> tuple[npt.NDArray[Any], pl.Series | None]:
-        """A column that follows from the meter and the window, with its words."""
-        if name in ("window_start", "window_end"):
-            length_us = int(self.setting.length.total_seconds()) * 1_000_000
-            begin_us = int(self.setting.begin.timestamp()) * 1_000_000 + (length_us if name == "window_end" else 0)
-            return begin_us + layout.of(block, "window") * length_us, None
-        home, code = self.home(bucket), layout.of(block, "code")
-        # of the words for the meters only those that are wanted: each file of a group keeps them all
-        first, last = (int(code.min()), int(code.max()) + 1) if len(code) else (0, 0)
-        if name == "feature_code":
-            return code - first, home.codes[first:last]
-        models = home.models[first:last].unique(maintain_order=True).drop_nulls()
-        return places(home.models[first:last], models)[code - first], models
 
 
 @lru_cache(maxsize=100_000)

@@ -46,14 +46,14 @@ def groups_of(desk: Desk) -> list[Group]:
 def table_of_group(desk: Desk, chunks: Sequence[Chunk], group: Group) -> pa.Table:
     """All of `AUDIT_WINDOWS` of one group of meters, until another group is gathered."""
     if group.bucket == NOWHERE:
-        return desk.table(desk.silent(desk.windows, group.number), group.bucket)
-    block, _ = _by_meter(desk, desk.windows, _folders(desk, chunks, group), group, WINDOWS)
-    return desk.table(block, group.bucket)
+        return desk.written.table(desk.silent(desk.written.windows, group.number), group.bucket)
+    block, _ = _by_meter(desk, desk.written.windows, _folders(desk, chunks, group), group, WINDOWS)
+    return desk.written.table(block, group.bucket)
 
 
 def gather(desk: Desk, chunks: Sequence[Chunk], group: Group) -> Gathered:
     """Put together what the statistics ask of the windows of one group of meters."""
-    layout = desk.listed
+    layout = desk.written.listed
     if group.bucket == NOWHERE:
         block = other = desk.silent(layout, group.number)
         sums = (
@@ -71,7 +71,7 @@ def gather(desk: Desk, chunks: Sequence[Chunk], group: Group) -> Gathered:
             other, _ = _by_meter(desk, layout, folders, group, OTHER)
     both = None
     if desk.setting.what_if is not None:
-        one, two = (desk.told(layout, some, group.bucket, COMPARED) for some in (block, other))
+        one, two = (desk.written.told(layout, some, group.bucket, COMPARED) for some in (block, other))
         both = one, two
     return Gathered(_told(desk, block, sums, group.bucket), both)
 
@@ -88,16 +88,17 @@ def _by_meter(desk: Desk, layout: Layout, folders: Sequence[str], group: Group, 
 
 def _told(desk: Desk, block: Block, sums: tuple[Ints, npt.NDArray[np.uint8], Ints], bucket: int) -> Told:
     """Windows and moments by flow bin as the statistics take them, meters numbered without gaps."""
-    code = desk.listed.of(block, "code")
+    written, listed = desk.written, desk.written.listed
+    code = listed.of(block, "code")
     codes = code[np.append(True, code[1:] != code[:-1])[: len(code)]]
     number = np.zeros(int(codes.max(initial=-1)) + 1, dtype=np.int64)
     number[codes] = np.arange(len(codes))
-    windows = desk.columns(desk.listed, block, bucket, LISTED)
+    windows = written.columns(listed, block, bucket, LISTED)
     first, of_bin, summed = sums
     return Told(
         codes=desk.home(bucket).codes.gather(codes),
         meter=number[code],
         windows={name: values for name, (values, _) in windows.items()},
-        flowmeters=desk.listed.words["flowmeter_id"],
-        cells=Cells(first, of_bin, summed, desk.listed.of(block, "interval_us") / 1e6),
+        flowmeters=listed.words["flowmeter_id"],
+        cells=Cells(first, of_bin, summed, listed.of(block, "interval_us") / 1e6),
     )

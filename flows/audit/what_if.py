@@ -41,8 +41,10 @@ def commands_of(desk: Desk, chunks: Sequence[Chunk]) -> int:
     limits = desk.fleet.select("feature_code", "max_gain_change", "max_offset_lph")
     counts = []
     for which, name, policy in (("a", WINDOWS, setting.policy), ("b", OTHER, setting.what_if or setting.policy)):
-        blocks = [(desk.windows.read(f"{folder_of(setting, chunk)}/{name}"), chunk.bucket) for chunk in chunks]
-        frames = [desk.told(desk.windows, block, bucket, list(JUDGED_WINDOWS)) for block, bucket in blocks]
+        blocks = [(desk.written.windows.read(f"{folder_of(setting, chunk)}/{name}"), chunk.bucket) for chunk in chunks]
+        frames = [
+            desk.written.told(desk.written.windows, block, bucket, list(JUDGED_WINDOWS)) for block, bucket in blocks
+        ]
         whole = pl.concat(frames).sort("feature_code", "window_start")
         rows = []
         for number in range(chunks[0].windows):
