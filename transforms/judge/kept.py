@@ -1,6 +1,6 @@
 """What second looks found, as a table to be kept, and back: the samples need not be read again to judge anew.
 
-Verdicts rest on it, so all that they ask for is there; p values and steps of references are not, which only explain a window,
+Verdicts rest on it, so all that they ask for is there; p values and steps are not, which only explain a window,
 and that looks anew.
 """
 

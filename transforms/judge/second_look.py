@@ -51,7 +51,7 @@ class SecondLook(Kinds):
     ``looked`` says whose samples were looked at. The others are as in `Kinds` and `Curved`; ``curved`` says that a curve
     describes the meter, ``ambiguous`` that time would explain its offset or curve about as well, or that rounding may be all,
     ``coarse`` that a sound meter beside a reference that rounds so, to steps of ``rounding`` (0 where none is told), would show
-    the same, ``rough`` that one would whose readings are rounded as the meter's are; the points of curves,
+    the same, ``rough`` that one would whose readings are rounded as the meter's are, to ``own_rounding``; the points of curves,
     ``curve_q`` and ``curve_q_meter``, are those of the meters with one, in order, (curves, 16); ``robust`` holds the parameters
     of robust lines, and nothing if the policy does not ask for them.
     """
@@ -62,6 +62,7 @@ class SecondLook(Kinds):
     coarse: Bools
     rough: Bools
     rounding: Floats
+    own_rounding: Floats
     curve_p: Floats
     curve_q: Floats
     curve_q_meter: Floats
@@ -93,7 +94,7 @@ class SecondLook(Kinds):
             for name in ("dead", "change", "p_drift", "p_step", "curve_p", "curve_error", "curve_uncertainty")
         }
         arrays |= {name: np.zeros((0, MOST_POINTS)) for name in ("curve_q", "curve_q_meter")}
-        arrays["rounding"] = np.zeros(meters)
+        arrays |= {name: np.zeros(meters) for name in ("rounding", "own_rounding")}
         return SecondLook(**arrays | {"robust": {}})
 
 
@@ -177,8 +178,8 @@ def _look_at(
             result.robust[name] = np.full(len(result.looked), np.nan)
             result.robust[name][rows] = getattr(lines, name)
     odd = kinds.stuck | kinds.dropout | kinds.skewed
-    result.rounding[rows] = reference_steps(samples)
-    rounded, result.coarse[rows], result.rough[rows] = _rounded(samples, result.rounding[rows], found, paired, policy)
+    result.rounding[rows], result.own_rounding[rows] = steps = reference_steps(samples), meter_steps(samples)
+    rounded, result.coarse[rows], result.rough[rows] = _rounded(samples, *steps, found, paired, policy)
     result.ambiguous[rows] = rounded
     form = found.choice.index[rows]
     bounds = judge.form_significance, judge.prior_pairs, judge.max_lag
@@ -215,11 +216,11 @@ def _look_at(
 
 
 def _rounded(
-    samples: Samples, step: Floats, found: Findings, paired: Paired, policy: Policy
+    samples: Samples, step: Floats, own: Floats, found: Findings, paired: Paired, policy: Policy
 ) -> tuple[Bools, Bools, Bools]:
-    """Whether it may be rounding that each meter is off by, beside a reference in steps of ``step``; and whether that explains
-    all it shows, the rounding of the reference by itself, or with the meter's own."""
-    rows, own, nothing = samples.meter_no, meter_steps(samples), np.zeros(len(step))
+    """Whether it may be rounding that each meter is off by, to its ``own`` steps, or beside a reference in steps of ``step``; and
+    whether that explains all it shows, the rounding of the reference by itself, or with the meter's own."""
+    rows, nothing = samples.meter_no, np.zeros(len(step))
     by_reference, coarse = _by_rounding(samples, step > 0, step, nothing, step, found, paired, policy)
     # what a register cuts off of one flow it adds to the next: so no flow is cut off, but each is rounded twice
     from_register = paired.from_register[rows]

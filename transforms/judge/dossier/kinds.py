@@ -127,8 +127,11 @@ def _rounding(worked: Worked, not_looked: str) -> Check:
     if second.coarse[0]:
         return ROUNDING.failed(f"{of_reference}: a sound meter beside it would show the same", *counts, **numbers)
     if second.rough[0]:
-        steps = "the meter's readings come in steps larger than its model's resolution"
-        return ROUNDING.failed(f"{steps}: a sound one that does so would show the same", *counts)
+        own = float(second.own_rounding[0] * worked.model.unit_lph[0])
+        steps = f"the meter's readings come in steps of {own:.4g} L/h, larger than its model's resolution"
+        return ROUNDING.failed(
+            f"{steps}: a sound one that shows such would look the same", *counts, value=own, unit="L/h"
+        )
     if step > 0:
         return ROUNDING.passed(f"{of_reference}, which do not explain what the meter shows", **numbers)
     return ROUNDING.passed("no steps of the readings explain what the meter shows")
