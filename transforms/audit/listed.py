@@ -182,13 +182,13 @@ def _any_of(reasons: tuple[str, ...]) -> Bools:
 
 
 def _doubted(meter: Ints, verdict: Ints, reason: Ints, meters: int) -> Bools:
-    """Windows of meters of which more windows show that they or their references round than anything else: they do in all of
-    them, and many together would show the rounding as an error of the meter."""
+    """Windows of meters of which more than a third of the windows that show anything show that they or their references round:
+    they do in all of them, and many together would show the rounding as an error of the meter."""
     coarse = (reason == REASON["reference_coarse"]) | (reason == REASON["meter_cut_off"])
     told = (verdict != INCONCLUSIVE) & (verdict != NONE)
     if not coarse.any():
         return np.zeros(len(meter), dtype=bool)
-    rounds = np.bincount(meter[coarse], minlength=meters) > np.bincount(meter[told], minlength=meters)
+    rounds = 2 * np.bincount(meter[coarse], minlength=meters) > np.bincount(meter[told], minlength=meters)
     return np.asarray(rounds[meter])
 
 
