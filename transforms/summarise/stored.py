@@ -2,7 +2,7 @@
 
 In a window of half a day most cells (part and flow bin) of a household hold a pair or two. As sums are of whole numbers, those
 of flows tell a single pair, what is between two pairs tells them both, and their squares follow; other cells hold theirs.
-Extremes and the counts of the band are told by the window, as the judgement asks for them.
+Extremes and the counts of the band are told by the window (`transforms.summarise.stored_rows`), as the judgement asks for them.
 What is written costs more time than what is worked out: so numbers stand in as few bytes as hold those of nearly all chunks,
 and all in 64 bits in a chunk where they do not fit, but for counts and numbers of cells, which may take two.
 """
@@ -13,11 +13,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from transforms.compiled import compiled
-from transforms.summarise.many import HIGHEST, LOWEST, Ints
-from transforms.summarise.moments import BINS, REACHES, Cells, Moments
+from transforms.summarise.many import Ints
+from transforms.summarise.moments import BINS, Cells, Moments
+from transforms.summarise.stored_rows import ROWS, Array, first_cells, rows_from_arrays, rows_to_arrays
 
 #: a change of these arrays, or of what the numbers in them mean, is another version
 VERSION = 7
@@ -27,15 +27,7 @@ VERSION = 7
 #: two pairs half of what is between them, in references and in differences; of more pairs the squares' low words, and of wide
 #: ones the high words as well. Two pairs that lie too far apart are told as more are, and wide
 SUMS = ("cells", "flows", "near", "far", "twos", "squares", "high")
-#: Of each row how many cells it has, which extremes there are (a bit each), which lowest and which highest ones need high words,
-#: and the counts of the band; the low words of these extremes, the lowest and the highest: of the meter's flow by zone, and of
-#: the reference's where it is still and where it flows; and the high words, one after the other
-ROWS = ("told", "extremes", "tall")
 ARRAYS = (*SUMS, *ROWS)
-_BAND = ("n_above", "n_below", "n_band_above", "n_band_below")
-_LOW, _HIGH = ("y_min", "x_min"), ("y_max", "x_max")
-#: so many pairs of extremes may be told of a row: first those of the meter, then those of its reference
-_PAIRS = sum(len(begins) for begins in REACHES.values())
 #: numbers in each entry of `SUMS`, and their types: those that nearly all chunks fit into, those for windows of many parts or
 #: readings, and those that all fit into
 _WIDTHS = (2, 1, 1, 1, 2, 3, 3)
@@ -53,10 +45,10 @@ _APART, _APART_OFF = 2**34, 2**32
 #: places that are never below zero, which a loop need not look after
 _NONE, _ONE = np.uint64(0), np.uint64(1)
 
-Arrays = Mapping[str, npt.NDArray[np.integer[Any]]]
+Arrays = Mapping[str, Array]
 
 
-def to_arrays(moments: Moments) -> dict[str, npt.NDArray[np.integer[Any]]]:
+def to_arrays(moments: Moments) -> dict[str, Array]:
     """The arrays `SUMS` and `ROWS`."""
     cells = moments.cells
     *sums, reach, pairs = _packed(cells.cell, cells.sums, 2, *_room(len(cells.cell), _FEW))
@@ -64,34 +56,19 @@ def to_arrays(moments: Moments) -> dict[str, npt.NDArray[np.integer[Any]]]:
         *sums, _, _ = _packed(cells.cell, cells.sums, -1, *_room(len(cells.cell), _ANY))
     elif (reach > _REACH).any():
         *sums, _, _ = _packed(cells.cell, cells.sums, 2, *_room(len(cells.cell), _MANY))
-    rows, band = len(cells.first) - 1, [moments.total(name, slice(1, BINS)) for name in _BAND]
-    extremes = [np.concatenate([moments.reach(name) for name in names]) for names in (_LOW, _HIGH)]
-    *told, fits = _of_rows(cells.first, *band, *extremes, *_room_of_rows(rows, np.uint8, np.uint16, np.int16))
-    if not fits:
-        *told, _ = _of_rows(cells.first, *band, *extremes, *_room_of_rows(rows, np.int64, np.int64, np.int64))
-    return dict(zip(ARRAYS, (*sums, *told), strict=True))
+    return dict(zip(SUMS, sums, strict=True)) | rows_to_arrays(moments)
 
 
 def from_arrays(arrays: Arrays, parts: int) -> Moments:
     """The moments that `to_arrays` told, in all that the judgement asks of them."""
-    told = arrays["told"]
-    rows = len(told)
-    first = np.concatenate([[0], np.cumsum(told[:, 0], dtype=np.int64)])
     cell, sums = _whole(*(arrays[name] for name in SUMS))
-    values = {}
-    for k, name in enumerate(_BAND):
-        values[name] = np.zeros((1, 2, rows), dtype=np.int64)
-        values[name][0, 1] = told[:, k - len(_BAND)]
-    for names, found in zip((_LOW, _HIGH), _extremes(*(arrays[name] for name in ROWS)), strict=True):
-        parts_of = np.split(found[None], [len(REACHES["y"])], axis=1)
-        values |= dict(zip(names, parts_of, strict=True))
+    first, values = rows_from_arrays(*(arrays[name] for name in ROWS))
     return Moments(values, Cells(first, cell, sums), parts)
 
 
 def begins(arrays: Arrays, rows: Ints) -> Ints:
     """Where the entries of some rows, rising, begin in each of `SUMS`, of shape (arrays, rows)."""
-    first = np.concatenate([[0], np.cumsum(arrays["told"][:, 0], dtype=np.int64)])
-    return _begins(arrays["cells"], first[rows])
+    return _begins(arrays["cells"], first_cells(arrays["told"])[rows])
 
 
 def bins_of(counts: Ints, place: Ints, cells: Any) -> tuple[Ints, Ints]:
@@ -129,11 +106,6 @@ def add_up(counts: Ints, place: Ints, sums: Arrays, seen: Ints, first: Ints, whi
 def _room(cells: int, kinds: Iterable[Any]) -> list[Any]:
     # one more than there are: what is not told is written, too, and then overwritten
     return [np.empty((cells + 1, width), kind) for width, kind in zip(_WIDTHS, kinds, strict=True)]
-
-
-def _room_of_rows(rows: int, of_count: Any, of_flow: Any, of_high: Any) -> list[Any]:
-    extremes, tall = np.empty((rows * _PAIRS + 1, 2), of_flow), np.empty((2 * rows * _PAIRS + 1, 1), of_high)
-    return [np.empty((rows, 4 + len(_BAND)), of_count), extremes, tall]
 
 
 @compiled
@@ -207,70 +179,6 @@ def _of_few(x: Any, apart: Any, half: Any, half_off: Any, two: Any) -> tuple[Any
     upper_x, upper_y = x - lower_x, x + apart - lower_y
     xx, yy = upper_x * upper_x + lower_x * lower_x, upper_y * upper_y + lower_y * lower_y
     return xx, upper_x * upper_y + lower_x * lower_y, yy
-
-
-@compiled
-def _of_rows(
-    first: Ints,
-    above: Ints,
-    below: Ints,
-    band_above: Ints,
-    band_below: Ints,
-    lowest: Ints,
-    highest: Ints,
-    told: Any,
-    extremes: Any,
-    tall: Any,
-) -> tuple[Any, Any, Any, bool]:
-    """Fill the arrays of all rows, in whatever types they are; returns them and whether all numbers fitted."""
-    end, high, fits, reach = np.int64(0), np.int64(0), True, np.int64(0)
-    for row in range(len(told)):
-        some, tall_low, tall_high = np.int64(0), np.int64(0), np.int64(0)
-        for what in range(_PAIRS):
-            lower, upper = lowest[what, row], highest[what, row]
-            there = np.int64(lower <= upper)
-            extremes[end, 0], extremes[end, 1] = lower, upper
-            reach |= ((lower ^ (lower >> 63)) | (upper ^ (upper >> 63))) & -there
-            of_low, of_high = np.int64(lower >> 16 != 0) & there, np.int64(upper >> 16 != 0) & there
-            tall[high, 0] = lower >> 16
-            high += of_low
-            tall[high, 0] = upper >> 16
-            high += of_high
-            some |= there << what
-            tall_low |= of_low << what
-            tall_high |= of_high << what
-            end += there
-        cells = first[row + 1] - first[row]
-        told[row, 0], told[row, 1], told[row, 2], told[row, 3] = cells, some, tall_low, tall_high
-        told[row, 4], told[row, 5], told[row, 6], told[row, 7] = (
-            above[row],
-            below[row],
-            band_above[row],
-            band_below[row],
-        )
-        fits &= (told[row, 0] == cells) & (told[row, 4] == above[row]) & (told[row, 5] == below[row])
-        fits &= (told[row, 6] == band_above[row]) & (told[row, 7] == band_below[row])
-    # what stands there at last is of no row
-    tall[high] = 0
-    return told, extremes[:end], tall[: high + 1], fits & (reach >> 31 == 0)
-
-
-@compiled
-def _extremes(told: Any, extremes: Any, tall: Any) -> tuple[Ints, Ints]:
-    """The lowest and the highest of each row, (_PAIRS, rows), inverted where there are none."""
-    lowest, highest = np.full((_PAIRS, len(told)), HIGHEST), np.full((_PAIRS, len(told)), LOWEST)
-    end, high = _NONE, _NONE
-    for row in range(len(told)):
-        some, tall_low, tall_high = np.int64(told[row, 1]), np.int64(told[row, 2]), np.int64(told[row, 3])
-        for what in range(_PAIRS):
-            if (some >> what) & 1:
-                of_low, of_high = (tall_low >> what) & 1, (tall_high >> what) & 1
-                lowest[what, row] = np.int64(extremes[end, 0]) | ((np.int64(tall[high, 0]) * of_low) << 16)
-                high += np.uint64(of_low)
-                highest[what, row] = np.int64(extremes[end, 1]) | ((np.int64(tall[high, 0]) * of_high) << 16)
-                high += np.uint64(of_high)
-                end += _ONE
-    return lowest, highest
 
 
 @compiled
