@@ -39,7 +39,7 @@ def sums_of(told: Sequence[tuple[int, int]]) -> list[int]:
 
 
 #: pairs of flows in the units of sums: the meter's close to the reference's, about as far as 16 bits reach, and anywhere
-edge = st.sampled_from([-131_072, 65_535, 131_071])
+edge = st.sampled_from([-131_072, -65_537, -65_536, -1, 65_535, 65_536, 131_071])
 whole = st.one_of(st.integers(-5_000_000, 5_000_000), st.integers(-300, 300), edge)
 apart = st.one_of(st.integers(-70_000, 70_000), st.sampled_from([-32_769, -32_768, 0, 32_767, 32_768]), whole)
 pairs = st.tuples(whole, apart).map(lambda told: (told[0], told[0] + told[1]))
@@ -215,7 +215,14 @@ def test_two_that_are_no_pairs_are_kept_as_well(what: int, more: int) -> None:
 
 @pytest.mark.parametrize(
     ("cell", "count", "kind"),
-    [(63, 255, "uint8"), (64, 1, "uint16"), (0, 256, "uint16"), (335, 65_535, "uint16"), (0, 65_536, "int64")],
+    [
+        (31, 255, "uint8"),
+        (32, 1, "uint16"),
+        (0, 256, "uint16"),
+        (8_191, 65_535, "uint16"),
+        (0, 65_536, "int64"),
+        (8_192, 1, "int64"),
+    ],
 )
 def test_windows_of_many_parts_or_readings_take_more_only_for_their_cells(cell: int, count: int, kind: str) -> None:
     told = sums_of([(3_000, 30_000)])
@@ -223,6 +230,30 @@ def test_windows_of_many_parts_or_readings_take_more_only_for_their_cells(cell: 
     check_cells(moments)
     arrays = to_arrays(moments)
     assert (arrays["cells"].dtype, arrays["near"].dtype) == (kind, "int64" if kind == "int64" else "int16")
+
+
+@pytest.mark.parametrize("flow", [-131_073, -65_537, -65_536, -65_535, -1, 0, 65_535, 65_536, 65_537, 131_072])
+@pytest.mark.parametrize("rows", [2, 3])
+def test_flows_have_a_high_word_only_where_they_need_one(flow: int, rows: int) -> None:
+    """Of one pair, of two and of three, between cells that need none and others that do; each half of the rows read by itself."""
+    some = [sums_of(told) for told in ([(flow, flow - 3)], [(flow - 9, 5), (9, 7)], [(flow, 1), (4, 2), (-4, 3)])]
+    others = [sums_of([(x, x + 1)]) for x in (40_000, 70_000, -70_000)]
+    moments = of_cells([dict(enumerate([*others[row:], *some, *others[:row]])) for row in range(rows)])
+    check_cells(moments)
+    arrays, flows = to_arrays(moments), moments.cells.sums[:, 1]
+    assert (arrays["flows"].dtype, arrays["upper"].dtype) == ("uint16", "int16")
+    assert len(arrays["upper"]) == ((flows < 0) | (flows > 65_535)).sum() + 1
+
+
+@pytest.mark.parametrize(
+    ("flow", "kind"), [(2**31 - 1, "int16"), (2**31, "int64"), (-(2**31), "int16"), (-(2**31) - 1, "int64")]
+)
+def test_flows_of_more_than_two_words_are_kept_as_well(flow: int, kind: str) -> None:
+    """Such as many pairs add up to, whose squares are less."""
+    cell = [200, flow, flow + 8, 2**46, 2**46 + 5, 2**46 + 9]
+    moments = of_cells([{0: sums_of([(70_000, 5)]), 3: cell}, {2: sums_of([(-1, 1)]), 9: cell}])
+    check_cells(moments)
+    assert to_arrays(moments)["upper"].dtype == kind
 
 
 @settings(max_examples=100, deadline=None)
@@ -268,7 +299,8 @@ def test_sums_of_pairs_stand_in_few_bytes() -> None:
     # of what not all cells have, one more, so that a loop need not ask whether there are more
     assert {name: (str(array.dtype), array.shape) for name, array in arrays.items()} == {
         "cells": ("uint8", (6, 2)),
-        "flows": ("int32", (6, 1)),
+        "flows": ("uint16", (6, 1)),
+        "upper": ("int16", (3, 1)),
         "near": ("int16", (6, 1)),
         "far": ("int32", (2, 1)),
         "twos": ("uint16", (2, 2)),

@@ -85,11 +85,12 @@ def test_what_is_kept_and_cannot_be_read_is_made_anew(tmp_path: Path, file: str,
 
 
 @pytest.mark.parametrize("links", [True, False])
-@pytest.mark.parametrize("largest", [900_000, 2**30])
+@pytest.mark.parametrize("largest", [50_000, 900_000, 2**30])
 def test_sums_that_are_lent_are_those_of_the_windows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool, largest: int
 ) -> None:
-    """Two chunks, the second with numbers that may need all 64 bits, and nothing left of the store when they are read."""
+    """Two chunks, the second with flows of one word or two, or numbers that need all 64 bits, and nothing left of the store when
+    they are read."""
     if not links:
 
         def refused(_self: Path, _target: Path) -> None:

@@ -20,18 +20,19 @@ from transforms.summarise.moments import BINS, Cells, Moments
 from transforms.summarise.stored_rows import ROWS, Array, first_cells, rows_from_arrays, rows_to_arrays
 
 #: a change of these arrays, or of what the numbers in them mean, is another version
-VERSION = 7
+VERSION = 8
 
-#: Of each cell four times its number, with a bit where its difference is far and one where its squares are wide, and its
-#: count; the reference's sum of flows; by how much the meter's differs from it, and where this is far the difference itself; of
-#: two pairs half of what is between them, in references and in differences; of more pairs the squares' low words, and of wide
-#: ones the high words as well. Two pairs that lie too far apart are told as more are, and wide
-SUMS = ("cells", "flows", "near", "far", "twos", "squares", "high")
+#: Of each cell eight times its number, with a bit each where its flow has a high word, its difference is far, and its squares are
+#: wide, and its count; the low word of the reference's sum of flows, and of some the high word; by how much the meter's differs
+#: from it, and where this is far the difference itself; of two pairs half of what is between them, in references and in
+#: differences; of more pairs the squares' low words, and of wide ones the high words as well. Two pairs that lie too far apart
+#: are told as more are, and wide
+SUMS = ("cells", "flows", "upper", "near", "far", "twos", "squares", "high")
 ARRAYS = (*SUMS, *ROWS)
 #: numbers in each entry of `SUMS`, and their types: those that nearly all chunks fit into, those for windows of many parts or
 #: readings, and those that all fit into
-_WIDTHS = (2, 1, 1, 1, 2, 3, 3)
-_FEW: tuple[Any, ...] = (np.uint8, np.int32, np.int16, np.int32, np.uint16, np.uint32, np.int16)
+_WIDTHS = (2, 1, 1, 1, 1, 2, 3, 3)
+_FEW: tuple[Any, ...] = (np.uint8, np.uint16, np.int16, np.int16, np.int32, np.uint16, np.uint32, np.int16)
 _MANY, _ANY = (np.uint16, *_FEW[1:]), (np.int64,) * len(SUMS)
 #: what fits into the first ones: numbers of cells with their bits, counts, sums of flows and differences, squares
 _REACH = np.array([2**8 - 1, 2**8 - 1, 2**31 - 1, 2**47 - 1])
@@ -99,8 +100,8 @@ def add_up(counts: Ints, place: Ints, sums: Arrays, seen: Ints, first: Ints, whi
     which, found
         The bins of all rows, (bins,), and their sums, (6, bins).
     """
-    cells, flows, near, far, twos, squares, high = (sums[name] for name in SUMS)
-    _add_up(counts, place, cells, flows, near, far, twos, squares, high, seen, first, which, found)
+    cells, flows, upper, near, far, twos, squares, high = (sums[name] for name in SUMS)
+    _add_up(counts, place, cells, flows, upper, near, far, twos, squares, high, seen, first, which, found)
 
 
 def _room(cells: int, kinds: Iterable[Any]) -> list[Any]:
@@ -115,16 +116,17 @@ def _packed(
     couple: int,
     number: Any,
     flows: Any,
+    upper: Any,
     near: Any,
     far: Any,
     twos: Any,
     squares: Any,
     high: Any,
-) -> tuple[Any, Any, Any, Any, Any, Any, Any, Ints, bool]:
+) -> tuple[Any, Any, Any, Any, Any, Any, Any, Any, Ints, bool]:
     """Fill the arrays of all cells, in whatever types they are; returns them, what bits there are in the numbers of cells,
     counts, sums of flows with differences, and squares, and whether what was told as two pairs is. ``couple`` is how many pairs
     are told so: 2, or a number that no cell has."""
-    remote, couples, several, wide = 0, 0, 0, 0
+    beyond, remote, couples, several, wide = 0, 0, 0, 0, 0
     of_cell, of_count, of_flow, of_square = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
     between = np.empty((len(sums) + 1, 3), np.int64)
     for k in range(len(sums)):
@@ -136,24 +138,27 @@ def _packed(
         many = (n > 1) & ~two
         large = many & ((n == 2) | (((xx >> 32) | (xy >> 32) | (yy >> 32)) != 0))
         # a number below zero takes as many bits as what is left of it when all of them are turned round
-        off = (apart ^ (apart >> 63)) > _NEAR
-        whole = 4 * cell[k] + 2 * off + large
-        number[k, 0], number[k, 1], flows[k, 0], near[k, 0], far[remote, 0] = whole, n, x, apart, apart
+        over, off = (x >> 16) != 0, (apart ^ (apart >> 63)) > _NEAR
+        whole = 8 * cell[k] + 4 * over + 2 * off + large
+        number[k, 0], number[k, 1], near[k, 0], far[remote, 0] = whole, n, apart, apart
+        flows[k, 0], upper[beyond, 0] = x, x >> 16
         between[couples, 0], between[couples, 1], between[couples, 2] = of_x, of_off, of_both
         squares[several, 0], squares[several, 1], squares[several, 2] = xx, xy, yy
         high[wide, 0], high[wide, 1], high[wide, 2] = xx >> 32, xy >> 32, yy >> 32
         of_cell, of_count = of_cell | whole, of_count | n
         of_flow |= (x ^ (x >> 63)) | (apart ^ (apart >> 63))
         of_square |= (xx ^ (xx >> 63)) | (xy ^ (xy >> 63)) | (yy ^ (yy >> 63))
+        beyond += over
         remote += off
         couples += two
         several += many
         wide += large
     # what stands there at last is of no cell
-    far[remote], twos[couples], squares[several], high[wide] = 0, 0, 0, 0
+    upper[beyond], far[remote], twos[couples], squares[several], high[wide] = 0, 0, 0, 0, 0
     reach, pairs = np.array([of_cell, of_count, of_flow, of_square]), _halved(between[:couples], twos)
-    far, twos, squares, high = far[: remote + 1], twos[: couples + 1], squares[: several + 1], high[: wide + 1]
-    return number[:-1], flows[:-1], near[:-1], far, twos, squares, high, reach, pairs
+    upper, far, twos = upper[: beyond + 1], far[: remote + 1], twos[: couples + 1]
+    squares, high = squares[: several + 1], high[: wide + 1]
+    return number[:-1], flows[:-1], upper, near[:-1], far, twos, squares, high, reach, pairs
 
 
 @compiled
@@ -182,22 +187,26 @@ def _of_few(x: Any, apart: Any, half: Any, half_off: Any, two: Any) -> tuple[Any
 
 
 @compiled
-def _whole(number: Any, flows: Any, near: Any, far: Any, twos: Any, squares: Any, high: Any) -> tuple[Ints, Ints]:
+def _whole(
+    number: Any, flows: Any, upper: Any, near: Any, far: Any, twos: Any, squares: Any, high: Any
+) -> tuple[Ints, Ints]:
     """The numbers and all sums of cells."""
     cell, sums = np.empty(len(number), np.int64), np.empty((len(number), 6), np.int64)
-    remote, couples, several, wide = _NONE, _NONE, _NONE, _NONE
+    beyond, remote, couples, several, wide = _NONE, _NONE, _NONE, _NONE, _NONE
     for k in range(len(number)):
-        off, two, many, large = _kind(number[k, 0], number[k, 1])
-        x, apart = np.int64(flows[k, 0]), np.int64(far[remote, 0]) if off else np.int64(near[k, 0])
+        over, off, two, many, large = _kind(number[k, 0], number[k, 1])
+        x = _joined(flows[k, 0], upper[beyond, 0], over, 16)
+        apart = np.int64(far[remote, 0]) if off else np.int64(near[k, 0])
         half, half_off = np.int64(twos[couples, 0]), np.int64(twos[couples, 1]) - _MIDDLE
         xx, xy, yy = _of_few(x, apart, half, half_off, two)
         if many:
-            xx = _square(squares[several, 0], high[wide, 0], large)
-            xy = _square(squares[several, 1], high[wide, 1], large)
-            yy = _square(squares[several, 2], high[wide, 2], large)
-        cell[k] = number[k, 0] >> 2
+            xx = _joined(squares[several, 0], high[wide, 0], large, 32)
+            xy = _joined(squares[several, 1], high[wide, 1], large, 32)
+            yy = _joined(squares[several, 2], high[wide, 2], large, 32)
+        cell[k] = number[k, 0] >> 3
         sums[k, 0], sums[k, 1], sums[k, 2] = number[k, 1], x, x + apart
         sums[k, 3], sums[k, 4], sums[k, 5] = xx, xy, yy
+        beyond += np.uint64(over)
         remote += np.uint64(off)
         couples += np.uint64(two)
         several += np.uint64(many)
@@ -206,31 +215,36 @@ def _whole(number: Any, flows: Any, near: Any, far: Any, twos: Any, squares: Any
 
 
 @compiled
-def _kind(number: Any, count: Any) -> tuple[Any, Any, Any, Any]:
-    """Whether the difference of a cell is far, its squares are those of two pairs, or told, or told with high words: 0 or 1."""
-    large = np.int64(number) & 1
-    return (np.int64(number) >> 1) & 1, np.int64(count == 2) & (large ^ 1), np.int64(count > 2) | large, large
+def _kind(number: Any, count: Any) -> tuple[Any, Any, Any, Any, Any]:
+    """Whether the flow of a cell has a high word, its difference is far, its squares are those of two pairs, or told, or told
+    with high words: 0 or 1."""
+    bits = np.int64(number)
+    large = bits & 1
+    two, many = np.int64(count == 2) & (large ^ 1), np.int64(count > 2) | large
+    return (bits >> 2) & 1, (bits >> 1) & 1, two, many, large
 
 
 @compiled
-def _square(low: Any, high: Any, large: Any) -> Any:
-    return np.int64(low) | ((np.int64(high) * large) << 32)
+def _joined(low: Any, high: Any, there: Any, bits: int) -> Any:
+    """A number of its low word, of so many bits, and its high one where there is one. In 64 bits the low one is all of it."""
+    return np.int64(low) | ((np.int64(high) * there) << bits)
 
 
 @compiled
 def _begins(number: Any, first: Ints) -> Ints:
-    found, at = np.zeros((7, len(first)), np.int64), 0
-    remote, couples, several, wide = 0, 0, 0, 0
+    found, at = np.zeros((8, len(first)), np.int64), 0
+    beyond, remote, couples, several, wide = 0, 0, 0, 0, 0
     for k in range(len(first)):
         some, at = number[at : first[k]], first[k]
         for cell in range(len(some)):
-            off, two, many, large = _kind(some[cell, 0], some[cell, 1])
+            over, off, two, many, large = _kind(some[cell, 0], some[cell, 1])
+            beyond += over
             remote += off
             couples += two
             several += many
             wide += large
-        found[0, k], found[1, k], found[2, k] = at, at, at
-        found[3, k], found[4, k], found[5, k], found[6, k] = remote, couples, several, wide
+        found[0, k], found[1, k], found[2, k], found[3, k] = at, at, beyond, at
+        found[4, k], found[5, k], found[6, k], found[7, k] = remote, couples, several, wide
     return found
 
 
@@ -253,7 +267,7 @@ def _bins(counts: Ints, place: Ints, number: Any) -> tuple[Ints, Ints]:
 
 @compiled
 def _bin_of(number: Any) -> Any:
-    return np.uint64((np.uint32(number) >> np.uint32(2)) % np.uint32(BINS))
+    return np.uint64((np.uint32(number) >> np.uint32(3)) % np.uint32(BINS))
 
 
 @compiled
@@ -262,6 +276,7 @@ def _add_up(
     place: Ints,
     number: Any,
     flows: Any,
+    upper: Any,
     near: Any,
     far: Any,
     twos: Any,
@@ -273,16 +288,17 @@ def _add_up(
     found: Ints,
 ) -> None:
     of_bins, k = np.zeros((BINS, 6), np.int64), _NONE
-    remote, couples, several, wide = _NONE, _NONE, _NONE, _NONE
+    beyond, remote, couples, several, wide = _NONE, _NONE, _NONE, _NONE, _NONE
     for row in range(len(counts)):
         for _ in range(counts[row]):
-            off, two, many, large = _kind(number[k, 0], number[k, 1])
+            over, off, two, many, large = _kind(number[k, 0], number[k, 1])
             # read in any case: to go two ways takes longer
-            x, at_hand, afar = np.int64(flows[k, 0]), np.int64(near[k, 0]), np.int64(far[remote, 0])
+            x = _joined(flows[k, 0], upper[beyond, 0], over, 16)
+            at_hand, afar = np.int64(near[k, 0]), np.int64(far[remote, 0])
             half, half_off = np.int64(twos[couples, 0]), np.int64(twos[couples, 1]) - _MIDDLE
-            xx = _square(squares[several, 0], high[wide, 0], large)
-            xy = _square(squares[several, 1], high[wide, 1], large)
-            yy = _square(squares[several, 2], high[wide, 2], large)
+            xx = _joined(squares[several, 0], high[wide, 0], large, 32)
+            xy = _joined(squares[several, 1], high[wide, 1], large, 32)
+            yy = _joined(squares[several, 2], high[wide, 2], large, 32)
             apart = afar if off else at_hand
             of_x, of_xy, of_y = _of_few(x, apart, half, half_off, two)
             of_bin = _bin_of(number[k, 0])
@@ -293,6 +309,7 @@ def _add_up(
             of_bins[of_bin, 4] += xy if many else of_xy
             of_bins[of_bin, 5] += yy if many else of_y
             k += _ONE
+            beyond += np.uint64(over)
             remote += np.uint64(off)
             couples += np.uint64(two)
             several += np.uint64(many)
