@@ -11,8 +11,8 @@ from transforms.compiled import compiled
 from transforms.fit.lines import Ints
 
 #: how a group's words of a column are packed: one for all; all, in so many bytes; or, so many bytes and `_SOME`, those that tell
-#: something, after a bit for each word that says which do. `_SINGLE`, in place of a number of bytes, are four that tell in single
-#: precision what that tells to the last bit
+#: something, after a bit for each word that says which do. `_SINGLE` stands in place of a number of bytes: numbers in double
+#: precision, told by the four bytes of single precision where nothing is lost by that
 _ONE, _SOME, _SINGLE = 0, 16, 3
 #: the numbers of these ways are less
 WAYS = 32
@@ -103,9 +103,8 @@ def _telling(here: Ints, nothing: int, told: Ints, some: Any) -> None:
 
 @compiled
 def _put_narrow(words: Ints, width: int, target: Ints) -> None:
-    """Fill in words, each in so many bytes; bytes that are left over are zero."""
-    if len(target):
-        target[-1] = 0
+    """Fill in words, of which there are some, each in so many bytes; bytes that are left over are zero."""
+    target[-1] = 0
     if width == 1:
         _narrow(words, target.view(np.int8))
     elif width == 2:
