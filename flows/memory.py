@@ -54,6 +54,12 @@ def look_for_garbage_seldom() -> tuple[int, int, int]:
     return usual
 
 
+def set_aside_what_is_there() -> None:
+    """Have no search for garbage look through what there is now, which stays: it would also write to every object, and so to
+    memory that a fork shares with others until then."""
+    gc.freeze()
+
+
 def _of_glibc(name: str) -> Callable[..., int] | None:
     """A function that other C libraries do not have."""
     try:

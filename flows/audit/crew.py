@@ -19,7 +19,7 @@ from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flows.engines.signals import heed_while_waiting
-from flows.memory import keep_what_is_freed, large_pages_in_others
+from flows.memory import keep_what_is_freed, large_pages_in_others, set_aside_what_is_there
 from transforms.errors import MeterwrightError
 
 if TYPE_CHECKING:
@@ -217,6 +217,7 @@ def _sit_down(leash: Connection, papers: Any) -> None:
     import_module(_FOREBEAR)
     keep_what_is_freed()
     import_module("flows.audit.engine")
+    set_aside_what_is_there()
     # what it worked on is in files: to take its memory apart, object by object, would keep the others waiting
     Finalize(None, os._exit, args=(0,), exitpriority=0)
 

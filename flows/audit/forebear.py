@@ -9,7 +9,7 @@ import sys
 from types import TracebackType
 
 import flows.cli  # noqa: F401 - what the first process was started with
-from flows.memory import look_for_garbage_seldom
+from flows.memory import look_for_garbage_seldom, set_aside_what_is_there
 from transforms import compiled, statistics
 
 
@@ -22,5 +22,6 @@ def _tell(kind: type[BaseException], error: BaseException, where: TracebackType 
 look_for_garbage_seldom()
 statistics.load()
 compiled.load()
+set_aside_what_is_there()
 # only now: whatever goes wrong before, nobody has asked for anything yet
 sys.excepthook = _tell

@@ -46,7 +46,7 @@ def _in_window(desk: Desk, chunk: Chunk, own: Parties) -> pl.DataFrame:
     matched = match_span(desk.lake, chunk, own, nobody)
     parts = []
     if matched.q is not None and matched.q_meter is not None:
-        q, q_meter = matched.q[0, : len(matched.codes)], matched.q_meter[0]
+        q, q_meter = matched.q[: len(matched.codes), 0], matched.q_meter[:, 0]
         code, slot = np.nonzero(~(np.isnan(q) | np.isnan(q_meter)) & matched.watched)
         parts.append(
             (

@@ -25,7 +25,7 @@ class Flows:
     Attributes
     ----------
     lph : ndarray
-        Mean flow [L/h], shape (windows, devices, slots of a window), NaN where there is none.
+        Mean flow [L/h], shape (devices, windows, slots of a window), NaN where there is none.
     n : ndarray
         How many there are, (devices, windows).
     interval_us : ndarray
@@ -71,8 +71,7 @@ def flows_of(laid: Laid, windows: int, back: int, instant: Bools, settled: float
     Parameters
     ----------
     laid
-        The readings, in a piece for each window, or, where flows are derived, in one; the first ``back`` slots lie before the
-        first window.
+        The readings; the first ``back`` slots lie before the first window.
     windows
         How many windows the grid holds.
     instant
@@ -87,26 +86,24 @@ def flows_of(laid: Laid, windows: int, back: int, instant: Bools, settled: float
     derived_us, from_register = np.zeros((devices, windows), dtype=np.int64), np.zeros((devices, windows), dtype=bool)
     by_signal = instant if laid.flow is not None else np.zeros(devices, dtype=bool)
     if laid.flow is None:
-        lph = np.full((windows, devices, width), np.nan)
-    elif len(laid.flow) == windows and not back:
-        lph = laid.flow
+        lph = np.full((devices, windows, width), np.nan)
     else:
-        lph = laid.flow[0, :, back:].reshape(devices, windows, width).transpose(1, 0, 2).copy()
+        lph = laid.flow[:, back:].reshape(devices, windows, width)
     readings = [(rows, laid.flow, True) for rows in (np.flatnonzero(by_signal),) if len(rows)]
     if laid.register is not None:
-        counting = np.flatnonzero(~np.isnan(laid.register).all(axis=(0, 2)) & ~instant)
+        counting = np.flatnonzero(~np.isnan(laid.register).all(axis=1) & ~instant)
         readings += [(counting, laid.register, False)] if len(counting) else []
     for rows, values, is_signal in readings:
         if values is None:
             continue
         for window in range(windows):
             # what a single window is judged on: its own readings and those of the look-back
-            seen = values[0, rows, window * width : window * width + back + width]
+            seen = values[rows, window * width : window * width + back + width]
             if is_signal:
-                lph[window, rows], derived_us[rows, window] = _from_signal(seen, back, grid.step_us, settled)
+                lph[rows, window], derived_us[rows, window] = _from_signal(seen, back, grid.step_us, settled)
             else:
                 known = registers.pick(rows)
-                lph[window, rows], derived_us[rows, window] = _from_register(seen, back, grid.step_us, known)
+                lph[rows, window], derived_us[rows, window] = _from_register(seen, back, grid.step_us, known)
                 from_register[rows, window] = True
     n, interval_us = _activity(lph, grid.step_us, laid.whole & ~by_signal)
     interval_us = np.where((derived_us > 0) & (n > 0), derived_us, interval_us)
@@ -184,7 +181,7 @@ def _activity(lph: Floats, step_us: int, whole: Bools) -> tuple[Ints, Ints]:
     The common gap where stamps are evenly spaced, told by the same sums as in ``activity.sql``; else the median gap among
     the first and the last `EDGE` stamps.
     """
-    windows, devices, width = lph.shape
+    devices, windows, width = lph.shape
     counts, intervals = np.zeros((devices, windows), np.int64), np.zeros((devices, windows), np.int64)
     stamps, gaps = np.zeros(width, np.int64), np.zeros(2 * EDGE, np.int64)
     for device in range(devices):
@@ -192,7 +189,7 @@ def _activity(lph: Floats, step_us: int, whole: Bools) -> tuple[Ints, Ints]:
             n = width if whole[device] else 0
             if not whole[device]:
                 for slot in range(width):
-                    n += not np.isnan(lph[window, device, slot])
+                    n += not np.isnan(lph[device, window, slot])
             counts[device, window] = n
             if n < 2:
                 continue
@@ -202,7 +199,7 @@ def _activity(lph: Floats, step_us: int, whole: Bools) -> tuple[Ints, Ints]:
             n = 0
             for slot in range(width):
                 stamps[n] = slot
-                n += not np.isnan(lph[window, device, slot])
+                n += not np.isnan(lph[device, window, slot])
                 if n == counts[device, window]:
                     break
             total, squares = np.int64(0), np.int64(0)

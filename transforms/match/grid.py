@@ -53,8 +53,7 @@ class Laid:
     ----------
     grid : Grid
     flow, register : ndarray or None
-        Readings [L/h], [L], shape (pieces, devices, slots of a piece), NaN where there is none; pieces of the time follow each
-        other. None where no device has such readings.
+        Readings [L/h], [L], shape (devices, slots), NaN where there is none; None where no device has such readings.
     phase : ndarray
         Of each device [us], 0 for those without readings, (devices,).
     odd : ndarray of bool
@@ -94,7 +93,6 @@ def lay(
     device_no: Ints,
     grid: Grid,
     conflicts: Path | None,
-    pieces: int,
 ) -> Laid:
     """Lay the readings of some devices on a grid.
 
@@ -106,17 +104,14 @@ def lay(
         Numbers of the devices, one per row, -1 for a row that stays empty, (devices,).
     conflicts
         Parquet with the (device_no, ts) whose readings contradict each other; they are not used.
-    pieces
-        Into how many equal pieces the time is cut. Files hold days, so that what is read goes where what was read before it
-        ends, if pieces are not longer than that.
     """
     devices, slots = len(device_no), grid.slots
     row_of = np.full(max([int(device_no.max(initial=-1)), *(file.max_device for file in files)]) + 2, -1, np.int64)
     known = device_no >= 0
     row_of[device_no[known]] = np.flatnonzero(known)
     phase, odd = np.full(devices, -1, dtype=np.int64), np.zeros(devices, dtype=bool)
-    flow = _Target.of(pieces, devices, slots) if any(file.has_flow for file in files) else None
-    register = _Target.of(pieces, devices, slots) if any(file.has_volume for file in files) else None
+    flow = _Target.of(devices, slots) if any(file.has_flow for file in files) else None
+    register = _Target.of(devices, slots) if any(file.has_volume for file in files) else None
     plain, corrected = apart(files)
 
     def put(found: Iterable[Readings]) -> None:
@@ -136,7 +131,7 @@ def lay(
         if target is not None:
             _close(*target)
     if flow is not None and register is not None:
-        odd |= ~np.isnan(flow.values).all(axis=(0, 2)) & ~np.isnan(register.values).all(axis=(0, 2))
+        odd |= ~np.isnan(flow.values).all(axis=1) & ~np.isnan(register.values).all(axis=1)
     return Laid(
         grid=grid,
         flow=None if flow is None else flow.values,
@@ -148,17 +143,16 @@ def lay(
 
 
 class _Target(NamedTuple):
-    """Where values are laid: of shape (pieces, devices, slots of a piece), up to which slot those of each device are told so
-    far, and who has gaps among them, or may have."""
+    """Where values are laid: of shape (devices, slots), up to which slot those of each device are told so far, and who has gaps
+    among them, or may have."""
 
     values: Floats
     told: Ints
     gaps: Bools
 
     @staticmethod
-    def of(pieces: int, devices: int, slots: int) -> _Target:
-        values = np.empty((pieces, devices, slots // pieces))
-        return _Target(values, np.zeros(devices, np.int64), np.zeros(devices, bool))
+    def of(devices: int, slots: int) -> _Target:
+        return _Target(np.empty((devices, slots)), np.zeros(devices, np.int64), np.zeros(devices, bool))
 
 
 @compiled
@@ -178,8 +172,7 @@ def _put(
     odd: Bools,
 ) -> None:
     """Put readings into their places, run by run; note each device's phase, and as odd the devices that have several."""
-    width, unknown = target.shape[2], len(row_of) - 1
-    slots = target.shape[0] * width
+    slots, unknown = target.shape[1], len(row_of) - 1
     begin, i, k = 0, 0, 0
     while begin < len(values):
         end = min(begins_of_device[i + 1], begins_of_us[k + 1])
@@ -198,14 +191,7 @@ def _put(
             if told[row] != at:
                 _forget(target, row, told[row], at + count if again else at)
                 gaps[row] = True
-            done, missing = 0, False
-            while done < count:
-                piece = (at + done) // width
-                here = at + done - piece * width
-                some = min(width - here, count - done)
-                missing |= _copy(values, first + done, target, piece, row, here, some, again)
-                done += some
-            gaps[row] |= missing
+            gaps[row] |= _copy(values, first, target, row, at, count, again)
             told[row] = max(told[row], at + count)
         i += begins_of_device[i + 1] == end
         k += begins_of_us[k + 1] == end
@@ -213,38 +199,37 @@ def _put(
 
 
 @compiled
-def _copy(values: Floats, begin: int, target: Floats, piece: int, row: int, here: int, count: int, again: bool) -> bool:
+def _copy(values: Floats, begin: int, target: Floats, row: int, here: int, count: int, again: bool) -> bool:
     """Put values that follow each other into their places; returns whether any of them is nothing.
 
     Where something is told already (``again``), it stays if this is nothing. Places are never below zero, which a loop that takes
     many values at once must not have to look after.
     """
-    at, to, in_piece, in_row = np.uint64(begin), np.uint64(here), np.uint64(piece), np.uint64(row)
+    at, to, in_row = np.uint64(begin), np.uint64(here), np.uint64(row)
     missing = 0
     for n in range(np.uint64(count)):
         missing += np.isnan(values[at + n])
     if again and missing > 0:
         for n in range(np.uint64(count)):
             if not np.isnan(values[at + n]):
-                target[in_piece, in_row, to + n] = values[at + n]
+                target[in_row, to + n] = values[at + n]
     else:
         for n in range(np.uint64(count)):
-            target[in_piece, in_row, to + n] = values[at + n]
+            target[in_row, to + n] = values[at + n]
     return missing > 0
 
 
 @compiled
 def _forget(target: Floats, row: int, first: int, last: int) -> None:
     """Nothing is told of a device from one slot to another."""
-    width = target.shape[2]
     for slot in range(first, last):
-        target[slot // width, row, slot % width] = np.nan
+        target[row, slot] = np.nan
 
 
 @compiled
 def _close(target: Floats, told: Ints, gaps: Bools) -> None:
     """Nothing more is told."""
-    slots = target.shape[0] * target.shape[2]
+    slots = target.shape[1]
     for row in range(len(told)):
         if told[row] < slots:
             _forget(target, row, told[row], slots)
@@ -259,8 +244,7 @@ def _leave_out(conflicts: Path, row_of: Ints, grid: Grid, *targets: _Target | No
     row, slot = row[row >= 0], slot[row >= 0]
     for target in targets:
         if target is not None:
-            width = target.values.shape[2]
-            target.values[slot // width, row, slot % width] = np.nan
+            target.values[row, slot] = np.nan
             target.gaps[row] = True
 
 

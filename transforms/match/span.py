@@ -48,7 +48,7 @@ class SpanMatch:
     slots_us : ndarray
         Instants since the window's start [us], (slots,), to which ``phase`` (codes,) is added.
     q, q_meter : ndarray or None
-        Flows of reference and meter [L/h], (windows, codes, slots), NaN where there is no pair; None where nothing lies on
+        Flows of reference and meter [L/h], (codes, windows, slots), NaN where there is no pair; None where nothing lies on
         a grid. ``q`` has more rows than codes where some devices have a row of their own.
     few : list of int
         Places in ``codes`` of the meters that were left to the joins; their entries elsewhere say nothing.
@@ -105,7 +105,7 @@ def match_span(lake: Lake, chunk: Chunk, parties: Parties, changed: pl.DataFrame
             else _files(lake, stream, buckets if stream == "flowmeter" else [chunk.bucket], chunk, LOOK_BACK)
         )
         instant = np.isin(numbers, parties.instants["device_no"].to_numpy()) & (stream == "flowmeter")
-        laid = lay(wanted, numbers, grid, lake.conflicts(), 1 if derived else chunk.windows)
+        laid = lay(wanted, numbers, grid, lake.conflicts())
         registers = Registers.unknown(len(numbers))
         if stream == "meter" and laid.register is not None:
             registers = _registers(numbers, parties.registers)
@@ -244,7 +244,7 @@ def _pair(
         source, window_of = reference[others], others[1]
         n_reference[others] = flowmeter.n[source, window_of]
         reference_us[others] = flowmeter.interval_us[source, window_of]
-        q[others[::-1]], phase[others] = q[window_of, source], flowmeter.phase[source]
+        q[others], phase[others] = q[source, window_of], flowmeter.phase[source]
     either_us = np.where(meter.interval_us > 0, meter.interval_us, np.where(reference >= 0, reference_us, 0))
     few |= set(np.flatnonzero((watched & (phase != meter.phase[:, None])).any(axis=1)).tolist())
     few |= _stragglers(meter, q, watched, either_us, grid.step_us)
@@ -277,7 +277,7 @@ def _us(moment: datetime) -> int:
 
 def _activity(flowmeter: Flows, involved: Ints, first: int, window: int, chunk: Chunk, slots_us: Ints) -> pl.DataFrame:
     """What `resolve` asks of the devices that it is about."""
-    there = ~np.isnan(flowmeter.lph[window, first:])
+    there = ~np.isnan(flowmeter.lph[first:, window])
     n = there.sum(axis=1)
     width = there.shape[1]
     base = chunk.start_us + window * chunk.window_us + flowmeter.phase[first:]
@@ -294,7 +294,7 @@ def _stragglers(meter: Flows, q: Floats, watched: Bools, interval_us: Ints, step
     some = np.nonzero(wide)
     if not len(some[0]):
         return set()
-    ours, theirs = ~np.isnan(meter.lph[some[::-1]]), ~np.isnan(q[some[::-1]])
+    ours, theirs = ~np.isnan(meter.lph[some]), ~np.isnan(q[some])
     both = (ours & ~theirs).any(axis=1) & (theirs & ~ours).any(axis=1)
     return set(some[0][both].tolist())
 
@@ -318,7 +318,7 @@ def _within(lph: Floats, valid: Ints, watched: Bools, chunk: Chunk, phase: Ints,
     stamp = begins[partial[1], None] + phase[partial[0], None] + slots_us
     inside = (stamp >= valid[0][partial][:, None]) & (stamp < valid[1][partial][:, None])
     out = lph.copy()
-    out[partial[::-1]] = np.where(inside, lph[partial[::-1]], np.nan)
+    out[partial] = np.where(inside, lph[partial], np.nan)
     return out
 
 

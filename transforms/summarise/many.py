@@ -49,7 +49,7 @@ class Kinds:
 
 @dataclass(frozen=True)
 class OnGrid:
-    """Pairs on a grid: flows of reference and meter [L/h], (windows, devices, slots), NaN where there is none.
+    """Pairs on a grid: flows of reference and meter [L/h], (devices, windows, slots), NaN where there is none.
 
     ``watched`` (devices, windows) says where they are somebody's, ``us`` (slots,) when they are, since the window's start,
     to which ``phase`` (devices,) is added [us].
@@ -208,7 +208,7 @@ def _moving(
     """Fetch the pairs of a row of the grid that are not still; returns how many there are."""
     n = 0
     for slot in range(q.shape[2]):
-        a, b = q[window, device, slot], q_meter[window, device, slot]
+        a, b = q[device, window, slot], q_meter[device, window, slot]
         # what is still is written, too, and then overwritten
         of_x[n], of_y[n], of_part[n] = a, b, of_slot[slot]
         n += not ((a == 0.0) & (b == 0.0))

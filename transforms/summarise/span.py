@@ -117,7 +117,7 @@ def _pairs_of(
         if watched[device, window]:
             scale, most_u = per_lph[device], top[device]
             for slot in range(slots):
-                a, b = q[window, device, slot] * scale, q_meter[window, device, slot] * scale
+                a, b = q[device, window, slot] * scale, q_meter[device, window, slot] * scale
                 if abs(a) <= most_u and abs(b) <= most_u:
                     when[n], x[n], y[n] = us[slot] + phase[device], a, b
                     n += 1
@@ -183,7 +183,7 @@ def _kinds(parties: Parties) -> Kinds:
 def _on_grid(matched: SpanMatch, chunk: Chunk) -> OnGrid:
     q, q_meter = matched.q, matched.q_meter
     if q is None or q_meter is None:
-        q = q_meter = np.zeros((chunk.windows, len(matched.codes), 0))
+        q = q_meter = np.zeros((len(matched.codes), chunk.windows, 0))
     return OnGrid(q, q_meter, matched.watched, matched.slots_us, matched.phase)
 
 
