@@ -130,9 +130,9 @@ def _laid(workspace: Workspace) -> list[tuple[str, datetime, float]]:
     if devices.is_empty():
         return []
     grid = Grid(int(START.timestamp()) * 1_000_000, int(STEP.total_seconds()) * 1_000_000, 2)
-    laid = lay(files, devices["device_no"].to_numpy().astype(np.int64), grid, lake.conflicts(), 1)
+    laid = lay(files, devices["device_no"].to_numpy().astype(np.int64), grid, lake.conflicts())
     assert laid.flow is not None
     return sorted(
-        (devices["feature_code"][int(row)], START + int(slot) * STEP, float(laid.flow[0, row, slot]))
-        for row, slot in np.argwhere(~np.isnan(laid.flow[0]))
+        (devices["feature_code"][int(row)], START + int(slot) * STEP, float(laid.flow[row, slot]))
+        for row, slot in np.argwhere(~np.isnan(laid.flow))
     )

@@ -22,7 +22,7 @@ def of_register(
     laid = Laid(
         Grid(0, QUARTER_US, seen.shape[1]),
         None,
-        seen[None],
+        seen,
         np.zeros(1, np.int64),
         np.zeros(1, bool),
         np.zeros(1, bool),
@@ -57,10 +57,20 @@ def test_a_register_that_counts_too_coarsely_has_no_flows() -> None:
 
 def test_momentary_flows_tell_the_mean_only_where_they_are_settled() -> None:
     seen = np.array([[100.0, 104.0, 200.0, 200.0, 0.0, 0.0]])
-    laid = Laid(Grid(0, QUARTER_US, 6), seen[None], None, np.zeros(1, np.int64), np.zeros(1, bool), np.zeros(1, bool))
+    laid = Laid(Grid(0, QUARTER_US, 6), seen, None, np.zeros(1, np.int64), np.zeros(1, bool), np.zeros(1, bool))
     nothing = Registers(np.array([np.inf]), np.array([NAN]), np.array([np.inf]))
     found = flows_of(laid, 1, 1, np.ones(1, bool), 0.1, nothing)
     assert found.lph[0, 0] == pytest.approx([102.0, NAN, 200.0, NAN, 0.0], nan_ok=True)
+
+
+def test_what_a_window_looks_back_at_is_what_was_read_not_what_was_made_of_it() -> None:
+    seen = np.array([[100.0, 104.0, 106.0, 108.0, 110.0]])
+    laid = Laid(Grid(0, QUARTER_US, 5), seen, None, np.zeros(1, np.int64), np.zeros(1, bool), np.zeros(1, bool))
+    nothing = Registers(np.array([np.inf]), np.array([NAN]), np.array([np.inf]))
+    found = flows_of(laid, 2, 1, np.ones(1, bool), 0.1, nothing)
+    assert found.lph[0].tolist() == [[102.0, 105.0], [107.0, 109.0]]
+    assert laid.flow is not None
+    assert laid.flow.tolist() == [[100.0, 104.0, 106.0, 108.0, 110.0]]
 
 
 @pytest.mark.parametrize(

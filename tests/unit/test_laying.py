@@ -47,8 +47,7 @@ def file_of(path: Path, table: pl.DataFrame, row_group: int, unit: str = "us") -
 
 
 @pytest.mark.parametrize("seed", range(12))
-@pytest.mark.parametrize("pieces", [1, 4])
-def test_every_reading_finds_its_place(tmp_path: Path, seed: int, pieces: int) -> None:
+def test_every_reading_finds_its_place(tmp_path: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)
     devices = rng.permutation(DEVICES)
     files, told = [], np.full((DEVICES, SLOTS), np.nan)
@@ -64,12 +63,11 @@ def test_every_reading_finds_its_place(tmp_path: Path, seed: int, pieces: int) -
         for no, at, value in table.iter_rows():
             if 0 <= at < SLOTS and not np.isnan(value):
                 told[np.flatnonzero(devices == no)[0], at] = value
-    laid = lay(files, np.append(devices, -1), Grid(START_US, STEP_US, SLOTS), None, pieces)
+    laid = lay(files, np.append(devices, -1), Grid(START_US, STEP_US, SLOTS), None)
     assert laid.flow is not None
-    flow = np.moveaxis(laid.flow, 0, 1).reshape(DEVICES + 1, SLOTS)
-    np.testing.assert_array_equal(flow[:-1], told)
-    assert np.isnan(flow[-1]).all()
-    assert not np.isnan(flow[laid.whole]).any()
+    np.testing.assert_array_equal(laid.flow[:-1], told)
+    assert np.isnan(laid.flow[-1]).all()
+    assert not np.isnan(laid.flow[laid.whole]).any()
     assert set(laid.phase[:-1].tolist()) <= {0, 60_000_000}
     assert not laid.odd.any()
 
@@ -79,7 +77,7 @@ def test_a_device_with_a_reading_at_every_instant_is_known_to_be_whole(tmp_path:
     table = pl.DataFrame({"device_no": device, "slot": slot, "flow_lph": np.where(device == 2, np.nan, slot * 1.0)})
     halves = [table.filter(pl.col("slot") < SLOTS // 2), table.filter(pl.col("slot") >= SLOTS // 2)]
     files = [file_of(tmp_path / f"{number}.parquet", half, 1000) for number, half in enumerate(halves)]
-    laid = lay(files, np.arange(DEVICES), Grid(START_US, STEP_US, SLOTS), None, 2)
+    laid = lay(files, np.arange(DEVICES), Grid(START_US, STEP_US, SLOTS), None)
     assert laid.whole.tolist() == [True, True, False, True, True]
 
 

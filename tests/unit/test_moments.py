@@ -49,7 +49,7 @@ def test_every_pair_is_in_its_cell_however_many_cells_a_window_fills() -> None:
     rng = np.random.default_rng(2)
     # millionths of Q3 in every bin, so that nearly all cells of all windows hold pairs
     edges = np.array([0, 4_000, 16_000, 31_623, 100_000, 316_228, 1_000_000, 1_200_000])
-    q = rng.integers(0, 1_200_000, (windows, devices, slots)).astype(np.float64)
+    q = rng.integers(0, 1_200_000, (devices, windows, slots)).astype(np.float64)
     q[rng.random(q.shape) < 0.7] //= 40
     q_meter = q + rng.integers(-50, 50, q.shape)
     q[rng.random(q.shape) < 0.05] = np.nan
@@ -59,7 +59,7 @@ def test_every_pair_is_in_its_cell_however_many_cells_a_window_fills() -> None:
     found = moments_of(grid, Listed.none(), np.arange(devices * windows), kinds, parts, slots * 60 // parts)
     assert len(found.cells.cell) > 12 * devices * windows + 8 * parts
     for row in range(devices * windows):
-        x, y = q[row % windows, row // windows], q_meter[row % windows, row // windows]
+        x, y = q[row // windows, row % windows], q_meter[row // windows, row % windows]
         there = ~np.isnan(x)
         x, y, part = x[there].astype(np.int64), y[there].astype(np.int64), (np.arange(slots) * parts // slots)[there]
         of_bin = np.searchsorted(edges, x, side="right") - 1

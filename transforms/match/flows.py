@@ -88,7 +88,8 @@ def flows_of(laid: Laid, windows: int, back: int, instant: Bools, settled: float
     if laid.flow is None:
         lph = np.full((devices, windows, width), np.nan)
     else:
-        lph = laid.flow[:, back:].reshape(devices, windows, width)
+        # what is derived is told beside what it is derived from
+        lph = (laid.flow[:, back:].copy() if back else laid.flow).reshape(devices, windows, width)
     readings = [(rows, laid.flow, True) for rows in (np.flatnonzero(by_signal),) if len(rows)]
     if laid.register is not None:
         counting = np.flatnonzero(~np.isnan(laid.register).all(axis=1) & ~instant)

@@ -78,14 +78,25 @@ def step_of(files: Sequence[LakeFile]) -> int:
     if not files:
         return 0
     largest = max(files, key=lambda one: (one.rows, one.name))
-    device, us = first_stamps(largest, _SAMPLE)
-    gap = np.diff(us)[np.diff(device) == 0]
-    gap = gap[gap > 0]
-    # most gaps are as long as the one before them: of those that follow each other one is enough to sort
-    begins = np.flatnonzero(np.diff(gap, prepend=0))
-    values, which = np.unique(gap[begins], return_inverse=True)
-    counts = np.bincount(which, np.diff(begins, append=len(gap)))
+    gap, many = _gaps(*first_stamps(largest, _SAMPLE))
+    values, which = np.unique(gap, return_inverse=True)
+    counts = np.bincount(which, many)
     return reduce(gcd, values[counts >= _USUAL * counts.sum()].tolist(), 0)
+
+
+@compiled
+def _gaps(device: npt.NDArray[np.int32], us: Ints) -> tuple[Ints, Ints]:
+    """The gaps between readings of one device, and how many of each follow each other: most are as long as the one before."""
+    gap, many, n = np.empty(len(us), np.int64), np.empty(len(us), np.int64), -1
+    for k in range(1, len(us)):
+        since = us[k] - us[k - 1]
+        if device[k] != device[k - 1] or since <= 0:
+            continue
+        if n < 0 or gap[n] != since:
+            n += 1
+            gap[n], many[n] = since, 0
+        many[n] += 1
+    return gap[: n + 1], many[: n + 1]
 
 
 def lay(
