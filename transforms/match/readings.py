@@ -98,11 +98,12 @@ def read_file(file: LakeFile, step_us: int) -> Iterator[Readings]:
 def first_stamps(file: LakeFile, most: int) -> tuple[npt.NDArray[np.int32], Ints]:
     """Devices and stamps [us since 1970] of a file's first readings, so many at most."""
     device, us, rows = [np.empty(0, np.int32)], [np.empty(0, np.int64)], 0
-    with pq.ParquetFile(file.path) as source:
-        for batch in source.iter_batches(most, columns=list(_KEY), use_threads=False):
-            device.append(to_numpy(batch["device_no"]))
-            us.append(_in_us(batch["ts"]))
-            rows += len(batch)
+    with pa.OSFile(str(file.path)) as raw, pq.ParquetFile(raw, pre_buffer=False) as source:
+        for number in range(source.num_row_groups):
+            table = source.read_row_group(number, columns=list(_KEY), use_threads=False)
+            device.append(to_numpy(_whole(table["device_no"])))
+            us.append(_in_us(_whole(table["ts"])))
+            rows += len(table)
             if rows >= most:
                 break
     return np.concatenate(device)[:most], np.concatenate(us)[:most]

@@ -206,9 +206,9 @@ def _moving(
     q: Floats, q_meter: Floats, of_slot: Ints, device: int, window: int, of_x: Floats, of_y: Floats, of_part: Ints
 ) -> int:
     """Fetch the pairs of a row of the grid that are not still; returns how many there are."""
-    n = 0
-    for slot in range(q.shape[2]):
-        a, b = q[device, window, slot], q_meter[device, window, slot]
+    n, x, y = 0, q[device, window], q_meter[device, window]
+    for slot in range(len(x)):
+        a, b = x[slot], y[slot]
         # what is still is written, too, and then overwritten
         of_x[n], of_y[n], of_part[n] = a, b, of_slot[slot]
         n += not ((a == 0.0) & (b == 0.0))
