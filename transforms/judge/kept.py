@@ -10,9 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
-from transforms.fit.points import MOST_POINTS
 from transforms.judge.second_look import ROBUST, SecondLook
 
 #: a change of the table, or of what the numbers in it mean, is another version
@@ -38,12 +36,8 @@ def to_table(second: SecondLook) -> pl.DataFrame:
     curved = second.curved[rows]
     if curved.any():
         columns |= {name: getattr(second, name)[rows] for name in _OF_CURVES}
-        ends = np.concatenate([[0], np.cumsum(curved) * MOST_POINTS]).astype(np.int32)
-        for name in _POINTS:
-            points = getattr(second, name).ravel()
-            # by way of Polars: PyArrow's own way from arrays would import pandas first
-            begins, values, without = (pl.Series(some).to_arrow() for some in (ends, points, ~curved))
-            columns[name] = pl.Series(pa.ListArray.from_arrays(begins, values, mask=without))
+        number = pl.Series(np.cumsum(curved) - 1).set(pl.Series(~curved), None)
+        columns |= {name: pl.Series(getattr(second, name)).arr.to_list().gather(number) for name in _POINTS}
     return pl.DataFrame(columns)
 
 
