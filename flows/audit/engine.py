@@ -10,12 +10,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
+
 from flows.audit.crew import Crew
 from flows.audit.desk import Desk, Done
-from flows.audit.figures import Figures, parts_of, put_together
+from flows.audit.figures import Figures, meters_of, parts_of, put_together
 from flows.audit.gather import Group, groups_of, table_of_group
 from flows.audit.plan import chunks_of
-from flows.audit.report import load_for_report
+from flows.audit.report import load_for_report, pairs_drawn
 from flows.audit.tables import WINDOWS_FILE, WindowsFile
 from flows.audit.what_if import commands_of
 from flows.memory import give_back
@@ -29,10 +31,11 @@ _PATIENCE = 5.0
 
 @dataclass(frozen=True)
 class Audited:
-    """What the engine made: figures, how many parts of the span there were and had to be read from the lake, and the digest of
-    the table of windows, as soon as it is known."""
+    """What the engine made: figures, the single pairs to be drawn as soon as they are found, how many parts of the span there
+    were and had to be read from the lake, and the digest of the table of windows, as soon as it is known."""
 
     figures: Figures
+    pairs: Iterator[pl.DataFrame]
     chunks: int
     read: int
     digest: Future[str]
@@ -62,10 +65,12 @@ def carry_out(desk: Desk, hands: Crew, folder: Path, progress: Progress) -> Audi
     written.result()
     digest = _digest_of(folder / WINDOWS_FILE)
     progress(f"statistics of {sum(part.meters.height for part in found):,} meters")
-    # the others wait while this process puts together what they found
+    # the others get ready and look for pairs while this process puts together what they found
     hands.make_ready(load_for_report)
-    figures = put_together(found, desk.registry, desk.setting.policy.reference.shared)
-    return Audited(figures, len(chunks), read, digest)
+    meters = meters_of(found)
+    pairs = pairs_drawn(meters, hands, setting)
+    figures = put_together(meters, found, desk.registry, setting.policy.reference.shared)
+    return Audited(figures, pairs, len(chunks), read, digest)
 
 
 def _digest_of(path: Path) -> Future[str]:

@@ -76,9 +76,14 @@ def _part(desk: Desk, job: tuple[Group, list[Chunk]]) -> Part:
     return Part(said.meters, said.regimes, said.volumes, said.worths, said.unjudged, comparison)
 
 
-def put_together(parts: Sequence[Part], registry: Registry, shared: float) -> Figures:
-    """The figures of the whole audit; ``shared`` as for `transforms.audit.volume.total_half_width`."""
-    table = pl.concat([part.meters for part in parts]).sort("feature_code")
+def meters_of(parts: Sequence[Part]) -> pl.DataFrame:
+    """What is said of each meter."""
+    return pl.concat([part.meters for part in parts]).sort("feature_code")
+
+
+def put_together(table: pl.DataFrame, parts: Sequence[Part], registry: Registry, shared: float) -> Figures:
+    """The figures of the whole audit, of which `meters_of` gave the ``table``; ``shared`` as for
+    `transforms.audit.volume.total_half_width`."""
     stretches = pl.concat([part.regimes for part in parts]).sort("feature_code", "regime")
     volumes = _by_calibration([part.volumes for part in parts])
     worths = [part.worths for part in parts if part.worths is not None]

@@ -58,13 +58,16 @@ class Report:
 
     @classmethod
     def of(
-        cls, folder: Path, desk: Desk, hands: Crew, figures: Figures, facts: dict[str, Any], reader: Reader
+        cls,
+        folder: Path,
+        desk: Desk,
+        figures: Figures,
+        pairs: Iterator[pl.DataFrame],
+        facts: dict[str, Any],
+        reader: Reader,
     ) -> Report:
-        """Put together what the report shows; ``windows.parquet`` stands in the folder."""
+        """Put together what the report shows; ``windows.parquet`` stands in the folder, and ``pairs`` are from `pairs_drawn`."""
         setting = desk.setting
-        looked_at = _looked_at(figures.meters)
-        pairs = _drawn(looked_at, hands, setting)
-        # what is imported and read here costs no time: the others look for pairs
         from reports.audit.view import AuditView
 
         view = AuditView(
@@ -78,7 +81,7 @@ class Report:
             language=reader.language,
             limits=desk.fleet,
             in_service=in_service_factor(setting.policy),
-            registers=registers_of_meters(desk, _registers_of(figures.meters, looked_at)),
+            registers=registers_of_meters(desk, _registers_of(figures.meters)),
             not_judged=figures.unjudged,
             points=_by_meter(pairs).get,
         )
@@ -106,6 +109,14 @@ class Report:
         }
         text = json.dumps(told, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False)
         (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+
+
+def pairs_drawn(meters: pl.DataFrame, hands: Crew, setting: Setting) -> Iterator[pl.DataFrame]:
+    """Have the single pairs looked for that will be drawn, those of the worst of the ``meters``; each process takes its share of
+    the windows."""
+    codes = _looked_at(meters)
+    windows = some_windows(setting.windows) if codes else []
+    return hands.map(_pairs, [(codes, windows[first :: hands.workers]) for first in range(hands.workers)])
 
 
 def load_for_report(desk: Desk, _: None) -> None:
@@ -146,28 +157,23 @@ def _looked_at(meters: pl.DataFrame) -> list[str]:
     return [str(code) for code in flagged.head(_DRAWN)["feature_code"]]
 
 
-def _registers_of(meters: pl.DataFrame, looked_at: list[str]) -> list[str]:
+def _registers_of(meters: pl.DataFrame) -> list[str]:
     """Whose registers are looked at: all meters' where they are few, else those of the flagged ones and of some that no window
     could judge, for a register may be why."""
     if meters.height <= _DRAWN + _SILENT:
         return [str(code) for code in meters["feature_code"]]
     silent = meters.filter((pl.col("n_inconclusive") == pl.col("n_windows")) & ~pl.col("flagged")).sort("feature_code")
-    return [*looked_at, *(str(code) for code in silent.head(_SILENT)["feature_code"])]
-
-
-def _drawn(codes: list[str], hands: Crew, setting: Setting) -> Iterator[pl.DataFrame]:
-    """Single pairs of some meters, window by window."""
-    windows = some_windows(setting.windows) if codes else []
-    return hands.map(_pairs, [(codes, window) for window in windows])
+    return [*_looked_at(meters), *(str(code) for code in silent.head(_SILENT)["feature_code"])]
 
 
 def _by_meter(found: Iterator[pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    pairs = pl.concat([pl.DataFrame(schema=PAIRS), *found]).sort("feature_code", "timestamp")
+    pairs = pl.concat(list(found)).sort("feature_code", "timestamp")
     return {str(code): frame for (code,), frame in pairs.group_by("feature_code", maintain_order=True)}
 
 
-def _pairs(desk: Desk, job: tuple[Sequence[str], Window]) -> pl.DataFrame:
-    return pairs_of(desk, *job)
+def _pairs(desk: Desk, job: tuple[Sequence[str], Sequence[Window]]) -> pl.DataFrame:
+    codes, windows = job
+    return pl.concat([pl.DataFrame(schema=PAIRS), *(pairs_of(desk, codes, window) for window in windows)])
 
 
 def _what_if(setting: Setting, figures: Figures) -> dict[str, Any] | None:

@@ -86,7 +86,7 @@ def audit(
     draft.mkdir(parents=True)
     use_matplotlib_in(home.cache)
     done = carry_out(desk, hands, draft, progress)
-    report = Report.of(draft, desk, hands, done.figures, facts, reader)
+    report = Report.of(draft, desk, done.figures, done.pairs, facts, reader)
     with _removed(setting.work):
         report.write(hands)
     (draft / SUMS).write_text(sums_of(draft, {WINDOWS_FILE: done.digest.result()}), encoding="utf-8")
