@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 from tests.bench.measuring import METERWRIGHT, PROJECT, apart
@@ -31,6 +32,8 @@ SELECT count(*), sum(device_no), sum(flow_lph), sum(volume_l), max(device_no), m
 FROM read_parquet('{files}', hive_partitioning = false)
 """
 _SCANS = 3
+#: times that the whole span is audited from nothing: the first may pay for memory that a virtual machine has not touched yet
+_TIMES = 3
 #: looks until it is asked anew who belongs to an audit: that takes ten times as long as a look, from what is measured
 _LOOKS_PER_CENSUS = 10
 
@@ -124,11 +127,15 @@ def run(session: Session) -> None:
     )
     rows: list[tuple[Cell, ...]] = []
     short = max(days // TENTH, 4)
-    for name, first, span in (("a tenth of the span", 0, short), ("the whole span", 0, days)):
+    times = []
+    for name, span in (("a tenth of the span", short), *((f"the whole span, {k + 1}", days) for k in range(_TIMES))):
         readings, bare = apart(scan, root, span)
-        shutil.rmtree(root / ".cache", ignore_errors=True)
+        for kept in (".cache", "reports"):
+            shutil.rmtree(root / kept, ignore_errors=True)
         say(f"audit {span} days")
-        rows.append(_row(name, span, readings, apart(audit, root, first, span), bare))
+        took = apart(audit, root, 0, span)
+        rows.append(_row(name, span, readings, took, bare))
+        times += [took.wall_s / bare.wall_s] if span == days else []
     say("audit an overlapping span again")
     readings, bare = apart(scan, root, days)
     again = apart(audit, root, short, days - short)
@@ -138,7 +145,8 @@ def run(session: Session) -> None:
         ("what", "days", "readings", "scan [s]", "audit [s]", "times the scan", "processor seconds", "times the scan's",
          "million readings/s", "memory [MiB]", "parts read"),
         rows,
-        ["Wanted: at most 8 times the scan, 2,048 MiB, time in proportion to the span, and nothing read again."],
+        [f"The whole span: {median(times):.2f} times the scan, the median of {_TIMES} ({min(times):.2f} to {max(times):.2f}).",
+         "Wanted: at most 8 times the scan, 2,048 MiB, time in proportion to the span, and nothing read again."],
     )  # fmt: skip
 
 
