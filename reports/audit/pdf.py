@@ -190,7 +190,7 @@ def _groups(view: AuditView) -> list[Any]:
             ]
             for row in cut["rows"]
         ]
-        story.append(table(head, rows, (20, 9, 9, 9, 9, 14, 9, 17, 9), (1, 2, 3, 4, 5, 7)))
+        story.append(table(head, rows, (22.5, 7.5, 8.5, 9.2, 8.5, 12.5, 8.5, 19.3, 8.5), (1, 2, 3, 4, 5, 7)))
         if cut["more"]:
             story.append(paragraph(f"and {cut['more']} more; fleet.parquet and the workbook hold all", "small"))
     return story
