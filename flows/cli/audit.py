@@ -143,8 +143,6 @@ def _must_fit(reader: Reader, registry: Registry) -> None:
 
 def _take_in(workspace: Workspace, registry: Registry, policy: Policy, workers: int) -> int:
     """Bring dumps that are new into the lake; how many rows were set aside."""
-    if all(path.is_dir() for path in workspace.raw.rglob("*")):
-        return 0  # they were put away once the lake had them: then nothing is imported that would read them
     from flows.context import Context
     from flows.engines import make_engine
     from flows.intake import ingest_dumps

@@ -11,7 +11,6 @@ import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import polars as pl
 import pytest
@@ -28,7 +27,7 @@ from transforms.audit.listed import UNTRUSTED
 from transforms.policy import load_policy
 from transforms.schemas import AUDIT_WINDOWS, VERDICTS
 from transforms.simulate.behaviours import BEHAVIOURS
-from transforms.workspace import STREAMS, Workspace
+from transforms.workspace import Workspace
 
 #: of a run's verdicts what its window says by itself
 ALONE = [name for name in VERDICTS if not name.startswith("pooled_")]
@@ -102,37 +101,6 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pl.DataFrame]:
         (root / "raw" / "acks").mkdir(exist_ok=True)
         (root / "raw" / "acks" / f"{number}.jsonl").write_text("".join(json.dumps(ack) + "\n" for ack in acks))
     return root, pl.concat(said)
-
-
-def test_a_lake_whose_dumps_were_put_away_is_audited_without_taking_any_in(
-    ran: tuple[Path, pl.DataFrame], tmp_path: Path
-) -> None:
-    root = tmp_path / "workspace"
-    shutil.copytree(ran[0], root)
-    span = [
-        "--workspace",
-        str(root),
-        "--from",
-        "2026-01-01T00:00:00Z",
-        "--to",
-        "2026-01-02T00:00:00Z",
-        "--workers",
-        "1",
-    ]
-    with patch("flows.intake.ingest_dumps", side_effect=RuntimeError("asked for")) as taken_in:
-        with pytest.raises(RuntimeError, match="asked for"):
-            main(["audit", *span])
-        for stream in STREAMS:
-            shutil.rmtree(root / "raw" / stream)
-            (root / "raw" / stream).mkdir()
-        shutil.rmtree(root / "raw" / "acks")
-        assert main(["audit", *span]) in (0, 3)
-    assert taken_in.call_count == 1
-    (report,) = (root / "reports").glob("audit_*")
-    assert (
-        pl.read_parquet(report / "windows.parquet").height
-        == pl.read_parquet(report / "meters.parquet")["n_windows"].sum()
-    )
 
 
 def test_every_window_says_what_its_own_run_says(ran: tuple[Path, pl.DataFrame], tmp_path: Path) -> None:
